@@ -1,0 +1,151 @@
+//! Configuration from the environment: everything is read and checked first, and every bad
+//! variable is reported at once, before a port is bound.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+/// A text that never shows itself in logs or errors.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a secret.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The secret itself, for the one place that needs it.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("[redacted]")
+    }
+}
+
+/// Every variable that was missing or wrong.
+#[derive(Debug, thiserror::Error)]
+pub struct ConfigError {
+    problems: Vec<String>,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the configuration is not usable:")?;
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
+    }
+}
+
+/// Reads variables and collects what is wrong with them.
+pub struct Environment {
+    lookup: Box<dyn Fn(&str) -> Option<String>>,
+    problems: Vec<String>,
+}
+
+impl Environment {
+    /// The process's own.
+    pub fn process() -> Self {
+        Self::from_lookup(|name| std::env::var(name).ok())
+    }
+
+    /// One of a caller's making.
+    pub fn from_lookup(lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
+        Self { lookup: Box::new(lookup), problems: Vec::new() }
+    }
+
+    /// The variable's text; a blank one counts as not set.
+    pub fn text(&self, name: &str) -> Option<String> {
+        (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
+    }
+
+    /// A variable that has to be there. What is returned in its absence is never used: [`Self::finish`] fails.
+    pub fn required(&mut self, name: &str, what: &str) -> String {
+        self.text(name).unwrap_or_else(|| {
+            self.problem(name, &format!("is not set: {what}"));
+            String::new()
+        })
+    }
+
+    /// A secret that has to be there and be of some length, in bytes.
+    pub fn required_secret(&mut self, name: &str, what: &str, bytes_min: usize) -> Secret {
+        let text = self.required(name, what);
+        if !text.is_empty() && text.len() < bytes_min {
+            self.problem(name, &format!("is too short: at least {bytes_min} bytes"));
+        }
+        Secret(text)
+    }
+
+    /// A parsed variable, or its default. The value itself is not shown in the error: it may be a
+    /// secret put in the wrong place.
+    pub fn parsed<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
+        match self.text(name) {
+            None => default,
+            Some(text) => text.parse().unwrap_or_else(|_| {
+                self.problem(name, &format!("is not {form}"));
+                default
+            }),
+        }
+    }
+
+    /// Whole seconds.
+    pub fn seconds(&mut self, name: &str, default: Duration) -> Duration {
+        Duration::from_secs(self.parsed(name, default.as_secs(), "a whole number of seconds"))
+    }
+
+    /// `true` or `false`, `1` or `0`.
+    pub fn flag(&mut self, name: &str, default: bool) -> bool {
+        match self.text(name).as_deref() {
+            None => default,
+            Some("true" | "1") => true,
+            Some("false" | "0") => false,
+            Some(_) => {
+                self.problem(name, "is neither true nor false");
+                default
+            }
+        }
+    }
+
+    /// A list with commas; blanks around its items do not count.
+    pub fn list(&self, name: &str) -> Vec<String> {
+        let text = self.text(name).unwrap_or_default();
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
+    }
+
+    /// Notes that a variable cannot be used.
+    pub fn problem(&mut self, name: &str, what: &str) {
+        self.problems.push(format!("{name} {what}"));
+    }
+
+    /// The configuration, if nothing was wrong.
+    pub fn finish<T>(self, config: T) -> Result<T, ConfigError> {
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: self.problems }) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_problem_is_reported_at_once_and_no_value_is_shown() {
+        let mut environment = Environment::from_lookup(|name| match name {
+            "PORT" | "FLAG" => Some("hunter2".to_owned()),
+            "KEY" => Some("short".to_owned()),
+            _ => None,
+        });
+        let _ = environment.required("NAME", "what this is called");
+        let _ = environment.parsed("PORT", 1_u16, "a port");
+        let _ = environment.flag("FLAG", false);
+        let _ = environment.required_secret("KEY", "signs", 32);
+        let text = environment.finish(()).unwrap_err().to_string();
+        for name in ["NAME", "PORT", "FLAG", "KEY"] {
+            assert!(text.contains(name), "{text}");
+        }
+        assert!(!text.contains("hunter2") && !text.contains("short\n"), "{text}");
+        assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
+    }
+}

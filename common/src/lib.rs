@@ -1,0 +1,13 @@
+//! What the parts of RTS share: identities, messages and rooms, the journal's records, the Redis
+//! model with its scripts, the DynamoDB store, configuration and telemetry start-up, and the
+//! SignalR codec. No sockets and no chat logic of the hub live here.
+
+pub mod config;
+pub mod ids;
+pub mod limits;
+pub mod message;
+pub mod record;
+pub mod redis;
+pub mod room;
+pub mod seq;
+pub mod telemetry;

@@ -1,0 +1,39 @@
+//! Every limit of the product, with its reason. What a deployment may change is in the gateway's
+//! configuration, with these as defaults.
+
+use std::time::Duration;
+
+/// A message body, in bytes of UTF-8: a long mail; keeps a record well under [`RECORD_BYTES`].
+pub const BODY_BYTES: usize = 16 * 1024;
+/// One SignalR record from a client, with its framing: the limit of the reference server.
+pub const RECORD_BYTES: usize = 32 * 1024;
+/// Members of a room: every member's node hears every event, and one DynamoDB query reads them all.
+pub const ROOM_MEMBERS: usize = 1000;
+/// Members up to which a room in a list or an event carries them all; beyond, only their number.
+pub const ROOM_MEMBERS_INLINE: usize = 50;
+/// A room's or a person's name, in characters.
+pub const NAME_CHARS: usize = 120;
+/// Attachments of one message.
+pub const ATTACHMENTS: usize = 10;
+/// Items of a page when the request names no limit.
+pub const PAGE_DEFAULT: usize = 50;
+/// Items of the largest page: 200 bodies of 16 KiB are 3 MiB, the most one reply should hold.
+pub const PAGE_MAX: usize = 200;
+/// Events one resume replays for a room; beyond, reading history is cheaper.
+pub const RESUME_EVENTS: usize = 500;
+/// Rooms of one resume request.
+pub const RESUME_ROOMS: usize = 1000;
+/// Unread messages are counted exactly below this; this number means "this many or more".
+pub const UNREAD_CAP: u64 = 1000;
+/// New messages a second of one user.
+pub const SEND_RATE: u32 = 20;
+/// New messages one user may send at once before [`SEND_RATE`] binds.
+pub const SEND_BURST: u32 = 40;
+/// Invocations of one connection that may be waiting for their reply.
+pub const INVOCATIONS_IN_FLIGHT: usize = 32;
+/// Events that a room's stream keeps at least.
+pub const STREAM_EVENTS: usize = 1000;
+/// How long a `clientId` is remembered at least.
+pub const DEDUP_WINDOW: Duration = Duration::from_secs(24 * 3600);
+/// A versioned change of a message is tried again this often when others change it at the same time.
+pub const CHANGE_ATTEMPTS: usize = 16;

@@ -1,0 +1,78 @@
+//! The journal's records: what gateways send to SQS and the Lambdas write to DynamoDB.
+//!
+//! Each carries full state and its version, never a difference, so that writing one twice, late or
+//! out of order changes nothing. `v` is the version of the format; readers refuse newer ones.
+
+use serde::{Deserialize, Serialize};
+
+use crate::ids::{NodeId, OrgId, RoomId, UserId};
+use crate::message::MessageState;
+use crate::room::{Marks, Membership, RoomFacts};
+use crate::seq::Seq;
+
+/// The format that this build writes.
+pub const FORMAT: u8 = 1;
+
+/// One message at one version, on `chat-message-queue.fifo` with its room as the group.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MessageRecord {
+    /// [`FORMAT`].
+    pub v: u8,
+    /// The room's organization.
+    pub org: OrgId,
+    /// The node that journaled it, told when it is stored.
+    pub origin: NodeId,
+    /// The message.
+    pub message: MessageState,
+}
+
+/// One change of a room, on `chat-room-queue`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RoomRecord {
+    /// [`FORMAT`].
+    pub v: u8,
+    /// The organization.
+    pub org: OrgId,
+    /// What changed.
+    #[serde(flatten)]
+    pub change: RoomChange,
+}
+
+/// What a [`RoomRecord`] carries.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum RoomChange {
+    /// Facts and memberships of a room, as far as they changed together.
+    Room {
+        /// The room.
+        room_id: RoomId,
+        /// The change's version, by which the room's unstored index knows it.
+        version: Seq,
+        /// Its facts, if they changed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        facts: Option<RoomFacts>,
+        /// The memberships that changed.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        members: Vec<Membership>,
+    },
+    /// A member read or received more.
+    Marks {
+        /// The room.
+        room_id: RoomId,
+        /// Who.
+        user_id: UserId,
+        /// How far.
+        marks: Marks,
+    },
+    /// A person's name, for the organization's directory.
+    Profile {
+        /// Who.
+        user_id: UserId,
+        /// The name to show.
+        display_name: String,
+        /// When it was seen, in microseconds since the Unix epoch.
+        version: Seq,
+    },
+}

@@ -1,0 +1,206 @@
+//! The sequence of a room: its order, its identity of messages, and its clock.
+
+use std::fmt;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::{Deserialize, Deserializer, Serialize};
+use time::OffsetDateTime;
+use time::macros::format_description;
+
+/// Largest integer that a JavaScript number holds exactly.
+pub const SEQ_MAX: u64 = (1 << 53) - 1;
+
+/// A position in a room's order, in microseconds since the Unix epoch: `max(last + 1, Redis TIME)`.
+/// It orders events, names a message, and tells when it happened. Zero is "before everything".
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(transparent)]
+pub struct Seq(u64);
+
+impl Seq {
+    /// Before everything.
+    pub const ZERO: Self = Self(0);
+
+    /// `None` beyond what a JavaScript number holds.
+    pub const fn new(value: u64) -> Option<Self> {
+        if value <= SEQ_MAX { Some(Self(value)) } else { None }
+    }
+
+    /// The number, microseconds since the Unix epoch.
+    pub const fn get(self) -> u64 {
+        self.0
+    }
+
+    /// Parses decimal digits.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().and_then(Self::new)
+    }
+
+    /// The seq that the present moment would give.
+    pub fn now() -> Self {
+        Self(micros(SystemTime::now()))
+    }
+
+    /// The seq that lies `age` before this one.
+    pub fn minus(self, age: Duration) -> Self {
+        Self(self.0.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX)))
+    }
+
+    /// The next one, saturating.
+    #[must_use]
+    pub fn next(self) -> Self {
+        Self((self.0 + 1).min(SEQ_MAX))
+    }
+
+    /// The one before, saturating.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        Self(self.0.saturating_sub(1))
+    }
+
+    /// How long ago this was, zero if it lies ahead.
+    pub fn age(self) -> Duration {
+        Duration::from_micros(micros(SystemTime::now()).saturating_sub(self.0))
+    }
+
+    /// The moment, to the millisecond.
+    pub fn timestamp(self) -> Timestamp {
+        Timestamp(self.0 / 1000)
+    }
+
+    /// The month in UTC as `yyyymm`, by which message partitions are cut.
+    pub fn month(self) -> Month {
+        Month::of(self)
+    }
+}
+
+impl fmt::Display for Seq {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl<'de> Deserialize<'de> for Seq {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let value = u64::deserialize(deserializer)?;
+        Self::new(value).ok_or_else(|| serde::de::Error::custom("seq out of range"))
+    }
+}
+
+/// Milliseconds since the Unix epoch; on the wire ISO-8601 UTC with milliseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Timestamp(u64);
+
+impl Timestamp {
+    /// The present moment.
+    pub fn now() -> Self {
+        Self(micros(SystemTime::now()) / 1000)
+    }
+
+    /// From milliseconds since the Unix epoch.
+    pub const fn from_millis(millis: u64) -> Self {
+        Self(millis)
+    }
+
+    /// Milliseconds since the Unix epoch.
+    pub const fn millis(self) -> u64 {
+        self.0
+    }
+}
+
+impl fmt::Display for Timestamp {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
+        let nanos = i128::from(self.0) * 1_000_000;
+        let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
+            .ok()
+            .and_then(|moment| moment.format(&format).ok())
+            .ok_or(fmt::Error)?;
+        f.write_str(&text)
+    }
+}
+
+impl Serialize for Timestamp {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Timestamp {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
+        let moment = OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339)
+            .map_err(serde::de::Error::custom)?;
+        u64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
+            .map(Self)
+            .map_err(serde::de::Error::custom)
+    }
+}
+
+/// A calendar month in UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Month {
+    year: i32,
+    month: u8,
+}
+
+impl Month {
+    fn of(seq: Seq) -> Self {
+        let seconds = i64::try_from(seq.0 / 1_000_000).unwrap_or(i64::MAX);
+        let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        Self { year: moment.year(), month: moment.month().into() }
+    }
+
+    /// The month after.
+    #[must_use]
+    pub fn next(self) -> Self {
+        if self.month == 12 { Self { year: self.year + 1, month: 1 } } else { Self { month: self.month + 1, ..self } }
+    }
+
+    /// The month before.
+    #[must_use]
+    pub fn previous(self) -> Self {
+        if self.month == 1 { Self { year: self.year - 1, month: 12 } } else { Self { month: self.month - 1, ..self } }
+    }
+}
+
+impl fmt::Display for Month {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:04}{:02}", self.year, self.month)
+    }
+}
+
+fn micros(moment: SystemTime) -> u64 {
+    let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX).min(SEQ_MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_seq_tells_its_time_and_month() {
+        let seq = Seq::new(1_767_225_599_999_999).unwrap();
+        assert_eq!(seq.timestamp().to_string(), "2025-12-31T23:59:59.999Z");
+        assert_eq!(seq.month().to_string(), "202512");
+        assert_eq!(seq.next().month().to_string(), "202601");
+        assert_eq!(seq.month().next(), seq.next().month());
+        assert_eq!(seq.next().month().previous(), seq.month());
+    }
+
+    #[test]
+    fn a_seq_stays_within_a_javascript_number() {
+        assert_eq!(Seq::new(SEQ_MAX + 1), None);
+        assert!(serde_json::from_str::<Seq>("9007199254740992").is_err());
+        assert!(serde_json::from_str::<Seq>("-1").is_err());
+        assert!(serde_json::from_str::<Seq>("1.5").is_err());
+        assert!(serde_json::from_str::<Seq>("\"1\"").is_err());
+    }
+
+    #[test]
+    fn timestamps_round_trip() {
+        let text = "\"2026-02-03T04:05:06.007Z\"";
+        let moment: Timestamp = serde_json::from_str(text).unwrap();
+        assert_eq!(serde_json::to_string(&moment).unwrap(), text);
+    }
+}
