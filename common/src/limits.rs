@@ -34,6 +34,6 @@ pub const INVOCATIONS_IN_FLIGHT: usize = 32;
 /// Events that a room's stream keeps at least.
 pub const STREAM_EVENTS: usize = 1000;
 /// How long a `clientId` is remembered at least.
-pub const DEDUP_WINDOW: Duration = Duration::from_secs(24 * 3600);
+pub const DEDUP_WINDOW: Duration = Duration::from_hours(24);
 /// A versioned change of a message is tried again this often when others change it at the same time.
 pub const CHANGE_ATTEMPTS: usize = 16;

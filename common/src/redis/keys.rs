@@ -1,0 +1,207 @@
+//! Every key and channel in Redis.
+//!
+//! All keys of a room share one of 128 hash-tag partitions, all keys of a person likewise, so that
+//! a script works on one slot. A partition owns 128 neighbouring slots of a cluster, and its tag
+//! is a number that hashes into them: whatever even split of the slots a cluster has, the
+//! partitions are split evenly too.
+
+use std::sync::LazyLock;
+
+use crate::ids::{NodeId, Person, RoomId};
+
+/// How many partitions there are; fixed, since it decides where everything lies.
+pub const PARTITIONS: usize = 128;
+const SLOTS: u16 = 16_384;
+const SLOTS_PER_PARTITION: u16 = SLOTS / 128;
+
+/// One of the 128 parts of the key space.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Partition(u8);
+
+impl Partition {
+    /// All of them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        (0_u8..128).map(Self)
+    }
+
+    /// That of a room.
+    pub fn of_room(room: &RoomId) -> Self {
+        Self::of(room.as_str())
+    }
+
+    /// That of a person.
+    pub fn of_person(person: &Person) -> Self {
+        Self::of(&person.key())
+    }
+
+    fn of(text: &str) -> Self {
+        let [_, low] = (slot(text.as_bytes()) / SLOTS_PER_PARTITION).to_be_bytes();
+        Self(low)
+    }
+
+    /// Its number, 0 to 127.
+    pub fn index(self) -> usize {
+        usize::from(self.0)
+    }
+
+    /// The cluster slot that its keys are in.
+    pub fn slot(self) -> u16 {
+        slot(self.tag().as_bytes())
+    }
+
+    fn tag(self) -> &'static str {
+        &TAGS[self.index()]
+    }
+
+    /// Sorted set of what is not known to be stored, by when it was accepted (µs): members are
+    /// `m:<room>:<seq>:<version>` and `r:<room>:<version>`.
+    pub fn unstored(self) -> String {
+        format!("rts:{{{}}}:unstored", self.tag())
+    }
+
+    /// Held by the node that reconciles this partition.
+    pub fn reconcile_lease(self) -> String {
+        format!("rts:{{{}}}:lease:reconcile", self.tag())
+    }
+}
+
+/// The base key of a room, KEYS[1] of its scripts: `:meta`, `:members`, `:marks`, `:stream`,
+/// `:pending`, `:changed`, `:deleted`, `:late` and `:sent:<day>` follow it there.
+pub fn room(room: &RoomId) -> String {
+    format!("rts:{{{}}}:room:{room}", Partition::of_room(room).tag())
+}
+
+/// The channel of a room's events, receipts and typing.
+pub fn room_channel(room_id: &RoomId) -> String {
+    format!("{}:events", room(room_id))
+}
+
+/// The room of a [`room_channel`].
+pub fn room_of_channel(channel: &str) -> Option<RoomId> {
+    let (_, tail) = channel.split_once("}:room:")?;
+    RoomId::parse(tail.strip_suffix(":events")?).ok()
+}
+
+/// The base key of a person: `:rooms` and `:profile` follow it.
+pub fn person(person: &Person) -> String {
+    format!(
+        "rts:{{{}}}:user:{}",
+        Partition::of_person(person).tag(),
+        person.key()
+    )
+}
+
+/// Hash of a person's rooms: room → `1 version` (member) or `0 version` (left); `*` once loaded.
+pub fn person_rooms(who: &Person) -> String {
+    format!("{}:rooms", person(who))
+}
+
+/// Hash of a person's `name` and `v`, when it was last seen (µs).
+pub fn person_profile(who: &Person) -> String {
+    format!("{}:profile", person(who))
+}
+
+/// The channel of what concerns one person on all their devices.
+pub fn person_channel(who: &Person) -> String {
+    format!("{}:events", person(who))
+}
+
+/// The person of a [`person_channel`].
+pub fn person_of_channel(channel: &str) -> Option<Person> {
+    let (_, tail) = channel.split_once("}:user:")?;
+    Person::from_key(tail.strip_suffix(":events")?).ok()
+}
+
+/// The channel of what concerns one node.
+pub fn node_channel(node: &NodeId) -> String {
+    let partition = Partition::of(node.as_str());
+    format!("rts:{{{}}}:node:{node}:events", partition.tag())
+}
+
+/// The cluster slot of a channel or key of ours.
+pub fn slot_of(key: &str) -> u16 {
+    let tag = key
+        .split_once('{')
+        .and_then(|(_, rest)| rest.split_once('}'));
+    slot(tag.map_or(key, |(tag, _)| tag).as_bytes())
+}
+
+static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
+    let mut tags = vec![None; PARTITIONS];
+    let mut missing = PARTITIONS;
+    for number in 0_u32.. {
+        let tag = number.to_string();
+        let place = &mut tags[usize::from(slot(tag.as_bytes()) / SLOTS_PER_PARTITION)];
+        if place.is_none() {
+            *place = Some(tag);
+            missing -= 1;
+            if missing == 0 {
+                break;
+            }
+        }
+    }
+    tags.into_iter().flatten().collect()
+});
+
+/// The slot function of Redis Cluster: CRC-16/XMODEM, modulo 16384.
+fn slot(bytes: &[u8]) -> u16 {
+    let mut crc = 0_u16;
+    for &byte in bytes {
+        crc ^= u16::from(byte) << 8;
+        for _ in 0..8 {
+            crc = if crc & 0x8000 == 0 {
+                crc << 1
+            } else {
+                (crc << 1) ^ 0x1021
+            };
+        }
+    }
+    crc % SLOTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ids::{OrgId, UserId};
+
+    #[test]
+    fn slots_are_those_of_redis() {
+        assert_eq!(slot(b"123456789"), 0x31C3);
+        assert_eq!(slot(b"foo"), 12_182);
+        assert_eq!(slot_of("rts:{foo}:room:x"), 12_182);
+    }
+
+    #[test]
+    fn each_partition_has_a_tag_of_its_own_slots() {
+        assert_eq!(TAGS.len(), PARTITIONS);
+        for partition in Partition::all() {
+            assert_eq!(
+                partition.slot() / SLOTS_PER_PARTITION,
+                u16::from(partition.0)
+            );
+        }
+    }
+
+    #[test]
+    fn channels_name_what_they_belong_to() {
+        let room = RoomId::new_group();
+        assert_eq!(room_of_channel(&room_channel(&room)), Some(room.clone()));
+        assert_eq!(
+            slot_of(&room_channel(&room)),
+            Partition::of_room(&room).slot()
+        );
+        let person = Person {
+            org: OrgId::parse("a{}/b").unwrap(),
+            user: UserId::parse("u}:{:events").unwrap(),
+        };
+        assert_eq!(
+            person_of_channel(&person_channel(&person)),
+            Some(person.clone())
+        );
+        assert_eq!(room_of_channel(&person_channel(&person)), None);
+        assert_eq!(
+            slot_of(&person_rooms(&person)),
+            Partition::of_person(&person).slot()
+        );
+    }
+}

@@ -1,0 +1,279 @@
+//! The Redis model: keys, scripts, and the way commands reach one server or a cluster.
+//!
+//! Pub/sub subscriptions are the gateway's own business (its bus) and are not here.
+
+pub mod keys;
+pub mod scripts;
+pub mod stored;
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use deadpool_redis::{Manager, Pool, Runtime};
+use redis::aio::{ConnectionLike, MultiplexedConnection};
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster_async::ClusterConnection;
+use redis::io::tcp::TcpSettings;
+use redis::{
+    AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, ProtocolVersion,
+    Value,
+};
+
+pub use self::scripts::NamedScript;
+
+/// How long a connection may take to come up.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long one command may take. The default of the library, half a second, is less than a slow
+/// fork of a busy server.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+/// Connections that carry commands. Each pipelines any number of callers; a few spread the work of
+/// parsing replies over cores.
+const LANES: usize = 4;
+
+/// Redis did not do it. Whether it took effect is unknown unless the kind says so.
+#[derive(Debug, thiserror::Error)]
+pub enum RedisFailure {
+    /// No connection, no answer in time, or a server that cannot serve now.
+    #[error("redis is not reachable: {0}")]
+    Unavailable(String),
+    /// A reply or script error that should not be.
+    #[error("redis answered unexpectedly: {0}")]
+    Unexpected(String),
+}
+
+impl From<redis::RedisError> for RedisFailure {
+    fn from(error: redis::RedisError) -> Self {
+        use redis::{ErrorKind, ServerErrorKind};
+        let passing = error.is_io_error()
+            || error.is_timeout()
+            || error.is_connection_dropped()
+            || error.is_connection_refusal()
+            || error.is_cluster_error()
+            || matches!(
+                error.kind(),
+                ErrorKind::Server(
+                    ServerErrorKind::BusyLoading
+                        | ServerErrorKind::TryAgain
+                        | ServerErrorKind::ClusterDown
+                        | ServerErrorKind::MasterDown
+                        | ServerErrorKind::ReadOnly
+                )
+            );
+        if passing {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Unexpected(error.to_string())
+        }
+    }
+}
+
+/// Where Redis is: one server, or the nodes of a cluster.
+#[derive(Clone, Debug)]
+pub struct RedisServers {
+    nodes: Vec<ConnectionInfo>,
+}
+
+impl RedisServers {
+    /// From one URL, or several with commas between them for a cluster. RESP3 and `TCP_NODELAY` are set.
+    pub fn parse(urls: &str) -> Result<Self, RedisFailure> {
+        let nodes = urls
+            .split(',')
+            .map(str::trim)
+            .filter(|url| !url.is_empty())
+            .map(|url| {
+                let info = url.into_connection_info()?;
+                let settings = info
+                    .redis_settings()
+                    .clone()
+                    .set_protocol(ProtocolVersion::RESP3);
+                Ok(info
+                    .set_redis_settings(settings)
+                    .set_tcp_settings(tcp_settings()))
+            })
+            .collect::<Result<Vec<_>, redis::RedisError>>()?;
+        if nodes.is_empty() {
+            return Err(RedisFailure::Unexpected("no Redis URL".to_owned()));
+        }
+        Ok(Self { nodes })
+    }
+
+    /// The nodes, each ready for a connection.
+    pub fn nodes(&self) -> &[ConnectionInfo] {
+        &self.nodes
+    }
+
+    /// Whether several were named.
+    pub fn is_cluster(&self) -> bool {
+        self.nodes.len() > 1
+    }
+}
+
+/// `TCP_NODELAY`, which the library leaves off.
+pub fn tcp_settings() -> TcpSettings {
+    TcpSettings::default().set_nodelay(true)
+}
+
+enum Servers {
+    Single(Pool),
+    Cluster(Box<ClusterClient>),
+}
+
+/// One connection, shared by its callers.
+#[derive(Clone)]
+enum Lane {
+    Single(MultiplexedConnection),
+    Cluster(ClusterConnection),
+}
+
+impl ConnectionLike for Lane {
+    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> redis::RedisFuture<'a, Value> {
+        match self {
+            Self::Single(connection) => connection.req_packed_command(cmd),
+            Self::Cluster(connection) => connection.req_packed_command(cmd),
+        }
+    }
+
+    fn req_packed_commands<'a>(
+        &'a mut self,
+        cmd: &'a Pipeline,
+        offset: usize,
+        count: usize,
+    ) -> redis::RedisFuture<'a, Vec<Value>> {
+        match self {
+            Self::Single(connection) => connection.req_packed_commands(cmd, offset, count),
+            Self::Cluster(connection) => connection.req_packed_commands(cmd, offset, count),
+        }
+    }
+
+    fn get_db(&self) -> i64 {
+        0
+    }
+}
+
+/// Told of each call: its name, how long it took.
+pub type CallObserver = fn(&'static str, Duration);
+
+/// Commands to Redis. Connects on first use, and again when a connection broke; cheap to call from
+/// many tasks at once, since their commands are pipelined.
+pub struct Redis {
+    servers: Servers,
+    lanes: [Mutex<Option<Lane>>; LANES],
+    next: AtomicUsize,
+    observe: CallObserver,
+}
+
+impl Redis {
+    /// Does not connect yet.
+    pub fn new(servers: &RedisServers, observe: CallObserver) -> Result<Self, RedisFailure> {
+        let servers = if servers.is_cluster() {
+            Servers::Cluster(Box::new(
+                ClusterClientBuilder::new(servers.nodes.clone())
+                    .use_protocol(ProtocolVersion::RESP3)
+                    .tcp_settings(tcp_settings())
+                    .connection_timeout(CONNECT_TIMEOUT)
+                    .response_timeout(RESPONSE_TIMEOUT)
+                    .build()?,
+            ))
+        } else {
+            let config = AsyncConnectionConfig::new()
+                .set_connection_timeout(Some(CONNECT_TIMEOUT))
+                .set_response_timeout(Some(RESPONSE_TIMEOUT));
+            let manager = Manager::new_with_config(servers.nodes[0].clone(), config)?;
+            let pool = Pool::builder(manager)
+                .max_size(LANES)
+                .runtime(Runtime::Tokio1)
+                .wait_timeout(Some(CONNECT_TIMEOUT))
+                .create_timeout(Some(CONNECT_TIMEOUT))
+                .build()
+                .map_err(|error| RedisFailure::Unexpected(error.to_string()))?;
+            Servers::Single(pool)
+        };
+        Ok(Self {
+            servers,
+            lanes: Default::default(),
+            next: AtomicUsize::new(0),
+            observe,
+        })
+    }
+
+    /// Runs a script on the keys of one base key.
+    pub async fn run(
+        &self,
+        script: &NamedScript,
+        key: &str,
+        arguments: &[&str],
+    ) -> Result<Value, RedisFailure> {
+        let mut call = script.script().prepare_invoke();
+        call.key(key);
+        for argument in arguments {
+            call.arg(*argument);
+        }
+        self.observed(script.name, async |lane| call.invoke_async(lane).await)
+            .await
+    }
+
+    /// Runs one command.
+    pub async fn command(&self, name: &'static str, command: &Cmd) -> Result<Value, RedisFailure> {
+        self.observed(name, async |lane| command.query_async(lane).await)
+            .await
+    }
+
+    /// Whether the server answers.
+    pub async fn ping(&self) -> Result<(), RedisFailure> {
+        self.command("ping", &redis::cmd("PING")).await.map(drop)
+    }
+
+    async fn observed(
+        &self,
+        name: &'static str,
+        call: impl AsyncFnOnce(&mut Lane) -> Result<Value, redis::RedisError>,
+    ) -> Result<Value, RedisFailure> {
+        let begun = Instant::now();
+        let place = self.next.fetch_add(1, Ordering::Relaxed) % LANES;
+        let mut lane = self.lane(place).await?;
+        let result = call(&mut lane).await;
+        (self.observe)(name, begun.elapsed());
+        result.map_err(|error| {
+            if error.is_unrecoverable_error() || error.is_io_error() {
+                self.forget(place);
+            }
+            RedisFailure::from(error)
+        })
+    }
+
+    async fn lane(&self, place: usize) -> Result<Lane, RedisFailure> {
+        let held = self.lanes[place]
+            .lock()
+            .expect("no holder of this lock panics")
+            .clone();
+        if let Some(lane) = held {
+            return Ok(lane);
+        }
+        let lane = match &self.servers {
+            Servers::Single(pool) => {
+                let connection = pool
+                    .get()
+                    .await
+                    .map_err(|error| RedisFailure::Unavailable(error.to_string()))?;
+                Lane::Single(deadpool_redis::Connection::take(connection))
+            }
+            Servers::Cluster(client) => Lane::Cluster(client.get_async_connection().await?),
+        };
+        *self.lanes[place]
+            .lock()
+            .expect("no holder of this lock panics") = Some(lane.clone());
+        Ok(lane)
+    }
+
+    fn forget(&self, place: usize) {
+        *self.lanes[place]
+            .lock()
+            .expect("no holder of this lock panics") = None;
+    }
+}
+
+/// Reads a reply as a type, where anything else is a fault of ours.
+pub fn read<T: redis::FromRedisValue>(value: Value) -> Result<T, RedisFailure> {
+    redis::from_redis_value(value).map_err(|error| RedisFailure::Unexpected(error.to_string()))
+}

@@ -1,0 +1,22 @@
+-- Sets a message's state if it still is at the version that the new state was made from.
+-- ARGV: org, user, message seq, expected version, kind (e edited, d deleted, r reaction), body,
+--       ordinal, sender, hint
+-- {'changed', seq, prev, epoch} | {'conflict'} | {'forbidden'} | {'archived'} | {'notFound'} | {'cold'}
+local org, user, message, expected, kind, body, ordinal, sender, hint = unpack(ARGV)
+local why = refused(org, user)
+if why then return { why } end
+if kind == 'e' and sender ~= user then return { 'forbidden' } end
+if kind == 'd' and sender ~= user and role_of(user) ~= 'o' then return { 'forbidden' } end
+if meta('archived') ~= '0' then return { 'archived' } end
+local version = version_of(message)
+if version and version ~= expected then return { 'conflict' } end
+
+local seq, prev, epoch = append(kind, message, ordinal, sender, body, hint)
+redis.call('HSET', CHANGED, message, seq)
+await_storage(message, seq)
+if kind == 'd' then
+  redis.call('ZADD', DELETED, message, message)
+  redis.call('ZREMRANGEBYRANK', DELETED, 0, -DELETED_MAX - 1)
+  if tonumber(message) > mark('r:' .. sender) then add_own(sender, -1) end
+end
+return { 'changed', seq, prev, epoch }

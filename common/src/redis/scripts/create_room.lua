@@ -1,0 +1,17 @@
+-- Makes a room, unless it is there.
+-- ARGV: org, caller, kind (direct or group), name or '', case or '', then user, role (o or m), name of each member
+-- {'created', version, epoch} | {'exists'}
+local org, caller, kind, name, case = unpack(ARGV)
+if redis.call('EXISTS', META) == 1 then return { 'exists' } end
+redis.call('DEL', MEMBERS, MARKS, STREAM, PENDING, CHANGED, DELETED)
+local version = text(micros())
+local members = 0
+for index = 6, #ARGV, 3 do
+  members = members + 1
+  redis.call('HSET', MEMBERS, ARGV[index], ARGV[index + 1] .. ' ' .. version .. ' 0 ' .. ARGV[index + 2])
+end
+redis.call('HSET', META, 'org', org, 'kind', kind, 'name', name, 'case', case, 'by', caller,
+  'at', text(math.floor(tonumber(version) / 1000)), 'v', version, 'epoch', version, 'seq', '0', 'trimmed', '0',
+  'last', '0', 'count', '0', 'members', members, 'archived', '0')
+redis.call('ZADD', UNSTORED, version, 'r:' .. room .. ':' .. version)
+return { 'created', version, version }

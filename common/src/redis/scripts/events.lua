@@ -1,0 +1,24 @@
+-- The events after a seq, for a client's resume and a node's backfill.
+-- ARGV: org, user, after, limit
+-- {'found', 'whole' or 'truncated', head, epoch, trimmed, {{seq, prev, kind, message, ordinal, sender, body,
+--   present version, present kind, present body}, …}} | {'notFound'} | {'cold'}
+local org, user, after, limit = unpack(ARGV)
+local why = refused(org, user)
+if why then return { why } end
+local found = redis.call('HMGET', META, 'seq', 'epoch', 'trimmed')
+local head, trimmed = tonumber(found[1]), tonumber(found[3])
+local seen = tonumber(after)
+if seen > head or seen < trimmed then return { 'found', 'truncated', found[1], found[2], found[3], {} } end
+local entries = redis.call('XRANGE', STREAM, '(' .. after .. '-0', '+', 'COUNT', tonumber(limit) + 1)
+if #entries > tonumber(limit) then return { 'found', 'truncated', found[1], found[2], found[3], {} } end
+local events = {}
+for _, entry in ipairs(entries) do
+  local fields = entry[2]
+  local event = { string.match(entry[1], '^%d+'), fields[4], fields[2], fields[6], fields[8], fields[10], fields[12] }
+  local state = fields[2] ~= 'u' and present(fields[6])
+  if state and state[2] ~= event[1] then
+    event[8], event[9], event[10] = state[2], state[3], state[6]
+  end
+  events[#events + 1] = event
+end
+return { 'found', 'whole', found[1], found[2], found[3], events }

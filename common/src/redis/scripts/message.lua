@@ -1,0 +1,12 @@
+-- A message's present state.
+-- ARGV: org, user, message seq
+-- {'found', role, archived, seq, version, kind, ordinal, sender, body} | {'stored', role, archived}: ask DynamoDB
+-- | {'absent'} | {'notFound'} | {'cold'}
+local org, user, message = unpack(ARGV)
+local why = refused(org, user)
+if why then return { why } end
+local role, archived = role_of(user) or 'm', meta('archived')
+local state = present(message)
+if state then return { 'found', role, archived, unpack(state) } end
+if tonumber(message) <= tonumber(meta('trimmed')) then return { 'stored', role, archived } end
+return { 'absent' }

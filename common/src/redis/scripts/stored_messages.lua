@@ -1,0 +1,29 @@
+-- Messages have been written to DynamoDB.
+-- ARGV: of each: seq, version, ordinal, sender, clientId
+local epoch = tonumber(meta('epoch') or '0')
+for index = 1, #ARGV, 5 do
+  local seq, version, ordinal, sender, client = unpack(ARGV, index, index + 4)
+  redis.call('ZREM', PENDING, version)
+  redis.call('ZREM', UNSTORED, 'm:' .. room .. ':' .. seq .. ':' .. version)
+  local field = sent_field(sender, client)
+  if epoch == 0 then
+    -- The room is not in Redis: whoever rebuilds it may have read DynamoDB before this write.
+    redis.call('HSET', LATE, seq, ordinal .. '\n' .. field)
+    redis.call('EXPIRE', LATE, LATE_TTL_SECONDS)
+  elseif seq == version and tonumber(seq) < epoch and tonumber(seq) > epoch - 86400000000 then
+    -- Older than this rebuild, and within the dedup window that it read. Unless the rebuild knew it, the counts and the dedup index learn it now.
+    local key = sent_key(math.floor(tonumber(seq) / 86400000000))
+    if redis.call('HSETNX', key, field, seq) == 1 then
+      redis.call('EXPIRE', key, SENT_TTL_SECONDS, 'NX')
+      redis.call('HINCRBY', META, 'count', 1)
+      if tonumber(seq) > tonumber(meta('last')) then redis.call('HSET', META, 'last', seq) end
+      local all = redis.call('HKEYS', MEMBERS)
+      for _, user in ipairs(all) do
+        if tonumber(seq) <= mark('r:' .. user) then redis.call('HINCRBY', MARKS, 'n:' .. user, 1)
+        elseif user == sender then add_own(user, 1) end
+      end
+    end
+  end
+end
+trim()
+return 1

@@ -1,0 +1,230 @@
+//! What follows a write to DynamoDB: the unstored index is cleared, a room that was rebuilt
+//! meanwhile learns what it missed, and the senders' nodes are told. Best effort: the reconciler
+//! finds what is left.
+
+use crate::ids::{NodeId, Person, RoomId};
+use crate::record::{MessageRecord, RoomChange, RoomRecord};
+use crate::room::{Membership, Role};
+use crate::seq::Seq;
+
+use super::{Redis, RedisFailure, keys, scripts};
+
+/// Tells that messages of one room are stored: the unstored index first, then each sender.
+/// All records must be of the same room.
+pub async fn messages(
+    redis: &Redis,
+    room: &RoomId,
+    records: &[&MessageRecord],
+) -> Result<(), RedisFailure> {
+    let mut arguments = Vec::with_capacity(records.len() * 5);
+    for record in records {
+        let message = &record.message;
+        arguments.extend([
+            message.seq.to_string(),
+            message.version.to_string(),
+            message.ordinal.to_string(),
+            message.content.sender_id.to_string(),
+            message.content.client_id.to_string(),
+        ]);
+    }
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    redis
+        .run(&scripts::STORED_MESSAGES, &keys::room(room), &arguments)
+        .await?;
+    for (sender, origin, seqs) in by_sender(records) {
+        let notice = StoredNotice {
+            room: room.clone(),
+            origin,
+            seqs,
+        };
+        let mut publish = redis::cmd("SPUBLISH");
+        publish
+            .arg(keys::person_channel(&sender))
+            .arg(notice.encode());
+        redis.command("publish_stored", &publish).await?;
+    }
+    Ok(())
+}
+
+fn by_sender(records: &[&MessageRecord]) -> Vec<(Person, NodeId, Vec<Seq>)> {
+    let mut groups: Vec<(Person, NodeId, Vec<Seq>)> = Vec::new();
+    // Only the message itself is told to be stored; its later changes are not.
+    for record in records
+        .iter()
+        .filter(|record| record.message.seq == record.message.version)
+    {
+        let sender = Person {
+            org: record.org.clone(),
+            user: record.message.content.sender_id.clone(),
+        };
+        let seq = record.message.seq;
+        match groups
+            .iter_mut()
+            .find(|(who, origin, _)| *who == sender && *origin == record.origin)
+        {
+            Some((_, _, seqs)) => seqs.push(seq),
+            None => groups.push((sender, record.origin.clone(), vec![seq])),
+        }
+    }
+    groups
+}
+
+/// Messages of one sender have been stored: what goes over the sender's channel.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredNotice {
+    /// Their room.
+    pub room: RoomId,
+    /// The node that journaled them.
+    pub origin: NodeId,
+    /// Which.
+    pub seqs: Vec<Seq>,
+}
+
+impl StoredNotice {
+    /// `s`, room, origin and seqs, a line each.
+    pub fn encode(&self) -> String {
+        let seqs: Vec<_> = self.seqs.iter().map(Seq::to_string).collect();
+        format!("s\n{}\n{}\n{}", self.room, self.origin, seqs.join(","))
+    }
+
+    /// Reads the lines after the `s`.
+    pub fn decode(text: &str) -> Option<Self> {
+        let mut lines = text.splitn(3, '\n');
+        let room = RoomId::parse(lines.next()?).ok()?;
+        let origin = NodeId::parse(lines.next()?).ok()?;
+        let seqs = lines
+            .next()?
+            .split(',')
+            .map(Seq::parse)
+            .collect::<Option<_>>()?;
+        Some(Self { room, origin, seqs })
+    }
+}
+
+/// Tells that a change of a room is stored. Lists of rooms of the people concerned are merged too,
+/// in case the node that made the change died before it did so.
+pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure> {
+    match &record.change {
+        RoomChange::Profile { .. } => Ok(()),
+        RoomChange::Marks {
+            room_id,
+            user_id,
+            marks,
+        } => {
+            let (read, delivered) = (marks.read_seq.to_string(), marks.delivered_seq.to_string());
+            let arguments = ["0", "", "", "", "0", user_id.as_str(), &read, &delivered];
+            redis
+                .run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments)
+                .await
+                .map(drop)
+        }
+        RoomChange::Room {
+            room_id,
+            version,
+            facts,
+            members,
+        } => {
+            let mut arguments = vec![version.to_string()];
+            match facts {
+                Some(facts) => arguments.extend([
+                    facts.version.to_string(),
+                    facts.name.clone().unwrap_or_default(),
+                    facts
+                        .archived_at
+                        .map_or_else(|| "0".to_owned(), |at| at.millis().to_string()),
+                ]),
+                None => arguments.extend([String::new(), String::new(), String::new()]),
+            }
+            arguments.push(members.len().to_string());
+            for member in members {
+                arguments.extend([member.user_id.to_string(), member_value(member)]);
+            }
+            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+            redis
+                .run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments)
+                .await?;
+            for member in members {
+                let person = Person {
+                    org: record.org.clone(),
+                    user: member.user_id.clone(),
+                };
+                merge_rooms(
+                    redis,
+                    &person,
+                    RoomList::Change,
+                    &[(room_id, member.version, member.role.is_some())],
+                )
+                .await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Why a person's list of rooms is merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RoomList {
+    /// All of DynamoDB's rooms after a loss; nobody is told.
+    Load,
+    /// Something changed; the person's nodes are told.
+    Change,
+}
+
+/// Merges memberships `(room, version, is a member)` into a person's list of rooms.
+pub async fn merge_rooms(
+    redis: &Redis,
+    person: &Person,
+    mode: RoomList,
+    rooms: &[(&RoomId, Seq, bool)],
+) -> Result<(), RedisFailure> {
+    let versions: Vec<String> = rooms
+        .iter()
+        .map(|(_, version, _)| version.to_string())
+        .collect();
+    let mut arguments = vec![if mode == RoomList::Load {
+        "load"
+    } else {
+        "change"
+    }];
+    for ((room, _, member), version) in rooms.iter().zip(&versions) {
+        arguments.extend([room.as_str(), version, if *member { "1" } else { "0" }]);
+    }
+    redis
+        .run(&scripts::USER_ROOMS, &keys::person(person), &arguments)
+        .await
+        .map(drop)
+}
+
+/// A membership as a room's members hash holds it: `role version joinedSeq name`.
+pub fn member_value(member: &Membership) -> String {
+    let role = match member.role {
+        Some(Role::Owner) => 'o',
+        Some(Role::Member) => 'm',
+        None => 'x',
+    };
+    format!(
+        "{role} {} {} {}",
+        member.version, member.joined_seq, member.display_name
+    )
+}
+
+/// Reads a [`member_value`].
+pub fn parse_member(user_id: &crate::ids::UserId, value: &str) -> Option<Membership> {
+    let mut parts = value.splitn(4, ' ');
+    let role = match parts.next()? {
+        "o" => Some(Role::Owner),
+        "m" => Some(Role::Member),
+        "x" => None,
+        _ => return None,
+    };
+    let version = Seq::parse(parts.next()?)?;
+    let joined_seq = Seq::parse(parts.next()?)?;
+    let display_name = parts.next()?.to_owned();
+    Some(Membership {
+        user_id: user_id.clone(),
+        display_name,
+        role,
+        version,
+        joined_seq,
+    })
+}

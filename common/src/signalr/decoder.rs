@@ -1,0 +1,83 @@
+//! The decoder of one connection: frames in, records out.
+
+use bytes::Bytes;
+
+use super::framing::Framer;
+use super::{Protocol, ProtocolError, Record, json, msgpack};
+
+/// Decodes the records of one direction of a connection after its handshake.
+///
+/// Frames may cut records anywhere, also inside a UTF-8 character, and hold any number of them.
+/// Holds no allocation while no record is cut, and at most `record_bytes_max` (and a growth factor
+/// of two) of one that is. After an error it stays with that error.
+///
+/// ```
+/// # use rts_common::signalr::{Decoder, Protocol, Record};
+/// let mut decoder = Decoder::new(Protocol::Json, 32 * 1024);
+/// decoder.push("{\"type\":6}\u{1e}{\"ty".into());
+/// assert_eq!(decoder.next_record(), Ok(Some(Record::Ping)));
+/// assert_eq!(decoder.next_record(), Ok(None));
+/// ```
+#[derive(Debug)]
+pub struct Decoder {
+    protocol: Protocol,
+    record_bytes_max: usize,
+    framer: Framer,
+    failed: Option<ProtocolError>,
+}
+
+impl Decoder {
+    /// A decoder of `protocol`. A JSON record may have `record_bytes_max` bytes with its separator, a
+    /// MessagePack body as many without its prefix.
+    pub fn new(protocol: Protocol, record_bytes_max: usize) -> Self {
+        Self {
+            protocol,
+            record_bytes_max,
+            framer: Framer::default(),
+            failed: None,
+        }
+    }
+
+    /// Takes what a transport received. Call [`Self::next_record`] until it gives `None` before the
+    /// next frame: what is pushed sooner is kept, and copied.
+    pub fn push(&mut self, frame: Bytes) {
+        if self.failed.is_none() {
+            self.framer.push(frame);
+        }
+    }
+
+    /// The next whole record; `None` once more bytes are needed. Records of unknown types are skipped.
+    pub fn next_record(&mut self) -> Result<Option<Record>, ProtocolError> {
+        if let Some(error) = self.failed {
+            return Err(error);
+        }
+        self.advance().inspect_err(|error| {
+            self.failed = Some(*error);
+            self.framer = Framer::default();
+        })
+    }
+
+    /// Bytes held of a record that is not whole yet.
+    pub fn partial_bytes(&self) -> usize {
+        self.framer.partial_bytes()
+    }
+
+    fn advance(&mut self) -> Result<Option<Record>, ProtocolError> {
+        let limit = self.record_bytes_max;
+        loop {
+            let decoded = match self.protocol {
+                Protocol::Json => match self.framer.next_text(limit)? {
+                    Some(body) => json::decode(&body)?,
+                    None => return Ok(None),
+                },
+                Protocol::MessagePack => match self.framer.next_binary(limit)? {
+                    Some(body) => msgpack::decode(&body)?,
+                    None => return Ok(None),
+                },
+            };
+            if decoded.is_some() {
+                return Ok(decoded);
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Cuts a stream of frames into record bodies, whatever the frames' borders are.
+
+use bytes::{Buf, Bytes};
+
+use super::ProtocolError;
+use super::msgpack::LengthPrefix;
+
+/// Ends every JSON record. It cannot occur inside: JSON escapes control characters.
+pub(super) const RECORD_SEPARATOR: u8 = 0x1E;
+
+/// What was received and not yet handed out. Records that lie whole in one frame are slices of it;
+/// only one cut by a frame's end is copied, so an idle connection holds no allocation.
+#[derive(Debug, Default)]
+pub(super) struct Framer {
+    /// The rest of the frame pushed last.
+    frame: Bytes,
+    /// The beginning of a record whose end is still to come. Grows with what really arrived, never
+    /// by what a length prefix announces.
+    partial: Vec<u8>,
+}
+
+impl Framer {
+    /// Takes what a transport received.
+    pub(super) fn push(&mut self, frame: Bytes) {
+        if self.frame.is_empty() {
+            self.frame = frame;
+        } else {
+            self.frame = [&self.frame[..], &frame[..]].concat().into();
+        }
+    }
+
+    /// The next body that ends in a separator, without it. At most `limit` bytes count as a record,
+    /// its separator included.
+    pub(super) fn next_text(&mut self, limit: usize) -> Result<Option<Bytes>, ProtocolError> {
+        let end = self.frame.iter().position(|&b| b == RECORD_SEPARATOR);
+        // Without a separator in sight at least one more byte must follow.
+        let length = self.partial.len() + end.unwrap_or(self.frame.len()) + 1;
+        if length > limit {
+            return Err(ProtocolError::TooLarge);
+        }
+        let Some(end) = end else {
+            self.stash(self.frame.len());
+            return Ok(None);
+        };
+        if self.partial.is_empty() {
+            let mut body = self.take(end + 1);
+            body.truncate(end);
+            return Ok(Some(body));
+        }
+        self.stash(end);
+        let _separator = self.take(1);
+        Ok(Some(std::mem::take(&mut self.partial).into()))
+    }
+
+    /// The next body that follows its length prefix, without it, at most `limit` bytes long.
+    pub(super) fn next_binary(&mut self, limit: usize) -> Result<Option<Bytes>, ProtocolError> {
+        if self.partial.is_empty() {
+            if let Some(prefix) = LengthPrefix::parse(&self.frame, limit)?
+                && self.frame.len() >= prefix.record_bytes()
+            {
+                let mut record = self.take(prefix.record_bytes());
+                record.advance(prefix.prefix_bytes);
+                return Ok(Some(record));
+            }
+            self.stash(self.frame.len());
+            return Ok(None);
+        }
+        loop {
+            let prefix = LengthPrefix::parse(&self.partial, limit)?;
+            let missing = prefix.map_or(1, |prefix| prefix.record_bytes() - self.partial.len());
+            if let (Some(prefix), 0) = (prefix, missing) {
+                let mut record = Bytes::from(std::mem::take(&mut self.partial));
+                record.advance(prefix.prefix_bytes);
+                return Ok(Some(record));
+            }
+            if self.frame.is_empty() {
+                return Ok(None);
+            }
+            self.stash(missing.min(self.frame.len()));
+        }
+    }
+
+    /// Gives back what was not handed out, once nothing more is cut here.
+    pub(super) fn into_rest(self) -> Bytes {
+        if self.partial.is_empty() {
+            self.frame
+        } else {
+            [&self.partial[..], &self.frame[..]].concat().into()
+        }
+    }
+
+    /// Bytes held of records that are not whole yet.
+    pub(super) fn partial_bytes(&self) -> usize {
+        self.partial.len()
+    }
+
+    /// Moves the first `count` bytes of the frame to the partial record.
+    fn stash(&mut self, count: usize) {
+        let head = self.take(count);
+        self.partial.extend_from_slice(&head);
+    }
+
+    /// Takes the first `count` bytes of the frame, and lets go of its memory with the last.
+    fn take(&mut self, count: usize) -> Bytes {
+        if count == self.frame.len() {
+            std::mem::take(&mut self.frame)
+        } else {
+            self.frame.split_to(count)
+        }
+    }
+}

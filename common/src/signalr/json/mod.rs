@@ -1,0 +1,10 @@
+//! Records as JSON objects.
+
+mod decode;
+mod encode;
+
+pub(super) use decode::{decode, decode_value, element};
+pub(super) use encode::{
+    ack, cancel, close, completion_error, completion_value, completion_void, invocation, record, sequence,
+    stream_item,
+};

@@ -1,0 +1,86 @@
+//! The records of the hub protocol, of both directions.
+
+use super::{Arguments, Payload};
+
+/// One record, its payloads undecoded. An empty invocation id counts as none.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Record {
+    /// Calls a method.
+    Invocation {
+        /// What the answer refers to; without it nothing is ever answered, not even an error.
+        invocation_id: Option<String>,
+        /// The method, in any case.
+        target: String,
+        /// Its arguments.
+        arguments: Arguments,
+        /// Streams the caller will send as further arguments.
+        stream_ids: Vec<String>,
+    },
+    /// Calls a method that answers with a stream.
+    StreamInvocation {
+        /// What the items and the completion refer to.
+        invocation_id: String,
+        /// The method, in any case.
+        target: String,
+        /// Its arguments.
+        arguments: Arguments,
+        /// Streams the caller will send as further arguments.
+        stream_ids: Vec<String>,
+    },
+    /// One item of a stream.
+    StreamItem {
+        /// The stream's invocation.
+        invocation_id: String,
+        /// The item.
+        item: Payload,
+    },
+    /// The answer to an invocation, and the end of a stream.
+    Completion {
+        /// The invocation answered.
+        invocation_id: String,
+        /// What it came to.
+        result: CompletionResult,
+    },
+    /// The caller wants no more items of a stream.
+    CancelInvocation {
+        /// The stream's invocation.
+        invocation_id: String,
+    },
+    /// Keeps the connection alive.
+    Ping,
+    /// The end of the connection.
+    Close {
+        /// Why, if not by request.
+        error: Option<String>,
+        /// Whether an automatic reconnect is welcome.
+        allow_reconnect: bool,
+    },
+    /// Stateful reconnect: the highest id the sender has processed.
+    Ack(u64),
+    /// Stateful reconnect: the id of the first record that follows.
+    Sequence(u64),
+}
+
+/// What a [`Record::Completion`] says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum CompletionResult {
+    /// Done, without a value.
+    Void,
+    /// Done, with this value, which may be null.
+    Value(Payload),
+    /// Failed, with this text.
+    Error(String),
+}
+
+/// The numbers of the record types on the wire.
+pub(super) mod kind {
+    pub(in crate::signalr) const INVOCATION: u8 = 1;
+    pub(in crate::signalr) const STREAM_ITEM: u8 = 2;
+    pub(in crate::signalr) const COMPLETION: u8 = 3;
+    pub(in crate::signalr) const STREAM_INVOCATION: u8 = 4;
+    pub(in crate::signalr) const CANCEL_INVOCATION: u8 = 5;
+    pub(in crate::signalr) const PING: u8 = 6;
+    pub(in crate::signalr) const CLOSE: u8 = 7;
+    pub(in crate::signalr) const ACK: u8 = 8;
+    pub(in crate::signalr) const SEQUENCE: u8 = 9;
+}

@@ -1,0 +1,91 @@
+//! What can go wrong with the store, by kind. The SDK's own texts go to the log only.
+
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+
+/// Why a call to the store failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum StoreError {
+    /// The table or the account is over its throughput.
+    #[error("the store is throttling")]
+    Throttled,
+    /// No answer in time, a broken connection, or an error on the store's side.
+    #[error("the store does not answer")]
+    Unavailable,
+    /// The request itself was refused, with the store's code: asking again changes nothing.
+    #[error("the store refused the request: {0}")]
+    Refused(String),
+    /// An item is not what this build writes.
+    #[error("a stored item has a malformed {0}")]
+    Malformed(&'static str),
+}
+
+impl StoreError {
+    /// Whether asking again later may help.
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Throttled | Self::Unavailable)
+    }
+
+    /// A short name, for logs and metric labels.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::Throttled => "throttled",
+            Self::Unavailable => "unavailable",
+            Self::Refused(_) => "refused",
+            Self::Malformed(_) => "malformed",
+        }
+    }
+}
+
+impl<E> From<SdkError<E, HttpResponse>> for StoreError
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    fn from(error: SdkError<E, HttpResponse>) -> Self {
+        let kind = match &error {
+            SdkError::ConstructionFailure(_) => Self::Refused("ConstructionFailure".to_owned()),
+            SdkError::ServiceError(failure) => {
+                of_code(failure.err().code().unwrap_or("unknown"), failure.raw().status().as_u16())
+            }
+            _ => Self::Unavailable,
+        };
+        tracing::debug!(kind = kind.kind(), error = %DisplayErrorContext(&error), "a call to the store failed");
+        kind
+    }
+}
+
+fn of_code(code: &str, status: u16) -> StoreError {
+    match code {
+        "ProvisionedThroughputExceededException"
+        | "ThrottlingException"
+        | "RequestLimitExceeded"
+        | "LimitExceededException" => StoreError::Throttled,
+        "InternalServerError"
+        | "ServiceUnavailable"
+        | "ServiceUnavailableException"
+        | "TransactionConflictException"
+        | "ReplicatedWriteConflictException" => StoreError::Unavailable,
+        _ if status >= 500 => StoreError::Unavailable,
+        _ => StoreError::Refused(code.to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_may_pass_is_retryable() {
+        for (code, status, retryable) in [
+            ("ProvisionedThroughputExceededException", 400, true),
+            ("ThrottlingException", 400, true),
+            ("InternalServerError", 500, true),
+            ("unknown", 503, true),
+            ("ValidationException", 400, false),
+            ("ResourceNotFoundException", 400, false),
+            ("AccessDeniedException", 400, false),
+        ] {
+            assert_eq!(of_code(code, status).is_retryable(), retryable, "{code}");
+        }
+    }
+}

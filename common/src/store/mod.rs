@@ -1,0 +1,82 @@
+//! The DynamoDB store: what lasts. Gateways read it through [`Store`]; only the Lambdas write, through
+//! [`writer::Writer`].
+//!
+//! Every item carries its full state and a version, and is written on the condition that the stored
+//! version is smaller, so writes may come twice, late and in any order. Nothing is deleted here:
+//! deleted messages and ended memberships stay as tombstones.
+//!
+//! Every call has a deadline and few attempts ([`CallLimits`]). Reads are strongly consistent, except
+//! those of an index, which DynamoDB cannot do.
+
+mod backoff;
+mod batch;
+mod error;
+mod item;
+mod messages;
+mod rooms;
+pub mod schema;
+pub mod writer;
+
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::retry::RetryConfig;
+use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
+
+pub use self::backoff::backoff;
+pub use self::error::StoreError;
+pub use self::messages::{Direction, MessageQuery, MessageScan, oldest_month};
+pub use self::rooms::{Profile, StoredRoom, UserRoom};
+pub use self::schema::Tables;
+
+/// The reading side of the store; cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    client: Client,
+    tables: Tables,
+}
+
+impl Store {
+    /// A store on the region, endpoint and credentials of `config`. Connects with the first call.
+    pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
+        Self { client: client(config, CallLimits::READ), tables }
+    }
+}
+
+/// How long one call may take.
+#[derive(Clone, Copy, Debug)]
+struct CallLimits {
+    attempt_timeout: Duration,
+    operation_timeout: Duration,
+    attempts: u32,
+}
+
+impl CallLimits {
+    /// Of a gateway's reads: a person waits for them.
+    const READ: Self = Self {
+        attempt_timeout: Duration::from_millis(1500),
+        operation_timeout: Duration::from_secs(4),
+        attempts: 3,
+    };
+    /// Of a write: one attempt, because its caller repeats it within its own deadline.
+    const WRITE: Self =
+        Self { attempt_timeout: Duration::from_secs(3), operation_timeout: Duration::from_secs(3), attempts: 1 };
+}
+
+fn client(config: &SdkConfig, limits: CallLimits) -> Client {
+    let timeouts = TimeoutConfig::builder()
+        .connect_timeout(Duration::from_secs(1))
+        .operation_attempt_timeout(limits.attempt_timeout)
+        .operation_timeout(limits.operation_timeout)
+        .build();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(limits.attempts)
+        .with_initial_backoff(Duration::from_millis(50))
+        .with_max_backoff(Duration::from_secs(1));
+    let config = aws_sdk_dynamodb::config::Builder::from(config)
+        .timeout_config(timeouts)
+        .retry_config(retries)
+        .build();
+    Client::from_conf(config)
+}

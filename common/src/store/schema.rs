@@ -1,0 +1,221 @@
+//! Names of tables, indexes and attributes, and the forms of keys. They stand nowhere else in Rust;
+//! `deploy/cloudformation/data.yaml` creates what is named here.
+//!
+//! Moments are ISO-8601 texts as on the wire, seqs and versions are numbers.
+
+use crate::config::Environment;
+use crate::ids::{OrgId, RoomId, UserId};
+use crate::seq::Month;
+
+/// The three tables, as a deployment calls them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tables {
+    /// Rooms, members and the organizations' directories: `RTS_ROOMS_TABLE`, default `chat-rooms`.
+    pub rooms: String,
+    /// Messages: `RTS_MESSAGES_TABLE`, default `chat-messages`.
+    pub messages: String,
+    /// Archived rooms: `RTS_ARCHIVE_TABLE`, default `chat-archive-index`.
+    pub archive: String,
+}
+
+impl Default for Tables {
+    fn default() -> Self {
+        Self {
+            rooms: "chat-rooms".to_owned(),
+            messages: "chat-messages".to_owned(),
+            archive: "chat-archive-index".to_owned(),
+        }
+    }
+}
+
+impl Tables {
+    /// Reads the names from the environment.
+    pub fn from_environment(environment: &Environment) -> Self {
+        let named = |name, default| environment.text(name).unwrap_or(default);
+        let default = Self::default();
+        Self {
+            rooms: named("RTS_ROOMS_TABLE", default.rooms),
+            messages: named("RTS_MESSAGES_TABLE", default.messages),
+            archive: named("RTS_ARCHIVE_TABLE", default.archive),
+        }
+    }
+}
+
+/// `chat-rooms`: a room's facts and members under its id, a directory under its organization.
+pub mod rooms {
+    use super::{OrgId, RoomId, UserId};
+
+    /// Partition key (S): a room id, or `ORG#<org>`. Room ids begin with a letter and `_`, so no
+    /// organization's name makes the two collide.
+    pub const PK: &str = "pk";
+    /// Sort key (S): `META`, `MEMBER#<user>` or `USER#<user>`.
+    pub const SK: &str = "sk";
+    /// The sort key of a room's facts.
+    pub const META: &str = "META";
+    /// Global index of a person's rooms: [`USER_KEY`], then [`PK`]. It projects [`VERSION`] and
+    /// [`ROLE`] only, so that marks, which change all the time, are not written to it.
+    pub const BY_USER: &str = "by-user";
+    /// Partition key of [`BY_USER`] (S): a person's key. Only items of members have it.
+    pub const USER_KEY: &str = "userKey";
+
+    /// Version of the facts, of the membership, or of the profile (N).
+    pub const VERSION: &str = "version";
+    /// The organization (S).
+    pub const ORG: &str = "org";
+    /// `direct` or `group` (S).
+    pub const KIND: &str = "kind";
+    /// The room's name (S).
+    pub const NAME: &str = "name";
+    /// The case (S).
+    pub const CASE_ID: &str = "caseId";
+    /// The room's maker (S).
+    pub const CREATED_BY: &str = "createdBy";
+    /// When it was made (S).
+    pub const CREATED_AT: &str = "createdAt";
+    /// Since when it is archived (S).
+    pub const ARCHIVED_AT: &str = "archivedAt";
+    /// `owner` or `member` (S); absent for someone who is not, or no more, a member.
+    pub const ROLE: &str = "role";
+    /// A person's name to show (S).
+    pub const DISPLAY_NAME: &str = "displayName";
+    /// The room's head when the member joined (N).
+    pub const JOINED_SEQ: &str = "joinedSeq";
+    /// Read up to here (N).
+    pub const READ_SEQ: &str = "readSeq";
+    /// Received up to here (N).
+    pub const DELIVERED_SEQ: &str = "deliveredSeq";
+
+    const MEMBER: &str = "MEMBER#";
+
+    /// The partition key of a room.
+    pub fn room_pk(room: &RoomId) -> String {
+        room.to_string()
+    }
+
+    /// The sort key of a member.
+    pub fn member_sk(user: &UserId) -> String {
+        format!("{MEMBER}{user}")
+    }
+
+    /// The user of a member's sort key.
+    pub fn member_of_sk(sk: &str) -> Option<UserId> {
+        UserId::parse(sk.strip_prefix(MEMBER)?).ok()
+    }
+
+    /// The partition key of an organization's directory.
+    pub fn directory_pk(org: &OrgId) -> String {
+        format!("ORG#{org}")
+    }
+
+    /// The sort key of a person in the directory.
+    pub fn profile_sk(user: &UserId) -> String {
+        format!("USER#{user}")
+    }
+
+    /// The user of a directory's sort key.
+    pub fn profile_of_sk(sk: &str) -> Option<UserId> {
+        UserId::parse(sk.strip_prefix("USER#")?).ok()
+    }
+}
+
+/// `chat-messages`: one item a message, in its last version. No item collection grows forever: a
+/// partition is one room's month.
+pub mod messages {
+    use super::{Month, RoomId};
+
+    /// Partition key (S): `<roomId>#<yyyymm>`, the month of the seq.
+    pub const ROOM_MONTH: &str = "roomMonth";
+    /// Sort key (N).
+    pub const SEQ: &str = "seq";
+
+    /// The seq of the last change (N).
+    pub const VERSION: &str = "version";
+    /// The organization (S).
+    pub const ORG: &str = "org";
+    /// When it was sent (S), told by the seq too; for whoever reads the table by other means.
+    pub const SENT_AT: &str = "sentAt";
+    /// Which message of its room, from 1 (N).
+    pub const ORDINAL: &str = "ordinal";
+    /// Who wrote it (S).
+    pub const SENDER_ID: &str = "senderId";
+    /// The sender's own id for it (S).
+    pub const CLIENT_ID: &str = "clientId";
+    /// The text (S).
+    pub const BODY: &str = "body";
+    /// A tombstone (BOOL).
+    pub const DELETED: &str = "deleted";
+    /// When the body was last changed (S).
+    pub const EDITED_AT: &str = "editedAt";
+    /// The message it answers (N).
+    pub const REPLY_TO: &str = "replyTo";
+    /// Its files (L of M).
+    pub const ATTACHMENTS: &str = "attachments";
+    /// In an attachment: its id (S).
+    pub const ATTACHMENT_ID: &str = "attachmentId";
+    /// In an attachment: its name (S).
+    pub const FILE_NAME: &str = "fileName";
+    /// In an attachment: its MIME type (S).
+    pub const CONTENT_TYPE: &str = "contentType";
+    /// In an attachment: its size (N).
+    pub const SIZE_BYTES: &str = "sizeBytes";
+    /// Reactions by emoji (L of M).
+    pub const REACTIONS: &str = "reactions";
+    /// In a reaction: the emoji (S).
+    pub const EMOJI: &str = "emoji";
+    /// In a reaction: who (L of S).
+    pub const USER_IDS: &str = "userIds";
+
+    /// The partition key of a room's month.
+    pub fn room_month(room: &RoomId, month: Month) -> String {
+        format!("{room}#{month}")
+    }
+}
+
+/// `chat-archive-index`: the archived rooms of an organization, newest last.
+pub mod archive {
+    use super::RoomId;
+    use crate::seq::Timestamp;
+
+    /// Partition key (S): the organization.
+    pub const ORG: &str = "org";
+    /// Sort key (S): `<archivedAt>#<roomId>`.
+    pub const ARCHIVED_AT_ROOM: &str = "archivedAtRoom";
+    /// Global index of a case's archived rooms: [`CASE_KEY`].
+    pub const BY_CASE: &str = "by-case";
+    /// Partition key of [`BY_CASE`] (S).
+    pub const CASE_KEY: &str = "caseKey";
+
+    /// The sort key of a room archived at a moment.
+    pub fn archived_at_room(at: Timestamp, room: &RoomId) -> String {
+        format!("{at}#{room}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::seq::Seq;
+
+    #[test]
+    fn keys_have_their_forms() {
+        let room = RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
+        let user = UserId::parse("a#b/c").unwrap();
+        let seq = Seq::new(1_767_225_600_000_000).unwrap();
+        assert_eq!(messages::room_month(&room, seq.month()), "g_AAAAAAAAAAAAAAAAAAAAAA#202601");
+        assert_eq!(
+            archive::archived_at_room(seq.timestamp(), &room),
+            "2026-01-01T00:00:00.000Z#g_AAAAAAAAAAAAAAAAAAAAAA"
+        );
+        assert_eq!(rooms::member_sk(&user), "MEMBER#a#b/c");
+        assert_eq!(rooms::member_of_sk("MEMBER#a#b/c"), Some(user.clone()));
+        assert_eq!(rooms::member_of_sk(rooms::META), None);
+        assert_eq!(rooms::profile_of_sk(&rooms::profile_sk(&user)), Some(user));
+    }
+
+    #[test]
+    fn table_names_come_from_the_environment() {
+        let environment = Environment::from_lookup(|name| (name == "RTS_ROOMS_TABLE").then(|| "other".to_owned()));
+        let tables = Tables::from_environment(&environment);
+        assert_eq!(tables, Tables { rooms: "other".to_owned(), ..Tables::default() });
+    }
+}

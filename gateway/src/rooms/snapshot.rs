@@ -1,0 +1,94 @@
+//! A room as the hashes of Redis hold it.
+
+use std::collections::HashMap;
+
+use rts_common::ids::{CaseId, OrgId, RoomId, UserId};
+use rts_common::redis::stored::parse_member;
+use rts_common::room::{Marks, RoomFacts, RoomKind, RoomSnapshot};
+use rts_common::seq::{Seq, Timestamp};
+use serde::{Deserialize, Deserializer};
+
+/// From flat lists of names and values; `None` if they are not a room's.
+pub(super) fn parse(
+    room_id: &RoomId,
+    meta: &[String],
+    members: &[String],
+    marks: &[String],
+) -> Option<RoomSnapshot> {
+    let meta = Fields::new(meta);
+    let marks = Fields::new(marks);
+    let facts = RoomFacts {
+        kind: match meta.get("kind")? {
+            "direct" => RoomKind::Direct,
+            "group" => RoomKind::Group,
+            _ => return None,
+        },
+        name: meta.get("name").filter(|name| !name.is_empty()).map(str::to_owned),
+        case_id: meta.get("case").and_then(|case| CaseId::parse(case).ok()),
+        created_by: UserId::parse(meta.get("by")?).ok()?,
+        created_at: Timestamp::from_millis(meta.get("at")?.parse().ok()?),
+        archived_at: meta.get("archived").filter(|at| *at != "0").and_then(millis),
+        version: meta.seq("v")?,
+    };
+    let mut members: Vec<_> = members
+        .chunks_exact(2)
+        .filter_map(|pair| {
+            let member = parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1])?;
+            member.role?;
+            let mark = |kind: char| marks.seq(&format!("{kind}:{}", pair[0])).unwrap_or_default();
+            Some((member, Marks { read_seq: mark('r'), delivered_seq: mark('d') }))
+        })
+        .collect();
+    members.sort_unstable_by(|(one, _), (other, _)| one.user_id.cmp(&other.user_id));
+    Some(RoomSnapshot {
+        room_id: room_id.clone(),
+        org: OrgId::parse(meta.get("org")?).ok()?,
+        facts,
+        head_seq: meta.seq("seq")?,
+        members,
+    })
+}
+
+/// How many members a room has, also where not all are given.
+pub(super) fn member_count(meta: &[String]) -> Option<usize> {
+    Fields::new(meta).get("members")?.parse().ok()
+}
+
+/// A field of a room's meta hash that is a seq.
+pub(super) fn seq_field(meta: &[String], name: &str) -> Option<Seq> {
+    Fields::new(meta).seq(name)
+}
+
+fn millis(text: &str) -> Option<Timestamp> {
+    text.parse().ok().map(Timestamp::from_millis)
+}
+
+struct Fields<'a>(HashMap<&'a str, &'a str>);
+
+impl<'a> Fields<'a> {
+    fn new(flat: &'a [String]) -> Self {
+        Self(flat.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect())
+    }
+
+    fn get(&self, name: &str) -> Option<&'a str> {
+        self.0.get(name).copied()
+    }
+
+    fn seq(&self, name: &str) -> Option<Seq> {
+        self.get(name).and_then(Seq::parse)
+    }
+}
+
+/// Lua's JSON writes an empty list as an empty object.
+pub(super) fn list_or_empty_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+    #[derive(Deserialize)]
+    #[serde(untagged)]
+    enum Either {
+        List(Vec<String>),
+        Object(HashMap<String, String>),
+    }
+    Ok(match Either::deserialize(deserializer)? {
+        Either::List(list) => list,
+        Either::Object(_) => Vec::new(),
+    })
+}
