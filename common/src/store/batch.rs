@@ -8,7 +8,7 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use super::item::Item;
 use super::{Store, StoreError, backoff};
 
-/// Keys of one BatchGetItem call: DynamoDB takes no more.
+/// Keys of one `BatchGetItem` call: DynamoDB takes no more.
 const KEYS_MAX: usize = 100;
 /// Rounds in a row that may bring nothing before it counts as throttled.
 const FRUITLESS_ROUNDS: u32 = 5;
@@ -27,11 +27,14 @@ impl Store {
         let reading = async {
             let mut found = Vec::with_capacity(keys.len());
             for chunk in keys.chunks(KEYS_MAX) {
-                self.get_chunk(table, chunk.to_vec(), attributes, &mut found).await?;
+                self.get_chunk(table, chunk.to_vec(), attributes, &mut found)
+                    .await?;
             }
             Ok(found)
         };
-        tokio::time::timeout(DEADLINE, reading).await.unwrap_or(Err(StoreError::Throttled))
+        tokio::time::timeout(DEADLINE, reading)
+            .await
+            .unwrap_or(Err(StoreError::Throttled))
     }
 
     async fn get_chunk(
@@ -44,11 +47,21 @@ impl Store {
         let mut wanted = Some(wanted(keys, attributes)?);
         let mut fruitless = 0;
         while let Some(request) = wanted.take() {
-            let reply = self.client.batch_get_item().request_items(table, request).send().await?;
-            let items = reply.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
+            let reply = self
+                .client
+                .batch_get_item()
+                .request_items(table, request)
+                .send()
+                .await?;
+            let items = reply
+                .responses
+                .and_then(|mut tables| tables.remove(table))
+                .unwrap_or_default();
             fruitless = if items.is_empty() { fruitless + 1 } else { 0 };
             found.extend(items);
-            wanted = reply.unprocessed_keys.and_then(|mut tables| tables.remove(table));
+            wanted = reply
+                .unprocessed_keys
+                .and_then(|mut tables| tables.remove(table));
             if wanted.as_ref().is_none_or(|rest| rest.keys.is_empty()) {
                 return Ok(());
             }
@@ -62,7 +75,9 @@ impl Store {
 }
 
 fn wanted(keys: Vec<Item>, attributes: &[&str]) -> Result<KeysAndAttributes, StoreError> {
-    let mut request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
+    let mut request = KeysAndAttributes::builder()
+        .set_keys(Some(keys))
+        .consistent_read(true);
     let mut projection = Vec::with_capacity(attributes.len());
     for (index, attribute) in attributes.iter().enumerate() {
         // Placeholders, because some names are reserved words.

@@ -40,7 +40,10 @@ pub struct Store {
 impl Store {
     /// A store on the region, endpoint and credentials of `config`. Connects with the first call.
     pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
-        Self { client: client(config, CallLimits::READ), tables }
+        Self {
+            client: client(config, CallLimits::READ),
+            tables,
+        }
     }
 }
 
@@ -60,8 +63,11 @@ impl CallLimits {
         attempts: 3,
     };
     /// Of a write: one attempt, because its caller repeats it within its own deadline.
-    const WRITE: Self =
-        Self { attempt_timeout: Duration::from_secs(3), operation_timeout: Duration::from_secs(3), attempts: 1 };
+    const WRITE: Self = Self {
+        attempt_timeout: Duration::from_secs(3),
+        operation_timeout: Duration::from_secs(3),
+        attempts: 1,
+    };
 }
 
 fn client(config: &SdkConfig, limits: CallLimits) -> Client {

@@ -1,0 +1,161 @@
+//! Reading rooms: one with everyone in it, the rooms of a person, names of people.
+
+use std::collections::{BTreeSet, HashMap};
+
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::item::{
+    Fields, Item, facts_from_item, id, marks_from_item, membership_from_item, seq, text,
+};
+use super::schema::rooms as names;
+use super::{Store, StoreError, batch};
+use crate::ids::{OrgId, Person, RoomId, UserId};
+use crate::room::{Marks, Membership, RoomFacts};
+use crate::seq::Seq;
+
+/// A room as it is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRoom {
+    /// Its organization.
+    pub org: OrgId,
+    /// Its facts.
+    pub facts: RoomFacts,
+    /// Everyone who is or was in it, by user id: those who left have no role. Marks that overtook
+    /// their membership stand under one without role, of version zero.
+    pub members: Vec<(Membership, Marks)>,
+}
+
+/// A room in a person's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UserRoom {
+    /// The room.
+    pub room_id: RoomId,
+    /// The membership's version.
+    pub version: Seq,
+    /// Whether they are in it; `false` is the tombstone of an ended membership.
+    pub is_member: bool,
+}
+
+/// A person in the directory of an organization.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Profile {
+    /// The name to show.
+    pub display_name: String,
+    /// When it was last seen.
+    pub version: Seq,
+}
+
+impl Store {
+    /// A room with everyone in it; `None` when its facts are not stored.
+    pub async fn room(&self, room: &RoomId) -> Result<Option<StoredRoom>, StoreError> {
+        let (mut found, mut members, mut start) = (None, Vec::new(), None);
+        loop {
+            let reply = self
+                .client
+                .query()
+                .table_name(&self.tables.rooms)
+                .key_condition_expression("#pk = :pk")
+                .expression_attribute_names("#pk", names::PK)
+                .expression_attribute_values(":pk", AttributeValue::S(names::room_pk(room)))
+                .consistent_read(true)
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            for item in reply.items.unwrap_or_default() {
+                match part_of_room(item)? {
+                    Part::Facts(org, facts) => found = Some((org, facts)),
+                    Part::Member(membership, marks) => members.push((membership, marks)),
+                }
+            }
+            start = reply.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(found.map(|(org, facts)| StoredRoom {
+                    org,
+                    facts,
+                    members,
+                }));
+            }
+        }
+    }
+
+    /// The rooms a person is or was in. The index follows its table after a moment.
+    pub async fn rooms_of(&self, person: &Person) -> Result<Vec<UserRoom>, StoreError> {
+        let (mut found, mut start) = (Vec::new(), None);
+        loop {
+            let reply = self
+                .client
+                .query()
+                .table_name(&self.tables.rooms)
+                .index_name(names::BY_USER)
+                .key_condition_expression("#user = :user")
+                .expression_attribute_names("#user", names::USER_KEY)
+                .expression_attribute_values(":user", AttributeValue::S(person.key()))
+                .set_exclusive_start_key(start)
+                .send()
+                .await?;
+            for item in reply.items.unwrap_or_default() {
+                let mut fields = Fields(item);
+                found.push(UserRoom {
+                    room_id: fields.required(names::PK, id)?,
+                    version: fields.required(names::VERSION, seq)?,
+                    is_member: fields.optional(names::ROLE, text)?.is_some(),
+                });
+            }
+            start = reply.last_evaluated_key.filter(|key| !key.is_empty());
+            if start.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
+    /// What the directory knows of these users; whom it does not know is left out.
+    pub async fn profiles(
+        &self,
+        org: &OrgId,
+        users: &[UserId],
+    ) -> Result<HashMap<UserId, Profile>, StoreError> {
+        let pk = names::directory_pk(org);
+        // A key may stand only once in a batch.
+        let distinct: BTreeSet<_> = users.iter().collect();
+        let keys = distinct
+            .into_iter()
+            .map(|user| {
+                batch::key(
+                    (names::PK, AttributeValue::S(pk.clone())),
+                    (names::SK, AttributeValue::S(names::profile_sk(user))),
+                )
+            })
+            .collect();
+        let attributes = [names::SK, names::DISPLAY_NAME, names::VERSION];
+        let items = self.get_all(&self.tables.rooms, keys, &attributes).await?;
+        items
+            .into_iter()
+            .map(|item| {
+                let mut fields = Fields(item);
+                let user = fields.required(names::SK, |sk| names::profile_of_sk(&text(sk)?))?;
+                let profile = Profile {
+                    display_name: fields.required(names::DISPLAY_NAME, text)?,
+                    version: fields.required(names::VERSION, seq)?,
+                };
+                Ok((user, profile))
+            })
+            .collect()
+    }
+}
+
+enum Part {
+    Facts(OrgId, RoomFacts),
+    Member(Membership, Marks),
+}
+
+fn part_of_room(item: Item) -> Result<Part, StoreError> {
+    let mut fields = Fields(item);
+    let sk = fields.required(names::SK, text)?;
+    if sk == names::META {
+        let (org, facts) = facts_from_item(fields.0)?;
+        return Ok(Part::Facts(org, facts));
+    }
+    let user = names::member_of_sk(&sk).ok_or(StoreError::Malformed(names::SK))?;
+    let membership = membership_from_item(user, &mut fields)?;
+    Ok(Part::Member(membership, marks_from_item(&mut fields)?))
+}

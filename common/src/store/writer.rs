@@ -1,0 +1,232 @@
+//! Writing, for the Lambdas only.
+//!
+//! Each call writes one item's full state on the condition that the stored version is smaller. A
+//! write that finds as much or more already there has succeeded: it was [`Written::Superseded`].
+
+use std::future::Future;
+
+use aws_config::SdkConfig;
+use aws_sdk_dynamodb::Client;
+use aws_sdk_dynamodb::config::http::HttpResponse;
+use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::AttributeValue;
+
+use super::item::{Item, facts_to_item, message_to_item, role_to_text, seq_value};
+use super::schema::{messages, rooms};
+use super::{CallLimits, StoreError, Tables, client};
+use crate::ids::{OrgId, Person, RoomId, UserId};
+use crate::message::MessageState;
+use crate::room::{Marks, Membership, RoomFacts};
+use crate::seq::Seq;
+
+/// What a write did. Either way the store now holds this version or a later one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Written {
+    /// It wrote.
+    Applied,
+    /// This version, or a later one, was already there.
+    Superseded,
+}
+
+/// The writing side of the store; cheap to clone. One attempt a call: the caller repeats what is
+/// retryable, within its own deadline.
+#[derive(Clone, Debug)]
+pub struct Writer {
+    client: Client,
+    tables: Tables,
+}
+
+impl Writer {
+    /// A writer on the region, endpoint and credentials of `config`. Connects with the first call.
+    pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
+        Self {
+            client: client(config, CallLimits::WRITE),
+            tables,
+        }
+    }
+
+    /// Writes a message at its version.
+    pub async fn message(
+        &self,
+        org: &OrgId,
+        message: &MessageState,
+    ) -> Result<Written, StoreError> {
+        let item = message_to_item(org, message);
+        self.put(
+            &self.tables.messages,
+            item,
+            messages::VERSION,
+            message.version,
+        )
+        .await
+    }
+
+    /// Writes a room's facts at their version.
+    pub async fn facts(
+        &self,
+        org: &OrgId,
+        room: &RoomId,
+        facts: &RoomFacts,
+    ) -> Result<Written, StoreError> {
+        let item = facts_to_item(org, room, facts);
+        self.put(&self.tables.rooms, item, rooms::VERSION, facts.version)
+            .await
+    }
+
+    /// Writes a membership at its version, beside the marks of the same item.
+    pub async fn membership(
+        &self,
+        org: &OrgId,
+        room: &RoomId,
+        member: &Membership,
+    ) -> Result<Written, StoreError> {
+        let person = Person {
+            org: org.clone(),
+            user: member.user_id.clone(),
+        };
+        let set = "SET #version = :version, #name = :name, #joined = :joined, #userKey = :userKey";
+        let mut update = self
+            .update_member(room, &member.user_id)
+            .condition_expression(IF_NEWER)
+            .expression_attribute_names("#version", rooms::VERSION)
+            .expression_attribute_names("#name", rooms::DISPLAY_NAME)
+            .expression_attribute_names("#joined", rooms::JOINED_SEQ)
+            .expression_attribute_names("#userKey", rooms::USER_KEY)
+            .expression_attribute_names("#role", rooms::ROLE)
+            .expression_attribute_values(":version", seq_value(member.version))
+            .expression_attribute_values(":name", AttributeValue::S(member.display_name.clone()))
+            .expression_attribute_values(":joined", seq_value(member.joined_seq))
+            .expression_attribute_values(":userKey", AttributeValue::S(person.key()));
+        update = match member.role {
+            Some(role) => update
+                .update_expression(format!("{set}, #role = :role"))
+                .expression_attribute_values(
+                    ":role",
+                    AttributeValue::S(role_to_text(role).to_owned()),
+                ),
+            None => update.update_expression(format!("{set} REMOVE #role")),
+        };
+        conditional(update.send()).await
+    }
+
+    /// Moves a member's marks forward, each by itself. It never makes anyone a member: an item of
+    /// marks only has no role and is in no index.
+    pub async fn marks(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        marks: Marks,
+    ) -> Result<Written, StoreError> {
+        let given: Vec<_> = [
+            (rooms::READ_SEQ, marks.read_seq),
+            (rooms::DELIVERED_SEQ, marks.delivered_seq),
+        ]
+        .into_iter()
+        .filter(|(_, seq)| *seq > Seq::ZERO)
+        .collect();
+        // Mostly neither lies behind what is stored, and one write does for both.
+        if given.is_empty() || self.mark(room, user, &given).await? == Written::Applied {
+            return Ok(if given.is_empty() {
+                Written::Superseded
+            } else {
+                Written::Applied
+            });
+        }
+        let mut written = Written::Superseded;
+        if given.len() > 1 {
+            for mark in given {
+                if self.mark(room, user, &[mark]).await? == Written::Applied {
+                    written = Written::Applied;
+                }
+            }
+        }
+        Ok(written)
+    }
+
+    /// Writes a person's name into the directory of the organization.
+    pub async fn profile(
+        &self,
+        org: &OrgId,
+        user: &UserId,
+        name: &str,
+        version: Seq,
+    ) -> Result<Written, StoreError> {
+        let item = super::item::ItemBuilder::default()
+            .text(rooms::PK, rooms::directory_pk(org))
+            .text(rooms::SK, rooms::profile_sk(user))
+            .text(rooms::DISPLAY_NAME, name)
+            .number(rooms::VERSION, version.get())
+            .build();
+        self.put(&self.tables.rooms, item, rooms::VERSION, version)
+            .await
+    }
+
+    async fn put(
+        &self,
+        table: &str,
+        item: Item,
+        version_name: &str,
+        version: Seq,
+    ) -> Result<Written, StoreError> {
+        let put = self
+            .client
+            .put_item()
+            .table_name(table)
+            .set_item(Some(item))
+            .condition_expression(IF_NEWER)
+            .expression_attribute_names("#version", version_name)
+            .expression_attribute_values(":version", seq_value(version));
+        conditional(put.send()).await
+    }
+
+    /// Sets marks if none of them lies behind what is stored.
+    async fn mark(
+        &self,
+        room: &RoomId,
+        user: &UserId,
+        marks: &[(&str, Seq)],
+    ) -> Result<Written, StoreError> {
+        let mut update = self.update_member(room, user);
+        let (mut sets, mut conditions) = (Vec::new(), Vec::new());
+        for (index, (name, seq)) in marks.iter().enumerate() {
+            update = update
+                .expression_attribute_names(format!("#m{index}"), *name)
+                .expression_attribute_values(format!(":m{index}"), seq_value(*seq));
+            sets.push(format!("#m{index} = :m{index}"));
+            conditions.push(format!(
+                "(attribute_not_exists(#m{index}) OR #m{index} <= :m{index})"
+            ));
+        }
+        let update = update
+            .update_expression(format!("SET {}", sets.join(", ")))
+            .condition_expression(conditions.join(" AND "));
+        conditional(update.send()).await
+    }
+
+    fn update_member(&self, room: &RoomId, user: &UserId) -> UpdateItemFluentBuilder {
+        self.client
+            .update_item()
+            .table_name(&self.tables.rooms)
+            .key(rooms::PK, AttributeValue::S(rooms::room_pk(room)))
+            .key(rooms::SK, AttributeValue::S(rooms::member_sk(user)))
+    }
+}
+
+/// An item without a version is one that is not there, or that has marks only.
+const IF_NEWER: &str = "attribute_not_exists(#version) OR #version < :version";
+
+async fn conditional<T, E>(
+    call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
+) -> Result<Written, StoreError>
+where
+    E: ProvideErrorMetadata + std::error::Error + 'static,
+{
+    match call.await {
+        Ok(_) => Ok(Written::Applied),
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
+            Ok(Written::Superseded)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
