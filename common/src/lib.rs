@@ -10,4 +10,6 @@ pub mod record;
 pub mod redis;
 pub mod room;
 pub mod seq;
+pub mod signalr;
+pub mod store;
 pub mod telemetry;

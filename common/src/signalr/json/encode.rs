@@ -14,7 +14,7 @@ type Encoded = Result<Bytes, serde_json::Error>;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Invocation<'a, T> {
+struct Call<'a, T> {
     #[serde(rename = "type")]
     kind: u8,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -64,7 +64,7 @@ pub(in crate::signalr) fn invocation<T: Serialize>(
     target: &str,
     argument: &T,
 ) -> Encoded {
-    record(&Invocation {
+    record(&Call {
         kind,
         invocation_id,
         target,

@@ -31,7 +31,7 @@ pub(super) enum Token<'a> {
 }
 
 /// A place in some bytes.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
 }
@@ -132,7 +132,9 @@ impl<'a> Reader<'a> {
     /// A length of `N` bytes.
     fn length<const N: usize>(&mut self) -> Result<u32, Invalid> {
         let bytes = self.array::<N>()?;
-        Ok(bytes.iter().fold(0, |length, &b| length << 8 | u32::from(b)))
+        Ok(bytes
+            .iter()
+            .fold(0, |length, &b| length << 8 | u32::from(b)))
     }
 
     fn counted<const N: usize>(&mut self) -> Result<&'a [u8], Invalid> {

@@ -6,8 +6,8 @@
 use serde::Deserializer;
 use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, EnumAccess, Error as _, IntoDeserializer, MapAccess,
-    SeqAccess, Unexpected, VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
+    VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -55,14 +55,22 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
                 visitor.visit_string(iso_8601(data).ok_or(ArgumentError::Mistyped)?)
             }
             Token::Ext(..) => Err(ArgumentError::Mistyped),
-            Token::Array(left) => visitor.visit_seq(Elements {
-                reader: self.0,
-                left,
-            }),
-            Token::Map(left) => visitor.visit_map(Elements {
-                reader: self.0,
-                left,
-            }),
+            Token::Array(left) => {
+                let mut elements = Elements {
+                    reader: self.0,
+                    left,
+                };
+                let value = visitor.visit_seq(&mut elements)?;
+                elements.finish().map(|()| value)
+            }
+            Token::Map(left) => {
+                let mut pairs = Elements {
+                    reader: self.0,
+                    left,
+                };
+                let value = visitor.visit_map(&mut pairs)?;
+                pairs.finish().map(|()| value)
+            }
         }
     }
 
@@ -91,7 +99,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
     ) -> Result<V::Value, ArgumentError> {
         match self.0.peek()? {
             Token::Map(_) => self.deserialize_any(visitor),
-            _ => Err(ArgumentError::invalid_type(Unexpected::Seq, &visitor)),
+            _ => Err(ArgumentError::Mistyped),
         }
     }
 
@@ -122,6 +130,17 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
         }
     }
 
+    /// Names are text: serde would take a number for a field's place in its struct.
+    fn deserialize_identifier<V: Visitor<'de>>(
+        self,
+        visitor: V,
+    ) -> Result<V::Value, ArgumentError> {
+        match self.0.token()? {
+            Token::Str(bytes) => visitor.visit_borrowed_str(text(bytes)?),
+            _ => Err(ArgumentError::Mistyped),
+        }
+    }
+
     fn deserialize_ignored_any<V: Visitor<'de>>(
         self,
         visitor: V,
@@ -132,7 +151,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
 
     forward_to_deserialize_any! {
         bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
-        unit_struct tuple tuple_struct map identifier
+        unit_struct tuple tuple_struct map
     }
 }
 
@@ -152,6 +171,14 @@ impl<'de> Elements<'_, 'de> {
         };
         self.left = left;
         seed.deserialize(Value(self.reader)).map(Some)
+    }
+
+    /// Whoever took some of them must have taken all.
+    fn finish(self) -> Result<(), ArgumentError> {
+        match self.left {
+            0 => Ok(()),
+            _ => Err(ArgumentError::Mistyped),
+        }
     }
 }
 

@@ -1,0 +1,212 @@
+//! The handshake: one JSON record each way, whatever protocol it chooses, before anything else.
+
+use bytes::Bytes;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use super::framing::Framer;
+use super::{Protocol, json};
+
+/// The most bytes of a handshake, its separator included.
+pub const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
+/// The highest protocol version; 2 is 1 with stateful reconnect.
+const VERSION_MAX: i64 = 2;
+/// Of a protocol name that the client made up, this many characters are told back to it.
+const NAME_CHARS_MAX: usize = 100;
+
+/// What a client asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HandshakeRequest {
+    /// The protocol of everything that follows.
+    pub protocol: Protocol,
+    /// 1, or 2 for stateful reconnect; 2 counts as 1 where that was not granted.
+    pub version: u8,
+}
+
+/// Why a handshake failed. Its text is what the client is told, word by word that of the reference
+/// server.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HandshakeError {
+    /// No such protocol here.
+    #[error("The protocol '{0}' is not supported.")]
+    UnsupportedProtocol(String),
+    /// The protocol is known, this version of it is not.
+    #[error("The server does not support version {version} of the '{}' protocol.", protocol.name())]
+    UnsupportedVersion {
+        /// The protocol asked for.
+        protocol: Protocol,
+        /// The version asked for.
+        version: i64,
+    },
+    /// No handshake at all: bad JSON, a field missing or of the wrong type, another record first.
+    #[error("An unexpected error occurred during connection handshake.")]
+    Malformed,
+    /// Not whole in time (the caller's clock), or not within [`HANDSHAKE_BYTES_MAX`].
+    #[error("Handshake was canceled.")]
+    Canceled,
+}
+
+/// The server's answer, as a client sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HandshakeReply {
+    /// Records may flow.
+    Accepted,
+    /// Refused, with this text; the connection ends.
+    Refused(String),
+}
+
+/// Reads a client's handshake, however it is cut. Holds no allocation if it comes in one frame.
+#[derive(Debug, Default)]
+pub struct HandshakeDecoder {
+    framer: Framer,
+}
+
+/// Reads the server's answer, however it is cut.
+#[derive(Debug, Default)]
+pub struct HandshakeReplyDecoder {
+    framer: Framer,
+}
+
+impl HandshakeDecoder {
+    /// Before the first byte.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes what a transport received, text or binary: the JavaScript client sends the handshake
+    /// before MessagePack as text. Once the request is whole, gives it with the bytes that follow,
+    /// which belong to the [`super::Decoder`]; the handshake decoder is then spent.
+    pub fn push(
+        &mut self,
+        frame: Bytes,
+    ) -> Result<Option<(HandshakeRequest, Bytes)>, HandshakeError> {
+        match next_body(&mut self.framer, frame)? {
+            Some((body, rest)) => Ok(Some((HandshakeRequest::parse(&body)?, rest))),
+            None => Ok(None),
+        }
+    }
+}
+
+impl HandshakeReplyDecoder {
+    /// Before the first byte.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Takes what a transport received. Once the answer is whole, gives it with the bytes that
+    /// follow.
+    pub fn push(
+        &mut self,
+        frame: Bytes,
+    ) -> Result<Option<(HandshakeReply, Bytes)>, HandshakeError> {
+        match next_body(&mut self.framer, frame)? {
+            Some((body, rest)) => Ok(Some((HandshakeReply::parse(&body)?, rest))),
+            None => Ok(None),
+        }
+    }
+}
+
+impl HandshakeRequest {
+    /// The record a client sends first.
+    pub fn encode(self) -> Bytes {
+        #[derive(Serialize)]
+        struct Fields {
+            protocol: &'static str,
+            version: u8,
+        }
+        record(&Fields {
+            protocol: self.protocol.name(),
+            version: self.version,
+        })
+    }
+
+    fn parse(body: &[u8]) -> Result<Self, HandshakeError> {
+        #[derive(Deserialize)]
+        struct Fields {
+            protocol: String,
+            version: i64,
+        }
+        let Fields { protocol, version } = object(body)?;
+        let Some(protocol) = Protocol::from_name(&protocol) else {
+            let name = protocol.chars().take(NAME_CHARS_MAX).collect();
+            return Err(HandshakeError::UnsupportedProtocol(name));
+        };
+        match u8::try_from(version) {
+            Ok(known) if (1..=VERSION_MAX).contains(&version) => Ok(Self {
+                protocol,
+                version: known,
+            }),
+            _ => Err(HandshakeError::UnsupportedVersion { protocol, version }),
+        }
+    }
+}
+
+impl HandshakeReply {
+    fn parse(body: &[u8]) -> Result<Self, HandshakeError> {
+        #[derive(Deserialize)]
+        struct Fields {
+            error: Option<String>,
+            /// Any record but the answer has one.
+            #[serde(rename = "type")]
+            kind: Option<serde::de::IgnoredAny>,
+        }
+        let fields: Fields = object(body)?;
+        match (fields.kind, fields.error) {
+            (Some(_), _) => Err(HandshakeError::Malformed),
+            (None, None) => Ok(Self::Accepted),
+            (None, Some(error)) => Ok(Self::Refused(error)),
+        }
+    }
+}
+
+impl HandshakeError {
+    /// The record that tells the client, sent as text also when it asked for MessagePack.
+    pub fn response(&self) -> Bytes {
+        handshake_response_error(&self.to_string())
+    }
+
+    /// Its metric label.
+    pub const fn label(&self) -> &'static str {
+        match self {
+            Self::UnsupportedProtocol(_) => "unsupported_protocol",
+            Self::UnsupportedVersion { .. } => "unsupported_version",
+            Self::Malformed => "malformed",
+            Self::Canceled => "canceled",
+        }
+    }
+}
+
+/// The answer to a good handshake; sent in the protocol's own frame type.
+pub fn handshake_response_ok() -> Bytes {
+    Bytes::from_static(b"{}\x1E")
+}
+
+/// The answer to a bad handshake.
+pub fn handshake_response_error(text: &str) -> Bytes {
+    #[derive(Serialize)]
+    struct Fields<'a> {
+        error: &'a str,
+    }
+    record(&Fields { error: text })
+}
+
+fn record(fields: &impl Serialize) -> Bytes {
+    json::record(fields).expect("strings and numbers always have a JSON text")
+}
+
+/// The handshake's record, and what follows it.
+fn next_body(framer: &mut Framer, frame: Bytes) -> Result<Option<(Bytes, Bytes)>, HandshakeError> {
+    framer.push(frame);
+    let body = framer
+        .next_text(HANDSHAKE_BYTES_MAX)
+        .map_err(|_| HandshakeError::Canceled)?;
+    Ok(body.map(|body| (body, std::mem::take(framer).into_rest())))
+}
+
+fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, HandshakeError> {
+    // A derived struct would be read from an array, too.
+    if !body.trim_ascii_start().starts_with(b"{") {
+        return Err(HandshakeError::Malformed);
+    }
+    serde_json::from_slice(body).map_err(|_| HandshakeError::Malformed)
+}
