@@ -22,7 +22,7 @@ use super::{Protocol, ProtocolError, Record, json, msgpack};
 pub struct Decoder {
     protocol: Protocol,
     record_bytes_max: usize,
-    framer: Framer,
+    pub(super) framer: Framer,
     failed: Option<ProtocolError>,
 }
 

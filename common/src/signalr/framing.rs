@@ -1,5 +1,7 @@
 //! Cuts a stream of frames into record bodies, whatever the frames' borders are.
 
+use std::fmt;
+
 use bytes::{Buf, Bytes};
 
 use super::ProtocolError;
@@ -10,7 +12,7 @@ pub(super) const RECORD_SEPARATOR: u8 = 0x1E;
 
 /// What was received and not yet handed out. Records that lie whole in one frame are slices of it;
 /// only one cut by a frame's end is copied, so an idle connection holds no allocation.
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(super) struct Framer {
     /// The rest of the frame pushed last.
     frame: Bytes,
@@ -94,6 +96,11 @@ impl Framer {
         self.partial.len()
     }
 
+    #[cfg(test)]
+    pub(super) fn partial_capacity(&self) -> usize {
+        self.partial.capacity()
+    }
+
     /// Moves the first `count` bytes of the frame to the partial record.
     fn stash(&mut self, count: usize) {
         let head = self.take(count);
@@ -107,5 +114,15 @@ impl Framer {
         } else {
             self.frame.split_to(count)
         }
+    }
+}
+
+/// Without content, which may be anyone's message.
+impl fmt::Debug for Framer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Framer")
+            .field("frame_bytes", &self.frame.len())
+            .field("partial_bytes", &self.partial.len())
+            .finish()
     }
 }
