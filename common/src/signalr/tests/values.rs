@@ -137,6 +137,42 @@ fn a_date_is_its_json_text() {
     }
 }
 
+/// As `@microsoft/signalr-protocol-msgpack` 10.0 writes one object of all its types.
+#[test]
+fn every_type_of_the_javascript_client() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    struct Everything {
+        d: String,
+        d2: String,
+        d3: String,
+        b: Vec<u8>,
+        u: Option<u8>,
+        n: u64,
+        neg: i8,
+        f: f64,
+        i: u32,
+    }
+    let records = decode_body(
+        "95 01 80 a1 37 a1 41 91 89 a1 64 d7 ff 77 35 94 00 65 53 f1 00 a2 64 32 d6 ff 65 53 \
+        f1 00 a2 64 33 c7 0c ff 00 00 00 00 ff ff ff ff ff ff ff ff a1 62 c4 02 01 02 a1 75 \
+        c0 a1 6e cf 00 00 01 00 00 00 00 00 a3 6e 65 67 fb a1 66 cb 3f f8 00 00 00 00 00 00 \
+        a1 69 ce 00 01 11 70",
+    )
+    .unwrap();
+    let expected = Everything {
+        d: "2023-11-14T22:13:20.500Z".to_owned(),
+        d2: "2023-11-14T22:13:20.000Z".to_owned(),
+        d3: "1969-12-31T23:59:59.000Z".to_owned(),
+        b: vec![1, 2],
+        u: None,
+        n: 1 << 40,
+        neg: -5,
+        f: 1.5,
+        i: 70_000,
+    };
+    assert_eq!(arguments(&records[0]).decode_object(0), Ok(expected));
+}
+
 #[test]
 fn unknown_fields_of_any_type_are_passed_over() {
     let room = "a6 72 6f 6f 6d 49 64 a1 72";
