@@ -1,0 +1,177 @@
+//! One batch from its arrival to its report.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use rts_common::seq::Seq;
+use rts_common::store::writer::Writer;
+use tokio::time::Instant;
+
+use crate::batch::{Received, Unreportable, receive, report};
+use crate::execute::{Outcome, execute};
+use crate::notify::{Notifier, Told};
+use crate::plan::plan;
+use crate::record::Record;
+
+/// What is kept of an invocation's time to tell Redis and to answer.
+const RESERVE: Duration = Duration::from_secs(2);
+
+/// Which queue a function reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Queue {
+    /// `chat-message-queue.fifo`, by `chat-message-to-db`.
+    Messages,
+    /// `chat-room-queue`, by `chat-room-to-db`.
+    Rooms,
+}
+
+impl Queue {
+    /// A short name, for logs.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Messages => "messages",
+            Self::Rooms => "rooms",
+        }
+    }
+}
+
+/// Writes batches of one queue.
+pub struct Persister {
+    queue: Queue,
+    writer: Writer,
+    notifier: Notifier,
+}
+
+impl Persister {
+    /// One for the life of the process.
+    pub fn new(queue: Queue, writer: Writer, notifier: Notifier) -> Self {
+        Self {
+            queue,
+            writer,
+            notifier,
+        }
+    }
+
+    /// Writes a batch and says what of it has to come again. It answers before `deadline`, when the
+    /// platform would end it and the whole batch would come again.
+    pub async fn handle(
+        &self,
+        event: SqsEvent,
+        deadline: Instant,
+    ) -> Result<SqsBatchResponse, Unreportable> {
+        let begun = Instant::now();
+        let time_left = deadline.saturating_duration_since(begun);
+        let until = begun + time_left.saturating_sub(RESERVE.min(time_left / 2));
+
+        let batch = receive(self.queue, event);
+        let plan = plan(batch.iter().map(|received| received.record.as_ref().ok()));
+        let outcome = execute(&self.writer, &plan, batch.len(), until).await;
+
+        let failed = failed(&batch, &outcome);
+        let stored: Vec<&Record> = batch
+            .iter()
+            .zip(&failed)
+            .filter_map(|(received, failed)| received.record.as_ref().ok().filter(|_| !failed))
+            .collect();
+        let told = self
+            .notifier
+            .stored(&stored, until + (deadline - until) / 2)
+            .await;
+
+        let response = report(&batch, &failed);
+        let reported = response
+            .as_ref()
+            .map_or(batch.len(), |it| it.batch_item_failures.len());
+        self.summarize(
+            &batch,
+            &outcome,
+            &Summary {
+                begun,
+                items: plan.len(),
+                stored: &stored,
+                reported,
+                told,
+            },
+        );
+        response
+    }
+
+    /// The one line a batch writes when all is well.
+    fn summarize(&self, batch: &[Received], outcome: &Outcome, summary: &Summary<'_>) {
+        let now_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| {
+                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+            });
+        let wait_ms_max = batch
+            .iter()
+            .filter_map(|received| received.sent_at_ms)
+            .map(|sent| now_ms.saturating_sub(sent))
+            .max();
+        let lag_ms_max = summary
+            .stored
+            .iter()
+            .filter_map(|record| accepted(record))
+            .map(|at| at.age().as_millis())
+            .max();
+        tracing::info!(
+            queue = self.queue.name(),
+            records = batch.len(),
+            items = summary.items,
+            applied = outcome.applied,
+            superseded = outcome.superseded,
+            retries = outcome.retries,
+            poison = batch.iter().filter(|received| received.record.is_err()).count(),
+            reported = summary.reported,
+            told = ?summary.told,
+            wait_ms_max,
+            lag_ms_max = lag_ms_max.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
+            ms = u64::try_from(summary.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+            "batch"
+        );
+    }
+}
+
+struct Summary<'a> {
+    begun: Instant,
+    items: usize,
+    stored: &'a [&'a Record],
+    reported: usize,
+    told: Told,
+}
+
+/// When the change of a record was accepted, told by its version.
+fn accepted(record: &Record) -> Option<Seq> {
+    use rts_common::record::RoomChange;
+    match record {
+        Record::Message(record) => Some(record.message.version),
+        Record::Room(record) => match &record.change {
+            RoomChange::Room { version, .. } | RoomChange::Profile { version, .. } => {
+                Some(*version)
+            }
+            RoomChange::Marks { .. } => None,
+        },
+    }
+}
+
+/// Which records are not done, each logged with its id.
+fn failed(batch: &[Received], outcome: &Outcome) -> Vec<bool> {
+    let each = batch.iter().zip(&outcome.failures);
+    each.map(|(received, failure)| {
+        let (kind, error) = match (&received.record, failure) {
+            (Ok(_), None) => return false,
+            (Err(poison), _) => (poison.kind(), poison.to_string()),
+            (Ok(_), Some(failure)) => (failure.kind(), failure.to_string()),
+        };
+        tracing::warn!(
+            message_id = received.message_id.as_deref().unwrap_or("none"),
+            group = received.group.as_deref(),
+            receive_count = received.receive_count,
+            kind,
+            error,
+            "a record is not stored"
+        );
+        true
+    })
+    .collect()
+}

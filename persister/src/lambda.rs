@@ -1,0 +1,113 @@
+//! The life of a function's process: configuration, clients, and the runtime's loop.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use aws_lambda_events::sqs::SqsEvent;
+use lambda_runtime::{Error, LambdaEvent, service_fn};
+use rts_common::config::Environment;
+use rts_common::redis::RedisServers;
+use rts_common::store::Tables;
+use rts_common::store::writer::Writer;
+use rts_common::telemetry;
+use tokio::time::Instant;
+
+use crate::{Notifier, Persister, Queue};
+
+/// Serves batches of a queue until the platform ends the process.
+pub async fn run(queue: Queue) -> Result<(), Error> {
+    let mut environment = Environment::process();
+    telemetry::start(&mut environment);
+    let config = Config::read(&mut environment);
+    let config = environment.finish(config)?;
+
+    // One client for the life of the process: its connections outlive a batch.
+    let sdk_config = aws_config::load_from_env().await;
+    let writer = Writer::connect(&sdk_config, config.tables);
+    let persister = Persister::new(queue, writer, Notifier::new(config.redis.as_ref())?);
+    if config.redis.is_none() {
+        tracing::warn!("RTS_REDIS_URL is not set: senders are not told what is stored");
+    }
+
+    announce_shutdown(queue).await;
+    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
+        persister
+            .handle(event.payload, deadline(event.context.deadline))
+            .await
+            .map_err(Error::from)
+    }))
+    .await
+}
+
+/// Says in the log when the platform ends an environment. There is nothing to flush then: a batch is
+/// answered before the next is asked for, and one that is cut off comes again.
+async fn announce_shutdown(queue: Queue) {
+    // Set by the service's own environments. They alone have the extensions API, through which a
+    // process is told to end, and registering there panics where it is absent.
+    if std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").is_some() {
+        lambda_runtime::spawn_graceful_shutdown_handler(async move || {
+            tracing::info!(queue = queue.name(), "ended by the platform");
+        })
+        .await;
+    }
+}
+
+/// What the environment says.
+#[derive(Debug)]
+struct Config {
+    tables: Tables,
+    /// `RTS_REDIS_URL`: one server, or a cluster's nodes with commas; without it nobody is told.
+    redis: Option<RedisServers>,
+}
+
+impl Config {
+    fn read(environment: &mut Environment) -> Self {
+        let redis = environment.text("RTS_REDIS_URL").and_then(|urls| {
+            RedisServers::parse(&urls)
+                .inspect_err(|_| {
+                    environment.problem("RTS_REDIS_URL", "is not a list of Redis URLs");
+                })
+                .ok()
+        });
+        Self {
+            tables: Tables::from_environment(environment),
+            redis,
+        }
+    }
+}
+
+/// An invocation's deadline, which comes as milliseconds since the Unix epoch.
+fn deadline(epoch_ms: u64) -> Instant {
+    let now = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .unwrap_or_default();
+    Instant::now() + Duration::from_millis(epoch_ms).saturating_sub(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn config(url: &'static str) -> Result<Config, rts_common::config::ConfigError> {
+        let mut environment =
+            Environment::from_lookup(move |name| (name == "RTS_REDIS_URL").then(|| url.to_owned()));
+        let config = Config::read(&mut environment);
+        environment.finish(config)
+    }
+
+    #[test]
+    fn a_redis_is_optional_but_not_a_bad_url() {
+        assert!(config("").unwrap().redis.is_none());
+        assert!(config("redis://127.0.0.1:6390").unwrap().redis.is_some());
+        let error = config("hunter2://").unwrap_err().to_string();
+        assert!(
+            error.contains("RTS_REDIS_URL") && !error.contains("hunter2"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn a_deadline_in_the_past_is_now() {
+        assert!(deadline(0) <= Instant::now());
+        assert!(deadline(u64::MAX / 2) > Instant::now());
+    }
+}

@@ -1,0 +1,163 @@
+//! Telling Redis what is stored. Best effort: what is not told is found by the gateways'
+//! reconciler, so nothing here ever fails a batch or costs it much time.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use futures_util::StreamExt as _;
+use futures_util::future::join;
+use rts_common::ids::RoomId;
+use rts_common::record::{MessageRecord, RoomRecord};
+use rts_common::redis::{Redis, RedisFailure, RedisServers, stored};
+use tokio::time::{Instant, timeout_at};
+
+use crate::record::Record;
+
+/// The most that telling may cost one batch.
+const DEADLINE: Duration = Duration::from_secs(1);
+/// How long Redis is left alone after it did not answer: a dead one costs one batch in many its
+/// deadline, not each.
+const REST: Duration = Duration::from_secs(10);
+/// Rooms told about at once.
+const ROOMS_AT_ONCE: usize = 16;
+
+/// How telling went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Told {
+    /// All is told.
+    All,
+    /// Nothing was to be told, or no Redis is configured.
+    Nothing,
+    /// Some or all is not told.
+    Failed,
+    /// Redis is being left alone.
+    Resting,
+}
+
+/// The way to Redis; without one, nobody is told.
+pub struct Notifier {
+    redis: Option<Redis>,
+    breaker: Breaker,
+}
+
+impl Notifier {
+    /// Connects with the first use.
+    pub fn new(servers: Option<&RedisServers>) -> Result<Self, RedisFailure> {
+        let redis = servers
+            .map(|servers| Redis::new(servers, |_, _| ()))
+            .transpose()?;
+        Ok(Self {
+            redis,
+            breaker: Breaker::default(),
+        })
+    }
+
+    /// Tells what is stored, until its own deadline or an earlier one.
+    pub(crate) async fn stored(&self, records: &[&Record], until: Instant) -> Told {
+        let Some(redis) = self.redis.as_ref().filter(|_| !records.is_empty()) else {
+            return Told::Nothing;
+        };
+        if self.breaker.is_open(Instant::now()) {
+            return Told::Resting;
+        }
+        let until = until.min(Instant::now() + DEADLINE);
+        let failure = match timeout_at(until, tell(redis, records)).await {
+            Ok(None) => return Told::All,
+            Ok(Some(failure)) => failure,
+            Err(_) => RedisFailure::Unavailable("no answer in time".to_owned()),
+        };
+        if matches!(failure, RedisFailure::Unavailable(_)) {
+            self.breaker.open(Instant::now());
+        }
+        tracing::warn!(error = %failure, "what is stored could not be told to Redis");
+        Told::Failed
+    }
+}
+
+/// Rooms at once, the records of one in their order; returns a failure, if there was any.
+async fn tell(redis: &Redis, records: &[&Record]) -> Option<RedisFailure> {
+    let mut messages: HashMap<&RoomId, Vec<&MessageRecord>> = HashMap::new();
+    let mut rooms: Vec<&RoomRecord> = Vec::new();
+    for record in records {
+        match record {
+            Record::Message(record) => {
+                messages
+                    .entry(&record.message.room_id)
+                    .or_default()
+                    .push(record);
+            }
+            Record::Room(record) => rooms.push(record),
+        }
+    }
+    let messages = futures_util::stream::iter(messages)
+        .map(async |(room, records)| stored::messages(redis, room, &records).await)
+        .buffer_unordered(ROOMS_AT_ONCE)
+        .fold(None, keep_failure);
+    // Each part of a room carries its version, so these too may come in any order.
+    let rooms = futures_util::stream::iter(rooms)
+        .map(async |record| stored::room(redis, record).await)
+        .buffer_unordered(ROOMS_AT_ONCE)
+        .fold(None, keep_failure);
+    let (messages, rooms) = join(messages, rooms).await;
+    messages.or(rooms)
+}
+
+async fn keep_failure(
+    kept: Option<RedisFailure>,
+    result: Result<(), RedisFailure>,
+) -> Option<RedisFailure> {
+    match (kept, result) {
+        // One that says Redis is away tells more than one reply that is odd.
+        (_, Err(away @ RedisFailure::Unavailable(_))) => Some(away),
+        (None, Err(failure)) => Some(failure),
+        (kept, _) => kept,
+    }
+}
+
+/// Opens for a while after a failure.
+#[derive(Default)]
+struct Breaker(Mutex<Option<Instant>>);
+
+impl Breaker {
+    fn is_open(&self, now: Instant) -> bool {
+        let until = *self.0.lock().expect("no holder of this lock panics");
+        until.is_some_and(|until| now < until)
+    }
+
+    fn open(&self, now: Instant) {
+        let until = now + REST;
+        *self.0.lock().expect("no holder of this lock panics") = Some(until);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::tests::message;
+
+    #[tokio::test]
+    async fn a_dead_redis_is_left_alone_for_a_while() {
+        // A server that takes connections and never answers.
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("redis://{}", listener.local_addr().unwrap());
+        let notifier = Notifier::new(Some(&RedisServers::parse(&url).unwrap())).unwrap();
+        let record = Record::Message(message("r", 1, 1));
+        let soon = || Instant::now() + Duration::from_millis(50);
+
+        assert_eq!(notifier.stored(&[], soon()).await, Told::Nothing);
+        assert_eq!(notifier.stored(&[&record], soon()).await, Told::Failed);
+        let begun = Instant::now();
+        assert_eq!(notifier.stored(&[&record], soon()).await, Told::Resting);
+        assert!(begun.elapsed() < Duration::from_millis(50));
+        assert!(!notifier.breaker.is_open(Instant::now() + REST));
+    }
+
+    #[tokio::test]
+    async fn without_a_redis_nobody_is_told() {
+        let notifier = Notifier::new(None).unwrap();
+        let record = Record::Message(message("r", 1, 1));
+        let told = notifier.stored(&[&record], Instant::now() + DEADLINE).await;
+        assert_eq!(told, Told::Nothing);
+    }
+}

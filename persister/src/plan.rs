@@ -1,0 +1,348 @@
+//! From the records of a batch to the items to write: of each item only the highest version.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rts_common::ids::{OrgId, RoomId, UserId};
+use rts_common::message::MessageState;
+use rts_common::record::RoomChange;
+use rts_common::room::{Marks, Membership, RoomFacts};
+use rts_common::seq::Seq;
+use rts_common::store::StoreError;
+use rts_common::store::writer::{Writer, Written};
+
+use crate::record::Record;
+
+/// An item to write, and the records that it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// What to write.
+    pub write: Write,
+    /// Which of the batch's records are done with it, ascending.
+    pub records: Vec<usize>,
+}
+
+/// The items of a batch. `None` stands for a record that could not be read.
+pub fn plan<'a>(records: impl Iterator<Item = Option<&'a Record>>) -> Vec<Planned> {
+    let mut planned: Vec<Planned> = Vec::new();
+    let mut places: HashMap<ItemKey, usize> = HashMap::new();
+    for (index, record) in records.enumerate() {
+        for write in record.map(writes).unwrap_or_default() {
+            match places.entry(write.key()) {
+                Entry::Vacant(place) => {
+                    place.insert(planned.len());
+                    planned.push(Planned {
+                        write,
+                        records: vec![index],
+                    });
+                }
+                Entry::Occupied(place) => {
+                    let known = &mut planned[*place.get()];
+                    known.write.absorb(write);
+                    if known.records.last() != Some(&index) {
+                        known.records.push(index);
+                    }
+                }
+            }
+        }
+    }
+    planned
+}
+
+/// One conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// A message.
+    Message(OrgId, MessageState),
+    /// A room's facts.
+    Facts(OrgId, RoomId, RoomFacts),
+    /// A membership.
+    Membership(OrgId, RoomId, Membership),
+    /// A member's marks.
+    Marks(RoomId, UserId, Marks),
+    /// A name in the directory: organization, user, name, version.
+    Profile(OrgId, UserId, String, Seq),
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum ItemKey {
+    Message(RoomId, Seq),
+    Facts(RoomId),
+    Membership(RoomId, UserId),
+    Marks(RoomId, UserId),
+    Profile(OrgId, UserId),
+}
+
+impl Write {
+    /// Whether it waits for the other writes of its records. A room is there once its facts are, so
+    /// they come last: nobody finds a room with half of its members.
+    pub fn comes_last(&self) -> bool {
+        matches!(self, Self::Facts(..))
+    }
+
+    /// Writes it, once.
+    pub async fn apply(&self, writer: &Writer) -> Result<Written, StoreError> {
+        match self {
+            Self::Message(org, message) => writer.message(org, message).await,
+            Self::Facts(org, room, facts) => writer.facts(org, room, facts).await,
+            Self::Membership(org, room, member) => writer.membership(org, room, member).await,
+            Self::Marks(room, user, marks) => writer.marks(room, user, *marks).await,
+            Self::Profile(org, user, name, version) => {
+                writer.profile(org, user, name, *version).await
+            }
+        }
+    }
+
+    fn key(&self) -> ItemKey {
+        match self {
+            Self::Message(_, message) => ItemKey::Message(message.room_id.clone(), message.seq),
+            Self::Facts(_, room, _) => ItemKey::Facts(room.clone()),
+            Self::Membership(_, room, member) => {
+                ItemKey::Membership(room.clone(), member.user_id.clone())
+            }
+            Self::Marks(room, user, _) => ItemKey::Marks(room.clone(), user.clone()),
+            Self::Profile(org, user, ..) => ItemKey::Profile(org.clone(), user.clone()),
+        }
+    }
+
+    fn version(&self) -> Seq {
+        match self {
+            Self::Message(_, message) => message.version,
+            Self::Facts(_, _, facts) => facts.version,
+            Self::Membership(_, _, member) => member.version,
+            // Marks are merged, not chosen from.
+            Self::Marks(..) => Seq::ZERO,
+            Self::Profile(_, _, _, version) => *version,
+        }
+    }
+
+    /// Takes in another write of the same item.
+    fn absorb(&mut self, other: Self) {
+        if let (Self::Marks(_, _, known), Self::Marks(_, _, more)) = (&mut *self, &other) {
+            known.read_seq = known.read_seq.max(more.read_seq);
+            known.delivered_seq = known.delivered_seq.max(more.delivered_seq);
+        } else if other.version() > self.version() {
+            *self = other;
+        }
+    }
+}
+
+fn writes(record: &Record) -> Vec<Write> {
+    match record {
+        Record::Message(record) => vec![Write::Message(record.org.clone(), record.message.clone())],
+        Record::Room(record) => {
+            let org = &record.org;
+            match &record.change {
+                RoomChange::Room {
+                    room_id,
+                    facts,
+                    members,
+                    ..
+                } => {
+                    let facts = facts
+                        .clone()
+                        .map(|facts| Write::Facts(org.clone(), room_id.clone(), facts));
+                    let members = members.iter().map(|member| {
+                        Write::Membership(org.clone(), room_id.clone(), member.clone())
+                    });
+                    members.chain(facts).collect()
+                }
+                RoomChange::Marks {
+                    room_id,
+                    user_id,
+                    marks,
+                } => {
+                    vec![Write::Marks(room_id.clone(), user_id.clone(), *marks)]
+                }
+                RoomChange::Profile {
+                    user_id,
+                    display_name,
+                    version,
+                } => {
+                    vec![Write::Profile(
+                        org.clone(),
+                        user_id.clone(),
+                        display_name.clone(),
+                        *version,
+                    )]
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use rts_common::ids::{ClientId, NodeId};
+    use rts_common::message::MessageContent;
+    use rts_common::record::{FORMAT, MessageRecord, RoomRecord};
+    use rts_common::room::{Role, RoomKind};
+    use rts_common::seq::Timestamp;
+
+    use super::*;
+
+    fn org() -> OrgId {
+        OrgId::parse("acme").unwrap()
+    }
+
+    fn user(text: &str) -> UserId {
+        UserId::parse(text).unwrap()
+    }
+
+    fn seq(value: u64) -> Seq {
+        Seq::new(value).unwrap()
+    }
+
+    pub(crate) fn room(name: &str) -> RoomId {
+        RoomId::parse(&format!("g_{name:A>22}")).unwrap()
+    }
+
+    pub(crate) fn message(room_name: &str, at: u64, version: u64) -> MessageRecord {
+        MessageRecord {
+            v: FORMAT,
+            org: org(),
+            origin: NodeId::parse("n1").unwrap(),
+            message: MessageState {
+                room_id: room(room_name),
+                seq: seq(at),
+                version: seq(version),
+                ordinal: 1,
+                content: MessageContent {
+                    sender_id: user("ann"),
+                    client_id: ClientId::parse(&format!("c{at}")).unwrap(),
+                    body: format!("version {version}"),
+                    attachments: vec![],
+                    reply_to: None,
+                    edited_at: None,
+                    deleted: false,
+                    reactions: vec![],
+                },
+            },
+        }
+    }
+
+    pub(crate) fn room_record(
+        room_name: &str,
+        version: u64,
+        facts: Option<u64>,
+        members: &[(&str, u64)],
+    ) -> RoomRecord {
+        let facts = facts.map(|version| RoomFacts {
+            kind: RoomKind::Group,
+            name: Some(format!("name {version}")),
+            case_id: None,
+            created_by: user("ann"),
+            created_at: Timestamp::from_millis(1),
+            archived_at: None,
+            version: seq(version),
+        });
+        let members = members.iter().map(|(name, version)| Membership {
+            user_id: user(name),
+            display_name: format!("{name} {version}"),
+            role: Some(Role::Member),
+            version: seq(*version),
+            joined_seq: Seq::ZERO,
+        });
+        let change = RoomChange::Room {
+            room_id: room(room_name),
+            version: seq(version),
+            facts,
+            members: members.collect(),
+        };
+        RoomRecord {
+            v: FORMAT,
+            org: org(),
+            change,
+        }
+    }
+
+    fn marks(read: u64, delivered: u64) -> Record {
+        let marks = Marks {
+            read_seq: seq(read),
+            delivered_seq: seq(delivered),
+        };
+        let change = RoomChange::Marks {
+            room_id: room("r"),
+            user_id: user("ann"),
+            marks,
+        };
+        Record::Room(RoomRecord {
+            v: FORMAT,
+            org: org(),
+            change,
+        })
+    }
+
+    fn planned(records: &[Option<Record>]) -> Vec<(Seq, Vec<usize>)> {
+        plan(records.iter().map(Option::as_ref))
+            .into_iter()
+            .map(|planned| (planned.write.version(), planned.records))
+            .collect()
+    }
+
+    #[test]
+    fn only_the_highest_version_of_a_message_is_written_and_does_all_its_records() {
+        let of = |room, at, version| Some(Record::Message(message(room, at, version)));
+        let records = [
+            of("r", 1, 1),
+            of("r", 2, 2),
+            of("r", 1, 9),
+            None,
+            of("r", 1, 5),
+            of("s", 1, 1),
+            of("r", 2, 2),
+        ];
+        assert_eq!(
+            planned(&records),
+            [
+                (seq(9), vec![0, 2, 4]),
+                (seq(2), vec![1, 6]),
+                (seq(1), vec![5])
+            ]
+        );
+    }
+
+    #[test]
+    fn facts_and_members_of_a_room_are_items_of_their_own_and_facts_come_last() {
+        let records = [
+            Some(Record::Room(room_record(
+                "r",
+                1,
+                Some(1),
+                &[("ann", 1), ("bob", 1)],
+            ))),
+            Some(Record::Room(room_record("r", 3, None, &[("bob", 3)]))),
+            Some(Record::Room(room_record("r", 2, Some(2), &[]))),
+        ];
+        assert_eq!(
+            planned(&records),
+            [
+                (seq(1), vec![0]),
+                (seq(3), vec![0, 1]),
+                (seq(2), vec![0, 2])
+            ]
+        );
+        let last: Vec<_> = plan(records.iter().map(Option::as_ref))
+            .iter()
+            .map(|planned| planned.write.comes_last())
+            .collect();
+        assert_eq!(last, [false, false, true]);
+    }
+
+    #[test]
+    fn marks_are_merged_to_the_highest_of_each() {
+        let records = [Some(marks(5, 5)), Some(marks(3, 9)), Some(marks(0, 7))];
+        let planned = plan(records.iter().map(Option::as_ref));
+        let merged = Marks {
+            read_seq: seq(5),
+            delivered_seq: seq(9),
+        };
+        assert_eq!(
+            planned,
+            [Planned {
+                write: Write::Marks(room("r"), user("ann"), merged),
+                records: vec![0, 1, 2]
+            }]
+        );
+    }
+}
