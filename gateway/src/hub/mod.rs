@@ -1,12 +1,45 @@
 //! The hub: every method of the chat by name.
+//!
+//! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
+//! Presence, typing, reactions, files, search and the archive are not here yet: each is to be a
+//! verb file beside the others and a line in [`method::Method`].
+
+mod answer;
+mod create_room;
+mod delete_message;
+mod durable;
+mod edit_message;
+mod get_history;
+mod list_rooms;
+mod mark;
+mod members;
+pub mod method;
+mod rate;
+mod rename_room;
+mod request;
+mod resume;
+mod send_message;
 
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
-use rts_common::ids::Person;
+use rts_common::ids::{NodeId, Person};
 use rts_common::signalr::{Arguments, Protocol};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use self::answer::Reply;
+use self::method::Method;
+use crate::bus::Bus;
+use crate::error::HubError;
+use crate::journal::Journal;
+use crate::rooms::Rooms;
+
+pub use self::answer::Answer;
+pub use self::rate::RateLimits;
 
 /// Who is calling, on which connection.
 #[derive(Debug)]
@@ -37,12 +70,164 @@ pub enum Outcome {
     Later(Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>),
 }
 
-/// The methods, with the parts they work on.
-pub struct Hub;
+/// What a deployment may set.
+#[derive(Clone, Copy, Debug)]
+pub struct HubLimits {
+    /// Bytes of a message body.
+    pub body_bytes: usize,
+    /// Members of a room.
+    pub room_members: usize,
+}
+
+/// The parts that the methods work on.
+pub struct HubParts {
+    /// This node.
+    pub node: NodeId,
+    /// Rooms in Redis and DynamoDB.
+    pub rooms: Arc<Rooms>,
+    /// What this node has seen of rooms.
+    pub bus: Bus,
+    /// The journal of messages.
+    pub message_journal: Journal,
+    /// The journal of rooms.
+    pub room_journal: Journal,
+    /// How fast users may send.
+    pub rates: RateLimits,
+    /// Limits of requests.
+    pub limits: HubLimits,
+}
+
+/// The methods.
+pub struct Hub {
+    parts: HubParts,
+}
 
 impl Hub {
+    /// On these parts.
+    pub fn new(parts: HubParts) -> Self {
+        Self { parts }
+    }
+
     /// Runs a call. Calls of one connection are made one after the other, in the order received.
-    pub async fn call(&self, _caller: &Arc<Caller>, _protocol: Protocol, _call: Call) -> Outcome {
-        Outcome::Now(None)
+    pub async fn call(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Outcome {
+        let begun = Instant::now();
+        let method = Method::from_name(&call.target);
+        let reply = Reply {
+            protocol,
+            method,
+            target: call.target,
+            invocation_id: call.invocation_id,
+            begun,
+        };
+        match method {
+            Some(method) if call.arguments.len() == 1 => {
+                self.dispatch(method, caller, &call.arguments, reply).await
+            }
+            Some(_) => Outcome::Now(reply.wrong_arguments()),
+            None => Outcome::Now(reply.unknown_method()),
+        }
+    }
+
+    async fn dispatch(
+        &self,
+        method: Method,
+        caller: &Caller,
+        arguments: &Arguments,
+        reply: Reply,
+    ) -> Outcome {
+        match method {
+            Method::CreateRoom => {
+                reply
+                    .to(arguments, async |r| create_room::run(self, caller, r).await)
+                    .await
+            }
+            Method::AddMembers => {
+                reply
+                    .to(arguments, async |r| members::add(self, caller, r).await)
+                    .await
+            }
+            Method::RemoveMember => {
+                reply
+                    .to(arguments, async |r| members::remove(self, caller, r).await)
+                    .await
+            }
+            Method::LeaveRoom => {
+                reply
+                    .to(arguments, async |r| members::leave(self, caller, r).await)
+                    .await
+            }
+            Method::RenameRoom => {
+                reply
+                    .to(arguments, async |r| rename_room::run(self, caller, r).await)
+                    .await
+            }
+            Method::ListRooms => {
+                reply
+                    .to(arguments, async |r| list_rooms::run(self, caller, r).await)
+                    .await
+            }
+            Method::GetRoom => {
+                reply
+                    .to(arguments, async |r| list_rooms::one(self, caller, r).await)
+                    .await
+            }
+            Method::SendMessage => {
+                reply
+                    .to(arguments, async |r| {
+                        send_message::run(self, caller, r).await
+                    })
+                    .await
+            }
+            Method::EditMessage => {
+                reply
+                    .to(arguments, async |r| {
+                        edit_message::run(self, caller, r).await
+                    })
+                    .await
+            }
+            Method::DeleteMessage => {
+                reply
+                    .to(arguments, async |r| {
+                        delete_message::run(self, caller, r).await
+                    })
+                    .await
+            }
+            Method::MarkRead => {
+                reply
+                    .to(arguments, async |r| mark::read(self, caller, r).await)
+                    .await
+            }
+            Method::MarkDelivered => {
+                reply
+                    .to(arguments, async |r| mark::delivered(self, caller, r).await)
+                    .await
+            }
+            Method::GetHistory => {
+                reply
+                    .to(arguments, async |r| get_history::run(self, caller, r).await)
+                    .await
+            }
+            Method::Resume => {
+                reply
+                    .to(arguments, async |r| resume::run(self, caller, r).await)
+                    .await
+            }
+        }
+    }
+}
+
+impl Reply {
+    /// Decodes the request, runs the verb, and encodes what it answers.
+    async fn to<Request: DeserializeOwned, Value: Serialize + Send + 'static>(
+        self,
+        arguments: &Arguments,
+        verb: impl AsyncFnOnce(Request) -> Result<Answer<Value>, HubError>,
+    ) -> Outcome {
+        match arguments.decode_object(0) {
+            Ok(request) => self.outcome(verb(request).await),
+            Err(_) => self.outcome::<Value>(Err(HubError::invalid(
+                "The request lacks a field, or a field has the wrong type or value.",
+            ))),
+        }
     }
 }

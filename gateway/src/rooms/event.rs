@@ -81,8 +81,12 @@ impl RoomEvent {
     }
 
     /// The record for clients of one protocol.
+    ///
+    /// # Panics
+    /// Never: an event holds only what both protocols can carry.
     pub fn encode(&self, protocol: Protocol) -> Bytes {
         signalr::encode_invocation(protocol, self.target(), &self.payload(None))
+            .expect("an event holds only texts, numbers and flags")
     }
 
     /// What clients get; with its name as `type` in a resume.
@@ -126,6 +130,19 @@ impl RoomEvent {
     }
 }
 
+impl RoomEvent {
+    /// Shows the message in a newer state.
+    pub(super) fn set_message(&mut self, newer: MessageState) {
+        match &mut self.change {
+            Change::Created(state)
+            | Change::Edited(state)
+            | Change::Deleted(state)
+            | Change::Reaction { state, .. } => *state = newer,
+            Change::Room(_) => {}
+        }
+    }
+}
+
 /// A room event as clients get it: which fields are there depends on the event.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -151,7 +168,7 @@ pub struct EventPayload {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Publication {
     /// A sequenced event.
-    Event(RoomEvent),
+    Event(Box<RoomEvent>),
     /// A member's marks moved.
     Marks {
         /// Who.
@@ -171,7 +188,13 @@ impl Publication {
             let user_id = UserId::parse(lines.next()?).ok()?;
             let read_seq = Seq::parse(lines.next()?)?;
             let delivered_seq = Seq::parse(lines.next()?)?;
-            return Some(Self::Marks { user_id, marks: Marks { read_seq, delivered_seq } });
+            return Some(Self::Marks {
+                user_id,
+                marks: Marks {
+                    read_seq,
+                    delivered_seq,
+                },
+            });
         }
         let mut lines = rest.splitn(7, '\n');
         let epoch = Seq::parse(lines.next()?)?;
@@ -184,27 +207,29 @@ impl Publication {
             version: None,
             body: lines.nth(1)?,
         };
-        entry.event(room_id, epoch).map(Self::Event)
+        entry
+            .event(room_id, epoch)
+            .map(|event| Self::Event(Box::new(event)))
     }
 }
 
 /// An entry of a room's stream, still as text.
 #[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
+pub(super) struct Entry<'a> {
     /// `c` created, `e` edited, `d` deleted, `r` reaction, `u` room updated.
-    pub kind: &'a str,
+    pub(super) kind: &'a str,
     /// Its place.
-    pub seq: Seq,
+    pub(super) seq: Seq,
     /// The place of the event before.
-    pub prev: Seq,
+    pub(super) prev: Seq,
     /// The message it is about.
-    pub message: Seq,
+    pub(super) message: Seq,
     /// The message's number in its room.
-    pub ordinal: u64,
+    pub(super) ordinal: u64,
     /// The message's version if it is not this event's seq.
-    pub version: Option<Seq>,
+    pub(super) version: Option<Seq>,
     /// JSON.
-    pub body: &'a str,
+    pub(super) body: &'a str,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -217,25 +242,36 @@ pub(super) struct ReactionBody {
 
 impl Entry<'_> {
     /// The event, or `None` if it is of a kind or form that this build does not know.
-    pub fn event(&self, room_id: &RoomId, epoch: Seq) -> Option<RoomEvent> {
+    pub(super) fn event(&self, room_id: &RoomId, epoch: Seq) -> Option<RoomEvent> {
         let change = match self.kind {
             "c" => Change::Created(self.state(room_id)?),
             "e" => Change::Edited(self.state(room_id)?),
             "d" => Change::Deleted(self.state(room_id)?),
             "r" => {
                 let body: ReactionBody = serde_json::from_str(self.body).ok()?;
-                Change::Reaction { state: self.with(room_id, body.content), reaction: body.reaction }
+                Change::Reaction {
+                    state: self.with(room_id, body.content),
+                    reaction: body.reaction,
+                }
             }
             "u" => Change::Room(Box::new(self.room_update(room_id)?)),
             _ => return None,
         };
-        Some(RoomEvent { room_id: room_id.clone(), epoch, seq: self.seq, prev: self.prev, change })
+        Some(RoomEvent {
+            room_id: room_id.clone(),
+            epoch,
+            seq: self.seq,
+            prev: self.prev,
+            change,
+        })
     }
 
     /// The state of the message that the entry holds.
-    pub fn state(&self, room_id: &RoomId) -> Option<MessageState> {
+    pub(super) fn state(&self, room_id: &RoomId) -> Option<MessageState> {
         let content = if self.kind == "r" {
-            serde_json::from_str::<ReactionBody>(self.body).ok()?.content
+            serde_json::from_str::<ReactionBody>(self.body)
+                .ok()?
+                .content
         } else {
             serde_json::from_str(self.body).ok()?
         };
@@ -257,7 +293,11 @@ impl Entry<'_> {
         let snapshot = body.snapshot(room_id)?;
         let mut room = snapshot.room();
         room.member_count = snapshot::member_count(&body.meta)?;
-        Some(RoomUpdate { change: body.change, users: body.users, room: room.abridged() })
+        Some(RoomUpdate {
+            users: body.users(),
+            change: body.change,
+            room: room.abridged(),
+        })
     }
 }
 
@@ -265,7 +305,8 @@ impl Entry<'_> {
 #[derive(Debug, Deserialize)]
 pub(super) struct UpdateBody {
     pub(super) change: String,
-    pub(super) users: Vec<UserId>,
+    #[serde(default, deserialize_with = "snapshot::list_or_empty_object")]
+    users: Vec<String>,
     pub(super) meta: Vec<String>,
     #[serde(default, deserialize_with = "snapshot::list_or_empty_object")]
     pub(super) members: Vec<String>,
@@ -274,6 +315,14 @@ pub(super) struct UpdateBody {
 }
 
 impl UpdateBody {
+    /// The people that the change concerns.
+    pub(super) fn users(&self) -> Vec<UserId> {
+        self.users
+            .iter()
+            .filter_map(|user| UserId::parse(user).ok())
+            .collect()
+    }
+
     pub(super) fn snapshot(&self, room_id: &RoomId) -> Option<RoomSnapshot> {
         snapshot::parse(room_id, &self.meta, &self.members, &self.marks)
     }

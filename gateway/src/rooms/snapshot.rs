@@ -23,11 +23,17 @@ pub(super) fn parse(
             "group" => RoomKind::Group,
             _ => return None,
         },
-        name: meta.get("name").filter(|name| !name.is_empty()).map(str::to_owned),
+        name: meta
+            .get("name")
+            .filter(|name| !name.is_empty())
+            .map(str::to_owned),
         case_id: meta.get("case").and_then(|case| CaseId::parse(case).ok()),
         created_by: UserId::parse(meta.get("by")?).ok()?,
         created_at: Timestamp::from_millis(meta.get("at")?.parse().ok()?),
-        archived_at: meta.get("archived").filter(|at| *at != "0").and_then(millis),
+        archived_at: meta
+            .get("archived")
+            .filter(|at| *at != "0")
+            .and_then(millis),
         version: meta.seq("v")?,
     };
     let mut members: Vec<_> = members
@@ -35,8 +41,18 @@ pub(super) fn parse(
         .filter_map(|pair| {
             let member = parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1])?;
             member.role?;
-            let mark = |kind: char| marks.seq(&format!("{kind}:{}", pair[0])).unwrap_or_default();
-            Some((member, Marks { read_seq: mark('r'), delivered_seq: mark('d') }))
+            let mark = |kind: char| {
+                marks
+                    .seq(&format!("{kind}:{}", pair[0]))
+                    .unwrap_or_default()
+            };
+            Some((
+                member,
+                Marks {
+                    read_seq: mark('r'),
+                    delivered_seq: mark('d'),
+                },
+            ))
         })
         .collect();
     members.sort_unstable_by(|(one, _), (other, _)| one.user_id.cmp(&other.user_id));
@@ -67,7 +83,11 @@ struct Fields<'a>(HashMap<&'a str, &'a str>);
 
 impl<'a> Fields<'a> {
     fn new(flat: &'a [String]) -> Self {
-        Self(flat.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect())
+        Self(
+            flat.chunks_exact(2)
+                .map(|pair| (pair[0].as_str(), pair[1].as_str()))
+                .collect(),
+        )
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {
@@ -80,15 +100,17 @@ impl<'a> Fields<'a> {
 }
 
 /// Lua's JSON writes an empty list as an empty object.
-pub(super) fn list_or_empty_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
+pub(super) fn list_or_empty_object<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {
         List(Vec<String>),
-        Object(HashMap<String, String>),
+        Empty {},
     }
     Ok(match Either::deserialize(deserializer)? {
         Either::List(list) => list,
-        Either::Object(_) => Vec::new(),
+        Either::Empty {} => Vec::new(),
     })
 }

@@ -1,6 +1,6 @@
 -- Messages in their present state out of the stream, those after `after` and before `before`.
 -- ARGV: org, user, after, before ('' for none), limit, 'asc' or 'desc'
--- {'found', trimmed, {state, …}}: what lies at or before `trimmed` is DynamoDB's | {'notFound'} | {'cold'}
+-- {'found', trimmed, {state, …}, created at (ms)}: what lies at or before `trimmed` is DynamoDB's | {'notFound'} | {'cold'}
 local org, user, after, before, limit, direction = unpack(ARGV)
 local why = refused(org, user)
 if why then return { why } end
@@ -22,4 +22,4 @@ while #states < limit do
   if #entries < 256 then break end
   if direction == 'asc' then low = '(' .. entries[#entries][1] else high = '(' .. entries[#entries][1] end
 end
-return { 'found', trimmed, states }
+return { 'found', trimmed, states, meta('at') }

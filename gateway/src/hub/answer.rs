@@ -1,0 +1,151 @@
+//! What a verb answers, and how it becomes a completion.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use rts_common::signalr::{self, Protocol};
+use serde::Serialize;
+
+use super::Outcome;
+use super::method::Method;
+use crate::error::{ErrorKind, HubError};
+use crate::journal::Ticket;
+use crate::metrics;
+use crate::rooms::Refusal;
+
+/// A verb's result, and what has to be durable before the client is told.
+pub struct Answer<T> {
+    pub(super) value: T,
+    pub(super) durable: Vec<Ticket>,
+}
+
+impl<T> Answer<T> {
+    /// Nothing was changed, or it is durable already.
+    pub(super) fn now(value: T) -> Self {
+        Self {
+            value,
+            durable: Vec::new(),
+        }
+    }
+
+    /// Once the journal has it.
+    pub(super) fn once(value: T, durable: impl IntoIterator<Item = Ticket>) -> Self {
+        Self {
+            value,
+            durable: durable.into_iter().collect(),
+        }
+    }
+}
+
+/// The answer to one call, on its way.
+pub(super) struct Reply {
+    pub(super) protocol: Protocol,
+    pub(super) method: Option<Method>,
+    pub(super) target: String,
+    pub(super) invocation_id: Option<String>,
+    pub(super) begun: Instant,
+}
+
+impl Reply {
+    pub(super) fn outcome<T: Serialize + Send + 'static>(
+        self,
+        result: Result<Answer<T>, HubError>,
+    ) -> Outcome {
+        match result {
+            Ok(Answer { value, durable }) if durable.is_empty() => Outcome::Now(self.value(&value)),
+            Ok(Answer { value, durable }) => Outcome::Later(Box::pin(async move {
+                for ticket in durable {
+                    if ticket.await.is_err() {
+                        return self.error(&HubError::unavailable());
+                    }
+                }
+                self.value(&value)
+            })),
+            Err(error) => Outcome::Now(self.error(&error)),
+        }
+    }
+
+    /// As the reference server says it.
+    pub(super) fn wrong_arguments(self) -> Option<Bytes> {
+        self.count(ErrorKind::InvalidArgument.code());
+        let text = format!(
+            "Failed to invoke '{}' due to an error on the server.",
+            self.target
+        );
+        self.completion_error(&text)
+    }
+
+    /// As the reference server says it.
+    pub(super) fn unknown_method(self) -> Option<Bytes> {
+        self.count("unknownMethod");
+        let text = format!(
+            "Failed to invoke '{}' due to an error on the server. HubException: Method does not exist.",
+            self.target
+        );
+        self.completion_error(&text)
+    }
+
+    fn value<T: Serialize>(self, value: &T) -> Option<Bytes> {
+        let id = self.invocation_id.as_deref();
+        let encoded = id
+            .map(|id| signalr::encode_completion(self.protocol, id, value))
+            .transpose();
+        match encoded {
+            Ok(record) => {
+                self.count("ok");
+                record
+            }
+            Err(error) => {
+                tracing::error!(method = self.target, %error, "an answer cannot be encoded");
+                self.error(&HubError::internal())
+            }
+        }
+    }
+
+    fn error(self, error: &HubError) -> Option<Bytes> {
+        self.count(error.kind.code());
+        let text = format!(
+            "An unexpected error occurred invoking '{}' on the server. HubException: {error}",
+            self.target
+        );
+        self.completion_error(&text)
+    }
+
+    fn completion_error(self, text: &str) -> Option<Bytes> {
+        let id = self.invocation_id.as_deref()?;
+        Some(signalr::encode_completion_error(self.protocol, id, text))
+    }
+
+    fn count(&self, outcome: &'static str) {
+        metrics::hub_call(
+            self.method.map_or("unknown", Method::name),
+            outcome,
+            self.begun.elapsed(),
+        );
+    }
+}
+
+impl From<Refusal> for HubError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::room_not_found(),
+            Refusal::NoMessage => Self::new(ErrorKind::NotFound, "There is no such message."),
+            Refusal::NoMember => Self::new(ErrorKind::NotFound, "There is no such member."),
+            Refusal::Forbidden => Self::new(ErrorKind::Forbidden, "You may not do this here."),
+            Refusal::Archived => {
+                Self::new(ErrorKind::Archived, "The room is archived and read-only.")
+            }
+            Refusal::Conflict => Self::new(ErrorKind::Conflict, "It has changed meanwhile."),
+            Refusal::EmptyBody => Self::invalid("body is empty."),
+            Refusal::TooManyMembers => super::request::too_many_members(),
+            Refusal::Unavailable(cause) => {
+                tracing::warn!(cause, "a call cannot be served now");
+                Self::unavailable()
+            }
+            Refusal::Fault(cause) => {
+                tracing::error!(cause, "a call failed");
+                Self::internal()
+            }
+        }
+    }
+}

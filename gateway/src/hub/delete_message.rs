@@ -1,0 +1,55 @@
+//! `DeleteMessage`: one's own messages; owners may delete any. It leaves a tombstone.
+
+use rts_common::seq::Seq;
+use serde::Deserialize;
+
+use super::edit_message::Response;
+use super::request::RoomRef;
+use super::{Answer, Caller, Hub};
+use crate::error::HubError;
+use crate::rooms::{MessageAt, MessageChange, Refusal};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    room_id: RoomRef,
+    seq: Seq,
+}
+
+pub(super) async fn run(
+    hub: &Hub,
+    caller: &Caller,
+    request: Request,
+) -> Result<Answer<Response>, HubError> {
+    let room = request.room_id.id()?;
+    let place = hub.message_place()?;
+    let at = MessageAt {
+        person: &caller.person,
+        room,
+        seq: request.seq,
+        hint: hub.parts.bus.last_seq(room),
+    };
+    let (state, _) = hub
+        .parts
+        .rooms
+        .change_message(at, |found| {
+            if found.state.content.sender_id != caller.person.user && !found.reader_is_owner {
+                return Err(Refusal::Forbidden);
+            }
+            if found.state.content.deleted {
+                return Ok(None);
+            }
+            let mut content = found.state.content.clone();
+            content.bury();
+            Ok(Some(MessageChange::Delete(content)))
+        })
+        .await?;
+    // A second delete is journaled again too: the first may have died before it was.
+    let response = Response {
+        message: state.clone().into(),
+    };
+    Ok(Answer::once(
+        response,
+        [hub.journal_message(place, &caller.person.org, state)],
+    ))
+}

@@ -1,0 +1,66 @@
+//! `EditMessage`: one's own messages.
+
+use rts_common::message::Message;
+use rts_common::seq::{Seq, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::request::{self, RoomRef};
+use super::{Answer, Caller, Hub};
+use crate::error::HubError;
+use crate::rooms::{MessageAt, MessageChange, Refusal};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    room_id: RoomRef,
+    seq: Seq,
+    body: String,
+}
+
+#[derive(Serialize)]
+pub(super) struct Response {
+    pub(super) message: Message,
+}
+
+pub(super) async fn run(
+    hub: &Hub,
+    caller: &Caller,
+    request: Request,
+) -> Result<Answer<Response>, HubError> {
+    let room = request.room_id.id()?;
+    request::body(&request.body, hub.parts.limits.body_bytes, true)?;
+    let place = hub.message_place()?;
+    let at = MessageAt {
+        person: &caller.person,
+        room,
+        seq: request.seq,
+        hint: hub.parts.bus.last_seq(room),
+    };
+    let (state, _) = hub
+        .parts
+        .rooms
+        .change_message(at, |found| {
+            let content = &found.state.content;
+            if content.sender_id != caller.person.user {
+                return Err(Refusal::Forbidden);
+            }
+            if content.deleted {
+                return Err(Refusal::Conflict);
+            }
+            if request.body.is_empty() && content.attachments.is_empty() {
+                return Err(Refusal::EmptyBody);
+            }
+            let mut content = content.clone();
+            content.body.clone_from(&request.body);
+            content.edited_at = Some(Timestamp::now());
+            Ok(Some(MessageChange::Edit(content)))
+        })
+        .await?;
+    let response = Response {
+        message: state.clone().into(),
+    };
+    Ok(Answer::once(
+        response,
+        [hub.journal_message(place, &caller.person.org, state)],
+    ))
+}

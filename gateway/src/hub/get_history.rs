@@ -1,0 +1,52 @@
+//! `GetHistory`: a page of messages, ascending.
+
+use rts_common::message::Message;
+use rts_common::seq::Seq;
+use rts_common::store::Direction;
+use serde::{Deserialize, Serialize};
+
+use super::request::{self, RoomRef};
+use super::{Answer, Caller, Hub};
+use crate::error::HubError;
+use crate::rooms::HistoryRange;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    room_id: RoomRef,
+    before: Option<Seq>,
+    after: Option<Seq>,
+    limit: Option<i64>,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Response {
+    messages: Vec<Message>,
+    has_more: bool,
+}
+
+pub(super) async fn run(
+    hub: &Hub,
+    caller: &Caller,
+    request: Request,
+) -> Result<Answer<Response>, HubError> {
+    let room = request.room_id.id()?;
+    let range = HistoryRange {
+        after: request.after.unwrap_or_default(),
+        before: request.before,
+        // From `after` upwards; without it, the newest.
+        direction: if request.after.is_some() {
+            Direction::Ascending
+        } else {
+            Direction::Descending
+        },
+        limit: request::page_limit(request.limit)?,
+    };
+    let page = hub.parts.rooms.history(&caller.person, room, range).await?;
+    let messages = page.messages.into_iter().map(Message::from).collect();
+    Ok(Answer::now(Response {
+        messages,
+        has_more: page.has_more,
+    }))
+}

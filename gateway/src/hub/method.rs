@@ -1,0 +1,97 @@
+//! The methods by name.
+
+/// A method of the hub.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Method {
+    /// `CreateRoom`
+    CreateRoom,
+    /// `AddMembers`
+    AddMembers,
+    /// `RemoveMember`
+    RemoveMember,
+    /// `LeaveRoom`
+    LeaveRoom,
+    /// `RenameRoom`
+    RenameRoom,
+    /// `ListRooms`
+    ListRooms,
+    /// `GetRoom`
+    GetRoom,
+    /// `SendMessage`
+    SendMessage,
+    /// `EditMessage`
+    EditMessage,
+    /// `DeleteMessage`
+    DeleteMessage,
+    /// `MarkRead`
+    MarkRead,
+    /// `MarkDelivered`
+    MarkDelivered,
+    /// `GetHistory`
+    GetHistory,
+    /// `Resume`
+    Resume,
+}
+
+impl Method {
+    /// Every one of them.
+    pub const ALL: [Self; 14] = [
+        Self::CreateRoom,
+        Self::AddMembers,
+        Self::RemoveMember,
+        Self::LeaveRoom,
+        Self::RenameRoom,
+        Self::ListRooms,
+        Self::GetRoom,
+        Self::SendMessage,
+        Self::EditMessage,
+        Self::DeleteMessage,
+        Self::MarkRead,
+        Self::MarkDelivered,
+        Self::GetHistory,
+        Self::Resume,
+    ];
+
+    /// By name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL
+            .into_iter()
+            .find(|method| method.name().eq_ignore_ascii_case(name))
+    }
+
+    /// Its name, also the label of metrics.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::CreateRoom => "CreateRoom",
+            Self::AddMembers => "AddMembers",
+            Self::RemoveMember => "RemoveMember",
+            Self::LeaveRoom => "LeaveRoom",
+            Self::RenameRoom => "RenameRoom",
+            Self::ListRooms => "ListRooms",
+            Self::GetRoom => "GetRoom",
+            Self::SendMessage => "SendMessage",
+            Self::EditMessage => "EditMessage",
+            Self::DeleteMessage => "DeleteMessage",
+            Self::MarkRead => "MarkRead",
+            Self::MarkDelivered => "MarkDelivered",
+            Self::GetHistory => "GetHistory",
+            Self::Resume => "Resume",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        for method in Method::ALL {
+            assert_eq!(
+                Method::from_name(&method.name().to_lowercase()),
+                Some(method)
+            );
+        }
+        assert_eq!(Method::from_name("SendMessages"), None);
+    }
+}

@@ -1,0 +1,117 @@
+//! What requests are made of, and their limits.
+
+use rts_common::ids::{RoomId, UserId};
+use rts_common::limits;
+use serde::{Deserialize, Deserializer};
+
+use crate::error::{ErrorKind, HubError};
+
+/// A room named in a request. A malformed id is that of no room: it is not found, like an unknown one.
+#[derive(Clone, Debug)]
+pub(super) struct RoomRef {
+    text: String,
+    id: Option<RoomId>,
+}
+
+impl RoomRef {
+    pub(super) fn id(&self) -> Result<&RoomId, HubError> {
+        self.id.as_ref().ok_or_else(HubError::room_not_found)
+    }
+
+    pub(super) fn known(&self) -> Option<&RoomId> {
+        self.id.as_ref()
+    }
+
+    pub(super) fn into_text(self) -> String {
+        self.text
+    }
+}
+
+impl<'de> Deserialize<'de> for RoomRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let id = RoomId::parse(&text).ok();
+        Ok(Self { text, id })
+    }
+}
+
+/// A user named in a request as somebody who is there: a malformed id is nobody's.
+#[derive(Clone, Debug)]
+pub(super) struct UserRef(Option<UserId>);
+
+impl UserRef {
+    pub(super) fn id(&self) -> Option<&UserId> {
+        self.0.as_ref()
+    }
+}
+
+impl<'de> Deserialize<'de> for UserRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(
+            UserId::parse(&String::deserialize(deserializer)?).ok(),
+        ))
+    }
+}
+
+/// A request that names nothing but a room.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct RoomRequest {
+    pub(super) room_id: RoomRef,
+}
+
+/// A page's size: the default without one, at most the maximum; zero or less is wrong.
+pub(super) fn page_limit(limit: Option<i64>) -> Result<usize, HubError> {
+    match limit {
+        None => Ok(limits::PAGE_DEFAULT),
+        Some(limit) if limit <= 0 => Err(HubError::invalid("limit has to be 1 or more.")),
+        Some(limit) => Ok(usize::try_from(limit)
+            .unwrap_or(limits::PAGE_MAX)
+            .min(limits::PAGE_MAX)),
+    }
+}
+
+/// A room's name, blanks around it cut.
+pub(super) fn room_name(name: &str) -> Result<&str, HubError> {
+    let name = name.trim();
+    if name.is_empty() || name.chars().any(char::is_control) {
+        return Err(HubError::invalid(
+            "A name has 1 to 120 characters and no control characters.",
+        ));
+    }
+    if name.chars().count() > limits::NAME_CHARS {
+        return Err(HubError::new(
+            ErrorKind::TooLarge,
+            "A name has at most 120 characters.",
+        ));
+    }
+    Ok(name)
+}
+
+/// A message's body; empty only where something else says what it is about.
+pub(super) fn body(body: &str, body_bytes_max: usize, may_be_empty: bool) -> Result<(), HubError> {
+    if body.is_empty() && !may_be_empty {
+        return Err(HubError::invalid("body is empty."));
+    }
+    if body.len() > body_bytes_max {
+        let sentence = format!("body has more than {body_bytes_max} bytes of UTF-8.");
+        return Err(HubError::new(ErrorKind::TooLarge, sentence));
+    }
+    Ok(())
+}
+
+/// People named to be members: each once, without the caller.
+pub(super) fn others(mut users: Vec<UserId>, caller: &UserId) -> Result<Vec<UserId>, HubError> {
+    users.sort_unstable();
+    users.dedup();
+    users.retain(|user| user != caller);
+    if users.len() > limits::ROOM_MEMBERS {
+        return Err(too_many_members());
+    }
+    Ok(users)
+}
+
+pub(super) fn too_many_members() -> HubError {
+    let sentence = format!("A room has at most {} members.", limits::ROOM_MEMBERS);
+    HubError::new(ErrorKind::TooLarge, sentence)
+}

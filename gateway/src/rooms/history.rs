@@ -1,0 +1,184 @@
+//! History: the stream's part and DynamoDB's, as one.
+
+use rts_common::ids::{Person, RoomId};
+use rts_common::limits;
+use rts_common::message::MessageState;
+use rts_common::redis::{keys, scripts};
+use rts_common::seq::{Seq, Timestamp};
+use rts_common::store::{Direction, MessageQuery, oldest_month};
+
+use super::messages::state;
+use super::reply::Reply;
+use super::{Refusal, Rooms};
+
+/// Which messages: those after `after` and before `before`.
+#[derive(Clone, Copy, Debug)]
+pub struct HistoryRange {
+    /// Exclusive lower end.
+    pub after: Seq,
+    /// Exclusive upper end; `None` for the newest.
+    pub before: Option<Seq>,
+    /// From which end the page is filled.
+    pub direction: Direction,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A page of history.
+#[derive(Debug)]
+pub struct HistoryPage {
+    /// Ascending by seq.
+    pub messages: Vec<MessageState>,
+    /// Whether the range holds more.
+    pub has_more: bool,
+}
+
+impl Rooms {
+    /// A page as a member sees it. The stream is read first: what has left it since is stored.
+    pub async fn history(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        range: HistoryRange,
+    ) -> Result<HistoryPage, Refusal> {
+        let wanted = range.limit + 1;
+        let arguments = [
+            range.after.to_string(),
+            range.before.map(|seq| seq.to_string()).unwrap_or_default(),
+            wanted.to_string(),
+            if range.direction == Direction::Ascending {
+                "asc"
+            } else {
+                "desc"
+            }
+            .to_owned(),
+        ];
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let reply = self
+            .as_member(&scripts::HISTORY, room, person, &arguments)
+            .await?;
+        let trimmed = reply.seq(1)?;
+        let recent = states(room, reply.list(2)?)?;
+        let stored_before = range
+            .before
+            .map_or(trimmed.next(), |before| before.min(trimmed.next()));
+        let needs_store = stored_before > range.after.next()
+            && (range.direction == Direction::Ascending || recent.len() < wanted);
+        let mut messages = if needs_store {
+            let missing = match range.direction {
+                Direction::Ascending => wanted,
+                Direction::Descending => wanted - recent.len(),
+            };
+            let query = MessageQuery {
+                room,
+                after: range.after,
+                before: stored_before,
+                direction: range.direction,
+                limit: missing,
+                oldest: oldest_month(Timestamp::from_millis(reply.number(3)?)),
+            };
+            self.stored(query).await?
+        } else {
+            Vec::new()
+        };
+        match range.direction {
+            Direction::Ascending => messages.extend(recent),
+            Direction::Descending => {
+                let mut newest = recent;
+                newest.append(&mut messages);
+                messages = newest;
+            }
+        }
+        let has_more = messages.len() > range.limit;
+        messages.truncate(range.limit);
+        if range.direction == Direction::Descending {
+            messages.reverse();
+        }
+        Ok(HistoryPage { messages, has_more })
+    }
+
+    /// DynamoDB's part, with what was changed since and is not stored yet laid over it.
+    async fn stored(&self, query: MessageQuery<'_>) -> Result<Vec<MessageState>, Refusal> {
+        let room = query.room;
+        let mut messages = self.store.messages(query).await?;
+        let seqs: Vec<String> = messages
+            .iter()
+            .map(|message| message.seq.to_string())
+            .collect();
+        if seqs.is_empty() {
+            return Ok(messages);
+        }
+        let arguments: Vec<&str> = seqs.iter().map(String::as_str).collect();
+        let reply = self
+            .redis
+            .run(&scripts::OVERLAY, &keys::room(room), &arguments)
+            .await?;
+        for newer in states(room, Reply::new(reply)?)? {
+            if let Some(message) = messages.iter_mut().find(|message| message.seq == newer.seq)
+                && newer.version > message.version
+            {
+                *message = newer;
+            }
+        }
+        Ok(messages)
+    }
+
+    /// Counts what a member has unread, where the marks alone do not tell, and keeps the count.
+    pub(super) async fn count_unread(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        read: Seq,
+        head: Seq,
+    ) -> Result<u64, Refusal> {
+        let (mut others, mut own) = (0_u64, 0_u64);
+        let mut before = Some(head.next());
+        loop {
+            let range = HistoryRange {
+                after: read,
+                before,
+                direction: Direction::Descending,
+                limit: limits::PAGE_MAX,
+            };
+            let page = self.history(person, room, range).await?;
+            for message in page
+                .messages
+                .iter()
+                .filter(|message| !message.content.deleted)
+            {
+                if message.content.sender_id == person.user {
+                    own += 1
+                } else {
+                    others += 1
+                }
+            }
+            if others >= limits::UNREAD_CAP {
+                return Ok(limits::UNREAD_CAP);
+            }
+            before = page.messages.first().map(|message| message.seq);
+            if !page.has_more || before.is_none() {
+                break;
+            }
+        }
+        let arguments = [
+            person.user.to_string(),
+            read.to_string(),
+            head.to_string(),
+            others.to_string(),
+            own.to_string(),
+        ];
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        self.redis
+            .run(&scripts::SET_UNREAD, &keys::room(room), &arguments)
+            .await?;
+        Ok(others)
+    }
+}
+
+fn states(room: &RoomId, reply: Reply) -> Result<Vec<MessageState>, Refusal> {
+    reply
+        .into_lists()?
+        .iter()
+        .map(|values| state(room, values, 0))
+        .collect()
+}

@@ -1,0 +1,208 @@
+//! Messages: sending, reading one, changing one.
+
+use rts_common::ids::{Person, RoomId};
+use rts_common::limits;
+use rts_common::message::{MessageContent, MessageState};
+use rts_common::redis::scripts;
+use rts_common::seq::Seq;
+
+use super::event::{Entry, ReactionBody, ReactionChange};
+use super::reply::Reply;
+use super::{Refusal, Rooms, unexpected_status};
+
+/// A message on its way into a room.
+pub struct Sending<'a> {
+    /// Who sends it.
+    pub person: &'a Person,
+    /// Where.
+    pub room: &'a RoomId,
+    /// What.
+    pub content: &'a MessageContent,
+    /// The highest seq of the room that this node has seen.
+    pub hint: Seq,
+    /// Whether a new message may be made; if not, only a duplicate is answered.
+    pub accept: bool,
+}
+
+/// A message to be changed.
+#[derive(Clone, Copy)]
+pub struct MessageAt<'a> {
+    /// Who changes it.
+    pub person: &'a Person,
+    /// Where it is.
+    pub room: &'a RoomId,
+    /// Which it is.
+    pub seq: Seq,
+    /// The highest seq of the room that this node has seen.
+    pub hint: Seq,
+}
+
+/// What became of it.
+#[derive(Debug)]
+pub enum Sent {
+    /// It is in the room.
+    New(MessageState),
+    /// Its sender had sent it before.
+    Duplicate {
+        /// Where it is.
+        seq: Seq,
+        /// Whether it is known to be in DynamoDB.
+        stored: bool,
+    },
+    /// It would have been new, and was not to be accepted.
+    Refused,
+}
+
+/// A change of a message.
+pub enum MessageChange {
+    /// A new body.
+    Edit(MessageContent),
+    /// Its tombstone.
+    Delete(MessageContent),
+    /// A reaction set or taken back.
+    React(MessageContent, ReactionChange),
+}
+
+/// A message, and what its reader may do with it.
+pub struct Found {
+    /// Its present state.
+    pub state: MessageState,
+    /// Whether the reader owns the room.
+    pub reader_is_owner: bool,
+}
+
+impl Rooms {
+    /// Sends a message.
+    pub async fn send(&self, sending: &Sending<'_>) -> Result<Sent, Refusal> {
+        let body = json(sending.content)?;
+        let hint = sending.hint.to_string();
+        let mode = if sending.accept { "accept" } else { "refuse" };
+        let arguments = [sending.content.client_id.as_str(), &body, &hint, mode];
+        let reply = self
+            .as_member(&scripts::SEND, sending.room, sending.person, &arguments)
+            .await?;
+        match reply.status()? {
+            "sent" => Ok(Sent::New(MessageState {
+                room_id: sending.room.clone(),
+                seq: reply.seq(1)?,
+                version: reply.seq(1)?,
+                ordinal: reply.number(4)?,
+                content: sending.content.clone(),
+            })),
+            "duplicate" => Ok(Sent::Duplicate {
+                seq: reply.seq(1)?,
+                stored: reply.text(2)? == "0",
+            }),
+            "refused" => Ok(Sent::Refused),
+            _ => Err(unexpected_status(&reply)),
+        }
+    }
+
+    /// A message in its present state, as a member sees it.
+    pub async fn message(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        seq: Seq,
+    ) -> Result<Found, Refusal> {
+        let reply = self
+            .as_member(&scripts::MESSAGE, room, person, &[&seq.to_string()])
+            .await?;
+        let reader_is_owner = reply.text(1)? == "o";
+        let state = match reply.status()? {
+            "found" => state(room, &reply, 3)?,
+            "stored" => self
+                .store
+                .message(room, seq)
+                .await?
+                .ok_or(Refusal::NoMessage)?,
+            _ => return Err(unexpected_status(&reply)),
+        };
+        Ok(Found {
+            state,
+            reader_is_owner,
+        })
+    }
+
+    /// Changes a message from the state that `change` decides on, until nobody else changed it in
+    /// between. `change` says what to do with the present state; `None` leaves it as it is.
+    /// Gives the state after it, and whether it changed.
+    pub async fn change_message(
+        &self,
+        at: MessageAt<'_>,
+        change: impl Fn(&Found) -> Result<Option<MessageChange>, Refusal>,
+    ) -> Result<(MessageState, bool), Refusal> {
+        for _ in 0..limits::CHANGE_ATTEMPTS {
+            let found = self.message(at.person, at.room, at.seq).await?;
+            let Some(wanted) = change(&found)? else {
+                return Ok((found.state, false));
+            };
+            match self.try_change(at, &found.state, wanted).await {
+                Err(Refusal::Conflict) => {}
+                result => return result.map(|state| (state, true)),
+            }
+        }
+        Err(Refusal::Unavailable(
+            "others keep changing this message".to_owned(),
+        ))
+    }
+
+    async fn try_change(
+        &self,
+        at: MessageAt<'_>,
+        from: &MessageState,
+        change: MessageChange,
+    ) -> Result<MessageState, Refusal> {
+        let (kind, body, content) = match change {
+            MessageChange::Edit(content) => ("e", json(&content)?, content),
+            MessageChange::Delete(content) => ("d", json(&content)?, content),
+            MessageChange::React(content, reaction) => {
+                let body = ReactionBody { content, reaction };
+                ("r", json(&body)?, body.content)
+            }
+        };
+        let (seq, expected) = (from.seq.to_string(), from.version.to_string());
+        let (ordinal, hint) = (from.ordinal.to_string(), at.hint.to_string());
+        let sender = from.content.sender_id.as_str();
+        let arguments = [
+            seq.as_str(),
+            &expected,
+            kind,
+            &body,
+            &ordinal,
+            sender,
+            &hint,
+        ];
+        let reply = self
+            .as_member(&scripts::CHANGE_MESSAGE, at.room, at.person, &arguments)
+            .await?;
+        match reply.status()? {
+            "changed" => Ok(MessageState {
+                version: reply.seq(1)?,
+                content,
+                ..from.clone()
+            }),
+            _ => Err(unexpected_status(&reply)),
+        }
+    }
+}
+
+/// A message state in a reply: seq, version, kind, ordinal, sender, body from `at` on.
+pub(super) fn state(room: &RoomId, reply: &Reply, at: usize) -> Result<MessageState, Refusal> {
+    let entry = Entry {
+        kind: reply.text(at + 2)?,
+        seq: reply.seq(at + 1)?,
+        prev: Seq::ZERO,
+        message: reply.seq(at)?,
+        ordinal: reply.number(at + 3)?,
+        version: None,
+        body: reply.text(at + 5)?,
+    };
+    entry
+        .state(room)
+        .ok_or_else(|| Refusal::Fault(format!("an unreadable message {}", entry.message)))
+}
+
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Refusal> {
+    serde_json::to_string(value).map_err(|error| Refusal::Fault(error.to_string()))
+}

@@ -1,0 +1,164 @@
+//! Rooms as Redis holds them, with DynamoDB behind: every operation on a room, typed.
+//!
+//! Each operation is one script. A room that Redis does not have is rebuilt from DynamoDB under a
+//! new epoch and the operation is tried again; a room that neither has is not found. Nothing here
+//! journals: whoever changes something gets back what the journal has to carry.
+
+mod changes;
+mod event;
+mod events;
+mod history;
+mod marks;
+mod messages;
+mod people;
+mod rebuild;
+mod repair;
+mod reply;
+mod snapshot;
+mod view;
+
+use std::sync::Arc;
+
+use rts_common::ids::{Person, RoomId};
+use rts_common::redis::{NamedScript, Redis, RedisFailure, keys};
+use rts_common::store::{Store, StoreError};
+
+pub use self::changes::{CreatedRoom, NewRoom, RoomChanged, RoomOperation};
+pub use self::event::{Change, EventPayload, Publication, ReactionChange, RoomEvent, RoomUpdate};
+pub use self::events::{EventsAfter, Head};
+pub use self::history::{HistoryPage, HistoryRange};
+pub use self::marks::MarkKind;
+pub use self::messages::{Found, MessageAt, MessageChange, Sending, Sent};
+pub use self::view::RoomView;
+
+use self::reply::Reply;
+
+/// Why an operation did not happen.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// No such room, or not the caller's to see.
+    #[error("not found")]
+    NotFound,
+    /// No such message.
+    #[error("no such message")]
+    NoMessage,
+    /// The one to be removed is no member.
+    #[error("no such member")]
+    NoMember,
+    /// Not the caller's to do.
+    #[error("forbidden")]
+    Forbidden,
+    /// The room is read-only.
+    #[error("archived")]
+    Archived,
+    /// The message is at another version.
+    #[error("conflict")]
+    Conflict,
+    /// The message would say nothing.
+    #[error("empty body")]
+    EmptyBody,
+    /// The room would have too many members.
+    #[error("too many members")]
+    TooManyMembers,
+    /// Redis or DynamoDB did not answer; whether it took effect is unknown.
+    #[error("unavailable: {0}")]
+    Unavailable(String),
+    /// Something is not as it should be.
+    #[error("fault: {0}")]
+    Fault(String),
+}
+
+impl From<RedisFailure> for Refusal {
+    fn from(failure: RedisFailure) -> Self {
+        match failure {
+            RedisFailure::Unavailable(what) => Self::Unavailable(what),
+            RedisFailure::Unexpected(what) => Self::Fault(what),
+        }
+    }
+}
+
+impl From<StoreError> for Refusal {
+    fn from(error: StoreError) -> Self {
+        if error.is_retryable() {
+            Self::Unavailable(error.to_string())
+        } else {
+            Self::Fault(error.to_string())
+        }
+    }
+}
+
+/// The rooms of all organizations.
+pub struct Rooms {
+    redis: Arc<Redis>,
+    store: Store,
+}
+
+impl Rooms {
+    /// On these stores.
+    pub fn new(redis: Arc<Redis>, store: Store) -> Self {
+        Self { redis, store }
+    }
+
+    /// Runs a script as a member. The first two arguments are the organization and the user.
+    async fn as_member(
+        &self,
+        script: &NamedScript,
+        room: &RoomId,
+        person: &Person,
+        arguments: &[&str],
+    ) -> Result<Reply, Refusal> {
+        let mut all = vec![person.org.as_str(), person.user.as_str()];
+        all.extend(arguments);
+        self.on_room(script, room, &all).await
+    }
+
+    /// Runs a script as the node itself, which may see every room.
+    async fn as_node(
+        &self,
+        script: &NamedScript,
+        room: &RoomId,
+        arguments: &[&str],
+    ) -> Result<Reply, Refusal> {
+        let mut all = vec!["", ""];
+        all.extend(arguments);
+        self.on_room(script, room, &all).await
+    }
+
+    async fn on_room(
+        &self,
+        script: &NamedScript,
+        room: &RoomId,
+        arguments: &[&str],
+    ) -> Result<Reply, Refusal> {
+        let key = keys::room(room);
+        // Once cold, once rebuilt; a second loss of Redis in between is the client's to try again.
+        for _ in 0..2 {
+            let reply = Reply::new(self.redis.run(script, &key, arguments).await?)?;
+            match reply.status()? {
+                "cold" => {
+                    if !self.rebuild(room).await? {
+                        return Err(Refusal::NotFound);
+                    }
+                }
+                "notFound" => return Err(Refusal::NotFound),
+                "forbidden" => return Err(Refusal::Forbidden),
+                "archived" => return Err(Refusal::Archived),
+                "conflict" => return Err(Refusal::Conflict),
+                "tooMany" => return Err(Refusal::TooManyMembers),
+                "noMember" => return Err(Refusal::NoMember),
+                "absent" => return Err(Refusal::NoMessage),
+                _ => return Ok(reply),
+            }
+        }
+        Err(Refusal::Unavailable(
+            "the room was lost again while it was rebuilt".to_owned(),
+        ))
+    }
+}
+
+fn unexpected_status(reply: &Reply) -> Refusal {
+    Refusal::Fault(format!(
+        "unexpected status {:?}",
+        reply.status().unwrap_or_default()
+    ))
+}

@@ -1,0 +1,127 @@
+//! People: their lists of rooms and their names.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rts_common::ids::{OrgId, Person, RoomId, UserId};
+use rts_common::redis::stored::{RoomList, merge_rooms};
+use rts_common::redis::{keys, read};
+use rts_common::seq::Seq;
+
+use super::{Refusal, Rooms};
+
+/// Commands to Redis under way at once for one request.
+const AT_ONCE: usize = 32;
+
+impl Rooms {
+    /// The rooms that a person is in.
+    pub async fn rooms_of(&self, person: &Person) -> Result<Vec<RoomId>, Refusal> {
+        let mut list = self.room_list(person).await?;
+        if !list.iter().any(|(field, _)| field == "*") {
+            let stored = self.store.rooms_of(person).await?;
+            let rooms: Vec<_> = stored
+                .iter()
+                .map(|room| (&room.room_id, room.version, room.is_member))
+                .collect();
+            merge_rooms(&self.redis, person, RoomList::Load, &rooms).await?;
+            list = self.room_list(person).await?;
+        }
+        Ok(list
+            .into_iter()
+            .filter(|(_, value)| value.starts_with("1 "))
+            .filter_map(|(room, _)| RoomId::parse(&room).ok())
+            .collect())
+    }
+
+    async fn room_list(&self, person: &Person) -> Result<Vec<(String, String)>, Refusal> {
+        let mut command = redis::cmd("HGETALL");
+        command.arg(keys::person_rooms(person));
+        Ok(read(self.redis.command("rooms_of", &command).await?)?)
+    }
+
+    /// Puts a room into, or takes it out of, the lists of people whose membership changed, and tells
+    /// their nodes.
+    pub async fn list_room(
+        &self,
+        org: &OrgId,
+        room: &RoomId,
+        memberships: &[(UserId, Seq, bool)],
+    ) -> Result<(), Refusal> {
+        let merges = memberships.iter().map(async |(user, version, member)| {
+            let person = Person {
+                org: org.clone(),
+                user: user.clone(),
+            };
+            merge_rooms(
+                &self.redis,
+                &person,
+                RoomList::Change,
+                &[(room, *version, *member)],
+            )
+            .await
+        });
+        stream::iter(merges)
+            .buffer_unordered(AT_ONCE)
+            .try_collect::<()>()
+            .await?;
+        Ok(())
+    }
+
+    /// The names last seen of people; those of whom none is known are called by their ids.
+    pub async fn names(&self, org: &OrgId, users: &[UserId]) -> Result<Vec<String>, Refusal> {
+        let lookups = users.iter().map(async |user| {
+            let mut command = redis::cmd("HGET");
+            command
+                .arg(keys::person_profile(&Person {
+                    org: org.clone(),
+                    user: user.clone(),
+                }))
+                .arg("name");
+            let name: Option<String> = read(self.redis.command("name", &command).await?)?;
+            Ok::<_, Refusal>(name)
+        });
+        let known: Vec<Option<String>> = stream::iter(lookups)
+            .buffered(AT_ONCE)
+            .try_collect()
+            .await?;
+        let unknown: Vec<UserId> = users
+            .iter()
+            .zip(&known)
+            .filter(|(_, name)| name.is_none())
+            .map(|(user, _)| user.clone())
+            .collect();
+        let stored = if unknown.is_empty() {
+            HashMap::default()
+        } else {
+            self.store.profiles(org, &unknown).await?
+        };
+        Ok(users
+            .iter()
+            .zip(known)
+            .map(|(user, name)| {
+                name.or_else(|| stored.get(user).map(|profile| profile.display_name.clone()))
+                    .unwrap_or_else(|| user.to_string())
+            })
+            .collect())
+    }
+
+    /// Notes the name that a person's token carries. True if it is another than the one known.
+    pub async fn note_name(&self, person: &Person, name: &str) -> Result<bool, Refusal> {
+        let key = keys::person_profile(person);
+        let mut command = redis::cmd("HGET");
+        command.arg(&key).arg("name");
+        let known: Option<String> = read(self.redis.command("name", &command).await?)?;
+        if known.as_deref() == Some(name) {
+            return Ok(false);
+        }
+        let mut command = redis::cmd("HSET");
+        command
+            .arg(&key)
+            .arg("name")
+            .arg(name)
+            .arg("v")
+            .arg(Seq::now().get());
+        self.redis.command("note_name", &command).await?;
+        Ok(true)
+    }
+}

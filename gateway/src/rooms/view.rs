@@ -1,0 +1,132 @@
+//! A room as one member sees it.
+
+use rts_common::ids::{Person, RoomId, UserId};
+use rts_common::limits;
+use rts_common::message::MessageState;
+use rts_common::redis::{keys, read, scripts};
+use rts_common::room::{Marks, Membership, Role, Room, RoomKind, RoomSnapshot};
+use rts_common::seq::Seq;
+
+use super::messages::state;
+use super::snapshot::{self, member_count, seq_field};
+use super::{Refusal, Rooms};
+
+/// A room with what concerns one member.
+#[derive(Clone, Debug)]
+pub struct RoomView {
+    /// The room with its members; of a large room in a list, only the member itself.
+    pub snapshot: RoomSnapshot,
+    /// How many members it has.
+    pub member_count: usize,
+    /// The member's own marks.
+    pub marks: Marks,
+    /// The room's head when the member joined.
+    pub joined_seq: Seq,
+    /// Unread messages, up to the cap.
+    pub unread: u64,
+    /// Its newest message; a tombstone perhaps.
+    pub last_message: Option<MessageState>,
+}
+
+impl RoomView {
+    /// How clients see it.
+    pub fn room(&self) -> Room {
+        let mut room = self.snapshot.room();
+        room.member_count = self.member_count;
+        room
+    }
+
+    /// Whether a member may take others out.
+    pub fn may_remove(&self, user: &UserId) -> bool {
+        let owns = |(member, _): &(Membership, Marks)| {
+            member.user_id == *user && member.role == Some(Role::Owner)
+        };
+        self.snapshot.facts.kind == RoomKind::Group && self.snapshot.members.iter().any(owns)
+    }
+
+    /// The seq of the newest message, or the moment of creation: what lists are ordered by.
+    pub fn activity(&self) -> Seq {
+        let created = Seq::new(self.snapshot.facts.created_at.millis().saturating_mul(1000))
+            .unwrap_or_default();
+        self.last_message
+            .as_ref()
+            .map_or(created, |message| message.seq.max(created))
+    }
+}
+
+impl Rooms {
+    /// A room with all its members.
+    pub async fn view(&self, person: &Person, room: &RoomId) -> Result<RoomView, Refusal> {
+        self.look(person, room, "").await
+    }
+
+    /// A room as it stands in lists.
+    pub async fn glance(&self, person: &Person, room: &RoomId) -> Result<RoomView, Refusal> {
+        self.look(person, room, &limits::ROOM_MEMBERS_INLINE.to_string())
+            .await
+    }
+
+    /// Whether a room is archived, and the activity that lists are ordered by.
+    pub async fn standing(&self, person: &Person, room: &RoomId) -> Result<(bool, Seq), Refusal> {
+        let mut command = redis::cmd("HMGET");
+        command
+            .arg(format!("{}:meta", keys::room(room)))
+            .arg(&["archived", "last", "at"]);
+        let found: [Option<String>; 3] = read(self.redis.command("standing", &command).await?)?;
+        let [Some(archived), Some(last), Some(at)] = found else {
+            let view = self.glance(person, room).await?;
+            return Ok((view.snapshot.facts.archived_at.is_some(), view.activity()));
+        };
+        let created = at
+            .parse()
+            .ok()
+            .and_then(|millis: u64| Seq::new(millis.saturating_mul(1000)));
+        let last = Seq::parse(&last).unwrap_or_default();
+        Ok((archived != "0", last.max(created.unwrap_or_default())))
+    }
+
+    async fn look(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        inline: &str,
+    ) -> Result<RoomView, Refusal> {
+        let reply = self
+            .as_member(&scripts::VIEW, room, person, &[inline])
+            .await?;
+        let meta = reply.texts(1)?;
+        let unreadable = || Refusal::Fault(format!("room {room} cannot be read"));
+        let snapshot = snapshot::parse(room, &meta, &reply.texts(2)?, &reply.texts(3)?)
+            .ok_or_else(unreadable)?;
+        let (marks, joined_seq) = snapshot
+            .members
+            .iter()
+            .find(|(member, _)| member.user_id == person.user)
+            .map(|(member, marks)| (*marks, member.joined_seq))
+            .ok_or_else(unreadable)?;
+        let last = seq_field(&meta, "last").unwrap_or_default();
+        let last_message = if reply.has(5) {
+            Some(state(room, &reply.list(5)?, 0)?)
+        } else if last > Seq::ZERO {
+            self.store.message(room, last).await?
+        } else {
+            None
+        };
+        let unread = match reply.text(4)? {
+            "unknown" => {
+                self.count_unread(person, room, marks.read_seq, snapshot.head_seq)
+                    .await?
+            }
+            _ => reply.number(4)?,
+        };
+        let member_count = member_count(&meta).ok_or_else(unreadable)?;
+        Ok(RoomView {
+            snapshot,
+            member_count,
+            marks,
+            joined_seq,
+            unread,
+            last_message,
+        })
+    }
+}
