@@ -1,0 +1,10 @@
+//! The persister and the store against a DynamoDB: a real stand-in, and one that fails on purpose.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod batches;
+mod faults;
+mod messages;
+mod replays;
+mod rooms;
+mod support;

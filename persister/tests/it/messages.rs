@@ -1,0 +1,252 @@
+//! Reading messages back.
+
+use std::collections::HashMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use rts_common::ids::{AttachmentId, RoomId};
+use rts_common::message::{Attachment, MessageState, Reaction};
+use rts_common::seq::Seq;
+use rts_common::store::{Direction, MessageQuery, StoreError};
+
+use crate::support::{Database, event_of, message, seq_at, store, user};
+
+async fn fill(database: &Database, room: &RoomId, moments: &[&str], each: u64) -> Vec<Seq> {
+    let mut seqs = Vec::new();
+    for moment in moments {
+        let first = seq_at(moment).get();
+        seqs.extend((first..first + each).filter_map(Seq::new));
+    }
+    let records: Vec<_> = seqs.iter().map(|seq| message(room, *seq, *seq)).collect();
+    for batch in records.chunks(10) {
+        store(&database.messages, event_of(batch)).await;
+    }
+    seqs
+}
+
+fn seqs(messages: &[MessageState]) -> Vec<Seq> {
+    messages.iter().map(|message| message.seq).collect()
+}
+
+#[tokio::test]
+async fn history_crosses_months_both_ways() {
+    let database = Database::start().await;
+    let room = RoomId::new_group();
+    let moments = [
+        "2025-01-31T23:59:59.999Z",
+        "2025-02-01T00:00:00.000Z",
+        "2025-11-30T12:00:00.000Z",
+        "2026-04-01T00:00:00.000Z",
+    ];
+    let all = fill(&database, &room, &moments, 3).await;
+    let _ = fill(&database, &RoomId::new_group(), &moments[..1], 1).await;
+    let oldest = all[0].month();
+    let read = async |after: Seq, before: Seq, direction, limit| {
+        let query = MessageQuery {
+            room: &room,
+            after,
+            before,
+            direction,
+            limit,
+            oldest,
+        };
+        seqs(&database.store.messages(query).await.unwrap())
+    };
+    let (start, end) = (Seq::ZERO, all[11].next());
+    let backwards: Vec<_> = all.iter().rev().copied().collect();
+
+    assert_eq!(read(start, end, Direction::Ascending, 100).await, all);
+    assert_eq!(
+        read(start, end, Direction::Descending, 100).await,
+        backwards
+    );
+    for limit in 1..=12 {
+        assert_eq!(
+            read(start, end, Direction::Ascending, limit).await,
+            all[..limit]
+        );
+        assert_eq!(
+            read(start, end, Direction::Descending, limit).await,
+            backwards[..limit]
+        );
+    }
+    // Both ends are outside.
+    assert_eq!(
+        read(all[2], all[7], Direction::Ascending, 100).await,
+        all[3..7]
+    );
+    assert_eq!(
+        read(all[2], all[7], Direction::Descending, 2).await,
+        [all[6], all[5]]
+    );
+    assert_eq!(read(all[2], all[3], Direction::Ascending, 100).await, []);
+    assert_eq!(read(all[7], all[2], Direction::Ascending, 100).await, []);
+    assert_eq!(read(end, end, Direction::Descending, 100).await, []);
+
+    let last = database
+        .store
+        .last_message(&room, oldest)
+        .await
+        .unwrap()
+        .unwrap();
+    assert_eq!(last.seq, all[11]);
+    let empty = database
+        .store
+        .last_message(&RoomId::new_group(), oldest)
+        .await
+        .unwrap();
+    assert_eq!(empty, None);
+}
+
+#[tokio::test]
+async fn pages_of_large_messages_are_whole() {
+    let database = Database::start().await;
+    let room = RoomId::new_group();
+    let first = seq_at("2026-01-31T23:59:59.000Z").get();
+    // Two MiB on each side of the end of a month: a DynamoDB page ends at one.
+    let all: Vec<_> = (0..260)
+        .filter_map(|index| Seq::new(first + index * 8_000))
+        .collect();
+    let mut records: Vec<_> = all.iter().map(|seq| message(&room, *seq, *seq)).collect();
+    for record in &mut records {
+        record.message.content.body = "x".repeat(16 * 1024);
+    }
+    for batch in records.chunks(50) {
+        store(&database.messages, event_of(batch)).await;
+    }
+    for (direction, limit) in [(Direction::Ascending, 250), (Direction::Descending, 1000)] {
+        let query = MessageQuery {
+            room: &room,
+            after: Seq::ZERO,
+            before: all[259].next(),
+            direction,
+            limit,
+            oldest: all[0].month(),
+        };
+        let mut found = seqs(&database.store.messages(query).await.unwrap());
+        if direction == Direction::Descending {
+            found.reverse();
+        }
+        assert_eq!(found, all[..limit.min(260)]);
+    }
+}
+
+#[tokio::test]
+async fn a_scan_walks_over_all_messages_since_a_seq() {
+    let database = Database::start().await;
+    let room = RoomId::new_group();
+    let all = fill(
+        &database,
+        &room,
+        &["2026-01-31T23:59:59.999Z", "2026-02-01T00:00:00.000Z"],
+        260,
+    )
+    .await;
+    for since in [all[0].previous(), all[0], all[19], all[518], all[519]] {
+        let mut scan = database.store.scan(room.clone(), since);
+        let (mut found, mut pages) = (Vec::new(), 0);
+        while let Some(page) = scan.next_page().await.unwrap() {
+            found.extend(seqs(&page));
+            pages += 1;
+        }
+        let expected: Vec<_> = all.iter().copied().filter(|seq| *seq > since).collect();
+        assert_eq!(found, expected);
+        assert!(pages <= 2);
+    }
+}
+
+#[tokio::test]
+async fn everything_of_a_message_comes_back_and_a_tombstone_is_found() {
+    let database = Database::start().await;
+    let room = RoomId::new_group();
+    let at = seq_at("2026-05-01T00:00:00.000Z");
+    let mut record = message(&room, at, at.next());
+    record.message.content.body = "안녕 \u{1f600} \u{0} end".to_owned();
+    record.message.content.reply_to = Some(at.previous());
+    record.message.content.attachments = vec![Attachment {
+        attachment_id: AttachmentId::parse("AAAAAAAAAAAAAAAAAAAAAA").unwrap(),
+        file_name: "사진.png".to_owned(),
+        content_type: "image/png".to_owned(),
+        size_bytes: 104_857_600,
+    }];
+    record.message.content.reactions = vec![Reaction {
+        emoji: "👍".to_owned(),
+        user_ids: vec![user("ann"), user("bob")],
+    }];
+    store(&database.messages, event_of(std::slice::from_ref(&record))).await;
+    let found = database.store.message(&room, at).await.unwrap();
+    assert_eq!(found.as_ref(), Some(&record.message));
+
+    record.message.version = record.message.version.next();
+    record.message.content.bury();
+    store(&database.messages, event_of(std::slice::from_ref(&record))).await;
+    assert_eq!(
+        database.store.message(&room, at).await.unwrap(),
+        Some(record.message)
+    );
+    assert_eq!(
+        database.store.message(&room, at.next()).await.unwrap(),
+        None
+    );
+}
+
+#[tokio::test]
+async fn versions_tells_what_is_stored_beyond_one_batch() {
+    let database = Database::start().await;
+    let room = RoomId::new_group();
+    let all = fill(
+        &database,
+        &room,
+        &["2026-01-31T23:59:59.999Z", "2026-02-01T00:00:00.000Z"],
+        70,
+    )
+    .await;
+    let edited = message(&room, all[1], all[139].next());
+    store(&database.messages, event_of(&[edited])).await;
+
+    let missing = all[139].next().next();
+    let asked: Vec<_> = all.iter().chain([&missing, &all[0]]).copied().collect();
+    let found = database.store.versions(&room, &asked).await.unwrap();
+    let mut expected: HashMap<_, _> = all.iter().map(|seq| (*seq, *seq)).collect();
+    expected.insert(all[1], all[139].next());
+    assert_eq!(found, expected);
+    assert!(
+        database
+            .store
+            .versions(&room, &[])
+            .await
+            .unwrap()
+            .is_empty()
+    );
+}
+
+#[tokio::test]
+async fn a_malformed_item_and_a_missing_table_are_errors_by_kind() {
+    let database = Database::start().await;
+    let room = RoomId::new_group();
+    let at = seq_at("2026-05-01T00:00:00.000Z");
+    let partition = AttributeValue::S(format!("{room}#202605"));
+    database
+        .client
+        .put_item()
+        .table_name(&database.tables.messages)
+        .item("roomMonth", partition)
+        .item("seq", AttributeValue::N(at.to_string()))
+        .send()
+        .await
+        .unwrap();
+    let malformed = database.store.message(&room, at).await.unwrap_err();
+    assert_eq!(malformed, StoreError::Malformed("version"));
+
+    database
+        .client
+        .delete_table()
+        .table_name(&database.tables.messages)
+        .send()
+        .await
+        .unwrap();
+    let missing = database.store.message(&room, at).await.unwrap_err();
+    assert_eq!(
+        missing,
+        StoreError::Refused("ResourceNotFoundException".to_owned())
+    );
+}
