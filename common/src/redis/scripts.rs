@@ -103,3 +103,8 @@ pub static USER_ROOMS: NamedScript = NamedScript {
     name: "user_rooms",
     script: LazyLock::new(|| Script::new(include_str!("scripts/user_rooms.lua"))),
 };
+/// Notes a member's name.
+pub static NAME_MEMBER: NamedScript = NamedScript {
+    name: "name_member",
+    script: LazyLock::new(|| of_room(include_str!("scripts/name_member.lua"))),
+};

@@ -10,6 +10,7 @@ mod delete_message;
 mod durable;
 mod edit_message;
 mod get_history;
+mod greet;
 mod list_rooms;
 mod mark;
 mod members;

@@ -142,7 +142,7 @@ impl Rooms {
                 arguments.extend(people.iter().flat_map(|(user, name)| [user.as_str(), name]));
             }
             RoomOperation::Remove(user) | RoomOperation::Promote(user) => {
-                arguments.push(user.as_str())
+                arguments.push(user.as_str());
             }
             RoomOperation::Leave | RoomOperation::Archive | RoomOperation::Unarchive => {}
         }

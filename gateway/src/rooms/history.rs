@@ -147,9 +147,9 @@ impl Rooms {
                 .filter(|message| !message.content.deleted)
             {
                 if message.content.sender_id == person.user {
-                    own += 1
+                    own += 1;
                 } else {
-                    others += 1
+                    others += 1;
                 }
             }
             if others >= limits::UNREAD_CAP {

@@ -4,8 +4,10 @@ use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rts_common::ids::{OrgId, Person, RoomId, UserId};
+use rts_common::record::RoomChange;
 use rts_common::redis::stored::{RoomList, merge_rooms};
-use rts_common::redis::{keys, read};
+use rts_common::redis::{keys, read, scripts};
+use rts_common::room::{Membership, Role};
 use rts_common::seq::Seq;
 
 use super::{Refusal, Rooms};
@@ -105,23 +107,41 @@ impl Rooms {
             .collect())
     }
 
-    /// Notes the name that a person's token carries. True if it is another than the one known.
-    pub async fn note_name(&self, person: &Person, name: &str) -> Result<bool, Refusal> {
-        let key = keys::person_profile(person);
+    /// Whether this is the name last seen of a person.
+    pub async fn knows_name(&self, person: &Person, name: &str) -> Result<bool, Refusal> {
         let mut command = redis::cmd("HGET");
-        command.arg(&key).arg("name");
+        command.arg(keys::person_profile(person)).arg("name");
         let known: Option<String> = read(self.redis.command("name", &command).await?)?;
-        if known.as_deref() == Some(name) {
-            return Ok(false);
-        }
+        Ok(known.as_deref() == Some(name))
+    }
+
+    /// Notes the name that a person's token carries.
+    pub async fn note_name(&self, person: &Person, name: &str) -> Result<(), Refusal> {
         let mut command = redis::cmd("HSET");
-        command
-            .arg(&key)
-            .arg("name")
-            .arg(name)
-            .arg("v")
-            .arg(Seq::now().get());
+        command.arg(keys::person_profile(person)).arg("name").arg(name).arg("v").arg(Seq::now().get());
         self.redis.command("note_name", &command).await?;
-        Ok(true)
+        Ok(())
+    }
+
+    /// Gives a member's name to a room; what changed is for the journal.
+    pub async fn name_member(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        name: &str,
+    ) -> Result<Option<RoomChange>, Refusal> {
+        let reply = self.as_member(&scripts::NAME_MEMBER, room, person, &[name]).await?;
+        if reply.status()? == "unchanged" {
+            return Ok(None);
+        }
+        let version = reply.seq(1)?;
+        let member = Membership {
+            user_id: person.user.clone(),
+            display_name: name.to_owned(),
+            role: Some(if reply.text(2)? == "o" { Role::Owner } else { Role::Member }),
+            version,
+            joined_seq: reply.seq(3)?,
+        };
+        Ok(Some(RoomChange::Room { room_id: room.clone(), version, facts: None, members: vec![member] }))
     }
 }
