@@ -1,6 +1,6 @@
 //! gateway
 pub mod error;
 pub mod hub;
-pub mod rooms;
 pub mod metrics;
+pub mod rooms;
 pub mod session;

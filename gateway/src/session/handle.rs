@@ -1,0 +1,57 @@
+//! How the rest of the node reaches a session.
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rts_common::ids::Person;
+use rts_common::signalr::Protocol;
+
+use super::outbox::Outbox;
+
+/// A connection's id: random, the same over its whole life. Shown as 22 characters of base64url.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId([u8; 16]);
+
+impl ConnectionId {
+    /// A fresh one.
+    pub fn random() -> Self {
+        Self(*uuid::Uuid::new_v4().as_bytes())
+    }
+
+    /// One read from a connection token.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One live session, for those who deliver to it. Cheap to clone: a copy and three counters.
+#[derive(Clone, Debug)]
+pub struct SessionHandle {
+    /// The connection it is.
+    pub connection_id: ConnectionId,
+    /// Whose it is.
+    pub person: Person,
+    /// How what is pushed must be encoded.
+    pub protocol: Protocol,
+    /// Where it is pushed.
+    pub outbox: Arc<Outbox>,
+}

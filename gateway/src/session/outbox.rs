@@ -1,0 +1,211 @@
+//! The bounded queue between fan-out and one session's socket.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+
+use super::close::CloseReason;
+use crate::metrics;
+
+/// Records that may wait. The queue itself then holds 32 bytes for each, 64 KiB in all; an empty
+/// one holds nothing.
+pub const OUTBOX_RECORDS_MAX: usize = 2048;
+/// Bytes of records that may wait. Their memory is shared by all sessions that get them; a client
+/// that is the only one to wait holds up to this much.
+pub const OUTBOX_BYTES_MAX: usize = 2 * 1024 * 1024;
+
+/// What waits to be written to one client. Pushing never waits: when the outbox is full, the session
+/// is closed as too slow and its client resumes.
+#[derive(Debug)]
+pub struct Outbox {
+    records_max: usize,
+    bytes_max: usize,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    records: VecDeque<Bytes>,
+    bytes: usize,
+    closed: Option<CloseReason>,
+    session: Option<Waker>,
+}
+
+/// What a session finds in its outbox.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Drained {
+    /// All that waited, in the order pushed.
+    pub records: VecDeque<Bytes>,
+    /// Set once somebody wants the session ended; nothing comes after.
+    pub closed: Option<CloseReason>,
+}
+
+impl Default for Outbox {
+    fn default() -> Self {
+        Self::with_bounds(OUTBOX_RECORDS_MAX, OUTBOX_BYTES_MAX)
+    }
+}
+
+impl Outbox {
+    /// An empty one with bounds of its own.
+    pub fn with_bounds(records_max: usize, bytes_max: usize) -> Self {
+        Self { records_max, bytes_max, state: Mutex::default() }
+    }
+
+    /// Puts one or more whole records, encoded for the session's protocol, behind what waits
+    /// already. `false`: they will not be delivered, the session is ending.
+    pub fn try_push(&self, records: Bytes) -> bool {
+        let mut state = self.lock();
+        if state.closed.is_some() {
+            return false;
+        }
+        let bytes = state.bytes + records.len();
+        if state.records.len() >= self.records_max || bytes > self.bytes_max {
+            metrics::outbox_overflow();
+            // Whoever misses one event must resume anyway: nothing of the rest is worth its memory.
+            state.records = VecDeque::new();
+            state.bytes = 0;
+            end(state, CloseReason::Slow);
+            return false;
+        }
+        state.bytes = bytes;
+        state.records.push_back(records);
+        wake(state);
+        true
+    }
+
+    /// Ends the session, after what waits already. The first reason stays.
+    pub fn close(&self, reason: CloseReason) {
+        let state = self.lock();
+        if state.closed.is_none() {
+            end(state, reason);
+        }
+    }
+
+    /// Whether the session is ending, and why.
+    pub fn closed(&self) -> Option<CloseReason> {
+        self.lock().closed
+    }
+
+    /// Takes all that waits, once there is something or the outbox is closed. Only its session asks.
+    pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<Drained> {
+        let mut state = self.lock();
+        if state.records.is_empty() && state.closed.is_none() {
+            match &mut state.session {
+                Some(waker) => waker.clone_from(cx.waker()),
+                None => state.session = Some(cx.waker().clone()),
+            }
+            return Poll::Pending;
+        }
+        Poll::Ready(state.drain())
+    }
+
+    /// Takes all that waits, now.
+    pub fn drain(&self) -> Drained {
+        self.lock().drain()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl State {
+    fn drain(&mut self) -> Drained {
+        self.bytes = 0;
+        Drained { records: std::mem::take(&mut self.records), closed: self.closed }
+    }
+}
+
+fn end(mut state: MutexGuard<'_, State>, reason: CloseReason) {
+    state.closed = Some(reason);
+    wake(state);
+}
+
+/// Wakes after the lock is gone: the session wants it next.
+fn wake(mut state: MutexGuard<'_, State>) {
+    let waker = state.session.take();
+    drop(state);
+    if let Some(waker) = waker {
+        waker.wake();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::sync::Arc;
+
+    use super::*;
+
+    fn record(length: usize) -> Bytes {
+        vec![b'x'; length].into()
+    }
+
+    #[test]
+    fn holds_what_was_pushed_in_order_and_nothing_when_empty() {
+        let outbox = Outbox::default();
+        assert_eq!(outbox.lock().records.capacity(), 0);
+        assert!(outbox.try_push(Bytes::from_static(b"a")));
+        assert!(outbox.try_push(Bytes::from_static(b"b")));
+        let drained = outbox.drain();
+        assert_eq!(drained.records, [Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
+        assert_eq!(drained.closed, None);
+        assert_eq!(outbox.lock().records.capacity(), 0);
+    }
+
+    #[test]
+    fn too_many_records_close_it_as_slow() {
+        let outbox = Outbox::with_bounds(2, 100);
+        assert!(outbox.try_push(record(1)) && outbox.try_push(record(1)));
+        assert!(!outbox.try_push(record(1)));
+        assert_eq!(outbox.drain(), Drained { records: VecDeque::new(), closed: Some(CloseReason::Slow) });
+        assert!(!outbox.try_push(record(1)), "a closed one takes nothing more");
+    }
+
+    #[test]
+    fn too_many_bytes_close_it_as_slow() {
+        let outbox = Outbox::with_bounds(10, 100);
+        assert!(outbox.try_push(record(100)));
+        outbox.drain();
+        assert!(outbox.try_push(record(60)), "what was drained counts no more");
+        assert!(!outbox.try_push(record(41)));
+        assert_eq!(outbox.closed(), Some(CloseReason::Slow));
+    }
+
+    #[test]
+    fn the_first_reason_stays_and_what_waited_is_still_given() {
+        let outbox = Outbox::default();
+        assert!(outbox.try_push(record(3)));
+        outbox.close(CloseReason::Drain);
+        outbox.close(CloseReason::Internal);
+        let drained = outbox.drain();
+        assert_eq!((drained.records.len(), drained.closed), (1, Some(CloseReason::Drain)));
+    }
+
+    #[tokio::test]
+    async fn a_push_and_a_close_wake_the_session() {
+        let outbox = Arc::new(Outbox::default());
+        let session = tokio::spawn({
+            let outbox = Arc::clone(&outbox);
+            async move {
+                let mut taken = 0;
+                loop {
+                    let drained = poll_fn(|cx| outbox.poll_drain(cx)).await;
+                    taken += drained.records.len();
+                    if let Some(reason) = drained.closed {
+                        return (taken, reason);
+                    }
+                }
+            }
+        });
+        for _ in 0..100 {
+            assert!(outbox.try_push(record(1)));
+            tokio::task::yield_now().await;
+        }
+        outbox.close(CloseReason::Revoked);
+        assert_eq!(session.await.unwrap(), (100, CloseReason::Revoked));
+    }
+}
