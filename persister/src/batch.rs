@@ -30,11 +30,7 @@ pub struct Unreportable;
 
 /// Reads all records of a batch, in their order.
 pub fn receive(queue: Queue, event: SqsEvent) -> Vec<Received> {
-    event
-        .records
-        .into_iter()
-        .map(|message| received(queue, message))
-        .collect()
+    event.records.into_iter().map(|message| received(queue, message)).collect()
 }
 
 fn received(queue: Queue, message: SqsMessage) -> Received {
@@ -89,15 +85,9 @@ mod tests {
     }
 
     fn reported(batch: &[Received], failed: &[usize]) -> Vec<String> {
-        let failed: Vec<_> = (0..batch.len())
-            .map(|index| failed.contains(&index))
-            .collect();
+        let failed: Vec<_> = (0..batch.len()).map(|index| failed.contains(&index)).collect();
         let response = report(batch, &failed).unwrap();
-        response
-            .batch_item_failures
-            .into_iter()
-            .map(|failure| failure.item_identifier)
-            .collect()
+        response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
     }
 
     #[test]
@@ -138,10 +128,7 @@ mod tests {
             let failed: Vec<_> = (0..batch.len()).map(|other| other == index).collect();
             assert_eq!(report(&batch, &failed).unwrap_err(), Unreportable);
         }
-        assert_eq!(
-            report(&batch, &[false; 3]).unwrap(),
-            SqsBatchResponse::default()
-        );
+        assert_eq!(report(&batch, &[false; 3]).unwrap(), SqsBatchResponse::default());
     }
 
     #[test]
@@ -159,15 +146,8 @@ mod tests {
         let batch = receive(Queue::Messages, event.clone());
         assert_eq!(batch[0].record, Ok(Record::Message(message("r", 5, 7))));
         assert_eq!(batch[0].group.as_deref(), Some("g"));
-        assert_eq!(
-            (batch[0].receive_count, batch[0].sent_at_ms),
-            (Some(3), Some(1_767_225_600_000))
-        );
+        assert_eq!((batch[0].receive_count, batch[0].sent_at_ms), (Some(3), Some(1_767_225_600_000)));
         assert_eq!(batch[1].record.as_ref().unwrap_err().kind(), "malformed");
-        assert!(
-            receive(Queue::Rooms, event)
-                .iter()
-                .all(|received| received.group.is_none())
-        );
+        assert!(receive(Queue::Rooms, event).iter().all(|received| received.group.is_none()));
     }
 }

@@ -25,16 +25,8 @@ pub(crate) struct Outcome {
 }
 
 /// Writes all items of a plan, until a deadline; `records` is the size of the batch.
-pub(crate) async fn execute(
-    writer: &Writer,
-    plan: &[Planned],
-    records: usize,
-    until: Instant,
-) -> Outcome {
-    let mut outcome = Outcome {
-        failures: vec![None; records],
-        ..Outcome::default()
-    };
+pub(crate) async fn execute(writer: &Writer, plan: &[Planned], records: usize, until: Instant) -> Outcome {
+    let mut outcome = Outcome { failures: vec![None; records], ..Outcome::default() };
     for last in [false, true] {
         let (ready, waiting): (Vec<_>, Vec<_>) = plan
             .iter()
@@ -63,9 +55,7 @@ pub(crate) async fn execute(
 
 impl Outcome {
     fn failure_among(&self, records: &[usize]) -> Option<&StoreError> {
-        records
-            .iter()
-            .find_map(|index| self.failures[*index].as_ref())
+        records.iter().find_map(|index| self.failures[*index].as_ref())
     }
 
     fn fail(&mut self, records: &[usize], failure: &StoreError) {
@@ -76,11 +66,7 @@ impl Outcome {
 }
 
 /// One write with its repetitions, and how many there were.
-async fn write(
-    writer: &Writer,
-    planned: &Planned,
-    until: Instant,
-) -> (Result<Written, StoreError>, u32) {
+async fn write(writer: &Writer, planned: &Planned, until: Instant) -> (Result<Written, StoreError>, u32) {
     let mut retries = 0;
     loop {
         let attempt = timeout_at(until, planned.write.apply(writer)).await;

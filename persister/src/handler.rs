@@ -45,20 +45,12 @@ pub struct Persister {
 impl Persister {
     /// One for the life of the process.
     pub fn new(queue: Queue, writer: Writer, notifier: Notifier) -> Self {
-        Self {
-            queue,
-            writer,
-            notifier,
-        }
+        Self { queue, writer, notifier }
     }
 
     /// Writes a batch and says what of it has to come again. It answers before `deadline`, when the
     /// platform would end it and the whole batch would come again.
-    pub async fn handle(
-        &self,
-        event: SqsEvent,
-        deadline: Instant,
-    ) -> Result<SqsBatchResponse, Unreportable> {
+    pub async fn handle(&self, event: SqsEvent, deadline: Instant) -> Result<SqsBatchResponse, Unreportable> {
         let begun = Instant::now();
         let time_left = deadline.saturating_duration_since(begun);
         let until = begun + time_left.saturating_sub(RESERVE.min(time_left / 2));
@@ -73,26 +65,11 @@ impl Persister {
             .zip(&failed)
             .filter_map(|(received, failed)| received.record.as_ref().ok().filter(|_| !failed))
             .collect();
-        let told = self
-            .notifier
-            .stored(&stored, until + (deadline - until) / 2)
-            .await;
+        let told = self.notifier.stored(&stored, until + (deadline - until) / 2).await;
 
         let response = report(&batch, &failed);
-        let reported = response
-            .as_ref()
-            .map_or(batch.len(), |it| it.batch_item_failures.len());
-        self.summarize(
-            &batch,
-            &outcome,
-            &Summary {
-                begun,
-                items: plan.len(),
-                stored: &stored,
-                reported,
-                told,
-            },
-        );
+        let reported = response.as_ref().map_or(batch.len(), |it| it.batch_item_failures.len());
+        self.summarize(&batch, &outcome, &Summary { begun, items: plan.len(), stored: &stored, reported, told });
         response
     }
 
@@ -100,20 +77,11 @@ impl Persister {
     fn summarize(&self, batch: &[Received], outcome: &Outcome, summary: &Summary<'_>) {
         let now_ms = SystemTime::now()
             .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| {
-                u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
-            });
-        let wait_ms_max = batch
-            .iter()
-            .filter_map(|received| received.sent_at_ms)
-            .map(|sent| now_ms.saturating_sub(sent))
-            .max();
-        let lag_ms_max = summary
-            .stored
-            .iter()
-            .filter_map(|record| accepted(record))
-            .map(|at| at.age().as_millis())
-            .max();
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
+        let wait_ms_max =
+            batch.iter().filter_map(|received| received.sent_at_ms).map(|sent| now_ms.saturating_sub(sent)).max();
+        let lag_ms_max =
+            summary.stored.iter().filter_map(|record| accepted(record)).map(|at| at.age().as_millis()).max();
         tracing::info!(
             queue = self.queue.name(),
             records = batch.len(),
@@ -146,9 +114,7 @@ fn accepted(record: &Record) -> Option<Seq> {
     match record {
         Record::Message(record) => Some(record.message.version),
         Record::Room(record) => match &record.change {
-            RoomChange::Room { version, .. } | RoomChange::Profile { version, .. } => {
-                Some(*version)
-            }
+            RoomChange::Room { version, .. } | RoomChange::Profile { version, .. } => Some(*version),
             RoomChange::Marks { .. } => None,
         },
     }

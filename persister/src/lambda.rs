@@ -30,10 +30,7 @@ pub async fn run(queue: Queue) -> Result<(), Error> {
 
     announce_shutdown(queue).await;
     lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        persister
-            .handle(event.payload, deadline(event.context.deadline))
-            .await
-            .map_err(Error::from)
+        persister.handle(event.payload, deadline(event.context.deadline)).await.map_err(Error::from)
     }))
     .await
 }
@@ -68,18 +65,13 @@ impl Config {
                 })
                 .ok()
         });
-        Self {
-            tables: Tables::from_environment(environment),
-            redis,
-        }
+        Self { tables: Tables::from_environment(environment), redis }
     }
 }
 
 /// An invocation's deadline, which comes as milliseconds since the Unix epoch.
 fn deadline(epoch_ms: u64) -> Instant {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Instant::now() + Duration::from_millis(epoch_ms).saturating_sub(now)
 }
 
@@ -88,8 +80,7 @@ mod tests {
     use super::*;
 
     fn config(url: &'static str) -> Result<Config, rts_common::config::ConfigError> {
-        let mut environment =
-            Environment::from_lookup(move |name| (name == "RTS_REDIS_URL").then(|| url.to_owned()));
+        let mut environment = Environment::from_lookup(move |name| (name == "RTS_REDIS_URL").then(|| url.to_owned()));
         let config = Config::read(&mut environment);
         environment.finish(config)
     }
@@ -99,10 +90,7 @@ mod tests {
         assert!(config("").unwrap().redis.is_none());
         assert!(config("redis://127.0.0.1:6390").unwrap().redis.is_some());
         let error = config("hunter2://").unwrap_err().to_string();
-        assert!(
-            error.contains("RTS_REDIS_URL") && !error.contains("hunter2"),
-            "{error}"
-        );
+        assert!(error.contains("RTS_REDIS_URL") && !error.contains("hunter2"), "{error}");
     }
 
     #[test]

@@ -44,13 +44,8 @@ pub struct Notifier {
 impl Notifier {
     /// Connects with the first use.
     pub fn new(servers: Option<&RedisServers>) -> Result<Self, RedisFailure> {
-        let redis = servers
-            .map(|servers| Redis::new(servers, |_, _| ()))
-            .transpose()?;
-        Ok(Self {
-            redis,
-            breaker: Breaker::default(),
-        })
+        let redis = servers.map(|servers| Redis::new(servers, |_, _| ())).transpose()?;
+        Ok(Self { redis, breaker: Breaker::default() })
     }
 
     /// Tells what is stored, until its own deadline or an earlier one.
@@ -82,10 +77,7 @@ async fn tell(redis: &Redis, records: &[&Record]) -> Option<RedisFailure> {
     for record in records {
         match record {
             Record::Message(record) => {
-                messages
-                    .entry(&record.message.room_id)
-                    .or_default()
-                    .push(record);
+                messages.entry(&record.message.room_id).or_default().push(record);
             }
             Record::Room(record) => rooms.push(record),
         }
@@ -103,10 +95,7 @@ async fn tell(redis: &Redis, records: &[&Record]) -> Option<RedisFailure> {
     messages.or(rooms)
 }
 
-async fn keep_failure(
-    kept: Option<RedisFailure>,
-    result: Result<(), RedisFailure>,
-) -> Option<RedisFailure> {
+async fn keep_failure(kept: Option<RedisFailure>, result: Result<(), RedisFailure>) -> Option<RedisFailure> {
     match (kept, result) {
         // One that says Redis is away tells more than one reply that is odd.
         (_, Err(away @ RedisFailure::Unavailable(_))) => Some(away),

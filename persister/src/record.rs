@@ -55,10 +55,7 @@ impl Record {
         match v {
             FORMAT => {}
             0 => {
-                return Err(Poison::Malformed {
-                    category: "data",
-                    column: 1,
-                });
+                return Err(Poison::Malformed { category: "data", column: 1 });
             }
             newer => return Err(Poison::NewerFormat(newer)),
         }
@@ -94,16 +91,10 @@ mod tests {
     fn records_of_both_queues_are_read() {
         let message = message("r", 5, 7);
         let body = serde_json::to_string(&message).unwrap();
-        assert_eq!(
-            Record::parse(Queue::Messages, Some(&body)),
-            Ok(Record::Message(message))
-        );
+        assert_eq!(Record::parse(Queue::Messages, Some(&body)), Ok(Record::Message(message)));
         let room = room_record("r", 3, Some(3), &[("ann", 3)]);
         let body = serde_json::to_string(&room).unwrap();
-        assert_eq!(
-            Record::parse(Queue::Rooms, Some(&body)),
-            Ok(Record::Room(room))
-        );
+        assert_eq!(Record::parse(Queue::Rooms, Some(&body)), Ok(Record::Room(room)));
     }
 
     #[test]
@@ -127,9 +118,6 @@ mod tests {
             assert_eq!(poison.kind(), "malformed", "{malformed}");
             assert!(!poison.to_string().contains("hunter2"), "{poison}");
         }
-        assert_eq!(
-            Record::parse(Queue::Rooms, Some(&body)).unwrap_err().kind(),
-            "malformed"
-        );
+        assert_eq!(Record::parse(Queue::Rooms, Some(&body)).unwrap_err().kind(), "malformed");
     }
 }

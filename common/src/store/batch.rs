@@ -27,14 +27,11 @@ impl Store {
         let reading = async {
             let mut found = Vec::with_capacity(keys.len());
             for chunk in keys.chunks(KEYS_MAX) {
-                self.get_chunk(table, chunk.to_vec(), attributes, &mut found)
-                    .await?;
+                self.get_chunk(table, chunk.to_vec(), attributes, &mut found).await?;
             }
             Ok(found)
         };
-        tokio::time::timeout(DEADLINE, reading)
-            .await
-            .unwrap_or(Err(StoreError::Throttled))
+        tokio::time::timeout(DEADLINE, reading).await.unwrap_or(Err(StoreError::Throttled))
     }
 
     async fn get_chunk(
@@ -47,21 +44,11 @@ impl Store {
         let mut wanted = Some(wanted(keys, attributes)?);
         let mut fruitless = 0;
         while let Some(request) = wanted.take() {
-            let reply = self
-                .client
-                .batch_get_item()
-                .request_items(table, request)
-                .send()
-                .await?;
-            let items = reply
-                .responses
-                .and_then(|mut tables| tables.remove(table))
-                .unwrap_or_default();
+            let reply = self.client.batch_get_item().request_items(table, request).send().await?;
+            let items = reply.responses.and_then(|mut tables| tables.remove(table)).unwrap_or_default();
             fruitless = if items.is_empty() { fruitless + 1 } else { 0 };
             found.extend(items);
-            wanted = reply
-                .unprocessed_keys
-                .and_then(|mut tables| tables.remove(table));
+            wanted = reply.unprocessed_keys.and_then(|mut tables| tables.remove(table));
             if wanted.as_ref().is_none_or(|rest| rest.keys.is_empty()) {
                 return Ok(());
             }
@@ -75,9 +62,7 @@ impl Store {
 }
 
 fn wanted(keys: Vec<Item>, attributes: &[&str]) -> Result<KeysAndAttributes, StoreError> {
-    let mut request = KeysAndAttributes::builder()
-        .set_keys(Some(keys))
-        .consistent_read(true);
+    let mut request = KeysAndAttributes::builder().set_keys(Some(keys)).consistent_read(true);
     let mut projection = Vec::with_capacity(attributes.len());
     for (index, attribute) in attributes.iter().enumerate() {
         // Placeholders, because some names are reserved words.

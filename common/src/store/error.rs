@@ -44,10 +44,9 @@ where
     fn from(error: SdkError<E, HttpResponse>) -> Self {
         let kind = match &error {
             SdkError::ConstructionFailure(_) => Self::Refused("ConstructionFailure".to_owned()),
-            SdkError::ServiceError(failure) => of_code(
-                failure.err().code().unwrap_or("unknown"),
-                failure.raw().status().as_u16(),
-            ),
+            SdkError::ServiceError(failure) => {
+                of_code(failure.err().code().unwrap_or("unknown"), failure.raw().status().as_u16())
+            }
             _ => Self::Unavailable,
         };
         tracing::debug!(kind = kind.kind(), error = %DisplayErrorContext(&error), "a call to the store failed");

@@ -56,11 +56,7 @@ pub fn oldest_month(created_at: Timestamp) -> Month {
 
 impl Store {
     /// One message, a tombstone too.
-    pub async fn message(
-        &self,
-        room: &RoomId,
-        seq: Seq,
-    ) -> Result<Option<MessageState>, StoreError> {
+    pub async fn message(&self, room: &RoomId, seq: Seq) -> Result<Option<MessageState>, StoreError> {
         let reply = self
             .client
             .get_item()
@@ -69,10 +65,7 @@ impl Store {
             .consistent_read(true)
             .send()
             .await?;
-        reply
-            .item
-            .map(|item| message_from_item(room, item))
-            .transpose()
+        reply.item.map(|item| message_from_item(room, item)).transpose()
     }
 
     /// The messages of a stretch, in the query's direction, tombstones included. Fewer than the limit
@@ -85,9 +78,7 @@ impl Store {
         while from < months.len() && found.len() < query.limit {
             let to = (from + at_once).min(months.len());
             let limit = query.limit - found.len();
-            let parts = months[from..to]
-                .iter()
-                .map(|month| self.month(&query, *month, limit));
+            let parts = months[from..to].iter().map(|month| self.month(&query, *month, limit));
             found.extend(try_join_all(parts).await?.into_iter().flatten());
             from = to;
             at_once = (at_once * 2).min(MONTHS_AT_ONCE_MAX);
@@ -97,51 +88,28 @@ impl Store {
     }
 
     /// The last message of a room, if there is one in `oldest` or later.
-    pub async fn last_message(
-        &self,
-        room: &RoomId,
-        oldest: Month,
-    ) -> Result<Option<MessageState>, StoreError> {
-        let query = MessageQuery {
-            room,
-            after: Seq::ZERO,
-            before: LAST,
-            direction: Direction::Descending,
-            limit: 1,
-            oldest,
-        };
+    pub async fn last_message(&self, room: &RoomId, oldest: Month) -> Result<Option<MessageState>, StoreError> {
+        let query =
+            MessageQuery { room, after: Seq::ZERO, before: LAST, direction: Direction::Descending, limit: 1, oldest };
         Ok(self.messages(query).await?.pop())
     }
 
     /// All messages after `since`, ascending, page by page.
     pub fn scan(&self, room: RoomId, since: Seq) -> MessageScan {
-        MessageScan {
-            store: self.clone(),
-            room,
-            after: Some(since),
-        }
+        MessageScan { store: self.clone(), room, after: Some(since) }
     }
 
     /// The stored versions of those of `seqs` that are stored at all.
-    pub async fn versions(
-        &self,
-        room: &RoomId,
-        seqs: &[Seq],
-    ) -> Result<HashMap<Seq, Seq>, StoreError> {
+    pub async fn versions(&self, room: &RoomId, seqs: &[Seq]) -> Result<HashMap<Seq, Seq>, StoreError> {
         // A key may stand only once in a batch.
         let distinct: BTreeSet<_> = seqs.iter().copied().collect();
         let keys = distinct.into_iter().map(|seq| key(room, seq)).collect();
-        let items = self
-            .get_all(&self.tables.messages, keys, &[names::SEQ, names::VERSION])
-            .await?;
+        let items = self.get_all(&self.tables.messages, keys, &[names::SEQ, names::VERSION]).await?;
         items
             .into_iter()
             .map(|item| {
                 let mut fields = Fields(item);
-                Ok((
-                    fields.required(names::SEQ, seq)?,
-                    fields.required(names::VERSION, seq)?,
-                ))
+                Ok((fields.required(names::SEQ, seq)?, fields.required(names::VERSION, seq)?))
             })
             .collect()
     }
@@ -161,15 +129,10 @@ impl Store {
                 .client
                 .query()
                 .table_name(&self.tables.messages)
-                .key_condition_expression(
-                    "#partition = :partition AND #seq BETWEEN :first AND :last",
-                )
+                .key_condition_expression("#partition = :partition AND #seq BETWEEN :first AND :last")
                 .expression_attribute_names("#partition", names::ROOM_MONTH)
                 .expression_attribute_names("#seq", names::SEQ)
-                .expression_attribute_values(
-                    ":partition",
-                    AttributeValue::S(names::room_month(query.room, month)),
-                )
+                .expression_attribute_values(":partition", AttributeValue::S(names::room_month(query.room, month)))
                 .expression_attribute_values(":first", seq_value(query.after.next()))
                 .expression_attribute_values(":last", seq_value(query.before.previous()))
                 .scan_index_forward(query.direction == Direction::Ascending)
@@ -214,20 +177,14 @@ impl MessageScan {
             oldest: after.next().month(),
         };
         let page = self.store.messages(query).await?;
-        self.after = page
-            .last()
-            .filter(|_| page.len() == SCAN_PAGE)
-            .map(|message| message.seq);
+        self.after = page.last().filter(|_| page.len() == SCAN_PAGE).map(|message| message.seq);
         Ok((!page.is_empty()).then_some(page))
     }
 }
 
 fn key(room: &RoomId, seq: Seq) -> Item {
     let partition = names::room_month(room, seq.month());
-    batch::key(
-        (names::ROOM_MONTH, AttributeValue::S(partition)),
-        (names::SEQ, seq_value(seq)),
-    )
+    batch::key((names::ROOM_MONTH, AttributeValue::S(partition)), (names::SEQ, seq_value(seq)))
 }
 
 /// The partitions that a stretch may touch, in its direction. None lies beyond the present month: a
@@ -264,14 +221,7 @@ mod tests {
     fn names(after: Seq, before: Seq, direction: Direction) -> Vec<String> {
         let room = RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
         let oldest = seq("2025-10-05T00:00:00.000Z").month();
-        let query = MessageQuery {
-            room: &room,
-            after,
-            before,
-            direction,
-            limit: 10,
-            oldest,
-        };
+        let query = MessageQuery { room: &room, after, before, direction, limit: 10, oldest };
         months(&query).iter().map(Month::to_string).collect()
     }
 
@@ -279,18 +229,9 @@ mod tests {
     fn only_partitions_that_may_hold_something_are_asked() {
         let november = seq("2025-11-30T23:59:59.999Z");
         let january = seq("2026-01-01T00:00:00.000Z");
-        assert_eq!(
-            names(november, january, Direction::Ascending),
-            ["202511", "202512"]
-        );
-        assert_eq!(
-            names(november, january.next(), Direction::Descending),
-            ["202601", "202512", "202511"]
-        );
-        assert_eq!(
-            names(Seq::ZERO, november, Direction::Ascending),
-            ["202510", "202511"]
-        );
+        assert_eq!(names(november, january, Direction::Ascending), ["202511", "202512"]);
+        assert_eq!(names(november, january.next(), Direction::Descending), ["202601", "202512", "202511"]);
+        assert_eq!(names(Seq::ZERO, november, Direction::Ascending), ["202510", "202511"]);
         assert!(names(january, january.next(), Direction::Ascending).is_empty());
         assert!(names(january, november, Direction::Ascending).is_empty());
         assert!(names(Seq::ZERO, Seq::ZERO, Direction::Ascending).is_empty());
@@ -300,9 +241,7 @@ mod tests {
     #[test]
     fn nothing_is_asked_beyond_the_present() {
         let last = names(Seq::ZERO, LAST, Direction::Descending).remove(0);
-        assert!(
-            last == Seq::now().month().to_string() || last == Seq::now().month().next().to_string()
-        );
+        assert!(last == Seq::now().month().to_string() || last == Seq::now().month().next().to_string());
     }
 
     #[test]

@@ -5,8 +5,8 @@
 //! version is smaller, so writes may come twice, late and in any order. Nothing is deleted here:
 //! deleted messages and ended memberships stay as tombstones.
 //!
-//! Every call has a deadline and few attempts ([`CallLimits`]). Reads are strongly consistent, except
-//! those of an index, which DynamoDB cannot do.
+//! Every call has a deadline and few attempts. Reads are strongly consistent, except those of an
+//! index, which DynamoDB cannot do.
 
 mod backoff;
 mod batch;
@@ -40,10 +40,7 @@ pub struct Store {
 impl Store {
     /// A store on the region, endpoint and credentials of `config`. Connects with the first call.
     pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
-        Self {
-            client: client(config, CallLimits::READ),
-            tables,
-        }
+        Self { client: client(config, CallLimits::READ), tables }
     }
 }
 
@@ -57,17 +54,11 @@ struct CallLimits {
 
 impl CallLimits {
     /// Of a gateway's reads: a person waits for them.
-    const READ: Self = Self {
-        attempt_timeout: Duration::from_millis(1500),
-        operation_timeout: Duration::from_secs(4),
-        attempts: 3,
-    };
+    const READ: Self =
+        Self { attempt_timeout: Duration::from_millis(1500), operation_timeout: Duration::from_secs(4), attempts: 3 };
     /// Of a write: one attempt, because its caller repeats it within its own deadline.
-    const WRITE: Self = Self {
-        attempt_timeout: Duration::from_secs(3),
-        operation_timeout: Duration::from_secs(3),
-        attempts: 1,
-    };
+    const WRITE: Self =
+        Self { attempt_timeout: Duration::from_secs(3), operation_timeout: Duration::from_secs(3), attempts: 1 };
 }
 
 fn client(config: &SdkConfig, limits: CallLimits) -> Client {
@@ -80,9 +71,6 @@ fn client(config: &SdkConfig, limits: CallLimits) -> Client {
         .with_max_attempts(limits.attempts)
         .with_initial_backoff(Duration::from_millis(50))
         .with_max_backoff(Duration::from_secs(1));
-    let config = aws_sdk_dynamodb::config::Builder::from(config)
-        .timeout_config(timeouts)
-        .retry_config(retries)
-        .build();
+    let config = aws_sdk_dynamodb::config::Builder::from(config).timeout_config(timeouts).retry_config(retries).build();
     Client::from_conf(config)
 }

@@ -4,9 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{
-    Fields, Item, facts_from_item, id, marks_from_item, membership_from_item, seq, text,
-};
+use super::item::{Fields, Item, facts_from_item, id, marks_from_item, membership_from_item, seq, text};
 use super::schema::rooms as names;
 use super::{Store, StoreError, batch};
 use crate::ids::{OrgId, Person, RoomId, UserId};
@@ -69,11 +67,7 @@ impl Store {
             }
             start = reply.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() {
-                return Ok(found.map(|(org, facts)| StoredRoom {
-                    org,
-                    facts,
-                    members,
-                }));
+                return Ok(found.map(|(org, facts)| StoredRoom { org, facts, members }));
             }
         }
     }
@@ -109,11 +103,7 @@ impl Store {
     }
 
     /// What the directory knows of these users; whom it does not know is left out.
-    pub async fn profiles(
-        &self,
-        org: &OrgId,
-        users: &[UserId],
-    ) -> Result<HashMap<UserId, Profile>, StoreError> {
+    pub async fn profiles(&self, org: &OrgId, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
         let pk = names::directory_pk(org);
         // A key may stand only once in a batch.
         let distinct: BTreeSet<_> = users.iter().collect();

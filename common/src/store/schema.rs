@@ -201,10 +201,7 @@ mod tests {
         let room = RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
         let user = UserId::parse("a#b/c").unwrap();
         let seq = Seq::new(1_767_225_600_000_000).unwrap();
-        assert_eq!(
-            messages::room_month(&room, seq.month()),
-            "g_AAAAAAAAAAAAAAAAAAAAAA#202601"
-        );
+        assert_eq!(messages::room_month(&room, seq.month()), "g_AAAAAAAAAAAAAAAAAAAAAA#202601");
         assert_eq!(
             archive::archived_at_room(seq.timestamp(), &room),
             "2026-01-01T00:00:00.000Z#g_AAAAAAAAAAAAAAAAAAAAAA"
@@ -217,16 +214,8 @@ mod tests {
 
     #[test]
     fn table_names_come_from_the_environment() {
-        let environment = Environment::from_lookup(|name| {
-            (name == "RTS_ROOMS_TABLE").then(|| "other".to_owned())
-        });
+        let environment = Environment::from_lookup(|name| (name == "RTS_ROOMS_TABLE").then(|| "other".to_owned()));
         let tables = Tables::from_environment(&environment);
-        assert_eq!(
-            tables,
-            Tables {
-                rooms: "other".to_owned(),
-                ..Tables::default()
-            }
-        );
+        assert_eq!(tables, Tables { rooms: "other".to_owned(), ..Tables::default() });
     }
 }

@@ -40,51 +40,24 @@ pub struct Writer {
 impl Writer {
     /// A writer on the region, endpoint and credentials of `config`. Connects with the first call.
     pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
-        Self {
-            client: client(config, CallLimits::WRITE),
-            tables,
-        }
+        Self { client: client(config, CallLimits::WRITE), tables }
     }
 
     /// Writes a message at its version.
-    pub async fn message(
-        &self,
-        org: &OrgId,
-        message: &MessageState,
-    ) -> Result<Written, StoreError> {
+    pub async fn message(&self, org: &OrgId, message: &MessageState) -> Result<Written, StoreError> {
         let item = message_to_item(org, message);
-        self.put(
-            &self.tables.messages,
-            item,
-            messages::VERSION,
-            message.version,
-        )
-        .await
+        self.put(&self.tables.messages, item, messages::VERSION, message.version).await
     }
 
     /// Writes a room's facts at their version.
-    pub async fn facts(
-        &self,
-        org: &OrgId,
-        room: &RoomId,
-        facts: &RoomFacts,
-    ) -> Result<Written, StoreError> {
+    pub async fn facts(&self, org: &OrgId, room: &RoomId, facts: &RoomFacts) -> Result<Written, StoreError> {
         let item = facts_to_item(org, room, facts);
-        self.put(&self.tables.rooms, item, rooms::VERSION, facts.version)
-            .await
+        self.put(&self.tables.rooms, item, rooms::VERSION, facts.version).await
     }
 
     /// Writes a membership at its version, beside the marks of the same item.
-    pub async fn membership(
-        &self,
-        org: &OrgId,
-        room: &RoomId,
-        member: &Membership,
-    ) -> Result<Written, StoreError> {
-        let person = Person {
-            org: org.clone(),
-            user: member.user_id.clone(),
-        };
+    pub async fn membership(&self, org: &OrgId, room: &RoomId, member: &Membership) -> Result<Written, StoreError> {
+        let person = Person { org: org.clone(), user: member.user_id.clone() };
         let set = "SET #version = :version, #name = :name, #joined = :joined, #userKey = :userKey";
         let mut update = self
             .update_member(room, &member.user_id)
@@ -101,10 +74,7 @@ impl Writer {
         update = match member.role {
             Some(role) => update
                 .update_expression(format!("{set}, #role = :role"))
-                .expression_attribute_values(
-                    ":role",
-                    AttributeValue::S(role_to_text(role).to_owned()),
-                ),
+                .expression_attribute_values(":role", AttributeValue::S(role_to_text(role).to_owned())),
             None => update.update_expression(format!("{set} REMOVE #role")),
         };
         conditional(update.send()).await
@@ -112,26 +82,14 @@ impl Writer {
 
     /// Moves a member's marks forward, each by itself. It never makes anyone a member: an item of
     /// marks only has no role and is in no index.
-    pub async fn marks(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        marks: Marks,
-    ) -> Result<Written, StoreError> {
-        let given: Vec<_> = [
-            (rooms::READ_SEQ, marks.read_seq),
-            (rooms::DELIVERED_SEQ, marks.delivered_seq),
-        ]
-        .into_iter()
-        .filter(|(_, seq)| *seq > Seq::ZERO)
-        .collect();
+    pub async fn marks(&self, room: &RoomId, user: &UserId, marks: Marks) -> Result<Written, StoreError> {
+        let given: Vec<_> = [(rooms::READ_SEQ, marks.read_seq), (rooms::DELIVERED_SEQ, marks.delivered_seq)]
+            .into_iter()
+            .filter(|(_, seq)| *seq > Seq::ZERO)
+            .collect();
         // Mostly neither lies behind what is stored, and one write does for both.
         if given.is_empty() || self.mark(room, user, &given).await? == Written::Applied {
-            return Ok(if given.is_empty() {
-                Written::Superseded
-            } else {
-                Written::Applied
-            });
+            return Ok(if given.is_empty() { Written::Superseded } else { Written::Applied });
         }
         let mut written = Written::Superseded;
         if given.len() > 1 {
@@ -145,30 +103,17 @@ impl Writer {
     }
 
     /// Writes a person's name into the directory of the organization.
-    pub async fn profile(
-        &self,
-        org: &OrgId,
-        user: &UserId,
-        name: &str,
-        version: Seq,
-    ) -> Result<Written, StoreError> {
+    pub async fn profile(&self, org: &OrgId, user: &UserId, name: &str, version: Seq) -> Result<Written, StoreError> {
         let item = super::item::ItemBuilder::default()
             .text(rooms::PK, rooms::directory_pk(org))
             .text(rooms::SK, rooms::profile_sk(user))
             .text(rooms::DISPLAY_NAME, name)
             .number(rooms::VERSION, version.get())
             .build();
-        self.put(&self.tables.rooms, item, rooms::VERSION, version)
-            .await
+        self.put(&self.tables.rooms, item, rooms::VERSION, version).await
     }
 
-    async fn put(
-        &self,
-        table: &str,
-        item: Item,
-        version_name: &str,
-        version: Seq,
-    ) -> Result<Written, StoreError> {
+    async fn put(&self, table: &str, item: Item, version_name: &str, version: Seq) -> Result<Written, StoreError> {
         let put = self
             .client
             .put_item()
@@ -181,12 +126,7 @@ impl Writer {
     }
 
     /// Sets marks if none of them lies behind what is stored.
-    async fn mark(
-        &self,
-        room: &RoomId,
-        user: &UserId,
-        marks: &[(&str, Seq)],
-    ) -> Result<Written, StoreError> {
+    async fn mark(&self, room: &RoomId, user: &UserId, marks: &[(&str, Seq)]) -> Result<Written, StoreError> {
         let mut update = self.update_member(room, user);
         let (mut sets, mut conditions) = (Vec::new(), Vec::new());
         for (index, (name, seq)) in marks.iter().enumerate() {
@@ -194,13 +134,10 @@ impl Writer {
                 .expression_attribute_names(format!("#m{index}"), *name)
                 .expression_attribute_values(format!(":m{index}"), seq_value(*seq));
             sets.push(format!("#m{index} = :m{index}"));
-            conditions.push(format!(
-                "(attribute_not_exists(#m{index}) OR #m{index} <= :m{index})"
-            ));
+            conditions.push(format!("(attribute_not_exists(#m{index}) OR #m{index} <= :m{index})"));
         }
-        let update = update
-            .update_expression(format!("SET {}", sets.join(", ")))
-            .condition_expression(conditions.join(" AND "));
+        let update =
+            update.update_expression(format!("SET {}", sets.join(", "))).condition_expression(conditions.join(" AND "));
         conditional(update.send()).await
     }
 
@@ -224,9 +161,7 @@ where
 {
     match call.await {
         Ok(_) => Ok(Written::Applied),
-        Err(error) if error.code() == Some("ConditionalCheckFailedException") => {
-            Ok(Written::Superseded)
-        }
+        Err(error) if error.code() == Some("ConditionalCheckFailedException") => Ok(Written::Superseded),
         Err(error) => Err(error.into()),
     }
 }

@@ -12,9 +12,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
 
 pub(super) use self::message::{message_from_item, message_to_item};
-pub(super) use self::room::{
-    facts_from_item, facts_to_item, marks_from_item, membership_from_item, role_to_text,
-};
+pub(super) use self::room::{facts_from_item, facts_to_item, marks_from_item, membership_from_item, role_to_text};
 use super::StoreError;
 use crate::ids::{Id, IdKind};
 use crate::seq::{Seq, Timestamp};
@@ -74,8 +72,7 @@ impl Fields {
         name: &'static str,
         read: impl FnOnce(AttributeValue) -> Option<T>,
     ) -> Result<T, StoreError> {
-        self.optional(name, read)?
-            .ok_or(StoreError::Malformed(name))
+        self.optional(name, read)?.ok_or(StoreError::Malformed(name))
     }
 
     /// An attribute that may be absent or NULL.

@@ -47,20 +47,13 @@ pub(in crate::store) fn facts_from_item(item: Item) -> Result<(OrgId, RoomFacts)
 
 /// The membership of a member's item. One that has marks only, because they overtook the
 /// membership, is a tombstone of version zero: no member, and any membership supersedes it.
-pub(in crate::store) fn membership_from_item(
-    user_id: UserId,
-    fields: &mut Fields,
-) -> Result<Membership, StoreError> {
+pub(in crate::store) fn membership_from_item(user_id: UserId, fields: &mut Fields) -> Result<Membership, StoreError> {
     Ok(Membership {
         user_id,
-        display_name: fields
-            .optional(names::DISPLAY_NAME, text)?
-            .unwrap_or_default(),
+        display_name: fields.optional(names::DISPLAY_NAME, text)?.unwrap_or_default(),
         role: fields.optional(names::ROLE, role)?,
         version: fields.optional(names::VERSION, seq)?.unwrap_or(Seq::ZERO),
-        joined_seq: fields
-            .optional(names::JOINED_SEQ, seq)?
-            .unwrap_or(Seq::ZERO),
+        joined_seq: fields.optional(names::JOINED_SEQ, seq)?.unwrap_or(Seq::ZERO),
     })
 }
 
@@ -68,9 +61,7 @@ pub(in crate::store) fn membership_from_item(
 pub(in crate::store) fn marks_from_item(fields: &mut Fields) -> Result<Marks, StoreError> {
     Ok(Marks {
         read_seq: fields.optional(names::READ_SEQ, seq)?.unwrap_or(Seq::ZERO),
-        delivered_seq: fields
-            .optional(names::DELIVERED_SEQ, seq)?
-            .unwrap_or(Seq::ZERO),
+        delivered_seq: fields.optional(names::DELIVERED_SEQ, seq)?.unwrap_or(Seq::ZERO),
     })
 }
 
@@ -120,13 +111,7 @@ mod tests {
     fn facts_come_back_as_they_were() {
         let org = OrgId::parse("acme").unwrap();
         let room = RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
-        let bare = RoomFacts {
-            kind: RoomKind::Direct,
-            name: None,
-            case_id: None,
-            archived_at: None,
-            ..facts()
-        };
+        let bare = RoomFacts { kind: RoomKind::Direct, name: None, case_id: None, archived_at: None, ..facts() };
         for facts in [facts(), bare] {
             let item = facts_to_item(&org, &room, &facts);
             assert_eq!(item["pk"], AttributeValue::S(room.to_string()));
@@ -142,12 +127,6 @@ mod tests {
         let member = membership_from_item(UserId::parse("ann").unwrap(), &mut fields).unwrap();
         assert_eq!((member.role, member.version), (None, Seq::ZERO));
         let marks = marks_from_item(&mut fields).unwrap();
-        assert_eq!(
-            marks,
-            Marks {
-                read_seq: Seq::new(5).unwrap(),
-                delivered_seq: Seq::ZERO
-            }
-        );
+        assert_eq!(marks, Marks { read_seq: Seq::new(5).unwrap(), delivered_seq: Seq::ZERO });
     }
 }

@@ -1,0 +1,147 @@
+//! From the records of a batch to the items to write: of each item only the highest version.
+
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+
+use rts_common::ids::{OrgId, RoomId, UserId};
+use rts_common::message::MessageState;
+use rts_common::record::RoomChange;
+use rts_common::room::{Marks, Membership, RoomFacts};
+use rts_common::seq::Seq;
+use rts_common::store::StoreError;
+use rts_common::store::writer::{Writer, Written};
+
+use crate::record::Record;
+
+/// An item to write, and the records that it does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Planned {
+    /// What to write.
+    pub write: Write,
+    /// Which of the batch's records are done with it, ascending.
+    pub records: Vec<usize>,
+}
+
+/// The items of a batch. `None` stands for a record that could not be read.
+pub fn plan<'a>(records: impl Iterator<Item = Option<&'a Record>>) -> Vec<Planned> {
+    let mut planned: Vec<Planned> = Vec::new();
+    let mut places: HashMap<ItemKey, usize> = HashMap::new();
+    for (index, record) in records.enumerate() {
+        for write in record.map(writes).unwrap_or_default() {
+            match places.entry(write.key()) {
+                Entry::Vacant(place) => {
+                    place.insert(planned.len());
+                    planned.push(Planned { write, records: vec![index] });
+                }
+                Entry::Occupied(place) => {
+                    let known = &mut planned[*place.get()];
+                    known.write.absorb(write);
+                    if known.records.last() != Some(&index) {
+                        known.records.push(index);
+                    }
+                }
+            }
+        }
+    }
+    planned
+}
+
+/// One conditional write.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Write {
+    /// A message.
+    Message(OrgId, MessageState),
+    /// A room's facts.
+    Facts(OrgId, RoomId, RoomFacts),
+    /// A membership.
+    Membership(OrgId, RoomId, Membership),
+    /// A member's marks.
+    Marks(RoomId, UserId, Marks),
+    /// A name in the directory: organization, user, name, version.
+    Profile(OrgId, UserId, String, Seq),
+}
+
+#[derive(PartialEq, Eq, Hash)]
+enum ItemKey {
+    Message(RoomId, Seq),
+    Facts(RoomId),
+    Membership(RoomId, UserId),
+    Marks(RoomId, UserId),
+    Profile(OrgId, UserId),
+}
+
+impl Write {
+    /// Whether it waits for the other writes of its records. A room is there once its facts are, so
+    /// they come last: nobody finds a room with half of its members.
+    pub fn comes_last(&self) -> bool {
+        matches!(self, Self::Facts(..))
+    }
+
+    /// Writes it, once.
+    pub async fn apply(&self, writer: &Writer) -> Result<Written, StoreError> {
+        match self {
+            Self::Message(org, message) => writer.message(org, message).await,
+            Self::Facts(org, room, facts) => writer.facts(org, room, facts).await,
+            Self::Membership(org, room, member) => writer.membership(org, room, member).await,
+            Self::Marks(room, user, marks) => writer.marks(room, user, *marks).await,
+            Self::Profile(org, user, name, version) => writer.profile(org, user, name, *version).await,
+        }
+    }
+
+    fn key(&self) -> ItemKey {
+        match self {
+            Self::Message(_, message) => ItemKey::Message(message.room_id.clone(), message.seq),
+            Self::Facts(_, room, _) => ItemKey::Facts(room.clone()),
+            Self::Membership(_, room, member) => ItemKey::Membership(room.clone(), member.user_id.clone()),
+            Self::Marks(room, user, _) => ItemKey::Marks(room.clone(), user.clone()),
+            Self::Profile(org, user, ..) => ItemKey::Profile(org.clone(), user.clone()),
+        }
+    }
+
+    fn version(&self) -> Seq {
+        match self {
+            Self::Message(_, message) => message.version,
+            Self::Facts(_, _, facts) => facts.version,
+            Self::Membership(_, _, member) => member.version,
+            // Marks are merged, not chosen from.
+            Self::Marks(..) => Seq::ZERO,
+            Self::Profile(_, _, _, version) => *version,
+        }
+    }
+
+    /// Takes in another write of the same item.
+    fn absorb(&mut self, other: Self) {
+        if let (Self::Marks(_, _, known), Self::Marks(_, _, more)) = (&mut *self, &other) {
+            known.read_seq = known.read_seq.max(more.read_seq);
+            known.delivered_seq = known.delivered_seq.max(more.delivered_seq);
+        } else if other.version() > self.version() {
+            *self = other;
+        }
+    }
+}
+
+fn writes(record: &Record) -> Vec<Write> {
+    match record {
+        Record::Message(record) => vec![Write::Message(record.org.clone(), record.message.clone())],
+        Record::Room(record) => {
+            let org = &record.org;
+            match &record.change {
+                RoomChange::Room { room_id, facts, members, .. } => {
+                    let facts = facts.clone().map(|facts| Write::Facts(org.clone(), room_id.clone(), facts));
+                    let members =
+                        members.iter().map(|member| Write::Membership(org.clone(), room_id.clone(), member.clone()));
+                    members.chain(facts).collect()
+                }
+                RoomChange::Marks { room_id, user_id, marks } => {
+                    vec![Write::Marks(room_id.clone(), user_id.clone(), *marks)]
+                }
+                RoomChange::Profile { user_id, display_name, version } => {
+                    vec![Write::Profile(org.clone(), user_id.clone(), display_name.clone(), *version)]
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;
