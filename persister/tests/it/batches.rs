@@ -20,18 +20,12 @@ async fn poison_is_reported_with_what_follows_in_its_group_and_blocks_no_other()
         ("other", newer),
         ("third", String::new()),
     ]);
-    assert_eq!(
-        handle(&database.messages, batch).await,
-        ["id-1", "id-3", "id-4", "id-5"]
-    );
+    assert_eq!(handle(&database.messages, batch).await, ["id-1", "id-3", "id-4", "id-5"]);
 
     // What could be read is stored all the same: it may end in the dead-letter queue with the poison.
-    for (room, seq, stored) in [
-        (&one, first, true),
-        (&one, second, true),
-        (&other, first, true),
-        (&other, second, false),
-    ] {
+    for (room, seq, stored) in
+        [(&one, first, true), (&one, second, true), (&other, first, true), (&other, second, false)]
+    {
         let found = database.store.message(room, seq).await.unwrap();
         assert_eq!(found.is_some(), stored, "{room} {seq}");
     }

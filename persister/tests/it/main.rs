@@ -8,3 +8,4 @@ mod messages;
 mod replays;
 mod rooms;
 mod support;
+mod told;

@@ -41,59 +41,28 @@ async fn history_crosses_months_both_ways() {
     let _ = fill(&database, &RoomId::new_group(), &moments[..1], 1).await;
     let oldest = all[0].month();
     let read = async |after: Seq, before: Seq, direction, limit| {
-        let query = MessageQuery {
-            room: &room,
-            after,
-            before,
-            direction,
-            limit,
-            oldest,
-        };
+        let query = MessageQuery { room: &room, after, before, direction, limit, oldest };
         seqs(&database.store.messages(query).await.unwrap())
     };
     let (start, end) = (Seq::ZERO, all[11].next());
     let backwards: Vec<_> = all.iter().rev().copied().collect();
 
     assert_eq!(read(start, end, Direction::Ascending, 100).await, all);
-    assert_eq!(
-        read(start, end, Direction::Descending, 100).await,
-        backwards
-    );
+    assert_eq!(read(start, end, Direction::Descending, 100).await, backwards);
     for limit in 1..=12 {
-        assert_eq!(
-            read(start, end, Direction::Ascending, limit).await,
-            all[..limit]
-        );
-        assert_eq!(
-            read(start, end, Direction::Descending, limit).await,
-            backwards[..limit]
-        );
+        assert_eq!(read(start, end, Direction::Ascending, limit).await, all[..limit]);
+        assert_eq!(read(start, end, Direction::Descending, limit).await, backwards[..limit]);
     }
     // Both ends are outside.
-    assert_eq!(
-        read(all[2], all[7], Direction::Ascending, 100).await,
-        all[3..7]
-    );
-    assert_eq!(
-        read(all[2], all[7], Direction::Descending, 2).await,
-        [all[6], all[5]]
-    );
+    assert_eq!(read(all[2], all[7], Direction::Ascending, 100).await, all[3..7]);
+    assert_eq!(read(all[2], all[7], Direction::Descending, 2).await, [all[6], all[5]]);
     assert_eq!(read(all[2], all[3], Direction::Ascending, 100).await, []);
     assert_eq!(read(all[7], all[2], Direction::Ascending, 100).await, []);
     assert_eq!(read(end, end, Direction::Descending, 100).await, []);
 
-    let last = database
-        .store
-        .last_message(&room, oldest)
-        .await
-        .unwrap()
-        .unwrap();
+    let last = database.store.last_message(&room, oldest).await.unwrap().unwrap();
     assert_eq!(last.seq, all[11]);
-    let empty = database
-        .store
-        .last_message(&RoomId::new_group(), oldest)
-        .await
-        .unwrap();
+    let empty = database.store.last_message(&RoomId::new_group(), oldest).await.unwrap();
     assert_eq!(empty, None);
 }
 
@@ -103,9 +72,7 @@ async fn pages_of_large_messages_are_whole() {
     let room = RoomId::new_group();
     let first = seq_at("2026-01-31T23:59:59.000Z").get();
     // Two MiB on each side of the end of a month: a DynamoDB page ends at one.
-    let all: Vec<_> = (0..260)
-        .filter_map(|index| Seq::new(first + index * 8_000))
-        .collect();
+    let all: Vec<_> = (0..260).filter_map(|index| Seq::new(first + index * 8_000)).collect();
     let mut records: Vec<_> = all.iter().map(|seq| message(&room, *seq, *seq)).collect();
     for record in &mut records {
         record.message.content.body = "x".repeat(16 * 1024);
@@ -134,13 +101,7 @@ async fn pages_of_large_messages_are_whole() {
 async fn a_scan_walks_over_all_messages_since_a_seq() {
     let database = Database::start().await;
     let room = RoomId::new_group();
-    let all = fill(
-        &database,
-        &room,
-        &["2026-01-31T23:59:59.999Z", "2026-02-01T00:00:00.000Z"],
-        260,
-    )
-    .await;
+    let all = fill(&database, &room, &["2026-01-31T23:59:59.999Z", "2026-02-01T00:00:00.000Z"], 260).await;
     for since in [all[0].previous(), all[0], all[19], all[518], all[519]] {
         let mut scan = database.store.scan(room.clone(), since);
         let (mut found, mut pages) = (Vec::new(), 0);
@@ -168,10 +129,8 @@ async fn everything_of_a_message_comes_back_and_a_tombstone_is_found() {
         content_type: "image/png".to_owned(),
         size_bytes: 104_857_600,
     }];
-    record.message.content.reactions = vec![Reaction {
-        emoji: "👍".to_owned(),
-        user_ids: vec![user("ann"), user("bob")],
-    }];
+    record.message.content.reactions =
+        vec![Reaction { emoji: "👍".to_owned(), user_ids: vec![user("ann"), user("bob")] }];
     store(&database.messages, event_of(std::slice::from_ref(&record))).await;
     let found = database.store.message(&room, at).await.unwrap();
     assert_eq!(found.as_ref(), Some(&record.message));
@@ -179,27 +138,15 @@ async fn everything_of_a_message_comes_back_and_a_tombstone_is_found() {
     record.message.version = record.message.version.next();
     record.message.content.bury();
     store(&database.messages, event_of(std::slice::from_ref(&record))).await;
-    assert_eq!(
-        database.store.message(&room, at).await.unwrap(),
-        Some(record.message)
-    );
-    assert_eq!(
-        database.store.message(&room, at.next()).await.unwrap(),
-        None
-    );
+    assert_eq!(database.store.message(&room, at).await.unwrap(), Some(record.message));
+    assert_eq!(database.store.message(&room, at.next()).await.unwrap(), None);
 }
 
 #[tokio::test]
 async fn versions_tells_what_is_stored_beyond_one_batch() {
     let database = Database::start().await;
     let room = RoomId::new_group();
-    let all = fill(
-        &database,
-        &room,
-        &["2026-01-31T23:59:59.999Z", "2026-02-01T00:00:00.000Z"],
-        70,
-    )
-    .await;
+    let all = fill(&database, &room, &["2026-01-31T23:59:59.999Z", "2026-02-01T00:00:00.000Z"], 70).await;
     let edited = message(&room, all[1], all[139].next());
     store(&database.messages, event_of(&[edited])).await;
 
@@ -209,14 +156,7 @@ async fn versions_tells_what_is_stored_beyond_one_batch() {
     let mut expected: HashMap<_, _> = all.iter().map(|seq| (*seq, *seq)).collect();
     expected.insert(all[1], all[139].next());
     assert_eq!(found, expected);
-    assert!(
-        database
-            .store
-            .versions(&room, &[])
-            .await
-            .unwrap()
-            .is_empty()
-    );
+    assert!(database.store.versions(&room, &[]).await.unwrap().is_empty());
 }
 
 #[tokio::test]
@@ -237,16 +177,7 @@ async fn a_malformed_item_and_a_missing_table_are_errors_by_kind() {
     let malformed = database.store.message(&room, at).await.unwrap_err();
     assert_eq!(malformed, StoreError::Malformed("version"));
 
-    database
-        .client
-        .delete_table()
-        .table_name(&database.tables.messages)
-        .send()
-        .await
-        .unwrap();
+    database.client.delete_table().table_name(&database.tables.messages).send().await.unwrap();
     let missing = database.store.message(&room, at).await.unwrap_err();
-    assert_eq!(
-        missing,
-        StoreError::Refused("ResourceNotFoundException".to_owned())
-    );
+    assert_eq!(missing, StoreError::Refused("ResourceNotFoundException".to_owned()));
 }

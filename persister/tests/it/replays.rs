@@ -9,9 +9,7 @@ use rts_common::seq::Seq;
 use rts_common::store::{Direction, MessageQuery};
 use serde::Serialize;
 
-use crate::support::{
-    Database, event_of, facts, marks, membership, message, room_record, seq, seq_at, store,
-};
+use crate::support::{Database, event_of, facts, marks, membership, message, room_record, seq, seq_at, store};
 
 /// Cases of each property: every one is some dozens of calls to the stand-in.
 const CASES: u32 = 12;
@@ -31,20 +29,10 @@ fn batches<T: Serialize + Clone>(records: &[T], deliveries: &[Vec<usize>]) -> Ve
     deliveries.iter().map(of).collect()
 }
 
-fn check<T: std::fmt::Debug>(
-    strategy: &impl Strategy<Value = T>,
-    property: &impl AsyncFn(&Database, T),
-) {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
+fn check<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>, property: &impl AsyncFn(&Database, T)) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let database = runtime.block_on(Database::start());
-    let config = ProptestConfig {
-        cases: CASES,
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
+    let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };
     TestRunner::new(config)
         .run(strategy, |value| {
             runtime.block_on(property(&database, value));
@@ -97,22 +85,12 @@ fn room_records(room: &RoomId) -> Vec<RoomRecord> {
         room_record(
             room,
             Some(facts(1)),
-            vec![
-                membership("ann", 1, Some(Role::Owner)),
-                membership("bob", 1, Some(Role::Member)),
-            ],
+            vec![membership("ann", 1, Some(Role::Owner)), membership("bob", 1, Some(Role::Member))],
         ),
         room_record(room, Some(facts(2)), vec![]),
         room_record(room, None, vec![membership("bob", 3, None)]),
         room_record(room, None, vec![membership("bob", 4, Some(Role::Member))]),
-        room_record(
-            room,
-            None,
-            vec![
-                membership("ann", 5, None),
-                membership("bob", 5, Some(Role::Owner)),
-            ],
-        ),
+        room_record(room, None, vec![membership("ann", 5, None), membership("bob", 5, Some(Role::Owner))]),
         marks(room, "ann", 3, 0),
         marks(room, "ann", 2, 9),
         marks(room, "ann", 0, 5),
@@ -130,27 +108,16 @@ fn rooms_end_in_their_last_version_and_marks_at_their_highest() {
             store(&database.rooms, event_of(&batch)).await;
             // At no moment do marks go back.
             if let Some(found) = database.store.room(&room).await.unwrap() {
-                let bob = found
-                    .members
-                    .iter()
-                    .find(|(member, _)| member.user_id.as_str() == "bob");
+                let bob = found.members.iter().find(|(member, _)| member.user_id.as_str() == "bob");
                 let now = bob.map_or(highest, |(_, marks)| *marks);
-                assert!(
-                    now.read_seq >= highest.read_seq && now.delivered_seq >= highest.delivered_seq
-                );
+                assert!(now.read_seq >= highest.read_seq && now.delivered_seq >= highest.delivered_seq);
                 highest = now;
             }
         }
         let found = database.store.room(&room).await.unwrap().unwrap();
         assert_eq!(found.facts, facts(2));
-        let at = |read, delivered| Marks {
-            read_seq: seq(read),
-            delivered_seq: seq(delivered),
-        };
-        let expected = [
-            (membership("ann", 5, None), at(3, 9)),
-            (membership("bob", 5, Some(Role::Owner)), at(8, 7)),
-        ];
+        let at = |read, delivered| Marks { read_seq: seq(read), delivered_seq: seq(delivered) };
+        let expected = [(membership("ann", 5, None), at(3, 9)), (membership("bob", 5, Some(Role::Owner)), at(8, 7))];
         assert_eq!(found.members, expected);
     });
 }

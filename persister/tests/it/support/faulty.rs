@@ -18,9 +18,7 @@ pub(crate) struct FaultyDynamo {
 }
 
 impl FaultyDynamo {
-    pub(crate) async fn start(
-        answer: impl Fn(usize, &str) -> Option<&'static str> + Send + Sync + 'static,
-    ) -> Self {
+    pub(crate) async fn start(answer: impl Fn(usize, &str) -> Option<&'static str> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let calls = Arc::new(AtomicUsize::new(0));
@@ -31,11 +29,7 @@ impl FaultyDynamo {
                 tokio::spawn(serve(stream, counter.clone(), answer.clone()));
             }
         });
-        Self {
-            endpoint,
-            calls,
-            task,
-        }
+        Self { endpoint, calls, task }
     }
 
     /// How many calls have come.
@@ -57,14 +51,8 @@ async fn serve(stream: TcpStream, calls: Arc<AtomicUsize>, answer: Arc<Answer>) 
         let (status, reply) = match answer(number, &body) {
             None => ("200 OK", "{}".to_owned()),
             Some(error) => (
-                if error == "InternalServerError" {
-                    "500 Error"
-                } else {
-                    "400 Bad Request"
-                },
-                format!(
-                    r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{error}","message":"hunter2"}}"#
-                ),
+                if error == "InternalServerError" { "500 Error" } else { "400 Bad Request" },
+                format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{error}","message":"hunter2"}}"#),
             ),
         };
         let reply = format!(

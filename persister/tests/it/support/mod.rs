@@ -2,6 +2,7 @@
 
 mod faulty;
 mod records;
+mod redis;
 mod stand_in;
 
 use std::time::Duration;
@@ -17,6 +18,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::faulty::FaultyDynamo;
 pub(crate) use self::records::*;
+pub(crate) use self::redis::RedisServer;
 pub(crate) use self::stand_in::Database;
 
 /// How the SDK finds an endpoint on this machine.
@@ -63,12 +65,7 @@ pub(crate) fn body(record: &impl Serialize) -> String {
 }
 
 pub(crate) async fn handle(persister: &Persister, event: SqsEvent) -> Vec<String> {
-    identifiers(
-        persister
-            .handle(event, Instant::now() + Duration::from_secs(30))
-            .await
-            .unwrap(),
-    )
+    identifiers(persister.handle(event, Instant::now() + Duration::from_secs(30)).await.unwrap())
 }
 
 /// Hands over a batch of which all has to be stored.
@@ -77,9 +74,5 @@ pub(crate) async fn store(persister: &Persister, event: SqsEvent) {
 }
 
 pub(crate) fn identifiers(response: SqsBatchResponse) -> Vec<String> {
-    response
-        .batch_item_failures
-        .into_iter()
-        .map(|failure| failure.item_identifier)
-        .collect()
+    response.batch_item_failures.into_iter().map(|failure| failure.item_identifier).collect()
 }

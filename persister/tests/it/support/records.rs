@@ -71,57 +71,22 @@ pub(crate) fn membership(name: &str, version: u64, role: Option<Role>) -> Member
     }
 }
 
-pub(crate) fn room_record(
-    room: &RoomId,
-    facts: Option<RoomFacts>,
-    members: Vec<Membership>,
-) -> RoomRecord {
+pub(crate) fn room_record(room: &RoomId, facts: Option<RoomFacts>, members: Vec<Membership>) -> RoomRecord {
     let version = facts.as_ref().map(|facts| facts.version);
-    let version = members
-        .iter()
-        .map(|member| member.version)
-        .chain(version)
-        .max();
+    let version = members.iter().map(|member| member.version).chain(version).max();
     let version = version.unwrap_or(Seq::ZERO);
-    let change = RoomChange::Room {
-        room_id: room.clone(),
-        version,
-        facts,
-        members,
-    };
-    RoomRecord {
-        v: FORMAT,
-        org: org(),
-        change,
-    }
+    let change = RoomChange::Room { room_id: room.clone(), version, facts, members };
+    RoomRecord { v: FORMAT, org: org(), change }
 }
 
 pub(crate) fn marks(room: &RoomId, name: &str, read: u64, delivered: u64) -> RoomRecord {
-    let marks = Marks {
-        read_seq: seq(read),
-        delivered_seq: seq(delivered),
-    };
-    let change = RoomChange::Marks {
-        room_id: room.clone(),
-        user_id: user(name),
-        marks,
-    };
-    RoomRecord {
-        v: FORMAT,
-        org: org(),
-        change,
-    }
+    let marks = Marks { read_seq: seq(read), delivered_seq: seq(delivered) };
+    let change = RoomChange::Marks { room_id: room.clone(), user_id: user(name), marks };
+    RoomRecord { v: FORMAT, org: org(), change }
 }
 
 pub(crate) fn profile(name: &str, version: u64) -> RoomRecord {
-    let change = RoomChange::Profile {
-        user_id: user(name),
-        display_name: format!("{name} {version}"),
-        version: seq(version),
-    };
-    RoomRecord {
-        v: FORMAT,
-        org: org(),
-        change,
-    }
+    let change =
+        RoomChange::Profile { user_id: user(name), display_name: format!("{name} {version}"), version: seq(version) };
+    RoomRecord { v: FORMAT, org: org(), change }
 }

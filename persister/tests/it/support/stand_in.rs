@@ -9,8 +9,8 @@ use std::time::{Duration, Instant};
 
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::types::{
-    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection,
-    ProjectionType, ScalarAttributeType,
+    AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, KeyType, Projection, ProjectionType,
+    ScalarAttributeType,
 };
 use rts_common::ids::RoomId;
 use rts_common::store::schema::{messages, rooms};
@@ -39,13 +39,8 @@ impl StandIn {
     }
 
     fn start() -> Self {
-        let port = TcpListener::bind("127.0.0.1:0")
-            .unwrap()
-            .local_addr()
-            .unwrap()
-            .port();
-        let venv =
-            std::env::var_os("RTS_AWS_VENV").expect("RTS_AWS_VENV names the stand-in's venv");
+        let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+        let venv = std::env::var_os("RTS_AWS_VENV").expect("RTS_AWS_VENV names the stand-in's venv");
         let endpoint = format!("http://127.0.0.1:{port}");
         let mut process = Command::new(PathBuf::from(venv).join("bin/ministack"))
             .env("GATEWAY_PORT", port.to_string())
@@ -59,10 +54,7 @@ impl StandIn {
             .expect("the stand-in starts");
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(
-                process.try_wait().unwrap().is_none(),
-                "the stand-in ended at once"
-            );
+            assert!(process.try_wait().unwrap().is_none(), "the stand-in ended at once");
             assert!(Instant::now() < deadline, "the stand-in does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -143,26 +135,14 @@ async fn create_tables(client: &Client, tables: &Tables) {
         .key_schema(key(messages::ROOM_MONTH, KeyType::Hash))
         .key_schema(key(messages::SEQ, KeyType::Range));
     for table in [rooms, messages] {
-        table
-            .billing_mode(BillingMode::PayPerRequest)
-            .send()
-            .await
-            .unwrap();
+        table.billing_mode(BillingMode::PayPerRequest).send().await.unwrap();
     }
 }
 
 fn key(name: &str, kind: KeyType) -> KeySchemaElement {
-    KeySchemaElement::builder()
-        .attribute_name(name)
-        .key_type(kind)
-        .build()
-        .unwrap()
+    KeySchemaElement::builder().attribute_name(name).key_type(kind).build().unwrap()
 }
 
 fn attribute(name: &str, kind: ScalarAttributeType) -> AttributeDefinition {
-    AttributeDefinition::builder()
-        .attribute_name(name)
-        .attribute_type(kind)
-        .build()
-        .unwrap()
+    AttributeDefinition::builder().attribute_name(name).attribute_type(kind).build().unwrap()
 }

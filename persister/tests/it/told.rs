@@ -1,0 +1,82 @@
+//! What Redis is told once records are stored, and that it need not be there.
+
+use std::time::Duration;
+
+use rts_common::ids::{Person, RoomId};
+use rts_common::redis::RedisServers;
+use rts_common::redis::keys::{self, Partition};
+use rts_common::room::Role;
+use rts_common::store::Tables;
+use rts_common::store::writer::Writer;
+use rts_persister::{Notifier, Persister, Queue};
+use tokio::time::Instant;
+
+use crate::support::{
+    FaultyDynamo, RedisServer, event_of, facts, handle, membership, message, org, room_record, sdk_config, seq, store,
+    user,
+};
+
+fn persister(queue: Queue, dynamo: &FaultyDynamo, redis: &RedisServers) -> Persister {
+    let writer = Writer::connect(&sdk_config(&dynamo.endpoint), Tables::default());
+    Persister::new(queue, writer, Notifier::new(Some(redis)).unwrap())
+}
+
+#[tokio::test]
+async fn what_is_stored_leaves_the_unstored_index_and_its_sender_is_told() {
+    let redis = RedisServer::start().await;
+    let dynamo = FaultyDynamo::start(|_, body| body.contains("version 3").then_some("ValidationException")).await;
+    let room = RoomId::new_group();
+    let unstored = Partition::of_room(&room).unstored();
+    let ann = Person { org: org(), user: user("ann") };
+
+    let mut talk = redis.talk().await;
+    for version in 1..=3 {
+        let _ = talk.say(&format!("ZADD {unstored} {version} m:{room}:{version}:{version}")).await;
+    }
+    let _ = talk.say(&format!("ZADD {unstored} 4 m:{room}:1:4")).await;
+    let mut sender = redis.talk().await;
+    let _ = sender.say(&format!("SSUBSCRIBE {}", keys::person_channel(&ann))).await;
+
+    let persister = persister(Queue::Messages, &dynamo, &redis.servers());
+    let of = |at, version| message(&room, seq(at), seq(version));
+    let batch = event_of(&[of(1, 1), of(2, 2), of(1, 4), of(3, 3)]);
+    assert_eq!(handle(&persister, batch).await, ["id-3"]);
+
+    // The notice: its kind, the room, the origin, and the messages.
+    for line in ["s", room.as_str(), "n1", "1,2"] {
+        sender.wait_for(line).await;
+    }
+    assert_eq!(talk.say(&format!("ZCARD {unstored}")).await, ":1");
+    assert_eq!(talk.say(&format!("ZSCORE {unstored} m:{room}:3:3")).await, "$1");
+}
+
+#[tokio::test]
+async fn a_stored_change_of_a_room_leaves_the_unstored_index() {
+    let redis = RedisServer::start().await;
+    let dynamo = FaultyDynamo::start(|_, _| None).await;
+    let room = RoomId::new_group();
+    let unstored = Partition::of_room(&room).unstored();
+    let mut talk = redis.talk().await;
+    let _ = talk.say(&format!("ZADD {unstored} 7 r:{room}:7")).await;
+
+    let persister = persister(Queue::Rooms, &dynamo, &redis.servers());
+    let change = room_record(&room, Some(facts(7)), vec![membership("ann", 7, Some(Role::Owner))]);
+    store(&persister, event_of(&[change])).await;
+    assert_eq!(talk.say(&format!("ZCARD {unstored}")).await, ":0");
+}
+
+#[tokio::test]
+async fn a_redis_that_is_down_fails_no_batch_and_costs_only_the_first_its_time() {
+    let gone = RedisServer::start().await;
+    let servers = gone.servers();
+    drop(gone);
+    let dynamo = FaultyDynamo::start(|_, _| None).await;
+    let persister = persister(Queue::Messages, &dynamo, &servers);
+    let room = RoomId::new_group();
+    store(&persister, event_of(&[message(&room, seq(1), seq(1))])).await;
+    let begun = Instant::now();
+    for at in 2..12 {
+        store(&persister, event_of(&[message(&room, seq(at), seq(at))])).await;
+    }
+    assert!(begun.elapsed() < Duration::from_secs(1));
+}
