@@ -10,12 +10,14 @@ use futures_util::future::join;
 use rts_common::ids::RoomId;
 use rts_common::record::{MessageRecord, RoomRecord};
 use rts_common::redis::{Redis, RedisFailure, RedisServers, stored};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::record::Record;
 
 /// The most that telling may cost one batch.
 const DEADLINE: Duration = Duration::from_secs(1);
+/// Of a question whether it is there at all.
+const PING_DEADLINE: Duration = Duration::from_millis(250);
 /// How long Redis is left alone after it did not answer: a dead one costs one batch in many its
 /// deadline, not each.
 const REST: Duration = Duration::from_secs(10);
@@ -60,6 +62,8 @@ impl Notifier {
         let failure = match timeout_at(until, tell(redis, records)).await {
             Ok(None) => return Told::All,
             Ok(Some(failure)) => failure,
+            // Much to tell is no sign of a dead Redis.
+            Err(_) if answers(redis).await => RedisFailure::Unexpected("not done in time".to_owned()),
             Err(_) => RedisFailure::Unavailable("no answer in time".to_owned()),
         };
         if matches!(failure, RedisFailure::Unavailable(_)) {
@@ -68,6 +72,10 @@ impl Notifier {
         tracing::warn!(error = %failure, "what is stored could not be told to Redis");
         Told::Failed
     }
+}
+
+async fn answers(redis: &Redis) -> bool {
+    matches!(timeout(PING_DEADLINE, redis.ping()).await, Ok(Ok(())))
 }
 
 /// Rooms at once, the records of one in their order; returns a failure, if there was any.

@@ -120,4 +120,15 @@ mod tests {
         }
         assert_eq!(Record::parse(Queue::Rooms, Some(&body)).unwrap_err().kind(), "malformed");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_it_panic(text in "\\PC{0,80}", at in 0..400_usize, with in 0..128_u8) {
+            let _ = Record::parse(Queue::Rooms, Some(&text));
+            let mut body = serde_json::to_string(&message("r", 5, 7)).unwrap().into_bytes();
+            let at = at % body.len();
+            body[at] = with;
+            let _ = Record::parse(Queue::Messages, std::str::from_utf8(&body).ok());
+        }
+    }
 }
