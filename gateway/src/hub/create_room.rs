@@ -133,10 +133,10 @@ async fn make(hub: &Hub, caller: &Caller, new: NewRoom<'_>) -> Result<Answer<Res
         .map(|(user, _, _)| (user.clone(), version, true))
         .collect();
     let ticket = journal_room(place, &caller.person.org, change);
-    hub.parts
-        .rooms
-        .list_room(&caller.person.org, new.room_id, &listed)
-        .await?;
+    // The room is there whatever comes of this: the Lambda lists it again after it stored it.
+    if let Err(error) = hub.parts.rooms.list_room(&caller.person.org, new.room_id, &listed).await {
+        tracing::warn!(room = %new.room_id, %error, "lists of rooms will follow later");
+    }
     let room = hub
         .parts
         .rooms

@@ -327,3 +327,6 @@ impl UpdateBody {
         snapshot::parse(room_id, &self.meta, &self.members, &self.marks)
     }
 }
+
+#[cfg(test)]
+mod tests;
