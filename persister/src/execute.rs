@@ -69,7 +69,7 @@ impl Outcome {
 async fn write(writer: &Writer, planned: &Planned, until: Instant) -> (Result<Written, StoreError>, u32) {
     let mut retries = 0;
     loop {
-        let attempt = timeout_at(until, planned.write.apply(writer)).await;
+        let attempt = timeout_at(until, Box::pin(planned.write.apply(writer))).await;
         let failure = match attempt.unwrap_or(Err(StoreError::Unavailable)) {
             Ok(written) => return (Ok(written), retries),
             Err(failure) => failure,

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use aws_lambda_events::sqs::SqsEvent;
+use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent};
+use futures_util::future::LocalBoxFuture;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use rts_common::config::Environment;
 use rts_common::redis::RedisServers;
@@ -29,10 +30,15 @@ pub async fn run(queue: Queue) -> Result<(), Error> {
     }
 
     announce_shutdown(queue).await;
-    lambda_runtime::run(service_fn(async |event: LambdaEvent<SqsEvent>| {
-        persister.handle(event.payload, deadline(event.context.deadline)).await.map_err(Error::from)
-    }))
-    .await
+    let persister = &persister;
+    let serving = lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
+        let deadline = deadline(event.context.deadline);
+        // Boxed, as is the whole: futures within futures outgrow the compiler's limits.
+        let handled: LocalBoxFuture<'_, Result<SqsBatchResponse, Error>> =
+            Box::pin(async move { Ok(persister.handle(event.payload, deadline).await?) });
+        handled
+    }));
+    Box::pin(serving).await
 }
 
 /// Says in the log when the platform ends an environment. There is nothing to flush then: a batch is

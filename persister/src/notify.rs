@@ -59,7 +59,7 @@ impl Notifier {
             return Told::Resting;
         }
         let until = until.min(Instant::now() + DEADLINE);
-        let failure = match timeout_at(until, tell(redis, records)).await {
+        let failure = match timeout_at(until, Box::pin(tell(redis, records))).await {
             Ok(None) => return Told::All,
             Ok(Some(failure)) => failure,
             // Much to tell is no sign of a dead Redis.

@@ -43,11 +43,12 @@ async fn endless_throttling_ends_before_the_deadline_and_reports_every_record() 
 
 #[tokio::test]
 async fn an_invocation_without_time_left_reports_every_record() {
-    let dynamo = FaultyDynamo::start(|_, _| None).await;
+    let dynamo = FaultyDynamo::start(|_, _| Some("ThrottlingException")).await;
     let persister = persister(Queue::Messages, &dynamo.endpoint, &Tables::default());
     let batch = event_of(&[message(&RoomId::new_group(), seq(1), seq(1))]);
     let response = persister.handle(batch, Instant::now()).await.unwrap();
     assert_eq!(identifiers(response), ["id-0"]);
+    assert!(dynamo.calls() <= 1);
 }
 
 #[tokio::test]
