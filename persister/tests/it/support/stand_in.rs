@@ -40,9 +40,8 @@ impl StandIn {
 
     fn start() -> Self {
         let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
-        let venv = std::env::var_os("RTS_AWS_VENV").expect("RTS_AWS_VENV names the stand-in's venv");
         let endpoint = format!("http://127.0.0.1:{port}");
-        let mut process = Command::new(PathBuf::from(venv).join("bin/ministack"))
+        let mut process = Command::new(venv().join("bin/ministack"))
             .env("GATEWAY_PORT", port.to_string())
             .env("BIND_HOST", "127.0.0.1")
             .env("AWS_ENDPOINT_URL", &endpoint)
@@ -60,6 +59,18 @@ impl StandIn {
         }
         Self { process, endpoint }
     }
+}
+
+/// The stand-in's Python environment: `RTS_AWS_VENV`, or the one that the local run has made.
+fn venv() -> PathBuf {
+    if let Some(venv) = std::env::var_os("RTS_AWS_VENV") {
+        return venv.into();
+    }
+    let made = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../.local/python");
+    let mut found = std::fs::read_dir(&made).into_iter().flatten().flatten().map(|it| it.path());
+    found
+        .find(|path| path.join("complete").exists() && path.join("bin/ministack").exists())
+        .expect("`cargo local test` makes the stand-in's Python environment; RTS_AWS_VENV names another")
 }
 
 impl Drop for StandIn {
