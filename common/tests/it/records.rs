@@ -9,24 +9,11 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
-const MESSAGES: [&str; 4] = [
-    "message-new",
-    "message-full",
-    "message-edited",
-    "message-deleted",
-];
-const ROOMS: [&str; 5] = [
-    "room-created",
-    "room-direct",
-    "room-members",
-    "marks",
-    "profile",
-];
+const MESSAGES: [&str; 4] = ["message-new", "message-full", "message-edited", "message-deleted"];
+const ROOMS: [&str; 5] = ["room-created", "room-direct", "room-members", "marks", "profile"];
 
 fn fixture(name: &str) -> String {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("tests/fixtures/records")
-        .join(format!("{name}.json"));
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/records").join(format!("{name}.json"));
     std::fs::read_to_string(path).expect(name)
 }
 
@@ -35,16 +22,10 @@ fn stable<T: DeserializeOwned + Serialize + PartialEq + std::fmt::Debug>(name: &
     let text = fixture(name);
     let record: T = serde_json::from_str(&text).expect(name);
     let written = serde_json::to_string(&record).expect(name);
-    let (expected, found): (Value, Value) = (
-        serde_json::from_str(&text).expect(name),
-        serde_json::from_str(&written).expect(name),
-    );
+    let (expected, found): (Value, Value) =
+        (serde_json::from_str(&text).expect(name), serde_json::from_str(&written).expect(name));
     assert_eq!(found, expected, "{name}");
-    assert_eq!(
-        serde_json::from_str::<T>(&written).expect(name),
-        record,
-        "{name}"
-    );
+    assert_eq!(serde_json::from_str::<T>(&written).expect(name), record, "{name}");
     record
 }
 
@@ -53,19 +34,9 @@ fn every_fixture_has_its_test() {
     let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/records");
     let mut found: Vec<_> = std::fs::read_dir(folder)
         .expect("the fixtures are there")
-        .map(|entry| {
-            entry
-                .expect("a fixture")
-                .file_name()
-                .to_string_lossy()
-                .into_owned()
-        })
+        .map(|entry| entry.expect("a fixture").file_name().to_string_lossy().into_owned())
         .collect();
-    let mut known: Vec<_> = MESSAGES
-        .iter()
-        .chain(&ROOMS)
-        .map(|name| format!("{name}.json"))
-        .collect();
+    let mut known: Vec<_> = MESSAGES.iter().chain(&ROOMS).map(|name| format!("{name}.json")).collect();
     found.sort();
     known.sort();
     assert_eq!(found, known);

@@ -3,7 +3,5 @@
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let queue = rts_persister::Queue::Messages;
-    rts_persister::lambda::run(queue)
-        .await
-        .map_err(anyhow::Error::from_boxed)
+    rts_persister::lambda::run(queue).await.map_err(anyhow::Error::from_boxed)
 }
