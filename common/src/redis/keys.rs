@@ -65,7 +65,7 @@ impl Partition {
     }
 }
 
-/// The base key of a room, KEYS[1] of its scripts: `:meta`, `:members`, `:marks`, `:stream`,
+/// The base key of a room, `KEYS[1]` of its scripts: `:meta`, `:members`, `:marks`, `:stream`,
 /// `:pending`, `:changed`, `:deleted`, `:late` and `:sent:<day>` follow it there.
 pub fn room(room: &RoomId) -> String {
     format!("rts:{{{}}}:room:{room}", Partition::of_room(room).tag())

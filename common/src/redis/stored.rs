@@ -2,6 +2,8 @@
 //! meanwhile learns what it missed, and the senders' nodes are told. Best effort: the reconciler
 //! finds what is left.
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use crate::ids::{NodeId, Person, RoomId};
 use crate::record::{MessageRecord, RoomChange, RoomRecord};
 use crate::room::{Membership, Role};
@@ -9,13 +11,12 @@ use crate::seq::Seq;
 
 use super::{Redis, RedisFailure, keys, scripts};
 
+/// Lists of rooms merged at once after one change.
+const PEOPLE_AT_ONCE: usize = 32;
+
 /// Tells that messages of one room are stored: the unstored index first, then each sender.
 /// All records must be of the same room.
-pub async fn messages(
-    redis: &Redis,
-    room: &RoomId,
-    records: &[&MessageRecord],
-) -> Result<(), RedisFailure> {
+pub async fn messages(redis: &Redis, room: &RoomId, records: &[&MessageRecord]) -> Result<(), RedisFailure> {
     let mut arguments = Vec::with_capacity(records.len() * 5);
     for record in records {
         let message = &record.message;
@@ -28,19 +29,11 @@ pub async fn messages(
         ]);
     }
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    redis
-        .run(&scripts::STORED_MESSAGES, &keys::room(room), &arguments)
-        .await?;
+    redis.run(&scripts::STORED_MESSAGES, &keys::room(room), &arguments).await?;
     for (sender, origin, seqs) in by_sender(records) {
-        let notice = StoredNotice {
-            room: room.clone(),
-            origin,
-            seqs,
-        };
+        let notice = StoredNotice { room: room.clone(), origin, seqs };
         let mut publish = redis::cmd("SPUBLISH");
-        publish
-            .arg(keys::person_channel(&sender))
-            .arg(notice.encode());
+        publish.arg(keys::person_channel(&sender)).arg(notice.encode());
         redis.command("publish_stored", &publish).await?;
     }
     Ok(())
@@ -49,19 +42,10 @@ pub async fn messages(
 fn by_sender(records: &[&MessageRecord]) -> Vec<(Person, NodeId, Vec<Seq>)> {
     let mut groups: Vec<(Person, NodeId, Vec<Seq>)> = Vec::new();
     // Only the message itself is told to be stored; its later changes are not.
-    for record in records
-        .iter()
-        .filter(|record| record.message.seq == record.message.version)
-    {
-        let sender = Person {
-            org: record.org.clone(),
-            user: record.message.content.sender_id.clone(),
-        };
+    for record in records.iter().filter(|record| record.message.seq == record.message.version) {
+        let sender = Person { org: record.org.clone(), user: record.message.content.sender_id.clone() };
         let seq = record.message.seq;
-        match groups
-            .iter_mut()
-            .find(|(who, origin, _)| *who == sender && *origin == record.origin)
-        {
+        match groups.iter_mut().find(|(who, origin, _)| *who == sender && *origin == record.origin) {
             Some((_, _, seqs)) => seqs.push(seq),
             None => groups.push((sender, record.origin.clone(), vec![seq])),
         }
@@ -92,11 +76,7 @@ impl StoredNotice {
         let mut lines = text.splitn(3, '\n');
         let room = RoomId::parse(lines.next()?).ok()?;
         let origin = NodeId::parse(lines.next()?).ok()?;
-        let seqs = lines
-            .next()?
-            .split(',')
-            .map(Seq::parse)
-            .collect::<Option<_>>()?;
+        let seqs = lines.next()?.split(',').map(Seq::parse).collect::<Option<_>>()?;
         Some(Self { room, origin, seqs })
     }
 }
@@ -106,32 +86,18 @@ impl StoredNotice {
 pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure> {
     match &record.change {
         RoomChange::Profile { .. } => Ok(()),
-        RoomChange::Marks {
-            room_id,
-            user_id,
-            marks,
-        } => {
+        RoomChange::Marks { room_id, user_id, marks } => {
             let (read, delivered) = (marks.read_seq.to_string(), marks.delivered_seq.to_string());
             let arguments = ["0", "", "", "", "0", user_id.as_str(), &read, &delivered];
-            redis
-                .run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments)
-                .await
-                .map(drop)
+            redis.run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments).await.map(drop)
         }
-        RoomChange::Room {
-            room_id,
-            version,
-            facts,
-            members,
-        } => {
+        RoomChange::Room { room_id, version, facts, members } => {
             let mut arguments = vec![version.to_string()];
             match facts {
                 Some(facts) => arguments.extend([
                     facts.version.to_string(),
                     facts.name.clone().unwrap_or_default(),
-                    facts
-                        .archived_at
-                        .map_or_else(|| "0".to_owned(), |at| at.millis().to_string()),
+                    facts.archived_at.map_or_else(|| "0".to_owned(), |at| at.millis().to_string()),
                 ]),
                 None => arguments.extend([String::new(), String::new(), String::new()]),
             }
@@ -140,22 +106,13 @@ pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure
                 arguments.extend([member.user_id.to_string(), member_value(member)]);
             }
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            redis
-                .run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments)
-                .await?;
-            for member in members {
-                let person = Person {
-                    org: record.org.clone(),
-                    user: member.user_id.clone(),
-                };
-                merge_rooms(
-                    redis,
-                    &person,
-                    RoomList::Change,
-                    &[(room_id, member.version, member.role.is_some())],
-                )
-                .await?;
-            }
+            redis.run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments).await?;
+            let merges = members.iter().map(async |member| {
+                let person = Person { org: record.org.clone(), user: member.user_id.clone() };
+                let room = [(room_id, member.version, member.role.is_some())];
+                merge_rooms(redis, &person, RoomList::Change, &room).await
+            });
+            stream::iter(merges).buffer_unordered(PEOPLE_AT_ONCE).try_collect::<()>().await?;
             Ok(())
         }
     }
@@ -177,22 +134,12 @@ pub async fn merge_rooms(
     mode: RoomList,
     rooms: &[(&RoomId, Seq, bool)],
 ) -> Result<(), RedisFailure> {
-    let versions: Vec<String> = rooms
-        .iter()
-        .map(|(_, version, _)| version.to_string())
-        .collect();
-    let mut arguments = vec![if mode == RoomList::Load {
-        "load"
-    } else {
-        "change"
-    }];
+    let versions: Vec<String> = rooms.iter().map(|(_, version, _)| version.to_string()).collect();
+    let mut arguments = vec![if mode == RoomList::Load { "load" } else { "change" }];
     for ((room, _, member), version) in rooms.iter().zip(&versions) {
         arguments.extend([room.as_str(), version, if *member { "1" } else { "0" }]);
     }
-    redis
-        .run(&scripts::USER_ROOMS, &keys::person(person), &arguments)
-        .await
-        .map(drop)
+    redis.run(&scripts::USER_ROOMS, &keys::person(person), &arguments).await.map(drop)
 }
 
 /// A membership as a room's members hash holds it: `role version joinedSeq name`.
@@ -202,10 +149,7 @@ pub fn member_value(member: &Membership) -> String {
         Some(Role::Member) => 'm',
         None => 'x',
     };
-    format!(
-        "{role} {} {} {}",
-        member.version, member.joined_seq, member.display_name
-    )
+    format!("{role} {} {} {}", member.version, member.joined_seq, member.display_name)
 }
 
 /// Reads a [`member_value`].
@@ -220,11 +164,5 @@ pub fn parse_member(user_id: &crate::ids::UserId, value: &str) -> Option<Members
     let version = Seq::parse(parts.next()?)?;
     let joined_seq = Seq::parse(parts.next()?)?;
     let display_name = parts.next()?.to_owned();
-    Some(Membership {
-        user_id: user_id.clone(),
-        display_name,
-        role,
-        version,
-        joined_seq,
-    })
+    Some(Membership { user_id: user_id.clone(), display_name, role, version, joined_seq })
 }
