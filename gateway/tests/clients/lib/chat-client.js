@@ -1,0 +1,139 @@
+// One connection of a user through a stock SignalR client, which notes everything it hears.
+
+import { CLIENTS } from "./signalr.js";
+import { until, within } from "./wait.js";
+
+/** Sequenced events of a room. */
+export const ROOM_EVENTS = ["MessageCreated", "MessageEdited", "MessageDeleted", "ReactionChanged", "RoomUpdated"];
+const OTHER_EVENTS = ["RoomAdded", "RoomRemoved", "ReceiptsUpdated", "MessagesStored", "Typing", "PresenceChanged"];
+const CALL_DEADLINE_MS = 20_000;
+
+/** A call that the hub refused. */
+export class HubError extends Error {
+  constructor(code, sentence) {
+    super(`${code}: ${sentence}`);
+    this.code = code;
+    this.sentence = sentence;
+    const wait = /retryAfterMs=(\d+)$/.exec(sentence);
+    this.retryAfterMs = wait ? Number(wait[1]) : undefined;
+  }
+
+  /** From what a stock client rejects with; any other failure is returned as it is. */
+  static from(error, method) {
+    const text = String(error?.message ?? error);
+    const start = `An unexpected error occurred invoking '${method}' on the server. HubException: `;
+    const found = text.startsWith(start) && /^([a-zA-Z]+): (.+)$/s.exec(text.slice(start.length));
+    return found ? new HubError(found[1], found[2]) : error;
+  }
+}
+
+/** A user's connection. */
+export class ChatClient {
+  /**
+   * @param {object} options
+   * @param {string} options.url of the hub
+   * @param {() => string} options.token makes a token for each connection
+   * @param {string} options.user the user's id
+   * @param {10 | 5} [options.version] of the stock client
+   * @param {object | number[]} [options.reconnect] policy of the stock client's automatic reconnect; without it there is none
+   */
+  constructor({ url, token, user, version = 10, reconnect, transport }) {
+    const signalr = CLIENTS.get(version);
+    this.user = user;
+    this.version = version;
+    /** Sequenced events by room, in the order heard. */
+    this.rooms = new Map();
+    /** All other events, with their `type`. */
+    this.notices = [];
+    this.closed = undefined;
+    this.reconnects = 0;
+    this.listener = undefined;
+    const builder = new signalr.HubConnectionBuilder()
+      .withUrl(url, { accessTokenFactory: token, transport: transport ?? signalr.HttpTransportType.WebSockets })
+      .configureLogging(signalr.LogLevel.None);
+    if (reconnect) builder.withAutomaticReconnect(reconnect);
+    this.connection = builder.build();
+    this.#listen();
+  }
+
+  #listen() {
+    for (const type of ROOM_EVENTS) {
+      this.connection.on(type, (event) => {
+        const noted = { type, ...event };
+        this.events(event.roomId).push(noted);
+        this.listener?.onRoomEvent?.(noted);
+      });
+    }
+    for (const type of OTHER_EVENTS) {
+      this.connection.on(type, (event) => {
+        const noted = { type, ...event };
+        this.notices.push(noted);
+        this.listener?.onNotice?.(noted);
+      });
+    }
+    this.connection.onclose((error) => {
+      this.closed = { error };
+      this.listener?.onClosed?.(error);
+    });
+    this.connection.onreconnecting((error) => this.listener?.onReconnecting?.(error));
+    this.connection.onreconnected(() => {
+      this.reconnects += 1;
+      this.listener?.onReconnected?.();
+    });
+  }
+
+  /** Connects. */
+  async start() {
+    await within(this.connection.start(), `start of ${this.user}`, CALL_DEADLINE_MS);
+    this.closed = undefined;
+    return this;
+  }
+
+  /** Says goodbye. */
+  async stop() {
+    await within(this.connection.stop(), `stop of ${this.user}`, CALL_DEADLINE_MS);
+  }
+
+  get connected() {
+    return this.connection.state === "Connected";
+  }
+
+  /** Sequenced events of a room, as heard. */
+  events(roomId) {
+    let events = this.rooms.get(roomId);
+    if (!events) this.rooms.set(roomId, (events = []));
+    return events;
+  }
+
+  /** Calls a method; rejects with a {@link HubError} where the hub refused. */
+  async call(method, ...args) {
+    try {
+      return await within(this.connection.invoke(method, ...args), `${method} of ${this.user}`, CALL_DEADLINE_MS);
+    } catch (error) {
+      throw HubError.from(error, method);
+    }
+  }
+
+  /** What a call is refused with; fails if it succeeds. */
+  async refusal(method, ...args) {
+    let answer;
+    try {
+      answer = await this.call(method, ...args);
+    } catch (error) {
+      return error;
+    }
+    throw new Error(`${method} ${JSON.stringify(args)} succeeded with ${JSON.stringify(answer)}`);
+  }
+
+  /** Waits for a notice. */
+  async notice(type, matches = () => true, deadlineMs = 10_000) {
+    const found = () => this.notices.find((notice) => notice.type === type && matches(notice));
+    return until(found, `${type} for ${this.user}`, deadlineMs);
+  }
+
+  /** Waits for a sequenced event of a room. */
+  async event(roomId, type, matches = () => true, deadlineMs = 10_000) {
+    const found = () => this.events(roomId).find((event) => event.type === type && matches(event));
+    return until(found, `${type} in ${roomId} for ${this.user}`, deadlineMs);
+  }
+}

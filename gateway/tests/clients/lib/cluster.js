@@ -1,0 +1,162 @@
+// A cluster of one's own, on free ports: the fixture of `cargo local`, driven by lines on its standard input.
+
+import { spawn } from "node:child_process";
+import { existsSync, statSync } from "node:fs";
+import { connect as connectSocket } from "node:net";
+import { join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
+
+import { ChatClient } from "./chat-client.js";
+import { Dynamo } from "./dynamo.js";
+import { userToken } from "./token.js";
+import { until, within } from "./wait.js";
+
+const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
+/** Building may be part of a start. */
+const START_MS = 170_000;
+const COMMAND_MS = 70_000;
+const HUB = "/hubs/chat";
+
+/** The program: the one that `RTS_LOCAL` names, or the newest that was built. */
+function program() {
+  if (process.env.RTS_LOCAL) return process.env.RTS_LOCAL;
+  const target = process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, "target");
+  const built = ["local", "release", "debug"].map((profile) => join(target, profile, "rts-local")).filter(existsSync);
+  if (built.length === 0) throw new Error("rts-local is not built: run `cargo local test`, or name it in RTS_LOCAL");
+  return built.sort((one, other) => statSync(other).mtimeMs - statSync(one).mtimeMs)[0];
+}
+
+/** A running cluster. */
+export class Cluster {
+  #process;
+  #answers = [];
+
+  /**
+   * Starts a cluster and waits until it is ready.
+   * @param {string[]} options of `rts-local fixture`
+   */
+  static async start(options = []) {
+    const cluster = new Cluster();
+    try {
+      await cluster.#start(options);
+    } catch (error) {
+      cluster.#process?.kill("SIGTERM");
+      throw error;
+    }
+    return cluster;
+  }
+
+  async #start(options) {
+    this.#process = spawn(program(), ["fixture", ...options], { stdio: ["pipe", "pipe", "inherit"] });
+    this.exited = new Promise((resolve) => this.#process.once("exit", resolve));
+    const lines = createInterface({ input: this.#process.stdout });
+    lines.on("line", (line) => this.#answers.shift()?.resolve(line));
+    void this.exited.then((code) => {
+      for (const { reject } of this.#answers.splice(0)) reject(new Error(`the fixture ended with ${code}`));
+    });
+    this.#process.stdin.on("error", () => {});
+    this.info = JSON.parse(await within(this.#answer(), "the cluster's start", START_MS));
+    this.jwt = this.info.jwt;
+    const { endpoint, region, accessKeyId, secretAccessKey, outputs } = this.info.aws;
+    const tables = { rooms: outputs.roomsTableName, messages: outputs.messagesTableName };
+    this.dynamo = new Dynamo({ endpoint, region, accessKeyId, secretAccessKey, tables });
+  }
+
+  #answer() {
+    return new Promise((resolve, reject) => this.#answers.push({ resolve, reject }));
+  }
+
+  /** Gives the fixture a command, such as `kill gateway-1`, and returns its answer. */
+  async command(line) {
+    const answer = this.#answer();
+    this.#process.stdin.write(`${line}\n`);
+    const result = JSON.parse(await within(answer, line, COMMAND_MS));
+    if (result.error !== undefined) throw new Error(`${line}: ${result.error}`);
+    return result;
+  }
+
+  /** Stops everything. */
+  async stop() {
+    this.#process.stdin.end();
+    await within(this.exited, "the cluster's end", COMMAND_MS).catch(() => this.#process.kill("SIGKILL"));
+  }
+
+  /** The hub behind the balancer, or of one node. */
+  hubUrl(node) {
+    return `${node === undefined ? this.info.balancer : this.info.gateways[node]}${HUB}`;
+  }
+
+  /** A token; fields as of {@link userToken}. */
+  token(claims) {
+    return userToken(this.jwt, claims);
+  }
+
+  /**
+   * Connects a user, so that all that happens from now on reaches it.
+   * @param {object} [options] `node` (else through the balancer), `version`, `org`, `name`, `ttlSeconds`, `reconnect`
+   */
+  async connect(user, { node, org, name, ttlSeconds, ...options } = {}) {
+    const claims = { sub: user, org, name, ttlSeconds };
+    const url = this.hubUrl(node);
+    const client = await new ChatClient({ url, user, token: () => this.token(claims), ...options }).start();
+    // The first answer comes after the node has begun to listen for the user.
+    await client.call("ListRooms", { limit: 1 });
+    return client;
+  }
+
+  /** Connects two users through the balancer until they are on different nodes. */
+  async connectApart([one, other], [versionOfOne, versionOfOther]) {
+    const before = await this.connections();
+    const first = await this.connect(one, { version: versionOfOne });
+    const nodeOfFirst = await this.#risen(before);
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      const since = await this.connections();
+      const second = await this.connect(other, { version: versionOfOther });
+      if ((await this.#risen(since)) !== nodeOfFirst) return [first, second];
+      await second.stop();
+      await until(async () => sum(await this.connections()) === sum(since), "a connection is gone");
+    }
+    throw new Error("the balancer puts everyone on one node");
+  }
+
+  async #risen(before) {
+    return until(async () => {
+      const now = await this.connections();
+      const node = now.findIndex((count, index) => count > before[index]);
+      return node >= 0 && { node };
+    }, "a connection is counted").then(({ node }) => node);
+  }
+
+  /** Connections of each node, as its metrics count them. */
+  connections() {
+    return Promise.all(this.info.admins.map((_, node) => this.metric(node, "rts_connections")));
+  }
+
+  /** The sum of a metric over its labels, on one node. */
+  async metric(node, name) {
+    const response = await fetch(`${this.info.admins[node]}/metrics`, { signal: AbortSignal.timeout(10_000) });
+    const text = await response.text();
+    const samples = text.split("\n").filter((line) => line.startsWith(`${name}{`) || line.startsWith(`${name} `));
+    return sum(samples.map((line) => Number(line.slice(line.lastIndexOf(" ") + 1))));
+  }
+
+  /** Sends a command to the first Redis server, and returns its reply as a line. */
+  async redis(command) {
+    const [url] = this.info.redis.split(",");
+    const { hostname, port } = new URL(url);
+    const socket = connectSocket({ host: hostname, port: Number(port) });
+    try {
+      const reply = new Promise((resolve, reject) => {
+        socket.once("data", (data) => resolve(data.toString().trimEnd()));
+        socket.once("error", reject);
+      });
+      socket.write(`${command}\r\n`);
+      return await within(reply, command);
+    } finally {
+      socket.destroy();
+    }
+  }
+}
+
+const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);

@@ -1,0 +1,47 @@
+// What a conversation must have come to: every acked message in its last version, by room.
+
+/** Kept by a test while its users talk. */
+export class Ledger {
+  constructor() {
+    this.rooms = new Map();
+  }
+
+  #room(roomId) {
+    if (!this.rooms.has(roomId)) this.rooms.set(roomId, new Map());
+    return this.rooms.get(roomId);
+  }
+
+  /** A send was acked. */
+  sent(roomId, senderId, clientId, body, { seq }) {
+    const message = { seq, version: seq, senderId, clientId, body, deleted: false };
+    this.#room(roomId).set(seq, message);
+    return message;
+  }
+
+  /** A change was acked with the message as it is now. */
+  changed(roomId, { seq, version, body, deleted }) {
+    const message = this.#room(roomId).get(seq);
+    if (version > message.version) Object.assign(message, { version, body, deleted });
+    return message;
+  }
+
+  /** All messages of a room, ascending. */
+  messages(roomId) {
+    return [...this.#room(roomId).values()].sort((one, other) => one.seq - other.seq);
+  }
+
+  /** How many a user has unread who read up to a seq. */
+  unread(roomId, user, readSeq) {
+    return this.messages(roomId).filter((m) => m.seq > readSeq && m.senderId !== user && !m.deleted).length;
+  }
+}
+
+/** The fields that the ledger knows, of a message from anywhere. */
+export const essence = ({ seq, version, senderId, clientId, body, deleted }) => ({
+  seq,
+  version,
+  senderId,
+  clientId,
+  body,
+  deleted,
+});

@@ -1,0 +1,222 @@
+// A small client layer as an app would write it on a stock client: it reconnects, sends again what
+// was not acked under the same clientId, resumes, and drops what it has already. It notes every
+// step for the checker.
+
+import { ChatClient, HubError } from "./chat-client.js";
+import { pause, until } from "./wait.js";
+
+const RETRY_MS = 150;
+const PAGE = 200;
+/** Reconnects soon and never gives up. */
+const RECONNECT = { nextRetryDelayInMilliseconds: ({ previousRetryCount }) => (previousRetryCount === 0 ? 0 : 300) };
+
+/** A user who wants to have all of the conversation, whatever happens. */
+export class ResilientClient {
+  /** @param {object} options as of {@link ChatClient} */
+  constructor(options) {
+    this.client = new ChatClient({ ...options, reconnect: RECONNECT });
+    this.name = options.user;
+    /** Rooms followed: where each began, the last seq taken, and every step. */
+    this.rooms = new Map();
+    this.acked = [];
+    this.changes = [];
+    /** Sends that were given up on without an answer. */
+    this.abandoned = 0;
+    /** Sends answered as duplicates: their first attempt had taken effect. */
+    this.duplicates = 0;
+    this.resumes = 0;
+    this.made = 0;
+    this.stopping = false;
+    this.resuming = undefined;
+    this.again = false;
+    this.client.listener = {
+      onRoomEvent: (event) => this.#hear(event),
+      onReconnecting: () => (this.dirty = true),
+      onReconnected: () => this.resume(),
+      onClosed: () => this.#restart(),
+    };
+  }
+
+  async start() {
+    for (;;) {
+      try {
+        await this.client.start();
+        return this;
+      } catch (error) {
+        if (this.stopping) throw error;
+        await pause(RETRY_MS);
+      }
+    }
+  }
+
+  async stop() {
+    this.stopping = true;
+    await this.client.stop();
+  }
+
+  /** Follows a room from a seq that the client is known to have. */
+  follow(roomId, from) {
+    this.rooms.set(roomId, { from, last: from, steps: [], waiting: [] });
+  }
+
+  /** What the checker wants to know. */
+  recording() {
+    const rooms = [...this.rooms].map(([roomId, { from, steps }]) => [roomId, { from, steps }]);
+    return { name: this.name, rooms: Object.fromEntries(rooms) };
+  }
+
+  // A close without a reconnect of the stock client: the app connects anew, and resumes.
+  async #restart() {
+    if (this.stopping) return;
+    this.dirty = true;
+    await this.start();
+    await this.resume();
+  }
+
+  #hear(event) {
+    const room = this.rooms.get(event.roomId);
+    if (!room) return;
+    // What comes on a new connection before the resume is answered lies after what the resume gives.
+    if (this.dirty || this.resuming) room.waiting.push(event);
+    else this.#take(room, event);
+  }
+
+  #take(room, event) {
+    if (event.seq <= room.last) {
+      room.steps.push({ kind: "repeat", event });
+    } else if (event.prev !== room.last) {
+      room.steps.push({ kind: "gap", event });
+      this.dirty = true;
+      void this.resume();
+    } else {
+      room.steps.push({ kind: "live", event });
+      room.last = event.seq;
+    }
+  }
+
+  /** Gets what was missed in every room; one at a time, and once more if asked for meanwhile. */
+  resume() {
+    if (this.resuming) {
+      this.again = true;
+      return this.resuming;
+    }
+    this.resuming = this.#resumeUntilDone().finally(() => {
+      this.resuming = undefined;
+      this.#takeWaiting();
+    });
+    return this.resuming;
+  }
+
+  async #resumeUntilDone() {
+    do {
+      this.again = false;
+      this.dirty = false;
+      try {
+        await this.#resumeOnce();
+      } catch (error) {
+        if (error instanceof HubError && !isTransient(error)) throw error;
+        if (this.stopping) return;
+        this.dirty = true;
+        this.again = true;
+        await pause(RETRY_MS);
+      }
+    } while (this.again);
+  }
+
+  async #resumeOnce() {
+    this.resumes += 1;
+    const rooms = [...this.rooms].map(([roomId, { last }]) => ({ roomId, seq: last }));
+    const answer = await this.client.call("Resume", { rooms });
+    if (answer.left.length > 0) throw new HubError("internal", `a resume lost rooms: ${answer.left}`);
+    for (const resumed of answer.rooms) {
+      const room = this.rooms.get(resumed.roomId);
+      if (resumed.truncated) await this.#readHistory(resumed.roomId, room, resumed.headSeq);
+      for (const event of resumed.events) {
+        if (event.seq <= room.last) continue;
+        room.steps.push({ kind: "resumed", event });
+        room.last = event.seq;
+      }
+    }
+  }
+
+  // A seq that was lost with Redis lies ahead of the room's head: then all that there is is read again.
+  async #readHistory(roomId, room, headSeq) {
+    const after = room.last > headSeq ? room.from : room.last;
+    const messages = await historyOf(this.client, roomId, after);
+    room.steps.push({ kind: "truncated", from: room.last, headSeq, messages: messages.filter(({ seq }) => seq <= headSeq) });
+    room.last = headSeq;
+  }
+
+  #takeWaiting() {
+    for (const room of this.rooms.values()) {
+      const waiting = room.waiting;
+      room.waiting = [];
+      for (const event of waiting) {
+        if (this.dirty) room.waiting.push(event);
+        else this.#take(room, event);
+      }
+    }
+  }
+
+  /**
+   * Sends a message until it is acked, always under one clientId.
+   * @param {{resend?: boolean}} [options] without resending it is tried once, as by an app that died
+   * @returns its ack, or undefined if it was given up
+   */
+  async send(roomId, body, { resend = true } = {}) {
+    const clientId = `${this.name}-${(this.made += 1)}`;
+    const answer = await this.#insist("SendMessage", { roomId, clientId, body }, resend);
+    if (!answer) {
+      this.abandoned += 1;
+      return undefined;
+    }
+    if (answer.duplicate) this.duplicates += 1;
+    const ack = { roomId, senderId: this.name, clientId, seq: answer.seq, body };
+    this.acked.push(ack);
+    return ack;
+  }
+
+  /** Edits an own message until that is acked. */
+  async edit({ roomId, seq }, body) {
+    const { message } = await this.#insist("EditMessage", { roomId, seq, body });
+    this.changes.push({ roomId, seq, version: message.version, body });
+  }
+
+  /** Deletes an own message until that is acked. */
+  async remove({ roomId, seq }) {
+    const { message } = await this.#insist("DeleteMessage", { roomId, seq });
+    this.changes.push({ roomId, seq, version: message.version, deleted: true });
+  }
+
+  async #insist(method, request, again = true) {
+    for (;;) {
+      try {
+        return await this.client.call(method, request);
+      } catch (error) {
+        if (error instanceof HubError && !isTransient(error)) throw error;
+        if (this.stopping || (!again && error.code !== "rateLimited")) return undefined;
+        await pause(error.retryAfterMs ?? RETRY_MS);
+        await until(() => this.client.connected || this.stopping, `${this.name} is connected again`, 60_000);
+      }
+    }
+  }
+
+  /** Whether everything up to these heads was taken. */
+  isAt(heads) {
+    const settled = !this.dirty && !this.resuming && this.client.connected;
+    return settled && [...this.rooms].every(([roomId, { last }]) => last === heads.get(roomId));
+  }
+}
+
+const isTransient = (error) => error.code === "unavailable" || error.code === "rateLimited";
+
+/** All messages of a room after a seq, page by page, ascending. */
+export async function historyOf(client, roomId, after = 0) {
+  const all = [];
+  for (let from = after; ; ) {
+    const page = await client.call("GetHistory", { roomId, after: from, limit: PAGE });
+    all.push(...page.messages);
+    if (!page.hasMore) return all;
+    from = page.messages.at(-1).seq;
+  }
+}

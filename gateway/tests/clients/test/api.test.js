@@ -1,0 +1,19 @@
+// Every method of the hub: its good answers, and each way to be refused.
+
+import { after, before } from "node:test";
+
+import { Cluster } from "../lib/cluster.js";
+import { connectionLimits } from "./api/connections.js";
+import { history } from "./api/history.js";
+import { lists } from "./api/lists.js";
+import { members } from "./api/members.js";
+import { messages } from "./api/messages.js";
+import { refusals } from "./api/refusals.js";
+import { resume } from "./api/resume.js";
+import { rooms } from "./api/rooms.js";
+
+const shared = {};
+before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
+after(() => shared.cluster?.stop());
+
+for (const suite of [rooms, members, lists, messages, history, resume, refusals, connectionLimits]) suite(shared);

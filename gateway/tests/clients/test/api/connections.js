@@ -1,0 +1,33 @@
+// How many connections a user may have.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { person } from "../../lib/cast.js";
+import { ChatClient } from "../../lib/chat-client.js";
+import { until } from "../../lib/wait.js";
+
+const MOST = 20;
+
+export function connectionLimits(shared) {
+  test("a user has at most 20 connections; the next is closed for good", { timeout: 60_000 }, async (t) => {
+    const user = person("many");
+    const clients = [];
+    t.after(() => Promise.all(clients.map((client) => client.stop())));
+    for (let number = 0; number < MOST; number += 1) {
+      clients.push(await shared.cluster.connect(user, { version: number % 2 ? 5 : 10 }));
+    }
+    const url = shared.cluster.hubUrl();
+    const token = () => shared.cluster.token({ sub: user });
+    const surplus = new ChatClient({ url, user, token, reconnect: [0, 0, 0] });
+    clients.push(surplus);
+    await surplus.start();
+    await until(() => surplus.closed, "the 21st is closed");
+    assert.match(String(surplus.closed.error?.message), /too many connections/i);
+    assert.equal(surplus.reconnects, 0);
+    assert.ok(clients.slice(0, MOST).every((client) => client.connected));
+    await clients[0].stop();
+    const next = await until(() => shared.cluster.connect(user).catch(() => undefined), "a place that became free", 20_000, 200);
+    clients.push(next);
+  });
+}

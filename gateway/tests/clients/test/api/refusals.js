@@ -1,0 +1,152 @@
+// Wrong input of every kind: the errors of the contract, and nothing changed.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { HubError } from "../../lib/chat-client.js";
+import { cast, makeGroup, person, send } from "../../lib/cast.js";
+
+const UNKNOWN = "g_AAAAAAAAAAAAAAAAAAAAAA";
+const MALFORMED = ["", "g_", "x_AAAAAAAAAAAAAAAAAAAAAA", "g_AAAAAAAAAAAAAAAAAAAA/A", `g_${"A".repeat(23)}`, "한", "*", "x".repeat(5000)];
+/** Neither a text, nor something like one. */
+const NO_TEXT = [1, true, [], {}, ["a"]];
+/** No seq. */
+const NO_SEQ = ["1", true, [], {}, -1, 1.5, 2 ** 53, 1e300];
+
+/** A good request of each method that names a room. */
+const inRoom = (roomId, seq) => ({
+  AddMembers: { roomId, userIds: ["someone"] },
+  RemoveMember: { roomId, userId: "someone" },
+  LeaveRoom: { roomId },
+  RenameRoom: { roomId, name: "Name" },
+  GetRoom: { roomId },
+  SendMessage: { roomId, clientId: "c", body: "x" },
+  EditMessage: { roomId, seq, body: "x" },
+  DeleteMessage: { roomId, seq },
+  MarkRead: { roomId, seq },
+  MarkDelivered: { roomId, seq },
+  GetHistory: { roomId },
+});
+
+/** Fields of each method with values of the wrong type, and whether the field has to be there. */
+const FIELDS = {
+  CreateRoom: { kind: [[...NO_TEXT, "channel", "Direct"], true], memberIds: [["ann", 1, {}, [1], [null], [""]], true], name: [NO_TEXT], caseId: [[...NO_TEXT, ""]] },
+  AddMembers: { roomId: [NO_TEXT, true], userIds: [["ann", 1, {}, [1], [null], [""]], true] },
+  RemoveMember: { roomId: [NO_TEXT, true], userId: [NO_TEXT, true] },
+  LeaveRoom: { roomId: [NO_TEXT, true] },
+  RenameRoom: { roomId: [NO_TEXT, true], name: [NO_TEXT, true] },
+  ListRooms: { cursor: [NO_TEXT], limit: [["1", 1.5, {}, []]], archived: [["true", 1]], query: [NO_TEXT] },
+  GetRoom: { roomId: [NO_TEXT, true] },
+  SendMessage: { roomId: [NO_TEXT, true], clientId: [NO_TEXT, true], body: [NO_TEXT], attachmentIds: [["a", [1], {}]], replyTo: [NO_SEQ] },
+  EditMessage: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true], body: [NO_TEXT, true] },
+  DeleteMessage: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true] },
+  MarkRead: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true] },
+  MarkDelivered: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true] },
+  GetHistory: { roomId: [NO_TEXT, true], before: [NO_SEQ], after: [NO_SEQ], limit: [["1", 1.5]] },
+  Resume: { rooms: [["x", {}, [1], [{}], [{ roomId: "x" }], [{ roomId: 1, seq: 0 }], [{ roomId: "x", seq: "0" }], [{ roomId: "x", seq: -1 }]], true] },
+};
+
+const goodRequests = (roomId, seq) => ({
+  ...inRoom(roomId, seq),
+  CreateRoom: { kind: "group", memberIds: [] },
+  ListRooms: {},
+  Resume: { rooms: [] },
+});
+
+export function refusals(shared) {
+  test("wrong types are invalidArgument, for every field of every method", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeGroup(ann, [bob]);
+    const { seq } = await send(ann, roomId);
+    const before = await snapshot(ann, roomId);
+    const good = goodRequests(roomId, seq);
+    for (const [method, fields] of Object.entries(FIELDS)) {
+      for (const [field, [values, required]] of Object.entries(fields)) {
+        const wrong = required ? [...values, null, undefined] : values;
+        for (const value of wrong) {
+          const refused = await ann.refusal(method, { ...good[method], [field]: value });
+          assert.equal(refused.code, "invalidArgument", `${method} ${field} ${JSON.stringify(value)}: ${refused.message}`);
+        }
+      }
+      for (const request of [null, [], "x", 1, true]) {
+        const refused = await ann.refusal(method, request);
+        assert.equal(refused.code, "invalidArgument", `${method} ${JSON.stringify(request)}: ${refused.message}`);
+      }
+    }
+    assert.deepEqual(await snapshot(ann, roomId), before);
+  });
+
+  test("a room that one may not see is not there: unknown, malformed, foreign, of another tenant", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeGroup(ann);
+    const { seq } = await send(ann, roomId);
+    const before = await snapshot(ann, roomId);
+    const twin = await shared.cluster.connect(ann.user, { org: person("org") });
+    t.after(() => twin.stop());
+    const texts = new Map();
+    for (const [client, room] of [[twin, roomId], [bob, roomId], [bob, UNKNOWN], ...MALFORMED.map((id) => [bob, id])]) {
+      for (const [method, request] of Object.entries(inRoom(room, seq))) {
+        const refused = await client.refusal(method, request);
+        assert.equal(refused.code, "notFound", `${method} ${room.slice(0, 40)}: ${refused.message}`);
+        // One text for all, so that none of them can be told from another.
+        texts.set(method, (texts.get(method) ?? new Set()).add(refused.message));
+      }
+    }
+    for (const [method, different] of texts) assert.equal(different.size, 1, `${method}: ${[...different]}`);
+    for (const stranger of [bob, twin]) {
+      const { rooms, left } = await stranger.call("Resume", { rooms: [{ roomId, seq: 0 }] });
+      assert.deepEqual([rooms, left], [[], [roomId]]);
+      assert.deepEqual(stranger.events(roomId), []);
+    }
+    assert.deepEqual(await snapshot(ann, roomId), before);
+  });
+
+  test("names of methods know no case; unknown ones and wrong numbers of arguments fail plainly", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    for (const client of [ann, bob]) {
+      const { room } = await client.call("createroom", { kind: "group", memberIds: [] });
+      assert.deepEqual(await client.call("GETROOM", { roomId: room.roomId }), { room });
+      const unknown = await client.refusal("DropTables", {});
+      assert.equal(unknown.message, "Failed to invoke 'DropTables' due to an error on the server. HubException: Method does not exist.");
+      for (const args of [[], [{}, {}], [{ roomId: room.roomId }, 1, 2]]) {
+        const wrong = await client.refusal("GetRoom", ...args);
+        assert.equal(wrong.message, "Failed to invoke 'GetRoom' due to an error on the server.");
+      }
+      assert.ok(client.connected);
+    }
+  });
+
+  test("errors are texts that the client can read, and the connection lives on", async (t) => {
+    const [ann] = await cast(t, shared.cluster, "ann");
+    const refused = await ann.refusal("GetRoom", { roomId: UNKNOWN });
+    assert.ok(refused instanceof HubError);
+    assert.match(refused.sentence, /^[A-Z].*\.$/);
+    assert.deepEqual(await ann.call("ListRooms", {}), { rooms: [] });
+  });
+
+  test("calls without an answer wanted take effect, and are never answered", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeGroup(ann, [bob]);
+    await ann.connection.send("SendMessage", { roomId, clientId: "silent", body: "no answer, please" });
+    await ann.connection.send("SendMessage", { roomId, clientId: "", body: "wrong, and no answer either" });
+    await ann.connection.send("NoSuchMethod", {});
+    await bob.event(roomId, "MessageCreated", ({ message }) => message.clientId === "silent");
+    assert.equal((await ann.call("GetHistory", { roomId })).messages.length, 1);
+    assert.ok(ann.connected);
+  });
+
+  test("calls take effect in the order in which they are made", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeGroup(ann, [bob]);
+    const bodies = Array.from({ length: 30 }, (_, number) => `${number}`);
+    const acks = await Promise.all(bodies.map((body) => send(ann, roomId, body)));
+    assert.deepEqual(acks.map(({ seq }) => seq), acks.map(({ seq }) => seq).sort((one, other) => one - other));
+    assert.deepEqual((await bob.call("GetHistory", { roomId })).messages.map(({ body }) => body), bodies);
+  });
+}
+
+async function snapshot(client, roomId) {
+  const { room } = await client.call("GetRoom", { roomId });
+  const { messages } = await client.call("GetHistory", { roomId });
+  return { room, messages, rooms: (await client.call("ListRooms", {})).rooms.length };
+}

@@ -1,0 +1,103 @@
+// Twenty clients send while something dies. Afterwards every acked message is in history exactly once,
+// and so is every seen one; no seq is used twice; clients resumed without a gap; DynamoDB holds history.
+
+import assert from "node:assert/strict";
+import { after, before, describe as suite, test } from "node:test";
+
+import { describe } from "../lib/checker.js";
+import { Cluster } from "../lib/cluster.js";
+import { Load } from "../lib/load.js";
+import { until } from "../lib/wait.js";
+
+const PATIENCE = { timeout: 300_000 };
+/** Acks before the fault, and after it. */
+const BEFORE = 150;
+const AFTER = 150;
+
+/** Lets everyone talk, breaks something, mends it, and judges. */
+async function survive(t, cluster, { name, fault, resend, redisLost = false }) {
+  const load = new Load(cluster, { name, resend });
+  t.after(() => load.end());
+  await load.start();
+  load.talk();
+  await load.moreAcked(BEFORE);
+  await fault(load);
+  await load.moreAcked(AFTER);
+  await load.stop();
+  t.diagnostic(load.summary());
+  const { violations } = await load.verdict({ redisLost });
+  assert.equal(describe(violations), "");
+  const unstored = async () => (await cluster.metric(0, "rts_unstored_messages")) + (await cluster.metric(1, "rts_unstored_messages"));
+  await until(async () => (await unstored()) === 0, "nothing is unstored any more", 30_000, 250);
+  return load;
+}
+
+suite("with proxies", () => {
+  let cluster;
+  before(async () => (cluster = await Cluster.start(["--proxies", "--visibility-seconds", "5"])), { timeout: 180_000 });
+  after(() => cluster?.stop());
+
+  test("kill -9 of a gateway", PATIENCE, async (t) => {
+    // A quarter of the users never send again what was not acked: what was seen of them has to stay all the same.
+    const load = await survive(t, cluster, {
+      name: "gateway",
+      resend: (index) => index % 4 !== 0,
+      fault: async (load) => {
+        await cluster.command("kill gateway-1");
+        await load.moreAcked(100);
+        await cluster.command("start gateway-1");
+      },
+    });
+    assert.ok(load.users.some(({ client }) => client.reconnects > 0));
+  });
+
+  test("SQS refuses for ten seconds", PATIENCE, async (t) => {
+    await survive(t, cluster, {
+      name: "sqs",
+      fault: async () => {
+        const begun = Date.now();
+        for (const node of [1, 2]) await cluster.command(`proxy sqs-${node} refuse`);
+        await until(() => Date.now() - begun >= 10_000, "ten seconds", 11_000, 100);
+        for (const node of [1, 2]) await cluster.command(`proxy sqs-${node} pass`);
+      },
+    });
+  });
+
+  test("Redis cannot be reached for a while, and answers again with all it had", PATIENCE, async (t) => {
+    await survive(t, cluster, {
+      name: "cut",
+      fault: async () => {
+        const begun = Date.now();
+        await cluster.command("proxy redis-1 refuse");
+        await cluster.command("proxy redis-2 stall");
+        await until(() => Date.now() - begun >= 5_000, "five seconds", 6_000, 100);
+        for (const node of [1, 2]) await cluster.command(`proxy redis-${node} pass`);
+      },
+    });
+  });
+
+  test("Redis loses everything and restarts", PATIENCE, async (t) => {
+    await survive(t, cluster, {
+      name: "redis",
+      redisLost: true,
+      fault: async () => {
+        assert.equal(await cluster.redis("FLUSHALL"), "+OK");
+        await cluster.command("kill redis");
+        await cluster.command("start redis");
+      },
+    });
+  });
+});
+
+for (const when of ["before", "after"]) {
+  suite(`functions that fail every third time, ${when} their work`, () => {
+    let cluster;
+    const options = ["--function-fault-every", "3", "--function-fault-when", when, "--visibility-seconds", "3"];
+    before(async () => (cluster = await Cluster.start(options)), { timeout: 180_000 });
+    after(() => cluster?.stop());
+
+    test("the Lambdas fail every third batch", PATIENCE, async (t) => {
+      await survive(t, cluster, { name: `lambda-${when}`, fault: (load) => load.moreAcked(100) });
+    });
+  });
+}
