@@ -1,0 +1,68 @@
+//! The command line.
+
+mod connect_args;
+mod idle;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+/// Measures a cluster and checks that every message is right, in one run.
+#[derive(Debug, Parser)]
+#[command(name = "loadtest", version)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Open idle connections and measure what each costs the servers in memory.
+    Idle(idle::IdleArgs),
+}
+
+impl Cli {
+    /// Carries the command out. The exit code is 0 if everything that was asked for holds, 1 if a
+    /// check or a threshold failed; an error is that nothing could be measured.
+    pub fn run(self) -> anyhow::Result<ExitCode> {
+        match self.command {
+            Command::Idle(args) => args.run(),
+        }
+    }
+}
+
+/// `250ms`, `30s`, `5m`, `2h`; a bare number is seconds.
+fn duration(text: &str) -> Result<Duration, String> {
+    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
+    let (number, unit) = text.split_at(split);
+    let factor = match unit {
+        "ms" => 0.001,
+        "" | "s" => 1.0,
+        "m" | "min" => 60.0,
+        "h" => 3600.0,
+        _ => return Err(format!("{text:?} is no time like 250ms, 30s, 5m or 2h")),
+    };
+    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no time"))?;
+    Duration::try_from_secs_f64(number * factor).map_err(|error| error.to_string())
+}
+
+fn exit_code(good: bool) -> ExitCode {
+    if good { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
+        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
+        assert!(duration("soon").is_err());
+        assert!(duration("3d").is_err());
+    }
+}

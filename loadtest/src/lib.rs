@@ -1,0 +1,10 @@
+//! `loadtest`: how fast a cluster is, and whether every message is right, in one run.
+//!
+//! [`link`] opens SignalR connections as the stock client does, [`require`] holds what was measured
+//! against thresholds, [`procfs`] watches local server processes, [`cli`] is the program.
+
+pub mod cli;
+pub mod link;
+pub mod procfs;
+pub mod require;
+mod ws;

@@ -1,0 +1,107 @@
+//! As much HTTP/1.1 as a SignalR client needs: one request on a fresh connection, one answer.
+
+use std::io;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+/// The most bytes of an answer; a negotiate reply or a token has a few hundred.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The most header fields of an answer.
+const HEADERS_MAX: usize = 64;
+
+/// An answer, whole.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) body: Vec<u8>,
+}
+
+/// The head of an answer, and how many bytes it took.
+#[derive(Debug)]
+pub(crate) struct Head {
+    pub(crate) status: u16,
+    pub(crate) bytes: usize,
+    /// The value of `Sec-WebSocket-Accept`.
+    pub(crate) accept: Option<String>,
+    chunked: bool,
+}
+
+/// Sends a request whose head and body are whole in `request` and reads until the server, which was
+/// asked to close, does so.
+pub(crate) async fn exchange(mut stream: TcpStream, request: &[u8]) -> io::Result<Answer> {
+    stream.write_all(request).await?;
+    let mut received = Vec::new();
+    (&mut stream).take(ANSWER_BYTES_MAX as u64).read_to_end(&mut received).await?;
+    let head = parse_head(&received)?.ok_or(io::ErrorKind::UnexpectedEof)?;
+    let rest = &received[head.bytes..];
+    let body = if head.chunked { unchunk(rest)? } else { rest.to_vec() };
+    Ok(Answer { status: head.status, body })
+}
+
+/// Reads a head from the beginning of `received`; `None` if it is not whole yet.
+pub(crate) fn parse_head(received: &[u8]) -> io::Result<Option<Head>> {
+    let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
+    let mut response = httparse::Response::new(&mut headers);
+    let status = response.parse(received).map_err(invalid)?;
+    let httparse::Status::Complete(bytes) = status else {
+        return Ok(None);
+    };
+    let field = |name: &str| {
+        let found = response.headers.iter().find(|header| header.name.eq_ignore_ascii_case(name))?;
+        std::str::from_utf8(found.value).ok()
+    };
+    Ok(Some(Head {
+        status: response.code.unwrap_or_default(),
+        bytes,
+        accept: field("sec-websocket-accept").map(str::to_owned),
+        chunked: field("transfer-encoding").is_some_and(|value| value.to_ascii_lowercase().contains("chunked")),
+    }))
+}
+
+fn unchunk(mut rest: &[u8]) -> io::Result<Vec<u8>> {
+    let mut body = Vec::new();
+    loop {
+        let parsed = httparse::parse_chunk_size(rest)
+            .map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "bad chunk size"))?;
+        let httparse::Status::Complete((start, length)) = parsed else {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        };
+        if length == 0 {
+            return Ok(body);
+        }
+        let end = usize::try_from(length)
+            .ok()
+            .and_then(|length| start.checked_add(length))
+            .filter(|end| end + 2 <= rest.len())
+            .ok_or(io::ErrorKind::UnexpectedEof)?;
+        body.extend_from_slice(&rest[start..end]);
+        rest = &rest[end + 2..];
+    }
+}
+
+fn invalid(error: httparse::Error) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, error)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_are_joined() {
+        let body = unchunk(b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n").unwrap();
+        assert_eq!(body, b"abcde");
+        assert!(unchunk(b"3\r\nab").is_err());
+        assert!(unchunk(b"zz\r\n").is_err());
+    }
+
+    #[test]
+    fn a_head_is_read_once_whole() {
+        let text = b"HTTP/1.1 101 Switching Protocols\r\nsec-websocket-accept: abc\r\n\r\nrest";
+        assert!(parse_head(&text[..40]).unwrap().is_none());
+        let head = parse_head(text).unwrap().unwrap();
+        assert_eq!((head.status, head.accept.as_deref()), (101, Some("abc")));
+        assert_eq!(&text[head.bytes..], b"rest");
+    }
+}

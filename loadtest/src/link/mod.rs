@@ -1,0 +1,12 @@
+//! From a URL and a token to an open SignalR connection.
+
+mod dial;
+mod http;
+mod session;
+mod target;
+mod token;
+
+pub use dial::{DialError, Dialer, Stage};
+pub use session::{Session, SessionEnd};
+pub use target::{Sources, Target};
+pub use token::{FileToken, JwtSecret, TokenError, TokenSource, Tokens};

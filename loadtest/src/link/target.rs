@@ -1,0 +1,127 @@
+//! Where connections go to, and from which local addresses.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+
+use anyhow::{Context, bail};
+use tokio::net::{TcpSocket, TcpStream};
+
+/// Connections from one source address before the next is used: the ephemeral ports of one address
+/// (28,231 by default) must also hold those in `TIME_WAIT`.
+const CONNECTIONS_PER_SOURCE: usize = 20_000;
+
+/// A node or a balancer, by its base URL.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Target {
+    /// The address connected to.
+    pub address: SocketAddr,
+    /// The value of the `Host` header.
+    pub authority: String,
+    /// What the URL said before the hub's path, without a trailing slash.
+    pub base_path: String,
+}
+
+impl Target {
+    /// Resolves `http://host[:port][/path]`. TLS ends at the balancer; this tool speaks plain HTTP.
+    pub async fn resolve(url: &str) -> anyhow::Result<Self> {
+        let (authority, base_path) = split(url)?;
+        let with_port = if has_port(authority) { authority.to_owned() } else { format!("{authority}:80") };
+        let mut found =
+            tokio::net::lookup_host(&with_port).await.with_context(|| format!("cannot resolve {with_port}"))?;
+        Ok(Self {
+            address: found.next().with_context(|| format!("{with_port} has no address"))?,
+            authority: authority.to_owned(),
+            base_path: base_path.to_owned(),
+        })
+    }
+
+    /// Connects, from `source` if one is given.
+    pub(crate) async fn connect(&self, source: Option<IpAddr>) -> std::io::Result<TcpStream> {
+        let socket = match self.address {
+            SocketAddr::V4(_) => TcpSocket::new_v4()?,
+            SocketAddr::V6(_) => TcpSocket::new_v6()?,
+        };
+        if let Some(source) = source {
+            socket.bind(SocketAddr::new(source, 0))?;
+        }
+        let stream = socket.connect(self.address).await?;
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+fn split(url: &str) -> anyhow::Result<(&str, &str)> {
+    let Some(rest) = url.strip_prefix("http://") else {
+        bail!("a target is http://host[:port][/path], not {url:?}");
+    };
+    let (authority, path) = match rest.find('/') {
+        Some(at) => rest.split_at(at),
+        None => (rest, ""),
+    };
+    if authority.is_empty() || authority.contains('@') {
+        bail!("a target is http://host[:port][/path], not {url:?}");
+    }
+    Ok((authority, path.trim_end_matches('/')))
+}
+
+fn has_port(authority: &str) -> bool {
+    let after_address = authority.rsplit(']').next().unwrap_or(authority);
+    after_address.contains(':')
+}
+
+/// The local addresses that connections are spread over.
+#[derive(Clone, Debug, Default)]
+pub struct Sources(Vec<IpAddr>);
+
+impl Sources {
+    /// Exactly these, in turn; none means what the system chooses.
+    pub fn fixed(addresses: Vec<IpAddr>) -> Self {
+        Self(addresses)
+    }
+
+    /// As many addresses of the loopback net as `connections` need, if the target is on it; else
+    /// what the system chooses.
+    pub fn for_load(connections: usize, targets: &[Target]) -> Self {
+        let on_loopback = targets.iter().all(|target| target.address.is_ipv4() && target.address.ip().is_loopback());
+        let needed = connections.div_ceil(CONNECTIONS_PER_SOURCE);
+        if !on_loopback || needed <= 1 {
+            return Self::default();
+        }
+        let hosts = 2..=u8::try_from(needed + 1).unwrap_or(u8::MAX);
+        Self(hosts.map(|host| IpAddr::V4(Ipv4Addr::new(127, 0, 0, host))).collect())
+    }
+
+    /// The address of connection `index`.
+    pub(crate) fn pick(&self, index: usize) -> Option<IpAddr> {
+        (!self.0.is_empty()).then(|| self.0[index % self.0.len()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn urls_become_targets() {
+        let target = Target::resolve("http://127.0.0.1:8081/base/").await.unwrap();
+        assert_eq!(target.address.to_string(), "127.0.0.1:8081");
+        assert_eq!(target.authority, "127.0.0.1:8081");
+        assert_eq!(target.base_path, "/base");
+        let plain = Target::resolve("http://127.0.0.1").await.unwrap();
+        assert_eq!(plain.address.port(), 80);
+        let six = Target::resolve("http://[::1]:9").await.unwrap();
+        assert_eq!(six.address.port(), 9);
+        for bad in ["127.0.0.1:80", "https://127.0.0.1", "http://", "http://a@b"] {
+            assert!(Target::resolve(bad).await.is_err(), "{bad}");
+        }
+    }
+
+    #[tokio::test]
+    async fn many_connections_use_many_loopback_addresses() {
+        let targets = [Target::resolve("http://127.0.0.1:1").await.unwrap()];
+        assert_eq!(Sources::for_load(20_000, &targets).pick(7), None);
+        let sources = Sources::for_load(45_000, &targets);
+        let picked: Vec<_> = (0..4).filter_map(|i| sources.pick(i)).collect();
+        let expected = ["127.0.0.2", "127.0.0.3", "127.0.0.4", "127.0.0.2"];
+        assert_eq!(picked, expected.map(|a| a.parse::<IpAddr>().unwrap()));
+    }
+}
