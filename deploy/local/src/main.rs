@@ -1,2 +1,158 @@
-//! x
-fn main() {}
+//! `cargo local`: the whole cluster on one machine.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use rts_local::verbs::{self, fixture, logs, test, up};
+use rts_local::{ClusterOptions, FaultTime, FunctionFault, Variable, faulty};
+
+/// The whole cluster on one machine: Redis, AWS (a stand-in), gateways, a balancer, Prometheus.
+#[derive(Parser)]
+#[command(bin_name = "cargo local", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Bring the cluster up and watch over it until Ctrl-C.
+    Up {
+        /// How many gateways, 1 to 9.
+        #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
+        nodes: u8,
+        /// Return when all is ready and leave it running; `down` ends it.
+        #[arg(long)]
+        detach: bool,
+        /// Keep the data of the last run, and this run's for the next.
+        #[arg(long)]
+        keep: bool,
+        #[arg(long, hide = true)]
+        background: bool,
+    },
+    /// End the cluster.
+    Down,
+    /// Show every part and its state.
+    Status {
+        /// As JSON, with what tokens are signed with.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show what a part has said.
+    Logs {
+        /// Its name, as `status` shows it.
+        part: String,
+        /// So many lines.
+        #[arg(long, short = 'n', default_value_t = 50)]
+        lines: usize,
+        /// Go on showing what comes.
+        #[arg(long, short)]
+        follow: bool,
+    },
+    /// End a part and keep it down.
+    Stop {
+        /// Its name, as `status` shows it.
+        part: String,
+    },
+    /// Bring a part back and wait until it is ready.
+    Start {
+        /// Its name, as `status` shows it.
+        part: String,
+    },
+    /// Run every test.
+    Test {
+        /// Only these steps: doctor, rust, clients, web, templates.
+        steps: Vec<String>,
+    },
+    /// A cluster on free ports for the tests of another language.
+    #[command(hide = true)]
+    Fixture(Fixture),
+    /// The bootstrap of a function that is made to fail.
+    #[command(hide = true)]
+    FaultyBootstrap {
+        #[arg(long)]
+        every: u32,
+        #[arg(long)]
+        when: FaultTime,
+        function: PathBuf,
+    },
+}
+
+#[derive(Args)]
+struct Fixture {
+    #[arg(long, default_value_t = 2)]
+    nodes: usize,
+    /// More than one makes a Redis Cluster.
+    #[arg(long, default_value_t = 1)]
+    redis_servers: usize,
+    #[arg(long)]
+    no_aws: bool,
+    #[arg(long)]
+    no_balancer: bool,
+    /// Proxies before Redis and SQS, named redis-1, sqs-1 and so on after their gateway.
+    #[arg(long)]
+    proxies: bool,
+    #[arg(long, default_value_t = 30)]
+    visibility_seconds: u64,
+    /// Make every so many invocations of a function fail.
+    #[arg(long)]
+    fail_every: Option<u32>,
+    #[arg(long, default_value = "after")]
+    fail_when: FaultTime,
+    /// `PART:NAME=VALUE`; `gateway` stands for all gateways.
+    #[arg(long = "env", value_parser = parse_variable)]
+    environment: Vec<Variable>,
+}
+
+impl Fixture {
+    fn options(self) -> ClusterOptions {
+        ClusterOptions {
+            nodes: if self.no_aws { 0 } else { self.nodes },
+            redis_servers: self.redis_servers,
+            aws: !self.no_aws,
+            balancer: !self.no_balancer && !self.no_aws && self.nodes > 0,
+            proxies: self.proxies,
+            visibility_seconds: self.visibility_seconds,
+            function_fault: self.fail_every.map(|every| FunctionFault { every, when: self.fail_when }),
+            environment: self.environment,
+            ..ClusterOptions::default()
+        }
+    }
+}
+
+fn parse_variable(text: &str) -> Result<Variable, String> {
+    let parsed = text.split_once(':').and_then(|(part, pair)| {
+        let (name, value) = pair.split_once('=')?;
+        Some(Variable { part: part.to_owned(), name: name.to_owned(), value: value.to_owned() })
+    });
+    parsed.ok_or_else(|| "PART:NAME=VALUE is wanted".to_owned())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    match carry_out(Cli::parse().verb).await {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("cargo local: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn carry_out(verb: Verb) -> anyhow::Result<ExitCode> {
+    match verb {
+        Verb::Up { nodes, detach, keep, background } => {
+            let arguments = up::Arguments { nodes: usize::from(nodes), detach, keep, is_background: background };
+            up::run(arguments).await
+        }
+        Verb::Down => verbs::down().await,
+        Verb::Status { json } => verbs::status(json).await,
+        Verb::Logs { part, lines, follow } => logs::run(&part, lines, follow),
+        Verb::Stop { part } => verbs::stop(part).await,
+        Verb::Start { part } => verbs::start(part).await,
+        Verb::Test { steps } => test::run(&steps),
+        Verb::Fixture(fixture) => fixture::run(fixture.options()).await,
+        Verb::FaultyBootstrap { every, when, function } => faulty::run(faulty::Plan { every, when }, function).await,
+    }
+}

@@ -1,0 +1,289 @@
+//! A cluster: the parts, wired together. `cargo local up` runs one, and every integration test its own.
+
+mod layout;
+mod options;
+mod start;
+
+use std::io;
+use std::path::Path;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use tokio::sync::broadcast;
+
+pub(crate) use self::layout::{Home, Ports};
+pub use self::options::{ClusterOptions, Variable};
+pub(crate) use self::start::Blueprint;
+use crate::doctor::Missing;
+use crate::http;
+use crate::parts::aws::{self, Deployment, Outputs};
+use crate::parts::gateway::Jwt;
+use crate::parts::redis;
+use crate::proxy::Proxy;
+use crate::supervisor::{Event, PartError, PartStatus, Supervisor};
+
+/// How long a part may take until it is ready.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// Why a cluster, or a part of it, is not as asked.
+#[derive(Debug, thiserror::Error)]
+pub enum ClusterError {
+    /// Options that do not go together.
+    #[error("{0}")]
+    Options(&'static str),
+    /// Ports that are taken.
+    #[error("{}", .0.join("\n"))]
+    Ports(Vec<String>),
+    /// Something that is needed is not there.
+    #[error(transparent)]
+    Missing(#[from] Missing),
+    /// A part is not as asked.
+    #[error(transparent)]
+    Part(#[from] PartError),
+    /// What a part answered.
+    #[error("{0}")]
+    Answer(String),
+    /// Files and processes.
+    #[error(transparent)]
+    Io(#[from] io::Error),
+}
+
+/// A running cluster. Dropping it ends every process of it at once.
+pub struct Cluster {
+    // First: its processes end before their directory goes.
+    supervisor: Supervisor,
+    ports: Ports,
+    deployment: Option<Arc<Deployment>>,
+    jwt: Jwt,
+    redis_proxies: Vec<Proxy>,
+    sqs_proxies: Vec<Proxy>,
+    has_balancer: bool,
+    home: Home,
+}
+
+impl Cluster {
+    /// Starts a cluster on free ports, in a directory of its own, and waits until all of it is ready.
+    ///
+    /// The binaries come from the directory that `RTS_BIN_DIR` names, or are built.
+    pub async fn start(options: ClusterOptions) -> Result<Self, ClusterError> {
+        Blueprint::of_fixture(options).await?.build(&|_| {}).await
+    }
+
+    /// Where clients connect: the balancer, or the first gateway if there is none.
+    pub fn balancer_url(&self) -> String {
+        if self.has_balancer {
+            return http_url(self.ports.balancer);
+        }
+        self.gateway_url(0)
+    }
+
+    /// A gateway, counted from 0.
+    pub fn gateway_url(&self, index: usize) -> String {
+        http_url(self.ports.gateways[index])
+    }
+
+    /// The admin address of a gateway, counted from 0.
+    pub fn admin_url(&self, index: usize) -> String {
+        http_url(self.ports.admins[index])
+    }
+
+    /// What `RTS_REDIS_URL` is: one address, or several with commas.
+    pub fn redis_url(&self) -> String {
+        let urls: Vec<_> = self.ports.redis.iter().map(|(port, _)| redis::url(*port)).collect();
+        urls.join(",")
+    }
+
+    /// The address of every AWS service.
+    pub fn aws_endpoint(&self) -> String {
+        http_url(self.ports.aws)
+    }
+
+    /// The queues, tables and bucket.
+    ///
+    /// # Panics
+    ///
+    /// If the cluster has no AWS.
+    pub fn outputs(&self) -> Outputs {
+        let deployed = self.deployment.as_ref().and_then(|it| it.outputs());
+        deployed.expect("the cluster was started with AWS")
+    }
+
+    /// How tokens are signed and checked.
+    pub fn jwt(&self) -> &Jwt {
+        &self.jwt
+    }
+
+    /// A token of the dev login for a user of an organization.
+    pub async fn dev_token(&self, user: &str, org: &str) -> Result<String, ClusterError> {
+        let request = json!({ "userId": user, "orgId": org, "name": user });
+        let url = format!("{}/dev/token", self.balancer_url());
+        let answer = http::post_json(&url, &request).await?;
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        let token = serde_json::from_str::<Value>(&text)
+            .ok()
+            .and_then(|answer| Some(answer.get("token")?.as_str()?.to_owned()));
+        token.ok_or_else(|| ClusterError::Answer(format!("no token: {} {text}", answer.start)))
+    }
+
+    /// The proxy between a gateway, counted from 0, and Redis.
+    ///
+    /// # Panics
+    ///
+    /// If the cluster was started without proxies.
+    pub fn redis_proxy(&self, index: usize) -> &Proxy {
+        &self.redis_proxies[index]
+    }
+
+    /// The proxy between a gateway, counted from 0, and SQS.
+    ///
+    /// # Panics
+    ///
+    /// If the cluster was started without proxies.
+    pub fn sqs_proxy(&self, index: usize) -> &Proxy {
+        &self.sqs_proxies[index]
+    }
+
+    /// A proxy by its name: `redis-1` or `sqs-1` is that of the first gateway.
+    pub(crate) fn proxy(&self, name: &str) -> Option<&Proxy> {
+        let (kind, number) = name.split_once('-')?;
+        let proxies = match kind {
+            "redis" => &self.redis_proxies,
+            "sqs" => &self.sqs_proxies,
+            _ => return None,
+        };
+        proxies.get(number.parse::<usize>().ok()?.checked_sub(1)?)
+    }
+
+    /// Ends a part with SIGKILL; it stays down until it is started.
+    pub async fn kill(&self, part: &str) -> Result<(), ClusterError> {
+        Ok(self.supervisor.kill(part).await?)
+    }
+
+    /// Ends a part in good order; it stays down until it is started. The stand-in keeps its data.
+    pub async fn stop(&self, part: &str) -> Result<(), ClusterError> {
+        Ok(self.supervisor.stop(part).await?)
+    }
+
+    /// Starts a part and waits until it is ready.
+    pub async fn start_part(&self, part: &str) -> Result<(), ClusterError> {
+        Ok(self.supervisor.start(&[part], PATIENCE).await?)
+    }
+
+    /// SIGSTOP: the part keeps its connections and does nothing.
+    pub async fn pause(&self, part: &str) -> Result<(), ClusterError> {
+        Ok(self.supervisor.pause(part).await?)
+    }
+
+    /// SIGCONT.
+    pub async fn resume(&self, part: &str) -> Result<(), ClusterError> {
+        Ok(self.supervisor.resume(part).await?)
+    }
+
+    /// Sets a variable that a part gets at its next start.
+    pub async fn set_variable(&self, part: &str, name: &str, value: &str) -> Result<(), ClusterError> {
+        Ok(self.supervisor.set_variable(part, name, value).await?)
+    }
+
+    /// Waits until a part is ready, also after it died by itself.
+    pub async fn wait_ready(&self, part: &str) -> Result<(), ClusterError> {
+        Ok(self.supervisor.wait_ready(part, PATIENCE).await?)
+    }
+
+    /// Lets the queues feed the functions, or not; it stays so over restarts of the stand-in.
+    ///
+    /// # Panics
+    ///
+    /// If the cluster has no AWS.
+    pub async fn feed_functions(&self, feeds: bool) -> Result<(), ClusterError> {
+        let deployment = self.deployment.as_ref().expect("the cluster has AWS");
+        *deployment.feeds_functions.lock().unwrap_or_else(PoisonError::into_inner) = feeds;
+        let deployed = deployment.deploy().await;
+        deployed.map_err(|error| ClusterError::Answer(error.to_string()))
+    }
+
+    /// Every part as it is now.
+    pub fn status(&self) -> Vec<PartStatus> {
+        self.supervisor.status()
+    }
+
+    /// The process of a part, if there is one.
+    pub fn pid(&self, part: &str) -> Option<u32> {
+        let mut parts = self.status().into_iter();
+        parts.find(|status| status.name == part)?.pid
+    }
+
+    /// The directory with `logs/`.
+    pub fn directory(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Ends all parts in good order: first the gateways, which need the others for it.
+    pub async fn shut_down(self) {
+        self.stop_all().await;
+    }
+
+    pub(crate) async fn stop_all(&self) {
+        let names: Vec<_> = self.status().into_iter().map(|part| part.name).collect();
+        let (gateways, others): (Vec<_>, Vec<_>) = names.into_iter().partition(|name| name.starts_with(GATEWAYS));
+        self.supervisor.stop_several(&gateways).await;
+        self.supervisor.stop_several(&others).await;
+    }
+
+    pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
+        self.supervisor.events()
+    }
+
+    /// Everything that another program needs to work with the cluster.
+    pub(crate) fn description(&self) -> Value {
+        let urls = |ports: &[u16]| ports.iter().map(|port| http_url(*port)).collect::<Vec<_>>();
+        let deployed = self.deployment.as_ref().and_then(|it| it.outputs());
+        json!({
+            "balancer": self.has_balancer.then(|| http_url(self.ports.balancer)),
+            "gateways": urls(&self.ports.gateways),
+            "admins": urls(&self.ports.admins),
+            "redis": self.redis_url(),
+            "aws": self.deployment.is_some().then(|| json!({
+                "endpoint": self.aws_endpoint(),
+                "region": aws::REGION,
+                "accessKeyId": aws::ACCESS_KEY_ID,
+                "secretAccessKey": aws::SECRET_ACCESS_KEY,
+                "outputs": deployed,
+            })),
+            "jwt": self.jwt,
+            "parts": self.status(),
+            "directory": self.directory(),
+        })
+    }
+}
+
+/// What the names of gateways begin with.
+const GATEWAYS: &str = "gateway-";
+
+fn http_url(port: u16) -> String {
+    format!("http://127.0.0.1:{port}")
+}
+
+/// Whether a variable for `wanted` is meant for the part `name`.
+fn is_meant(wanted: &str, name: &str) -> bool {
+    wanted == name || (wanted == "gateway" && name.starts_with(GATEWAYS))
+}
+
+/// The name of a Redis server, counted from 1 among so many.
+fn redis_name(number: usize, servers: usize) -> String {
+    if servers == 1 { "redis".to_owned() } else { format!("redis-{number}") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn variables_reach_the_parts_they_are_meant_for() {
+        assert!(is_meant("gateway", "gateway-2"));
+        assert!(is_meant("gateway-2", "gateway-2"));
+        assert!(!is_meant("gateway-1", "gateway-2"));
+        assert!(!is_meant("gateway", "redis"));
+        assert!(crate::parts::gateway::name(1).starts_with(GATEWAYS));
+    }
+}

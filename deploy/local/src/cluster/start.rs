@@ -1,0 +1,247 @@
+//! Bringing a cluster up, part after part.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex};
+
+use tokio::time::timeout;
+
+use super::{Cluster, ClusterError, ClusterOptions, Home, PATIENCE, Ports, http_url, is_meant, redis_name};
+use crate::doctor::{self, Missing, Tools};
+use crate::parts::aws::{self, Deployment, Outputs};
+use crate::parts::gateway::{self, Gateway, Jwt, random_secret};
+use crate::parts::redis::{self, RedisServer};
+use crate::parts::{Part, balancer, prometheus};
+use crate::proxy::Proxy;
+use crate::supervisor::{PartError, Supervisor};
+
+/// All that a cluster is made from.
+pub(crate) struct Blueprint {
+    pub(crate) options: ClusterOptions,
+    pub(crate) home: Home,
+    pub(crate) ports: Ports,
+    pub(crate) tools: Tools,
+    /// Where the gateway and the functions are, if they are wanted.
+    pub(crate) binaries: Option<PathBuf>,
+    pub(crate) jwt: Jwt,
+    pub(crate) allowed_origins: Vec<String>,
+}
+
+impl Blueprint {
+    /// Of a cluster for a test: its own ports, its own directory.
+    pub(crate) async fn of_fixture(options: ClusterOptions) -> Result<Self, ClusterError> {
+        if let Some(problem) = options.problem() {
+            return Err(ClusterError::Options(problem));
+        }
+        let with_aws = options.aws;
+        let prepare = move || -> Result<_, Missing> {
+            let say = |text: &str| eprintln!("{text}");
+            let tools = doctor::tools(with_aws, &say)?;
+            let binaries = with_aws.then(|| doctor::build::binaries(&say)).transpose()?;
+            Ok((tools, binaries))
+        };
+        let prepared = tokio::task::spawn_blocking(prepare).await;
+        let (tools, binaries) = prepared.map_err(std::io::Error::other)??;
+        let ports = Ports::leased(&options)?;
+        Ok(Self {
+            allowed_origins: vec![http_url(ports.balancer)],
+            home: Home::of_fixture()?,
+            ports,
+            tools,
+            binaries,
+            jwt: Jwt::generate(),
+            options,
+        })
+    }
+
+    /// Starts everything and waits until it is ready; `say` hears of each step. What has started ends
+    /// again if something does not.
+    pub(crate) async fn build(self, say: &dyn Fn(&str)) -> Result<Cluster, ClusterError> {
+        raise_file_limit();
+        let run = self.home.path();
+        let mut build = Build {
+            supervisor: Supervisor::new(run, self.options.restart_after)?,
+            deployment: None,
+            redis_proxies: Vec::new(),
+            sqs_proxies: Vec::new(),
+            blueprint: &self,
+        };
+        build.stores(say).await?;
+        build.gateways(say).await?;
+        build.fronts(say).await?;
+        let Build { supervisor, deployment, redis_proxies, sqs_proxies, .. } = build;
+        Ok(Cluster {
+            supervisor,
+            deployment,
+            redis_proxies,
+            sqs_proxies,
+            has_balancer: self.options.balancer,
+            ports: self.ports,
+            jwt: self.jwt,
+            home: self.home,
+        })
+    }
+}
+
+/// A cluster on its way up.
+struct Build<'a> {
+    supervisor: Supervisor,
+    deployment: Option<Arc<Deployment>>,
+    redis_proxies: Vec<Proxy>,
+    sqs_proxies: Vec<Proxy>,
+    blueprint: &'a Blueprint,
+}
+
+impl Build<'_> {
+    /// Redis, and AWS with what is deployed on it.
+    async fn stores(&mut self, say: &dyn Fn(&str)) -> Result<(), ClusterError> {
+        let Blueprint { options, ports, tools, home, .. } = self.blueprint;
+        let mut names = Vec::new();
+        for (index, (port, bus_port)) in ports.redis.iter().enumerate() {
+            let name = redis_name(index + 1, options.redis_servers);
+            let server = RedisServer {
+                name: &name,
+                program: &tools.redis_server,
+                port: *port,
+                bus_port: (options.redis_servers > 1).then_some(*bus_port),
+                keeps_data: options.keeps_data,
+            };
+            let part = redis::part(home.path(), &server)?;
+            names.push(self.add(part));
+        }
+        if let (Some(stand_in), Some(binaries)) = (&tools.stand_in, &self.blueprint.binaries) {
+            let deployment = Arc::new(Deployment {
+                python: stand_in.join("bin/python"),
+                port: ports.aws,
+                binaries: binaries.clone(),
+                redis_url: self.redis_url(),
+                visibility_seconds: options.visibility_seconds,
+                log_filter: "info".to_owned(),
+                fault: options.function_fault,
+                feeds_functions: Mutex::new(options.feeds_functions),
+                outputs: Mutex::new(None),
+            });
+            let program = stand_in.join("bin").join(aws::PACKAGE.0);
+            let part = aws::part(home.path(), program, options.keeps_data, &deployment)?;
+            names.push(self.add(part));
+            self.deployment = Some(deployment);
+        }
+        self.start(&names, say).await?;
+        if options.redis_servers > 1 {
+            let servers: Vec<_> = ports.redis.iter().map(|(port, _)| *port).collect();
+            timeout(PATIENCE, redis::join_cluster(&tools.redis_cli, &servers))
+                .await
+                .unwrap_or_else(|_| Err("the servers do not agree in time".to_owned()))
+                .map_err(|how| PartError::Failed {
+                    part: "the Redis Cluster".to_owned(),
+                    how,
+                    log: self.supervisor.log_tail(&names[0]),
+                })?;
+        }
+        Ok(())
+    }
+
+    async fn gateways(&mut self, say: &dyn Fn(&str)) -> Result<(), ClusterError> {
+        let deployed = self.deployment.as_ref().and_then(|it| it.outputs());
+        let (Some(outputs), Some(binaries)) = (deployed, &self.blueprint.binaries) else {
+            return Ok(());
+        };
+        let connection_secret = random_secret();
+        let mut names = Vec::new();
+        for index in 0..self.blueprint.options.nodes {
+            if self.blueprint.options.proxies {
+                let ports = &self.blueprint.ports;
+                self.redis_proxies.push(Proxy::start(ports.redis[0].0).await?);
+                self.sqs_proxies.push(Proxy::start(ports.aws).await?);
+            }
+            let program = binaries.join("rts-gateway");
+            let part = self.gateway(index, program, &outputs, &connection_secret)?;
+            names.push(self.add(part));
+        }
+        self.start(&names, say).await
+    }
+
+    fn gateway(
+        &self,
+        index: usize,
+        program: PathBuf,
+        outputs: &Outputs,
+        connection_secret: &str,
+    ) -> Result<Part, ClusterError> {
+        let Blueprint { ports, jwt, home, .. } = self.blueprint;
+        let redis_url = match self.redis_proxies.get(index) {
+            Some(proxy) => redis::url(proxy.port()),
+            None => self.redis_url(),
+        };
+        let gateway = Gateway {
+            number: index + 1,
+            program,
+            port: ports.gateways[index],
+            admin_port: ports.admins[index],
+            redis_url,
+            aws_endpoint: http_url(ports.aws),
+            sqs_endpoint: self.sqs_proxies.get(index).map(|proxy| http_url(proxy.port())),
+            outputs,
+            jwt,
+            connection_secret,
+            allowed_origins: &self.blueprint.allowed_origins,
+        };
+        Ok(gateway::part(home.path(), &gateway)?)
+    }
+
+    /// The balancer and Prometheus.
+    async fn fronts(&mut self, say: &dyn Fn(&str)) -> Result<(), ClusterError> {
+        let Blueprint { options, ports, tools, home, .. } = self.blueprint;
+        let mut names = Vec::new();
+        if options.balancer {
+            let nginx = tools.nginx.clone();
+            let part = balancer::part(home.path(), nginx, ports.balancer, &ports.gateways)?;
+            names.push(self.add(part));
+        }
+        match &tools.prometheus {
+            Some(program) if options.prometheus => {
+                let program = program.clone();
+                let part = prometheus::part(home.path(), program, ports.prometheus, &ports.admins)?;
+                names.push(self.add(part));
+            }
+            None if options.prometheus => {
+                say("no Prometheus: it is not installed and could not be; the rest does not need it");
+            }
+            _ => {}
+        }
+        self.start(&names, say).await
+    }
+
+    async fn start(&self, names: &[String], say: &dyn Fn(&str)) -> Result<(), ClusterError> {
+        if names.is_empty() {
+            return Ok(());
+        }
+        say(&format!("starting {}", names.join(", ")));
+        let names: Vec<_> = names.iter().map(String::as_str).collect();
+        Ok(self.supervisor.start(&names, PATIENCE).await?)
+    }
+
+    fn add(&mut self, mut part: Part) -> String {
+        let name = part.name.clone();
+        let variables = &self.blueprint.options.environment;
+        for variable in variables.iter().filter(|it| is_meant(&it.part, &name)) {
+            part.environment.insert(variable.name.clone(), variable.value.clone());
+        }
+        self.supervisor.add(part);
+        name
+    }
+
+    fn redis_url(&self) -> String {
+        let ports = &self.blueprint.ports.redis;
+        let urls: Vec<_> = ports.iter().map(|(port, _)| redis::url(*port)).collect();
+        urls.join(",")
+    }
+}
+
+/// As many open files as may be, for this process and all that it starts: each client is one.
+fn raise_file_limit() {
+    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+    let limit = getrlimit(Resource::Nofile);
+    let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
+    // The limit there is does for few clients.
+    let _ = setrlimit(Resource::Nofile, raised);
+}

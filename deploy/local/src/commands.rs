@@ -1,0 +1,148 @@
+//! What can be asked of a running cluster, one line each, answered with one line of JSON. The control
+//! socket of `up` and the standard input of `fixture` speak it.
+
+use serde_json::{Value, json};
+
+use crate::cluster::{Cluster, ClusterError};
+use crate::proxy::Traffic;
+
+/// One thing asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// Every part, and how tokens are signed.
+    Status,
+    /// `start PART`: bring it up and wait until it is ready.
+    Start(String),
+    /// `stop PART`: end it in good order and keep it down.
+    Stop(String),
+    /// `kill PART`: SIGKILL, and keep it down.
+    Kill(String),
+    /// `pause PART`: SIGSTOP.
+    Pause(String),
+    /// `resume PART`: SIGCONT.
+    Resume(String),
+    /// `wait PART`: until it is ready.
+    Wait(String),
+    /// `env PART NAME=VALUE`: from its next start on.
+    Variable { part: String, name: String, value: String },
+    /// `proxy redis-1 pass|stall|refuse`.
+    Proxy { name: String, traffic: Traffic },
+    /// `cut redis-1`: every present connection of a proxy.
+    Cut(String),
+    /// `functions on|off`: whether the queues feed them.
+    Functions(bool),
+    /// End everything.
+    Down,
+}
+
+impl Command {
+    /// Reads a line; the error says what is wrong with it.
+    pub(crate) fn parse(line: &str) -> Result<Self, String> {
+        let words: Vec<_> = line.split_whitespace().collect();
+        let command = match *words.as_slice() {
+            ["status"] => Self::Status,
+            ["start", part] => Self::Start(part.to_owned()),
+            ["stop", part] => Self::Stop(part.to_owned()),
+            ["kill", part] => Self::Kill(part.to_owned()),
+            ["pause", part] => Self::Pause(part.to_owned()),
+            ["resume", part] => Self::Resume(part.to_owned()),
+            ["wait", part] => Self::Wait(part.to_owned()),
+            ["env", part, pair] => {
+                let (name, value) = pair.split_once('=').ok_or("env PART NAME=VALUE")?;
+                Self::Variable { part: part.to_owned(), name: name.to_owned(), value: value.to_owned() }
+            }
+            ["proxy", name, word] => Self::Proxy {
+                name: name.to_owned(),
+                traffic: Traffic::parse(word).ok_or("proxy NAME pass|stall|refuse")?,
+            },
+            ["cut", name] => Self::Cut(name.to_owned()),
+            ["functions", "on"] => Self::Functions(true),
+            ["functions", "off"] => Self::Functions(false),
+            ["down"] => Self::Down,
+            _ => return Err(format!("not a command: {line}")),
+        };
+        Ok(command)
+    }
+
+    /// The line that means it.
+    pub(crate) fn line(&self) -> String {
+        match self {
+            Self::Status => "status".to_owned(),
+            Self::Start(part) => format!("start {part}"),
+            Self::Stop(part) => format!("stop {part}"),
+            Self::Kill(part) => format!("kill {part}"),
+            Self::Pause(part) => format!("pause {part}"),
+            Self::Resume(part) => format!("resume {part}"),
+            Self::Wait(part) => format!("wait {part}"),
+            Self::Variable { part, name, value } => format!("env {part} {name}={value}"),
+            Self::Proxy { name, traffic } => format!("proxy {name} {}", traffic.word()),
+            Self::Cut(name) => format!("cut {name}"),
+            Self::Functions(true) => "functions on".to_owned(),
+            Self::Functions(false) => "functions off".to_owned(),
+            Self::Down => "down".to_owned(),
+        }
+    }
+
+    /// Does it, except [`Command::Down`], and returns the answer.
+    pub(crate) async fn carry_out(&self, cluster: &Cluster) -> Value {
+        let done = match self {
+            Self::Status => {
+                return json!({ "ok": true, "parts": cluster.status(), "jwt": cluster.jwt() });
+            }
+            Self::Start(part) => cluster.start_part(part).await,
+            Self::Stop(part) => cluster.stop(part).await,
+            Self::Kill(part) => cluster.kill(part).await,
+            Self::Pause(part) => cluster.pause(part).await,
+            Self::Resume(part) => cluster.resume(part).await,
+            Self::Wait(part) => cluster.wait_ready(part).await,
+            Self::Variable { part, name, value } => cluster.set_variable(part, name, value).await,
+            Self::Proxy { name, traffic } => proxy(cluster, name).map(|it| it.set(*traffic)),
+            Self::Cut(name) => proxy(cluster, name).map(crate::Proxy::cut),
+            Self::Functions(feeds) => cluster.feed_functions(*feeds).await,
+            Self::Down => Ok(()),
+        };
+        match done {
+            Ok(()) => json!({ "ok": true }),
+            Err(error) => failure(&error.to_string()),
+        }
+    }
+}
+
+/// The answer to what cannot be done.
+pub(crate) fn failure(error: &str) -> Value {
+    json!({ "ok": false, "error": error })
+}
+
+fn proxy<'a>(cluster: &'a Cluster, name: &str) -> Result<&'a crate::Proxy, ClusterError> {
+    let none = || ClusterError::Answer(format!("there is no proxy {name}"));
+    cluster.proxy(name).ok_or_else(none)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_mean_what_they_say() {
+        for line in [
+            "status",
+            "start redis",
+            "stop gateway-1",
+            "kill gateway-2",
+            "pause redis",
+            "resume redis",
+            "wait aws",
+            "env gateway-1 RTS_LOG=debug,hyper=info",
+            "proxy redis-1 stall",
+            "proxy sqs-2 pass",
+            "cut redis-1",
+            "functions off",
+            "down",
+        ] {
+            assert_eq!(Command::parse(line).unwrap().line(), line);
+        }
+        for line in ["", "start", "start a b", "proxy redis-1 melt", "env a b", "functions maybe"] {
+            assert!(Command::parse(line).is_err(), "{line}");
+        }
+    }
+}

@@ -1,0 +1,266 @@
+//! AWS: a stand-in on this machine with the same data template as in production, deployed each time the
+//! stand-in starts. All that is particular to this stand-in is in this folder.
+//!
+//! Its functions are the real binaries. Their code packages hold a launcher only, so that a package is
+//! made, stored and unpacked in no time.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use tokio::io::AsyncWriteExt;
+use tokio::process::Command;
+
+use super::{NeverReady, Part, Probe, variables};
+use crate::paths;
+
+/// The package and version of the stand-in.
+pub(crate) const PACKAGE: (&str, &str) = ("ministack", "1.5.33");
+/// The region that it plays.
+pub const REGION: &str = "us-east-1";
+/// The access key that it takes for the account's own. It listens on loopback only.
+pub const ACCESS_KEY_ID: &str = "rts-local";
+/// The secret of [`ACCESS_KEY_ID`].
+pub const SECRET_ACCESS_KEY: &str = "rts-local-secret";
+
+const DEPLOY_SCRIPT: &str = include_str!("deploy.py");
+const SITE_SCRIPT: &str = include_str!("sitecustomize.py");
+const CODE_BUCKET: &str = "rts-local-code";
+const STACK: &str = "rts-data";
+
+/// The stack's outputs: what was made, by the names it has.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+#[serde(rename_all(deserialize = "PascalCase", serialize = "camelCase"))]
+#[expect(missing_docs, reason = "named and described in the template")]
+pub struct Outputs {
+    pub region: String,
+    pub message_queue_url: String,
+    pub room_queue_url: String,
+    pub message_dead_letter_queue_url: String,
+    pub room_dead_letter_queue_url: String,
+    pub rooms_table_name: String,
+    pub messages_table_name: String,
+    pub archive_table_name: String,
+    pub attachments_bucket_name: String,
+    pub message_function_name: String,
+    pub room_function_name: String,
+}
+
+/// How the functions are made to fail, for tests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FunctionFault {
+    /// Every so many invocations of one instance, from the first on.
+    pub every: u32,
+    /// Whether the function has done its work by then.
+    pub when: FaultTime,
+}
+
+/// When an invocation is made to fail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub enum FaultTime {
+    /// Before the function sees the event.
+    Before,
+    /// After it has done its work: its answer becomes an error.
+    After,
+}
+
+/// What is to be deployed on the stand-in.
+#[derive(Debug)]
+pub(crate) struct Deployment {
+    pub(crate) python: PathBuf,
+    pub(crate) port: u16,
+    /// Where the functions' binaries are.
+    pub(crate) binaries: PathBuf,
+    pub(crate) redis_url: String,
+    /// How long a failed batch stays out of sight; six times a function's time on AWS.
+    pub(crate) visibility_seconds: u64,
+    /// `RTS_LOG` of the functions.
+    pub(crate) log_filter: String,
+    pub(crate) fault: Option<FunctionFault>,
+    /// Whether the queues feed the functions.
+    pub(crate) feeds_functions: Mutex<bool>,
+    pub(crate) outputs: Mutex<Option<Outputs>>,
+}
+
+/// The stand-in as a part.
+pub(crate) fn part(run: &Path, program: PathBuf, keeps_data: bool, deployment: &Arc<Deployment>) -> io::Result<Part> {
+    let directory = run.join("aws");
+    if !keeps_data && directory.exists() {
+        std::fs::remove_dir_all(&directory)?;
+    }
+    let (site, temporary) = (directory.join("site"), directory.join("tmp"));
+    for made in [&site, &temporary] {
+        std::fs::create_dir_all(made)?;
+    }
+    std::fs::write(site.join("sitecustomize.py"), SITE_SCRIPT)?;
+    let shown = |path: &Path| path.display().to_string();
+    let environment = variables([
+        ("GATEWAY_PORT", deployment.port.to_string()),
+        // It listens on all addresses otherwise, and runs code for whoever asks.
+        ("BIND_HOST", "127.0.0.1".to_owned()),
+        ("AUTH", "true".to_owned()),
+        ("LOG_LEVEL", "WARNING".to_owned()),
+        ("MINISTACK_REGION", REGION.to_owned()),
+        ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
+        ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
+        ("AWS_ENDPOINT_URL", deployment.endpoint()),
+        ("PERSIST_STATE", "1".to_owned()),
+        ("S3_PERSIST", "1".to_owned()),
+        ("STATE_DIR", shown(&directory.join("state"))),
+        ("S3_DATA_DIR", shown(&directory.join("s3"))),
+        ("TMPDIR", shown(&temporary)),
+        ("PYTHONPATH", shown(&site)),
+        ("PYTHONUNBUFFERED", "1".to_owned()),
+        ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
+    ]);
+    Ok(Part {
+        name: "aws".to_owned(),
+        program,
+        arguments: Vec::new(),
+        environment,
+        directory,
+        probe: Probe::Deployed(Arc::clone(deployment)),
+        url: Some(deployment.endpoint()),
+        // It writes its state down.
+        grace: Duration::from_secs(15),
+    })
+}
+
+impl Deployment {
+    /// The address of every AWS service.
+    pub(crate) fn endpoint(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// Where the stand-in says that it is there.
+    pub(super) fn health_url(&self) -> String {
+        format!("{}/_ministack/health", self.endpoint())
+    }
+
+    /// What was deployed.
+    pub(crate) fn outputs(&self) -> Option<Outputs> {
+        let outputs = self.outputs.lock();
+        outputs.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Creates or updates the stack.
+    pub(crate) async fn deploy(&self) -> Result<(), NeverReady> {
+        let failed = |error: &dyn std::fmt::Display| NeverReady(format!("deployment: {error}"));
+        let mut script = Command::new(&self.python)
+            .args(["-c", DEPLOY_SCRIPT])
+            .env_clear()
+            .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+            .env("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID)
+            .env("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY)
+            .env("PYTHONDONTWRITEBYTECODE", "1")
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| failed(&error))?;
+        if let Some(mut stdin) = script.stdin.take() {
+            let order = self.order().to_string();
+            stdin.write_all(order.as_bytes()).await.map_err(|error| failed(&error))?;
+        }
+        let output = script.wait_with_output().await.map_err(|error| failed(&error))?;
+        if !output.status.success() {
+            return Err(failed(&String::from_utf8_lossy(&output.stderr).trim()));
+        }
+        let outputs = serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))?;
+        *self.outputs.lock().unwrap_or_else(PoisonError::into_inner) = Some(outputs);
+        Ok(())
+    }
+
+    /// What `deploy.py` reads.
+    fn order(&self) -> serde_json::Value {
+        let feeds_functions = *self.feeds_functions.lock().unwrap_or_else(PoisonError::into_inner);
+        let architecture = match std::env::consts::ARCH {
+            "aarch64" => "arm64",
+            other => other,
+        };
+        json!({
+            "endpoint": self.endpoint(),
+            "region": REGION,
+            "stack": STACK,
+            "template": paths::data_template(),
+            "codeBucket": CODE_BUCKET,
+            "code": {
+                "MessageCodeKey": self.code("chat-message-to-db"),
+                "RoomCodeKey": self.code("chat-room-to-db"),
+            },
+            "feedsFunctions": feeds_functions,
+            "parameters": {
+                "Architecture": architecture,
+                "RedisUrl": self.redis_url,
+                "FunctionLogFilter": self.log_filter,
+                "FunctionTimeoutSeconds": (self.visibility_seconds / 6).max(3),
+                "VisibilityTimeoutSeconds": self.visibility_seconds,
+                // What the stand-in can do.
+                "RoomBatchSize": 10,
+                "RoomBatchingWindowSeconds": 0,
+                "MaximumConcurrency": 0,
+            },
+        })
+    }
+
+    fn code(&self, name: &str) -> serde_json::Value {
+        let launcher = launcher(&self.binaries, name, self.fault);
+        json!({ "name": name, "files": BTreeMap::from([("bootstrap", launcher)]) })
+    }
+}
+
+/// The `bootstrap` of a function: becomes its binary, or what makes it fail.
+fn launcher(binaries: &Path, name: &str, fault: Option<FunctionFault>) -> String {
+    let quoted = |file: &str| {
+        let path = binaries.join(file).display().to_string();
+        format!("'{}'", path.replace('\'', r"'\''"))
+    };
+    let command = match fault {
+        None => quoted(name),
+        Some(fault) => format!(
+            "{} faulty-bootstrap --every {} --when {} {}",
+            quoted("rts-local"),
+            fault.every,
+            match fault.when {
+                FaultTime::Before => "before",
+                FaultTime::After => "after",
+            },
+            quoted(name)
+        ),
+    };
+    format!("#!/bin/sh\nexec {command}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_launcher_becomes_the_binary() {
+        let directory = Path::new("/a b/it's");
+        assert_eq!(launcher(directory, "chat-room-to-db", None), "#!/bin/sh\nexec '/a b/it'\\''s/chat-room-to-db'\n");
+        let fault = FunctionFault { every: 3, when: FaultTime::After };
+        assert_eq!(
+            launcher(Path::new("/b"), "x", Some(fault)),
+            "#!/bin/sh\nexec '/b/rts-local' faulty-bootstrap --every 3 --when after '/b/x'\n"
+        );
+    }
+
+    #[test]
+    fn outputs_are_named_as_in_the_template() {
+        let template = std::fs::read_to_string(paths::data_template()).unwrap();
+        let (_, outputs) = template.split_once("\nOutputs:\n").unwrap();
+        let named: serde_json::Map<_, _> = outputs
+            .lines()
+            .filter(|line| line.starts_with("  ") && !line.starts_with("   "))
+            .map(|line| (line.trim().trim_end_matches(':').to_owned(), json!("x")))
+            .collect();
+        assert!(serde_json::from_value::<Outputs>(named.into()).is_ok());
+    }
+}

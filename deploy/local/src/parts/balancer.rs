@@ -1,0 +1,136 @@
+//! The balancer: nginx in front of the gateways, round robin and without affinity, as a load balancer of
+//! production is. Its logs hold no query strings, because tokens travel there.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::{Part, Probe, variables};
+
+/// nginx as a part.
+pub(crate) fn part(run: &Path, program: PathBuf, port: u16, gateway_ports: &[u16]) -> io::Result<Part> {
+    let directory = run.join("balancer");
+    fs::create_dir_all(&directory)?;
+    let config = config(port, gateway_ports, file_limit(), is_root());
+    fs::write(directory.join("nginx.conf"), config)?;
+    let url = format!("http://127.0.0.1:{port}");
+    let prefix = directory.display().to_string();
+    let arguments = ["-p", &prefix, "-c", "nginx.conf", "-e", "stderr"];
+    Ok(Part {
+        name: "balancer".to_owned(),
+        program,
+        arguments: arguments.map(str::to_owned).to_vec(),
+        environment: variables([]),
+        directory,
+        probe: Probe::Http(format!("{url}/livez")),
+        url: Some(url),
+        grace: Duration::from_secs(3),
+    })
+}
+
+fn config(port: u16, gateway_ports: &[u16], file_limit: u64, is_root: bool) -> String {
+    use std::fmt::Write;
+    let servers = gateway_ports.iter().fold(String::new(), |mut text, port| {
+        let _ = writeln!(text, "        server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;");
+        text
+    });
+    // Two files for each connection, and some to spare.
+    let connections = (file_limit / 2).clamp(512, 32_768);
+    // Its workers would be nobody's otherwise, who may not see this directory.
+    let user = if is_root { "user root;\n" } else { "" };
+    format!(
+        r"{user}daemon off;
+pid nginx.pid;
+worker_processes 2;
+worker_rlimit_nofile {file_limit};
+error_log stderr notice;
+events {{ worker_connections {connections}; }}
+http {{
+    log_format rts '$time_iso8601 $request_method $uri $status $upstream_addr $upstream_status ${{request_time}}s';
+    access_log /dev/stdout rts;
+    # It would write whole request lines; the access log tells of failures.
+    error_log stderr emerg;
+    client_body_temp_path body;
+    proxy_temp_path proxy;
+    fastcgi_temp_path fastcgi;
+    uwsgi_temp_path uwsgi;
+    scgi_temp_path scgi;
+    client_body_buffer_size 128k;
+    client_max_body_size 1m;
+    map $http_upgrade $connection_upgrade {{
+        default upgrade;
+        '' close;
+    }}
+    upstream gateways {{
+{servers}    }}
+    server {{
+        listen 127.0.0.1:{port} backlog=4096;
+        proxy_http_version 1.1;
+        proxy_set_header Host $http_host;
+        proxy_set_header Upgrade $http_upgrade;
+        proxy_set_header Connection $connection_upgrade;
+        proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;
+        proxy_set_header X-Forwarded-Proto $scheme;
+        proxy_connect_timeout 2s;
+        proxy_read_timeout 3600s;
+        proxy_send_timeout 3600s;
+        # Events go out as they come.
+        proxy_buffering off;
+        tcp_nodelay on;
+        # What was sent to a gateway is not sent to a second one, unless it may be repeated.
+        proxy_next_upstream error timeout http_503;
+        proxy_next_upstream_tries {tries};
+        location / {{ proxy_pass http://gateways; }}
+        location = /hubs/chat/negotiate {{
+            # It changes nothing: a second gateway may be asked.
+            proxy_next_upstream error timeout http_503 non_idempotent;
+            proxy_pass http://gateways;
+        }}
+    }}
+}}
+",
+        tries = gateway_ports.len().max(2),
+    )
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// How many files a process may have open.
+fn file_limit() -> u64 {
+    use rustix::process::{Resource, getrlimit};
+    const MOST: u64 = 65_536;
+    getrlimit(Resource::Nofile).maximum.map_or(MOST, |limit| limit.min(MOST))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_configuration_names_every_gateway_and_has_no_affinity() {
+        let config = config(8080, &[8081, 8082], 65_536, true);
+        assert!(config.contains("listen 127.0.0.1:8080 "));
+        for port in [8081, 8082] {
+            assert!(config.contains(&format!("server 127.0.0.1:{port} ")));
+        }
+        assert!(!config.contains("ip_hash") && !config.contains("sticky"));
+        assert!(config.contains("worker_connections 32768;"));
+        assert!(config.starts_with("user root;"));
+        assert_eq!(config.matches('{').count(), config.matches('}').count(), "{config}");
+    }
+
+    #[test]
+    fn no_log_holds_a_query_string() {
+        let config = config(8080, &[8081], 1024, false);
+        assert!(config.contains("worker_connections 512;"));
+        assert!(!config.contains("user root"));
+        for variable in ["$request ", "$request_uri", "$args", "$query_string"] {
+            assert!(!config.contains(variable), "{variable}");
+        }
+        let http = config.split_once("http {").unwrap().1;
+        assert!(http.contains("error_log stderr emerg;"));
+    }
+}

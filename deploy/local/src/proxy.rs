@@ -1,0 +1,261 @@
+//! A TCP proxy that can be put between a gateway and Redis or SQS, to see what happens when the network
+//! does what networks do.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::sleep;
+
+use crate::ports::PortLease;
+
+/// How much is read at once, in bytes.
+const CHUNK: usize = 16 * 1024;
+
+/// What the proxy does with connections and bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Traffic {
+    /// Everything passes.
+    #[default]
+    Pass,
+    /// Connections stay and are accepted, and nothing passes, until [`Traffic::Pass`] lets it.
+    Stall,
+    /// Every connection is cut and new ones are refused.
+    Refuse,
+}
+
+impl Traffic {
+    /// The word for it: `pass`, `stall` or `refuse`.
+    pub fn parse(word: &str) -> Option<Self> {
+        match word {
+            "pass" => Some(Self::Pass),
+            "stall" => Some(Self::Stall),
+            "refuse" => Some(Self::Refuse),
+            _ => None,
+        }
+    }
+
+    /// The word that [`Traffic::parse`] reads.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Stall => "stall",
+            Self::Refuse => "refuse",
+        }
+    }
+}
+
+/// How the connections are to be: those of an earlier generation are cut.
+#[derive(Clone, Copy, Debug, Default)]
+struct Order {
+    traffic: Traffic,
+    generation: u64,
+}
+
+/// A proxy on a port of its own; ends when dropped.
+#[derive(Debug)]
+pub struct Proxy {
+    lease: PortLease,
+    order: watch::Sender<Order>,
+    listener: JoinHandle<()>,
+}
+
+impl Proxy {
+    /// A proxy to a port of loopback, passing everything.
+    pub async fn start(target_port: u16) -> io::Result<Self> {
+        let lease = PortLease::take()?;
+        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, target_port));
+        let listener = listen(lease.port()).await?;
+        let (order, orders) = watch::channel(Order::default());
+        let task = run(lease.port(), listener, target, orders);
+        Ok(Self { lease, order, listener: tokio::spawn(task) })
+    }
+
+    /// Where to connect instead of to the target.
+    pub fn port(&self) -> u16 {
+        self.lease.port()
+    }
+
+    /// Changes what passes, for present and future connections.
+    pub fn set(&self, traffic: Traffic) {
+        self.order.send_modify(|order| {
+            order.traffic = traffic;
+            if traffic == Traffic::Refuse {
+                order.generation += 1;
+            }
+        });
+    }
+
+    /// Cuts every present connection; new ones are treated as before.
+    pub fn cut(&self) {
+        self.order.send_modify(|order| order.generation += 1);
+    }
+}
+
+impl Drop for Proxy {
+    fn drop(&mut self) {
+        self.listener.abort();
+    }
+}
+
+async fn listen(port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
+}
+
+async fn run(port: u16, listener: TcpListener, target: SocketAddr, mut orders: watch::Receiver<Order>) {
+    let mut listener = Some(listener);
+    // Aborted with this task.
+    let mut connections = JoinSet::new();
+    loop {
+        let order = *orders.borrow_and_update();
+        if order.traffic == Traffic::Refuse {
+            listener = None;
+        } else if listener.is_none() {
+            listener = listen(port).await.ok();
+        }
+        tokio::select! {
+            changed = orders.changed() => if changed.is_err() { return },
+            accepted = accept(listener.as_ref()) => {
+                if let Ok(client) = accepted {
+                    connections.spawn(forward(client, target, order.generation, orders.clone()));
+                }
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
+    let accepted = match listener {
+        Some(listener) => listener.accept().await.map(|(stream, _)| stream),
+        None => std::future::pending().await,
+    };
+    if accepted.is_err() {
+        sleep(Duration::from_millis(20)).await;
+    }
+    accepted
+}
+
+/// Carries one connection until either side ends it or it is cut.
+async fn forward(client: TcpStream, target: SocketAddr, generation: u64, orders: watch::Receiver<Order>) {
+    let Ok(server) = TcpStream::connect(target).await else {
+        return;
+    };
+    let _ = (client.set_nodelay(true), server.set_nodelay(true));
+    let (client_in, client_out) = client.into_split();
+    let (server_in, server_out) = server.into_split();
+    let mut watching = orders.clone();
+    tokio::select! {
+        // Either direction ends both: neither Redis nor HTTP clients here close one half only.
+        _ = pump(client_in, server_out, orders.clone()) => {}
+        _ = pump(server_in, client_out, orders) => {}
+        _ = watching.wait_for(|order| order.generation != generation) => {}
+    }
+}
+
+async fn pump(
+    mut from: tokio::net::tcp::OwnedReadHalf,
+    mut to: tokio::net::tcp::OwnedWriteHalf,
+    mut orders: watch::Receiver<Order>,
+) -> io::Result<()> {
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let length = from.read(&mut chunk).await?;
+        let passes = |order: &Order| order.traffic != Traffic::Stall;
+        if length == 0 || orders.wait_for(passes).await.is_err() {
+            return Ok(());
+        }
+        to.write_all(&chunk[..length]).await?;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::time::timeout;
+
+    const A_WHILE: Duration = Duration::from_millis(100);
+    const DEADLINE: Duration = Duration::from_secs(5);
+
+    /// Echoes whatever it gets.
+    async fn echo() -> u16 {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                tokio::spawn(async move {
+                    let (mut read, mut write) = stream.split();
+                    tokio::io::copy(&mut read, &mut write).await
+                });
+            }
+        });
+        port
+    }
+
+    async fn say(stream: &mut TcpStream, text: &str) -> io::Result<String> {
+        stream.write_all(text.as_bytes()).await?;
+        let mut heard = vec![0; text.len()];
+        stream.read_exact(&mut heard).await?;
+        Ok(String::from_utf8(heard).unwrap())
+    }
+
+    async fn connect(proxy: &Proxy) -> io::Result<TcpStream> {
+        TcpStream::connect((Ipv4Addr::LOCALHOST, proxy.port())).await
+    }
+
+    #[tokio::test]
+    async fn what_is_stalled_passes_later() {
+        let proxy = Proxy::start(echo().await).await.unwrap();
+        let mut stream = connect(&proxy).await.unwrap();
+        assert_eq!(say(&mut stream, "one").await.unwrap(), "one");
+        proxy.set(Traffic::Stall);
+        assert!(timeout(A_WHILE, say(&mut stream, "two")).await.is_err());
+        proxy.set(Traffic::Pass);
+        let mut heard = [0; 3];
+        let read = timeout(DEADLINE, stream.read_exact(&mut heard)).await;
+        read.unwrap().unwrap();
+        assert_eq!(&heard, b"two");
+    }
+
+    #[tokio::test]
+    async fn refused_connections_come_back_when_it_passes() {
+        let proxy = Proxy::start(echo().await).await.unwrap();
+        let mut stream = connect(&proxy).await.unwrap();
+        assert_eq!(say(&mut stream, "one").await.unwrap(), "one");
+        proxy.set(Traffic::Refuse);
+        let ended = timeout(DEADLINE, stream.read(&mut [0; 1])).await.unwrap();
+        assert!(matches!(ended, Ok(0) | Err(_)));
+        let refused = async {
+            while connect(&proxy).await.is_ok() {
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        timeout(DEADLINE, refused).await.unwrap();
+        proxy.set(Traffic::Pass);
+        let again = async {
+            loop {
+                if let Ok(mut stream) = connect(&proxy).await {
+                    return say(&mut stream, "two").await.unwrap();
+                }
+                sleep(Duration::from_millis(5)).await;
+            }
+        };
+        assert_eq!(timeout(DEADLINE, again).await.unwrap(), "two");
+    }
+
+    #[tokio::test]
+    async fn a_cut_ends_present_connections_only() {
+        let proxy = Proxy::start(echo().await).await.unwrap();
+        let mut stream = connect(&proxy).await.unwrap();
+        assert_eq!(say(&mut stream, "one").await.unwrap(), "one");
+        proxy.cut();
+        let ended = timeout(DEADLINE, stream.read(&mut [0; 1])).await.unwrap();
+        assert!(matches!(ended, Ok(0) | Err(_)));
+        let mut stream = connect(&proxy).await.unwrap();
+        assert_eq!(say(&mut stream, "two").await.unwrap(), "two");
+    }
+}

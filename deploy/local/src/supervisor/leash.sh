@@ -1,0 +1,23 @@
+#!/bin/sh
+# Ends what is left of a run: whoever holds the other end of standard input, the run ends with it.
+#   leash.sh DIRECTORY
+# A process is of the run if its group is recorded in DIRECTORY/groups and it works below DIRECTORY;
+# either alone could be somebody else's.
+run=$1
+cat >/dev/null
+
+ended=1
+while [ "$ended" = 1 ]; do
+    ended=0
+    for stat in /proc/[0-9]*/stat; do
+        { read -r line <"$stat"; } 2>/dev/null || continue
+        pid=${line%% *}
+        # Behind the name, which may hold anything: state, parent, group.
+        # shellcheck disable=SC2086
+        set -- ${line##*) }
+        [ "$1" != Z ] && [ -e "$run/groups/$3" ] || continue
+        case $(readlink "/proc/$pid/cwd") in
+        "$run" | "$run"/*) kill -KILL "$pid" 2>/dev/null && ended=1 ;;
+        esac
+    done
+done

@@ -1,0 +1,153 @@
+//! `test`: every test there is, as a list of steps. The first that fails ends it.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+use std::time::{Duration, Instant, SystemTime};
+
+use anyhow::bail;
+
+use crate::cluster::Home;
+use crate::console::Paint;
+use crate::doctor::{self, build::BINARIES_VARIABLE, venv};
+use crate::paths;
+
+/// What checks the CloudFormation templates.
+const CFN_LINT: (&str, &str) = ("cfn-lint", "1.58.0");
+/// Clusters that tests of one binary run at once, at most: each is some ten processes.
+const TEST_THREADS_MAX: usize = 4;
+
+/// One step: a name, and what it runs.
+struct Step {
+    name: &'static str,
+    what: &'static str,
+    run: fn(&Context) -> anyhow::Result<()>,
+    /// Whether there is something for it to do.
+    applies: fn() -> bool,
+}
+
+const STEPS: [Step; 5] = [
+    Step { name: "doctor", what: "what the cluster needs", run: doctor, applies: || true },
+    Step { name: "rust", what: "cargo test --workspace", run: rust, applies: || true },
+    Step {
+        name: "clients",
+        what: "stock SignalR clients (gateway/tests/clients)",
+        run: |context| node(context, &clients_directory()),
+        applies: || clients_directory().join("package.json").exists(),
+    },
+    Step {
+        name: "web",
+        what: "the web app (gateway/web)",
+        run: |context| node(context, &web_directory()),
+        applies: || web_directory().join("package.json").exists(),
+    },
+    Step { name: "templates", what: "cfn-lint deploy/cloudformation", run: templates, applies: || true },
+];
+
+/// What every step needs.
+struct Context {
+    binaries: PathBuf,
+}
+
+/// Runs the steps with these names, or all.
+pub fn run(wanted: &[String]) -> anyhow::Result<ExitCode> {
+    let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
+    if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
+        bail!("there is no step {unknown}; there are {}", known.join(", "));
+    }
+    let paint = Paint::of_terminal();
+    let is_wanted = |step: &&Step| wanted.is_empty() || wanted.iter().any(|name| name == step.name);
+    let steps: Vec<_> = STEPS.iter().filter(is_wanted).collect();
+    Home::remove_old_fixtures()?;
+    let build_started = Instant::now();
+    let context = Context { binaries: doctor::build::binaries(&|text| println!("{}", paint.bold(text)))? };
+    let mut done = vec![("build", build_started.elapsed())];
+    for (index, step) in steps.iter().enumerate() {
+        if !(step.applies)() {
+            println!("{} {}: not in this repository yet", paint.dim("skipped"), step.name);
+            continue;
+        }
+        let title = format!("[{}/{}] {}: {}", index + 1, steps.len(), step.name, step.what);
+        println!("\n{}", paint.bold(&title));
+        let started = Instant::now();
+        if let Err(error) = (step.run)(&context) {
+            summary(&done, paint);
+            eprintln!("  {} {}: {error:#}", paint.bad("failed"), step.name);
+            println!("steps: {} passed, 1 failed", done.len());
+            return Ok(ExitCode::FAILURE);
+        }
+        done.push((step.name, started.elapsed()));
+    }
+    summary(&done, paint);
+    println!("steps: {} passed, 0 failed", done.len());
+    Ok(ExitCode::SUCCESS)
+}
+
+fn summary(done: &[(&str, Duration)], paint: Paint) {
+    println!();
+    for (name, took) in done {
+        println!("  {} {name:<10} {:>6.1} s", paint.good("passed"), took.as_secs_f64());
+    }
+}
+
+fn doctor(_: &Context) -> anyhow::Result<()> {
+    doctor::tools(true, &say)?;
+    Ok(())
+}
+
+fn rust(context: &Context) -> anyhow::Result<()> {
+    let cores = std::thread::available_parallelism().map_or(2, usize::from);
+    let threads = std::env::var("RUST_TEST_THREADS").unwrap_or_else(|_| cores.clamp(2, TEST_THREADS_MAX).to_string());
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut command = Command::new(cargo);
+    command.args(["test", "--workspace"]).env("RUST_TEST_THREADS", threads).current_dir(paths::repository());
+    carry_out(command, context)
+}
+
+/// A suite of Node.js: its packages if they are not those of the lock file, then its tests.
+fn node(context: &Context, directory: &Path) -> anyhow::Result<()> {
+    doctor::node(&say)?;
+    let npm = |arguments: &[&str]| {
+        let mut command = Command::new("npm");
+        command.args(arguments).current_dir(directory);
+        carry_out(command, context)
+    };
+    if is_older(&directory.join("node_modules/.package-lock.json"), &directory.join("package-lock.json")) {
+        npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])?;
+    }
+    npm(&["test"])
+}
+
+fn templates(context: &Context) -> anyhow::Result<()> {
+    let environment = venv::ensure(CFN_LINT, &say)?;
+    let mut command = Command::new(environment.join("bin/cfn-lint"));
+    command.arg("deploy/cloudformation/**/*.yaml").current_dir(paths::repository());
+    carry_out(command, context)
+}
+
+fn carry_out(mut command: Command, context: &Context) -> anyhow::Result<()> {
+    command.env(BINARIES_VARIABLE, &context.binaries);
+    let status = command.status()?;
+    if !status.success() {
+        bail!("{} ended with {status}", command.get_program().display());
+    }
+    Ok(())
+}
+
+/// Whether a file is missing or was written before another.
+fn is_older(file: &Path, other: &Path) -> bool {
+    let written = |file: &Path| file.metadata().and_then(|facts| facts.modified()).ok();
+    written(file).unwrap_or(SystemTime::UNIX_EPOCH)
+        < written(other).unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
+}
+
+fn clients_directory() -> PathBuf {
+    paths::repository().join("gateway/tests/clients")
+}
+
+fn web_directory() -> PathBuf {
+    paths::repository().join("gateway/web")
+}
+
+fn say(text: &str) {
+    println!("  {text}");
+}

@@ -1,0 +1,269 @@
+//! `up`: brings the cluster up and is its supervisor until it is told to end.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{ExitCode, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use tokio::net::UnixListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{broadcast, mpsc};
+use tokio::time::sleep;
+
+use crate::cluster::{Blueprint, Cluster, ClusterError, ClusterOptions, Home, Ports};
+use crate::commands::Command;
+use crate::console::{Paint, happened, welcome};
+use crate::control::{self, Request};
+use crate::doctor::{self, build::BINARIES_VARIABLE};
+use crate::parts::gateway::Jwt;
+use crate::supervisor::{self, Event, EventKind};
+use crate::{paths, ports};
+
+/// How long a supervisor in the background may take until it answers.
+const DETACH_PATIENCE: Duration = Duration::from_mins(3);
+/// Where the angular development server listens.
+const WEB_DEVELOPMENT_PORT: u16 = 4200;
+
+/// What `up` was told.
+#[derive(Clone, Copy, Debug)]
+pub struct Arguments {
+    /// How many gateways.
+    pub nodes: usize,
+    /// Return when all is ready, and leave it running.
+    pub detach: bool,
+    /// Keep the data of the last run, and keep this run's for the next.
+    pub keep: bool,
+    /// It is the one that `--detach` leaves running.
+    pub is_background: bool,
+}
+
+/// Runs the cluster.
+pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
+    let started = Instant::now();
+    let paint = Paint::of_terminal();
+    let say = |text: &str| println!("  {}", paint.dim(text));
+    let Some(home) = Home::of_up()? else {
+        bail!("a cluster is running already; cargo local status shows it, cargo local down ends it");
+    };
+    supervisor::sweep(home.path())?;
+    let blueprint = blueprint(arguments, home, &say)?;
+    if arguments.detach {
+        let binaries = blueprint.binaries.clone().unwrap_or_default();
+        // The one in the background takes the directory over.
+        drop(blueprint);
+        return detach(arguments, &binaries, started).await;
+    }
+    let mut signals = Signals::listen()?;
+    let cluster = tokio::select! {
+        cluster = blueprint.build(&say) => cluster?,
+        () = signals.end() => {
+            say("ended before it was up");
+            return Ok(ExitCode::FAILURE);
+        }
+    };
+    let listener = control::listen(cluster.directory()).context("the control socket")?;
+    let status = Command::Status.carry_out(&cluster).await;
+    println!("{}", welcome(&status, started.elapsed(), arguments.is_background, paint));
+    if arguments.is_background {
+        signals.ignore_hangup();
+    }
+    let asked_down = supervise(&cluster, &listener, &mut signals, paint).await;
+    control::close(cluster.directory());
+    say("stopping; once more Ctrl-C ends it at once");
+    tokio::select! {
+        () = cluster.stop_all() => {}
+        () = signals.end() => {}
+    }
+    drop(cluster);
+    if let Some(request) = asked_down {
+        request.answer(&serde_json::json!({ "ok": true })).await;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn blueprint(arguments: Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Blueprint, ClusterError> {
+    let options = ClusterOptions {
+        nodes: arguments.nodes,
+        prometheus: true,
+        keeps_data: arguments.keep,
+        ..ClusterOptions::default()
+    };
+    if let Some(problem) = options.problem() {
+        return Err(ClusterError::Options(problem));
+    }
+    let ports = Ports::fixed(arguments.nodes);
+    let mut tools = doctor::tools(true, say)?;
+    let binaries = Some(doctor::build::binaries(say)?);
+    // The services that came with packages may take a moment to end.
+    let taken = ports.taken(&options);
+    if !taken.is_empty() {
+        return Err(ClusterError::Ports(taken));
+    }
+    if tools.prometheus.is_some() && !ports::is_free(ports.prometheus) {
+        tools.prometheus = None;
+    }
+    let origins = ["http://127.0.0.1", "http://localhost"].iter().flat_map(|host| {
+        [ports.balancer, WEB_DEVELOPMENT_PORT]
+            .into_iter()
+            .chain(ports.gateways.clone())
+            .map(move |port| format!("{host}:{port}"))
+    });
+    Ok(Blueprint {
+        allowed_origins: origins.collect(),
+        jwt: jwt(&paths::local().join("jwt.json"))?,
+        options,
+        home,
+        ports,
+        tools,
+        binaries,
+    })
+}
+
+/// How tokens are signed: the same in every run, so that a client's token outlives a restart.
+fn jwt(file: &Path) -> std::io::Result<Jwt> {
+    let known = fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok());
+    if let Some(jwt) = known {
+        return Ok(jwt);
+    }
+    let jwt = Jwt::generate();
+    let file = fs::OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(file)?;
+    serde_json::to_writer(file, &jwt)?;
+    Ok(jwt)
+}
+
+/// Watches and answers until the end is asked for; the request that asked for it is returned.
+async fn supervise(cluster: &Cluster, listener: &UnixListener, signals: &mut Signals, paint: Paint) -> Option<Request> {
+    let (end, mut ended) = mpsc::channel(1);
+    tokio::select! {
+        () = serve(cluster, listener, end) => None,
+        () = narrate(cluster, paint) => None,
+        request = ended.recv() => request,
+        () = signals.end() => None,
+    }
+}
+
+/// Answers the control socket, one question at a time.
+async fn serve(cluster: &Cluster, listener: &UnixListener, end: mpsc::Sender<Request>) {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(Duration::from_millis(100)).await;
+            continue;
+        };
+        match Request::read(stream).await {
+            Some(request) if request.command == Command::Down => {
+                let _ = end.send(request).await;
+            }
+            Some(request) => {
+                let answer = request.command.carry_out(cluster).await;
+                request.answer(&answer).await;
+            }
+            None => {}
+        }
+    }
+}
+
+/// Says what happens to parts by itself; less and less of one that keeps dying.
+async fn narrate(cluster: &Cluster, paint: Paint) {
+    let mut events = cluster.events();
+    let mut deaths: HashMap<String, u32> = HashMap::new();
+    loop {
+        let event = match events.recv().await {
+            Ok(event) => event,
+            Err(broadcast::error::RecvError::Lagged(_)) => continue,
+            Err(broadcast::error::RecvError::Closed) => return,
+        };
+        let Event { part, kind } = event;
+        match kind {
+            EventKind::Back => {
+                deaths.remove(&part);
+                println!("{}", happened(&format!("{part} is {}", paint.good("back")), paint));
+            }
+            EventKind::Ended { how, again_in } => {
+                let count = deaths.entry(part.clone()).or_default();
+                *count += 1;
+                if *count > 3 && !count.is_multiple_of(15) {
+                    continue;
+                }
+                let text = format!(
+                    "{part} {}: {how}; starting again in {} s (cargo local logs {part})",
+                    paint.bad("ended"),
+                    again_in.as_secs()
+                );
+                println!("{}", happened(&text, paint));
+            }
+        }
+    }
+}
+
+/// Starts the supervisor in the background and waits until it answers.
+async fn detach(arguments: Arguments, binaries: &Path, started: Instant) -> anyhow::Result<ExitCode> {
+    let directory = paths::up_directory();
+    let log: PathBuf = directory.join("supervisor.log");
+    let output = File::create(&log)?;
+    let mut command = std::process::Command::new(std::env::current_exe()?);
+    command
+        .args(["up", "--background", "--nodes", &arguments.nodes.to_string()])
+        .args(arguments.keep.then_some("--keep"))
+        .env(BINARIES_VARIABLE, binaries)
+        .process_group(0)
+        .stdin(Stdio::null())
+        .stdout(output.try_clone()?)
+        .stderr(output);
+    let mut supervisor = command.spawn()?;
+    loop {
+        if let Ok(Some(status)) = control::ask(&directory, &Command::Status).await {
+            let paint = Paint::of_terminal();
+            println!("{}", welcome(&status, started.elapsed(), true, paint));
+            return Ok(ExitCode::SUCCESS);
+        }
+        if let Some(status) = supervisor.try_wait()? {
+            eprint!("{}", fs::read_to_string(&log)?);
+            bail!("the supervisor did not stay: {status}");
+        }
+        if started.elapsed() > DETACH_PATIENCE {
+            supervisor.kill()?;
+            bail!("the supervisor does not answer; see {}", log.display());
+        }
+        sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// The signals that end a run.
+pub(crate) struct Signals {
+    interrupt: Signal,
+    terminate: Signal,
+    hangup: Signal,
+    ignores_hangup: bool,
+}
+
+impl Signals {
+    /// From now on signals come here instead of ending the process.
+    pub(crate) fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            ignores_hangup: false,
+        })
+    }
+
+    /// A closed terminal no longer ends the run.
+    fn ignore_hangup(&mut self) {
+        self.ignores_hangup = true;
+    }
+
+    /// Waits until a signal asks for the end.
+    pub(crate) async fn end(&mut self) {
+        loop {
+            tokio::select! {
+                _ = self.interrupt.recv() => return,
+                _ = self.terminate.recv() => return,
+                _ = self.hangup.recv() => if !self.ignores_hangup { return },
+            }
+        }
+    }
+}
