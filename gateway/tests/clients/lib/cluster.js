@@ -1,7 +1,6 @@
 // A cluster of one's own, on free ports: the fixture of `cargo local`, driven by lines on its standard input.
 
 import { spawn } from "node:child_process";
-import { existsSync, statSync } from "node:fs";
 import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -13,18 +12,16 @@ import { userToken } from "./token.js";
 import { until, within } from "./wait.js";
 
 const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
-/** Building may be part of a start. */
+/** Without `cargo local test`, building is part of the first start. */
 const START_MS = 170_000;
 const COMMAND_MS = 70_000;
 const HUB = "/hubs/chat";
 
-/** The program: the one that `RTS_LOCAL` names, or the newest that was built. */
-function program() {
-  if (process.env.RTS_LOCAL) return process.env.RTS_LOCAL;
-  const target = process.env.CARGO_TARGET_DIR ?? join(REPOSITORY, "target");
-  const built = ["local", "release", "debug"].map((profile) => join(target, profile, "rts-local")).filter(existsSync);
-  if (built.length === 0) throw new Error("rts-local is not built: run `cargo local test`, or name it in RTS_LOCAL");
-  return built.sort((one, other) => statSync(other).mtimeMs - statSync(one).mtimeMs)[0];
+/** The fixture's program and arguments: from the binaries that `cargo local test` built, or by cargo. */
+function fixture(options) {
+  const built = process.env.RTS_BIN_DIR;
+  if (built) return [join(built, "rts-local"), ["fixture", ...options]];
+  return ["cargo", ["local", "fixture", ...options]];
 }
 
 /** A running cluster. */
@@ -48,7 +45,8 @@ export class Cluster {
   }
 
   async #start(options) {
-    this.#process = spawn(program(), ["fixture", ...options], { stdio: ["pipe", "pipe", "inherit"] });
+    const [program, args] = fixture(options);
+    this.#process = spawn(program, args, { cwd: REPOSITORY, stdio: ["pipe", "pipe", "inherit"] });
     this.exited = new Promise((resolve) => this.#process.once("exit", resolve));
     const lines = createInterface({ input: this.#process.stdout });
     lines.on("line", (line) => this.#answers.shift()?.resolve(line));
@@ -72,7 +70,7 @@ export class Cluster {
     const answer = this.#answer();
     this.#process.stdin.write(`${line}\n`);
     const result = JSON.parse(await within(answer, line, COMMAND_MS));
-    if (result.error !== undefined) throw new Error(`${line}: ${result.error}`);
+    if (!result.ok) throw new Error(`${line}: ${result.error}`);
     return result;
   }
 

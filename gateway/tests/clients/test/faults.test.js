@@ -92,7 +92,7 @@ suite("with proxies", () => {
 for (const when of ["before", "after"]) {
   suite(`functions that fail every third time, ${when} their work`, () => {
     let cluster;
-    const options = ["--function-fault-every", "3", "--function-fault-when", when, "--visibility-seconds", "3"];
+    const options = ["--fail-every", "3", "--fail-when", when, "--visibility-seconds", "3"];
     before(async () => (cluster = await Cluster.start(options)), { timeout: 180_000 });
     after(() => cluster?.stop());
 
