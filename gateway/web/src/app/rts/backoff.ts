@@ -1,0 +1,24 @@
+/** Growing waits with jitter: many clients that lost the same node must not come back at once. */
+export class Backoff {
+  private attempt = 0;
+
+  constructor(
+    private readonly firstMs = 300,
+    private readonly longestMs = 20_000,
+    private readonly random: () => number = Math.random,
+  ) {}
+
+  /** The next wait: between half of the step and the whole of it. */
+  next(): number {
+    const step = Math.min(this.longestMs, this.firstMs * 2 ** this.attempt);
+    this.attempt = Math.min(this.attempt + 1, 30);
+    return step * (0.5 + this.random() / 2);
+  }
+
+  reset(): void {
+    this.attempt = 0;
+  }
+}
+
+/** Resolves after a while. */
+export const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

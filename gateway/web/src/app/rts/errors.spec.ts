@@ -1,0 +1,37 @@
+import { toRtsError } from './errors';
+import { Backoff } from './backoff';
+import { hubError } from './testing/fake-hub';
+
+describe('toRtsError', () => {
+  it.each([
+    ['notFound: There is no such room.', 'notFound', false],
+    ['unavailable: Try again.', 'unavailable', true],
+    ['rateLimited: Too fast. retryAfterMs=250', 'rateLimited', true],
+    ['Method does not exist.', 'unsupported', false],
+    ['something: else', 'internal', false],
+  ])('reads %s', (text, code, retryable) => {
+    const error = toRtsError(hubError('GetRoom', text));
+    expect([error.code, error.retryable]).toEqual([code, retryable]);
+  });
+
+  it('takes a lost connection for offline and a server fault for internal', () => {
+    expect(toRtsError(new Error('Invocation canceled due to the underlying connection being closed.')).code).toBe('offline');
+    expect(toRtsError(new Error("An unexpected error occurred invoking 'X' on the server.")).code).toBe('internal');
+    expect(toRtsError(hubError('React', 'rateLimited: a retryAfterMs=250')).retryAfterMs).toBe(250);
+  });
+});
+
+describe('Backoff', () => {
+  it('grows to its ceiling, spread over half a step, and starts again', () => {
+    const waits = (random: number): number[] => {
+      const backoff = new Backoff(100, 1_000, () => random);
+      return Array.from({ length: 6 }, () => backoff.next());
+    };
+    expect(waits(0)).toEqual([50, 100, 200, 400, 500, 500]);
+    expect(waits(1)).toEqual([100, 200, 400, 800, 1_000, 1_000]);
+    const backoff = new Backoff(100, 1_000, () => 1);
+    backoff.next();
+    backoff.reset();
+    expect(backoff.next()).toBe(100);
+  });
+});

@@ -1,0 +1,47 @@
+import { HubConnectionBuilder, HttpTransportType, LogLevel } from '@microsoft/signalr';
+
+/** One hub connection, as little of it as is needed; tests put a scripted one in its place. */
+export interface HubLink {
+  start(): Promise<void>;
+  stop(): Promise<void>;
+  invoke(method: string, request: object): Promise<unknown>;
+  on(event: string, handler: (payload: never) => void): void;
+  onClose(handler: (error?: Error) => void): void;
+}
+
+/** Gives a token for the next attempt to connect. */
+export type TokenFactory = () => Promise<string>;
+
+export interface LinkOptions {
+  /** The hub's address. */
+  url: string;
+  token: TokenFactory;
+  /** Log of the SignalR client; warnings by default. */
+  logLevel?: LogLevel;
+  /** Restricts the transports, for tests and for networks without WebSockets. */
+  transport?: HttpTransportType;
+}
+
+/**
+ * A link over the stock SignalR client.
+ *
+ * Its automatic reconnect stays off: it has no jitter, gives up after four tries, and does not cover the
+ * first start. `RtsConnection` starts the same link again, so handlers stay.
+ */
+export function signalrLink(options: LinkOptions): HubLink {
+  const hub = new HubConnectionBuilder()
+    .withUrl(options.url, {
+      accessTokenFactory: options.token,
+      withCredentials: false,
+      ...(options.transport === undefined ? {} : { transport: options.transport }),
+    })
+    .configureLogging(options.logLevel ?? LogLevel.None)
+    .build();
+  return {
+    start: () => hub.start(),
+    stop: () => hub.stop(),
+    invoke: (method, request) => hub.invoke(method, request),
+    on: (event, handler) => hub.on(event, handler as (payload: unknown) => void),
+    onClose: (handler) => hub.onclose(handler),
+  };
+}

@@ -1,0 +1,198 @@
+import { Signal, signal } from '@angular/core';
+import { Backoff, delay } from './backoff';
+import { RtsConnection } from './connection';
+import { Attachment, Seq } from './contract';
+import { RtsError, toRtsError } from './errors';
+
+/** The server remembers a `clientId` at least this long; an older one could make a second message. */
+const CLIENT_ID_LIVES_MS = 23 * 3_600_000;
+
+/** `sent` has its ack and waits for its event. */
+export type OutgoingState = 'queued' | 'sending' | 'sent' | 'failed';
+
+/** A message of this user that is not yet known to be durable. */
+export interface Outgoing {
+  readonly clientId: string;
+  readonly roomId: string;
+  readonly body: string;
+  readonly attachments: readonly Attachment[];
+  readonly replyTo?: Seq;
+  readonly createdAt: number;
+  readonly state: OutgoingState;
+  readonly seq?: Seq;
+  readonly error?: RtsError;
+}
+
+export type Draft = Pick<Outgoing, 'body'> & Partial<Pick<Outgoing, 'attachments' | 'replyTo'>>;
+
+/** Keeps a queue over a reload of the page. */
+export interface OutboxStorage {
+  load(): Outgoing[];
+  save(queue: readonly Outgoing[]): void;
+}
+
+/**
+ * Sends messages: one at a time per room, so that they stay in order; again with the same `clientId` until
+ * there is an answer, so that each is one message whatever is lost on the way.
+ */
+export class Outbox {
+  private readonly queue = signal<readonly Outgoing[]>([]);
+  private readonly busy = new Set<string>();
+  private open = false;
+
+  /** In the order in which they were written. */
+  readonly all: Signal<readonly Outgoing[]> = this.queue.asReadonly();
+
+  constructor(
+    private readonly connection: RtsConnection,
+    /** Told of each ack; returns whether the message is already in its room. */
+    private readonly acked: (sent: Outgoing, seq: Seq) => boolean,
+    private readonly storage?: OutboxStorage,
+    private readonly backoff: () => Backoff = () => new Backoff(500, 10_000),
+  ) {
+    const tooOld = (entry: Outgoing): boolean => Date.now() - entry.createdAt > CLIENT_ID_LIVES_MS;
+    const restored = storage?.load() ?? [];
+    this.queue.set(restored.map((entry) => (tooOld(entry) ? { ...entry, state: 'failed' } : { ...entry, state: 'queued' })));
+  }
+
+  add(roomId: string, draft: Draft): Outgoing {
+    const entry: Outgoing = { clientId: newClientId(), roomId, attachments: [], createdAt: Date.now(), state: 'queued', ...draft };
+    this.set([...this.queue(), entry]);
+    void this.drain(roomId);
+    return entry;
+  }
+
+  /** Tries a failed one again, under its `clientId`. */
+  retry(clientId: string): void {
+    const entry = this.queue().find((known) => known.clientId === clientId);
+    if (entry?.state === 'failed') {
+      // An id that the server may have forgotten is not used again.
+      const fresh = Date.now() - entry.createdAt > CLIENT_ID_LIVES_MS ? { clientId: newClientId(), createdAt: Date.now() } : {};
+      const { error: _, ...rest } = entry;
+      this.set([...this.queue().filter((known) => known !== entry), { ...rest, ...fresh, state: 'queued' }]);
+      void this.drain(entry.roomId);
+    }
+  }
+
+  /** Drops one that failed or was not tried yet. */
+  discard(clientId: string): void {
+    this.set(this.queue().filter((entry) => entry.clientId !== clientId || entry.state === 'sending'));
+  }
+
+  /** The message's event came, so it is in its room; it leaves once it has its ack too. */
+  appeared(clientId: string, seq: Seq): void {
+    const entry = this.queue().find((known) => known.clientId === clientId);
+    if (entry?.state === 'sent') {
+      this.remove(clientId);
+    } else if (entry !== undefined) {
+      this.change(clientId, { seq });
+    }
+  }
+
+  /** The rooms are in step with the server: sending may go on. */
+  resume(): void {
+    this.open = true;
+    // A resume that was truncated brought the room past what was sent, without its event.
+    const arrived = (entry: Outgoing): boolean => entry.state === 'sent' && entry.seq !== undefined && this.acked(entry, entry.seq);
+    this.set(this.queue().filter((entry) => !arrived(entry)));
+    for (const roomId of new Set(this.queue().map((entry) => entry.roomId))) {
+      void this.drain(roomId);
+    }
+  }
+
+  /** The connection is lost: nothing is sent until `resume`. */
+  pause(): void {
+    this.open = false;
+  }
+
+  private async drain(roomId: string): Promise<void> {
+    if (this.busy.has(roomId)) {
+      return;
+    }
+    this.busy.add(roomId);
+    const backoff = this.backoff();
+    try {
+      for (let entry = this.next(roomId); this.open && entry !== undefined; entry = this.next(roomId)) {
+        const wait = await this.send(entry, backoff);
+        if (wait > 0) {
+          await delay(wait);
+        }
+      }
+    } finally {
+      this.busy.delete(roomId);
+    }
+  }
+
+  private next(roomId: string): Outgoing | undefined {
+    return this.queue().find((entry) => entry.roomId === roomId && entry.state === 'queued');
+  }
+
+  /** One try; returns how long to wait before the next. */
+  private async send(entry: Outgoing, backoff: Backoff): Promise<number> {
+    const { clientId, roomId, body, attachments, replyTo } = entry;
+    this.change(clientId, { state: 'sending' });
+    try {
+      const answer = await this.connection.invoke('SendMessage', {
+        roomId,
+        clientId,
+        body,
+        ...(attachments.length > 0 ? { attachmentIds: attachments.map((a) => a.attachmentId) } : {}),
+        ...(replyTo === undefined ? {} : { replyTo }),
+      });
+      backoff.reset();
+      this.change(clientId, { state: 'sent', seq: answer.seq });
+      if (this.acked(entry, answer.seq)) {
+        this.remove(clientId);
+      }
+      return 0;
+    } catch (failure) {
+      const error = toRtsError(failure);
+      if (error.retryable) {
+        this.change(clientId, { state: 'queued' });
+        return error.retryAfterMs ?? (error.code === 'offline' ? 50 : backoff.next());
+      }
+      this.change(clientId, { state: 'failed', error });
+      return 0;
+    }
+  }
+
+  private remove(clientId: string): void {
+    this.set(this.queue().filter((entry) => entry.clientId !== clientId));
+  }
+
+  private change(clientId: string, change: Partial<Outgoing>): void {
+    this.set(this.queue().map((entry) => (entry.clientId === clientId ? { ...entry, ...change } : entry)));
+  }
+
+  private set(queue: readonly Outgoing[]): void {
+    this.queue.set(queue);
+    this.storage?.save(queue.filter((entry) => entry.state !== 'sent'));
+  }
+}
+
+/** A queue in the tab's session storage: it survives a reload and ends with the tab. */
+export function sessionOutbox(key: string): OutboxStorage {
+  return {
+    load: () => {
+      try {
+        const stored: unknown = JSON.parse(sessionStorage.getItem(key) ?? '[]');
+        return Array.isArray(stored) ? (stored as Outgoing[]) : [];
+      } catch {
+        return [];
+      }
+    },
+    save: (queue) => {
+      try {
+        sessionStorage.setItem(key, JSON.stringify(queue.map(({ error: _, ...entry }) => entry)));
+      } catch {
+        // Without storage (private mode, quota) the queue lives as long as the page.
+      }
+    },
+  };
+}
+
+/** 128 random bits; `randomUUID` is missing on pages that are not from https. */
+export function newClientId(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
+}

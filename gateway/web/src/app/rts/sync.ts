@@ -1,0 +1,145 @@
+import { Signal } from '@angular/core';
+import { Backoff, delay } from './backoff';
+import { RtsConnection } from './connection';
+import { ListedRoom, ResumedRoom } from './contract';
+import { toRtsError } from './errors';
+import { RtsRoom } from './room';
+
+/** Rooms of one resume: with their ids and seqs well under the 32 KiB of a record. */
+const RESUME_ROOMS = 200;
+const LIST_PAGE = 200;
+/** A late event may still come by itself; a gap is mended when it did not. */
+const GAP_WAIT_MS = 300;
+const REFRESH_WAIT_MS = 150;
+
+/** What becomes of what was read. */
+interface Outcome {
+  listed(rooms: readonly ListedRoom[]): void;
+  left(roomId: string): void;
+  caughtUp(): void;
+}
+
+/**
+ * Brings the rooms in step with the server: the whole list on the first connection, what was missed on each
+ * later one, and what a gap shows to be missing in between.
+ */
+export class Sync {
+  private readonly mending = new Set<string>();
+  private listTimer: ReturnType<typeof setTimeout> | undefined;
+  private listedOnce = false;
+
+  constructor(
+    private readonly connection: RtsConnection,
+    private readonly rooms: Signal<ReadonlyMap<string, RtsRoom>>,
+    private readonly outcome: Outcome,
+  ) {}
+
+  /** A fresh connection stands. Tries until it is in step or the connection is gone. */
+  async run(generation: number): Promise<void> {
+    const backoff = new Backoff(500, 10_000);
+    while (this.connection.isCurrent(generation)) {
+      try {
+        await (this.listedOnce ? this.resumeAll() : this.list());
+        this.listedOnce = true;
+        if (this.connection.isCurrent(generation)) {
+          this.outcome.caughtUp();
+        }
+        return;
+      } catch (error) {
+        await delay(toRtsError(error).retryAfterMs ?? backoff.next());
+      }
+    }
+  }
+
+  /** An event came whose predecessor did not. */
+  mendGap(room: RtsRoom): void {
+    if (this.mending.has(room.roomId)) {
+      return;
+    }
+    this.mending.add(room.roomId);
+    void this.mend(room).finally(() => this.mending.delete(room.roomId));
+  }
+
+  /** What is known of a room cannot be trusted: read its facts and what is shown of it again. */
+  reread(room: RtsRoom): void {
+    this.refreshList();
+    room.reload().catch(() => undefined);
+  }
+
+  /** Reads the first page of the list again soon; several wishes become one. */
+  refreshList(): void {
+    this.listTimer ??= setTimeout(() => {
+      this.listTimer = undefined;
+      if (this.listedOnce && this.connection.state() === 'online') {
+        this.connection.invoke('ListRooms', { limit: 50 }).then(
+          ({ rooms }) => this.outcome.listed(rooms),
+          () => undefined,
+        );
+      }
+    }, REFRESH_WAIT_MS);
+  }
+
+  private async mend(room: RtsRoom): Promise<void> {
+    const backoff = new Backoff(500, 10_000);
+    await delay(GAP_WAIT_MS);
+    while (room.chain.gapped && this.connection.state() === 'online' && this.rooms().has(room.roomId)) {
+      try {
+        await this.resume([room]);
+      } catch (error) {
+        await delay(toRtsError(error).retryAfterMs ?? backoff.next());
+        continue;
+      }
+      if (room.chain.gapped) {
+        await delay(backoff.next());
+      }
+    }
+  }
+
+  private async list(): Promise<void> {
+    let cursor: string | undefined;
+    do {
+      const page = await this.connection.invoke('ListRooms', { limit: LIST_PAGE, ...(cursor ? { cursor } : {}) });
+      this.outcome.listed(page.rooms);
+      cursor = page.cursor;
+    } while (cursor !== undefined);
+  }
+
+  private async resumeAll(): Promise<void> {
+    const rooms = [...this.rooms().values()];
+    const parts = Array.from({ length: Math.max(1, Math.ceil(rooms.length / RESUME_ROOMS)) }, (_, index) =>
+      rooms.slice(index * RESUME_ROOMS, (index + 1) * RESUME_ROOMS),
+    );
+    let unlisted = false;
+    for (const part of parts) {
+      // Each part counts the rooms of the others as joined; only unknown ones are.
+      const joined = await this.resume(part);
+      unlisted ||= joined.some((roomId) => !this.rooms().has(roomId));
+    }
+    if (unlisted) {
+      await this.list();
+    }
+  }
+
+  private async resume(rooms: readonly RtsRoom[]): Promise<string[]> {
+    const asked = rooms.map((room) => ({ roomId: room.roomId, seq: room.chain.lastSeq }));
+    const answer = await this.connection.invoke('Resume', { rooms: asked });
+    answer.left.forEach((roomId) => this.outcome.left(roomId));
+    const truncated = answer.rooms.filter((resumed) => this.caughtUp(resumed));
+    if (truncated.length > 0) {
+      await this.list();
+      await Promise.all(truncated.map(({ roomId }) => this.rooms().get(roomId)?.reload()));
+    }
+    return answer.joined;
+  }
+
+  /** Puts the events of one room in; returns whether there were too many for that. */
+  private caughtUp({ roomId, events, headSeq, truncated }: ResumedRoom): boolean {
+    const room = this.rooms().get(roomId);
+    if (truncated) {
+      room?.chain.restart(headSeq);
+    } else {
+      room?.chain.resumed(events, headSeq);
+    }
+    return truncated;
+  }
+}

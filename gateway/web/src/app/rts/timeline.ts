@@ -1,0 +1,176 @@
+import { Signal, signal } from '@angular/core';
+import { Message, ReactionEvent, Seq } from './contract';
+
+/** Messages seen live while the window is elsewhere; joined to it when it comes back to the newest. */
+const TAIL_MAX = 500;
+
+/**
+ * The messages of a room that are known: one window without holes, ascending, each seq once.
+ *
+ * `atNewest` tells whether the window ends at the room's newest message. While it does not (after a jump far
+ * back), live messages wait in a tail.
+ */
+export class Timeline {
+  private readonly messagesSignal = signal<readonly Message[]>([]);
+  private readonly hasOlderSignal = signal(true);
+  private readonly atNewestSignal = signal(true);
+  private readonly loadedSignal = signal(false);
+  private tail: Message[] = [];
+  private reading = false;
+
+  readonly messages: Signal<readonly Message[]> = this.messagesSignal.asReadonly();
+  readonly hasOlder: Signal<boolean> = this.hasOlderSignal.asReadonly();
+  readonly atNewest: Signal<boolean> = this.atNewestSignal.asReadonly();
+  /** Whether a page of history was read; before, nothing is shown. */
+  readonly loaded: Signal<boolean> = this.loadedSignal.asReadonly();
+
+  get oldestSeq(): Seq | undefined {
+    return this.messagesSignal()[0]?.seq;
+  }
+
+  get newestSeq(): Seq | undefined {
+    return this.messagesSignal().at(-1)?.seq;
+  }
+
+  find(seq: Seq): Message | undefined {
+    const messages = this.messagesSignal();
+    const index = position(messages, seq);
+    const found = messages[index];
+    return found?.seq === seq ? found : undefined;
+  }
+
+  findClient(senderId: string, clientId: string): Message | undefined {
+    const same = (message: Message): boolean => message.clientId === clientId && message.senderId === senderId;
+    return this.messagesSignal().findLast(same) ?? this.tail.findLast(same);
+  }
+
+  /** A live message, or a newer state of one. */
+  put(message: Message): void {
+    const newest = this.newestSeq ?? 0;
+    const inside = message.seq <= newest && message.seq >= (this.oldestSeq ?? Infinity);
+    const shown = this.loadedSignal() && (inside || (this.atNewestSignal() && message.seq > newest));
+    if (shown) {
+      this.merge([message]);
+    }
+    if (this.reading || (!shown && message.seq > newest)) {
+      this.tail = merged(this.tail, [message]).slice(-TAIL_MAX) as Message[];
+    }
+  }
+
+  react(event: ReactionEvent): void {
+    const update = (message: Message): Message => withReaction(message, event);
+    this.messagesSignal.update((all) => {
+      const index = position(all, event.messageSeq);
+      const found = all[index];
+      return found?.seq === event.messageSeq && found.version < event.seq ? all.with(index, update(found)) : all;
+    });
+    this.tail = this.tail.map((m) => (m.seq === event.messageSeq && m.version < event.seq ? update(m) : m));
+  }
+
+  /** A page is about to be read that will replace the window: what comes live until then is newer than it. */
+  beginReading(): void {
+    this.reading = true;
+  }
+
+  /** The newest page: the window becomes it, with what came live meanwhile. */
+  replaceNewest(page: readonly Message[], hasOlder: boolean): void {
+    this.messagesSignal.set(merged(page, this.tail.filter((m) => m.seq > (page.at(-1)?.seq ?? 0))));
+    this.refresh(this.tail);
+    this.tail = [];
+    this.reading = false;
+    this.hasOlderSignal.set(hasOlder);
+    this.atNewestSignal.set(true);
+    this.loadedSignal.set(true);
+  }
+
+  /** A window somewhere in the past. */
+  replaceAround(page: readonly Message[], hasOlder: boolean, hasNewer: boolean): void {
+    if (!hasNewer) {
+      this.replaceNewest(page, hasOlder);
+      return;
+    }
+    this.tail = merged(this.messagesSignal(), this.tail).slice(-TAIL_MAX) as Message[];
+    this.messagesSignal.set(merged([], page));
+    this.reading = false;
+    this.hasOlderSignal.set(hasOlder);
+    this.atNewestSignal.set(false);
+    this.loadedSignal.set(true);
+  }
+
+  /** The page before the window. */
+  prepend(page: readonly Message[], hasMore: boolean): void {
+    this.merge(page);
+    this.hasOlderSignal.set(hasMore);
+  }
+
+  /** The page after the window. */
+  append(page: readonly Message[], hasMore: boolean): void {
+    this.merge(page);
+    if (!hasMore) {
+      const newest = this.newestSeq ?? 0;
+      this.merge(this.tail.filter((message) => message.seq > newest));
+      this.refresh(this.tail);
+      this.tail = [];
+      this.atNewestSignal.set(true);
+    }
+  }
+
+  /** Forgets everything, for a room whose history has to be read again. */
+  reset(): void {
+    this.messagesSignal.set([]);
+    this.tail = [];
+    this.reading = false;
+    this.hasOlderSignal.set(true);
+    this.atNewestSignal.set(true);
+    this.loadedSignal.set(false);
+  }
+
+  private merge(more: readonly Message[]): void {
+    this.messagesSignal.update((all) => merged(all, more));
+  }
+
+  /** Newer states of messages that the window holds. */
+  private refresh(states: readonly Message[]): void {
+    this.merge(states.filter((state) => this.find(state.seq) !== undefined));
+  }
+}
+
+/** Index of the first message at or after `seq`. */
+function position(messages: readonly Message[], seq: Seq): number {
+  let low = 0;
+  let high = messages.length;
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((messages[middle]?.seq ?? Infinity) < seq) {
+      low = middle + 1;
+    } else {
+      high = middle;
+    }
+  }
+  return low;
+}
+
+/** Both lists in order; of one seq the newer version stays. */
+function merged(all: readonly Message[], more: readonly Message[]): readonly Message[] {
+  if (more.length === 0) {
+    return all;
+  }
+  const bySeq = new Map(all.map((message) => [message.seq, message]));
+  for (const message of more) {
+    const known = bySeq.get(message.seq);
+    if (known === undefined || known.version < message.version) {
+      bySeq.set(message.seq, message);
+    }
+  }
+  const values = [...bySeq.values()];
+  return values.sort((a, b) => a.seq - b.seq);
+}
+
+function withReaction(message: Message, { emoji, userId, on, seq }: ReactionEvent): Message {
+  const others = (ids: readonly string[]): string[] => ids.filter((id) => id !== userId);
+  const known = message.reactions.some((reaction) => reaction.emoji === emoji);
+  const changed = known
+    ? message.reactions.map((r) => (r.emoji === emoji ? { emoji, userIds: on ? [...others(r.userIds), userId] : others(r.userIds) } : r))
+    : [...message.reactions, { emoji, userIds: on ? [userId] : [] }];
+  return { ...message, version: seq, reactions: changed.filter((reaction) => reaction.userIds.length > 0) };
+}

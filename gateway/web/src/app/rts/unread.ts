@@ -1,0 +1,76 @@
+import { Signal, computed, signal } from '@angular/core';
+import { ListedRoom, Message, Seq } from './contract';
+
+/** The server counts to here; this number means "this many or more". */
+export const UNREAD_MAX = 1_000;
+
+/**
+ * How many messages of others were not read: the server's count at a moment, kept up with live events.
+ */
+export class Unread {
+  private readonly counted = new Map<Seq, boolean>();
+  private baseHead: Seq = 0;
+  private readonly base = signal({ unread: 0, mentions: 0 });
+  private readonly live = signal({ unread: 0, mentions: 0 });
+  private readonly readSeqSignal = signal<Seq>(0);
+
+  readonly readSeq: Signal<Seq> = this.readSeqSignal.asReadonly();
+  readonly count = computed(() => Math.min(UNREAD_MAX, this.base().unread + this.live().unread));
+  readonly mentions = computed(() => this.base().mentions + this.live().mentions);
+
+  constructor(private readonly userId: string) {}
+
+  /** The server's count as of its head. */
+  reset(listed: Pick<ListedRoom, 'unread' | 'mentions' | 'readSeq' | 'headSeq'>): void {
+    this.counted.clear();
+    this.baseHead = listed.headSeq;
+    this.base.set({ unread: listed.unread, mentions: listed.mentions ?? 0 });
+    this.readSeqSignal.set(listed.readSeq);
+    this.recount();
+  }
+
+  created(message: Message): void {
+    const counts = message.senderId !== this.userId && !message.deleted && message.seq > this.readSeqSignal();
+    // The server's count may be newer than the event that is only now let through.
+    if (counts && message.seq > this.baseHead) {
+      this.counted.set(message.seq, message.mentions?.includes(this.userId) ?? false);
+      this.recount();
+    }
+  }
+
+  /** `before` is the message as it was known. */
+  deleted(message: Message, before: Message | undefined): void {
+    if (this.counted.delete(message.seq)) {
+      this.recount();
+      return;
+    }
+    const inBase = message.seq <= this.baseHead && message.version > this.baseHead && message.seq > this.readSeqSignal();
+    if (inBase && message.senderId !== this.userId) {
+      const mentioned = before?.mentions?.includes(this.userId) ?? false;
+      this.base.update(({ unread, mentions }) => ({
+        unread: Math.max(0, unread - 1),
+        mentions: Math.max(0, mentions - (mentioned ? 1 : 0)),
+      }));
+    }
+  }
+
+  /** Read up to `seq`, here or on another device. `known` are the messages at hand, the newest included. */
+  read(seq: Seq, known: readonly Message[]): void {
+    if (seq <= this.readSeqSignal()) {
+      return;
+    }
+    this.readSeqSignal.set(seq);
+    for (const counted of [...this.counted.keys()]) {
+      if (counted <= seq) {
+        this.counted.delete(counted);
+      }
+    }
+    const left = known.filter((m) => m.seq > seq && m.seq <= this.baseHead && m.senderId !== this.userId && !m.deleted);
+    this.base.set({ unread: left.length, mentions: left.filter((m) => m.mentions?.includes(this.userId)).length });
+    this.recount();
+  }
+
+  private recount(): void {
+    this.live.set({ unread: this.counted.size, mentions: [...this.counted.values()].filter(Boolean).length });
+  }
+}
