@@ -108,3 +108,8 @@ pub static NAME_MEMBER: NamedScript = NamedScript {
     name: "name_member",
     script: LazyLock::new(|| of_room(include_str!("scripts/name_member.lua"))),
 };
+/// Takes or prolongs a lease.
+pub static LEASE: NamedScript = NamedScript {
+    name: "lease",
+    script: LazyLock::new(|| Script::new(include_str!("scripts/lease.lua"))),
+};

@@ -1,0 +1,128 @@
+//! What comes over a person's channel, and the events that only one person gets.
+
+use bytes::Bytes;
+use rts_common::ids::RoomId;
+use rts_common::redis::stored::StoredNotice;
+use rts_common::room::Room;
+use rts_common::seq::Seq;
+use rts_common::signalr::{self, Protocol};
+use serde::Serialize;
+
+/// Something that concerns one person on all their devices. Presence will come here too.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Notice {
+    /// They came into a room, or left it.
+    Membership(RoomId),
+    /// Messages of theirs are stored.
+    Stored(StoredNotice),
+}
+
+impl Notice {
+    /// Reads it; `None` for what this build does not know.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (kind, rest) = text.split_once('\n')?;
+        match kind {
+            "a" | "l" => RoomId::parse(rest).ok().map(Self::Membership),
+            "s" => StoredNotice::decode(rest).map(Self::Stored),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RoomAdded<'a> {
+    room: &'a Room,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct RoomRemoved<'a> {
+    room_id: &'a RoomId,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct MessagesStored<'a> {
+    room_id: &'a RoomId,
+    seqs: &'a [Seq],
+}
+
+/// One record, made once for each protocol that is asked for.
+pub(super) struct PerProtocol<F> {
+    make: F,
+    json: Option<Option<Bytes>>,
+    messagepack: Option<Option<Bytes>>,
+}
+
+impl<F: Fn(Protocol) -> Option<Bytes>> PerProtocol<F> {
+    pub(super) fn new(make: F) -> Self {
+        Self { make, json: None, messagepack: None }
+    }
+
+    /// `None` if it cannot be written in this protocol.
+    pub(super) fn get(&mut self, protocol: Protocol) -> Option<Bytes> {
+        let made = match protocol {
+            Protocol::Json => &mut self.json,
+            Protocol::MessagePack => &mut self.messagepack,
+        };
+        made.get_or_insert_with(|| (self.make)(protocol)).clone()
+    }
+}
+
+/// An event's record, made when first asked for.
+pub(super) fn record<T: Serialize>(
+    target: &'static str,
+    argument: T,
+) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
+    PerProtocol::new(move |protocol| {
+        signalr::encode_invocation(protocol, target, &argument)
+            .inspect_err(|error| tracing::error!(target, %error, "an event cannot be encoded"))
+            .ok()
+    })
+}
+
+pub(super) fn room_added(room: &Room) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
+    record("RoomAdded", RoomAdded { room })
+}
+
+pub(super) fn room_removed(room_id: &RoomId) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
+    record("RoomRemoved", RoomRemoved { room_id })
+}
+
+pub(super) fn messages_stored(notice: &StoredNotice) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
+    let argument = MessagesStored { room_id: &notice.room, seqs: &notice.seqs };
+    record("MessagesStored", argument)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rts_common::ids::NodeId;
+
+    #[test]
+    fn notices_are_read_and_the_unknown_is_not() {
+        let room = RoomId::new_group();
+        let membership = Some(Notice::Membership(room.clone()));
+        assert_eq!(Notice::parse(&format!("a\n{room}")), membership);
+        assert_eq!(Notice::parse(&format!("l\n{room}")), membership);
+        let notice = StoredNotice { room: room.clone(), origin: NodeId::random(), seqs: vec![Seq::ZERO.next()] };
+        assert_eq!(Notice::parse(&notice.encode()), Some(Notice::Stored(notice)));
+        for bad in ["", "a", "a\nx", "z\nwhat", "s\n"] {
+            assert_eq!(Notice::parse(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_record_is_made_once_for_each_protocol() {
+        let made = std::cell::Cell::new(0);
+        let mut record = PerProtocol::new(|_| {
+            made.set(made.get() + 1);
+            Some(Bytes::from_static(b"x"))
+        });
+        for protocol in [Protocol::Json, Protocol::Json, Protocol::MessagePack] {
+            assert!(record.get(protocol).is_some());
+        }
+        assert_eq!(made.get(), 2);
+    }
+}

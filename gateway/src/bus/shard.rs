@@ -1,0 +1,312 @@
+//! A shard: the task that owns the rooms and people of some partitions.
+//!
+//! It never waits for anything but its inbox. What has to be asked is asked by tasks that report back.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rts_common::ids::{Person, RoomId};
+use rts_common::redis::keys;
+use rts_common::room::Room;
+use rts_common::seq::Seq;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::feed::Answer;
+use super::inner::Inner;
+use super::link::Incoming;
+use super::notice::{Notice, messages_stored};
+use super::person::{AttachReply, LocalPerson, Outcome};
+use super::room::{Effect, LocalRoom, OpenSignal};
+use super::{fetch, jobs};
+use crate::metrics;
+use crate::session::{CloseReason, ConnectionId, SessionHandle};
+
+/// Sessions that have to resume are closed over this time, so that they do not come back at once.
+const RESYNC_SPREAD: Duration = Duration::from_secs(1);
+
+/// What a shard is told, other than by Redis.
+pub(super) enum Command {
+    /// Lets a session listen to rooms. Answers those where its user's membership has to be checked.
+    Register { session: SessionHandle, rooms: Vec<RoomId>, open: OpenSignal, unsure: oneshot::Sender<Vec<RoomId>> },
+    /// A session listens to rooms no more.
+    Unregister { connection: ConnectionId, rooms: Vec<RoomId> },
+    /// A user's sessions listen to a room no more, and are told so.
+    Expel { room: RoomId, person: Person },
+    /// Collects events for sessions that come into a room; answers `None` if all are in.
+    Hold { room: RoomId, sessions: Vec<SessionHandle>, open: OpenSignal, join: oneshot::Sender<Option<u64>> },
+    /// They come in, to the room as it was read; or not.
+    Release { room: RoomId, join: u64, read: Option<Box<Room>> },
+    /// Redis answered about a room.
+    Answered { room: RoomId, life: Weak<()>, answer: Answer },
+    /// A session starts.
+    Attach { session: SessionHandle, reply: AttachReply },
+    /// A session is gone.
+    Detach { person: Person, connection: ConnectionId },
+    /// A job about a person is done.
+    JobDone { person: Person, outcome: Outcome },
+    /// Whether a person is in a room may have changed.
+    Settle { person: Person, room: RoomId },
+    /// A person's rooms have to be compared.
+    Reload { person: Person },
+}
+
+/// What a shard owns.
+pub(super) struct Shard {
+    bus: Arc<Inner>,
+    rooms: HashMap<RoomId, LocalRoom>,
+    people: HashMap<Person, LocalPerson>,
+    receipts_due: BinaryHeap<Reverse<(Instant, RoomId)>>,
+}
+
+impl Shard {
+    pub(super) fn new(bus: Arc<Inner>) -> Self {
+        Self { bus, rooms: HashMap::new(), people: HashMap::new(), receipts_due: BinaryHeap::new() }
+    }
+
+    /// Runs until the bus is gone.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut incoming: mpsc::Receiver<Incoming>) {
+        loop {
+            let due = self.receipts_due.peek().map(|Reverse((due, _))| *due);
+            let due_or_later = due.unwrap_or_else(|| Instant::now() + RESYNC_SPREAD);
+            tokio::select! {
+                biased;
+                Some(command) = commands.recv() => self.command(command),
+                () = sleep_until(due_or_later), if due.is_some() => self.tell_receipts(),
+                Some(incoming) = incoming.recv() => self.incoming(&incoming),
+                else => return,
+            }
+        }
+    }
+
+    fn incoming(&mut self, incoming: &Incoming) {
+        let (Incoming::Subscribed(channel) | Incoming::Published { channel, .. }) = incoming;
+        let Ok(channel) = std::str::from_utf8(channel) else {
+            return;
+        };
+        if let Some(room) = keys::room_of_channel(channel) {
+            self.room_incoming(&room, incoming);
+        } else if let Some(person) = keys::person_of_channel(channel) {
+            self.person_incoming(&person, incoming);
+        }
+    }
+
+    fn room_incoming(&mut self, id: &RoomId, incoming: &Incoming) {
+        // Whoever is not here any more is being unsubscribed.
+        let Some(room) = self.rooms.get_mut(id) else {
+            return;
+        };
+        let effects = match incoming {
+            Incoming::Subscribed(_) => room.subscribed(),
+            Incoming::Published { payload, .. } => match text(payload) {
+                Some(payload) => room.published(payload, Instant::now()),
+                None => return,
+            },
+        };
+        self.carry_out(id, effects);
+    }
+
+    fn person_incoming(&mut self, who: &Person, incoming: &Incoming) {
+        let Some(person) = self.people.get_mut(who) else {
+            return;
+        };
+        match incoming {
+            Incoming::Subscribed(_) => person.subscribed(),
+            Incoming::Published { payload, .. } => match text(payload).and_then(Notice::parse) {
+                Some(Notice::Membership(room)) => person.settle(room),
+                Some(Notice::Stored(notice)) => {
+                    if notice.origin == self.bus.node {
+                        notice.seqs.iter().for_each(|seq| metrics::persist_lag(seq.age()));
+                    }
+                    person.push(messages_stored(&notice));
+                }
+                None => tracing::error!("a notice to a person cannot be read and is passed over"),
+            },
+        }
+        self.go_on(who);
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Register { session, rooms, open, unsure } => {
+                let is_unsure = |room: &RoomId| self.room(room).register(session.clone(), &open);
+                let _ = unsure.send(rooms.into_iter().filter(is_unsure).collect());
+            }
+            Command::Unregister { connection, rooms } => {
+                for room in rooms {
+                    self.on_room(&room, |local| {
+                        local.unregister(connection);
+                        Vec::new()
+                    });
+                }
+            }
+            Command::Expel { room, person } => self.on_room(&room, |local| {
+                local.expel(&person.user);
+                Vec::new()
+            }),
+            Command::Hold { room, sessions, open, join } => {
+                let held = self.room(&room).hold(sessions, &open);
+                let _ = join.send(held);
+                self.forget_if_idle(&room);
+            }
+            Command::Release { room, join, read } => {
+                self.on_room(&room, |local| local.release(join, read.as_deref()));
+            }
+            Command::Answered { room, life, answer } => self.on_room(&room, |local| {
+                if life.ptr_eq(&Arc::downgrade(&local.life)) { local.answered(answer) } else { Vec::new() }
+            }),
+            command => self.person_command(command),
+        }
+    }
+
+    fn person_command(&mut self, command: Command) {
+        let person = match command {
+            Command::Attach { session, reply } => {
+                let person = session.person.clone();
+                self.person(&person).attach(session, reply);
+                person
+            }
+            Command::Detach { person, connection } => {
+                if let Some(local) = self.people.get_mut(&person) {
+                    let rooms = local.detach(connection);
+                    self.bus.unregister(connection, rooms);
+                }
+                person
+            }
+            Command::JobDone { person, outcome } => {
+                self.job_done(&person, outcome);
+                person
+            }
+            Command::Settle { person, room } => {
+                if let Some(local) = self.people.get_mut(&person) {
+                    local.settle(room);
+                }
+                person
+            }
+            Command::Reload { person } => {
+                if let Some(local) = self.people.get_mut(&person) {
+                    local.reload();
+                }
+                person
+            }
+            _ => return,
+        };
+        self.go_on(&person);
+    }
+
+    fn job_done(&mut self, person: &Person, outcome: Outcome) {
+        let Some(local) = self.people.get_mut(person) else {
+            return;
+        };
+        let after = local.done(outcome);
+        for connection in after.ended {
+            self.bus.unregister(connection, local.rooms());
+        }
+        if let Some(failures) = after.failures {
+            jobs::reload_later(&self.bus, person.clone(), failures);
+        }
+    }
+
+    /// Starts a person's next job, or forgets them.
+    fn go_on(&mut self, who: &Person) {
+        let Some(person) = self.people.get_mut(who) else {
+            return;
+        };
+        if let Some(job) = person.next_job() {
+            jobs::start(&self.bus, job);
+        } else if person.is_idle() {
+            self.bus.subscriptions.drop_channel(&person.channel);
+            self.people.remove(who);
+        }
+    }
+
+    fn person(&mut self, who: &Person) -> &mut LocalPerson {
+        self.people.entry(who.clone()).or_insert_with(|| {
+            let person = LocalPerson::new(who.clone());
+            self.bus.subscriptions.want(&person.channel);
+            person
+        })
+    }
+
+    fn room(&mut self, id: &RoomId) -> &mut LocalRoom {
+        self.rooms.entry(id.clone()).or_insert_with(|| {
+            let room = LocalRoom::new(id.clone());
+            self.bus.note_room(id, &room.last);
+            self.bus.subscriptions.want(&room.channel);
+            room
+        })
+    }
+
+    fn on_room(&mut self, id: &RoomId, act: impl FnOnce(&mut LocalRoom) -> Vec<Effect>) {
+        if let Some(room) = self.rooms.get_mut(id) {
+            let effects = act(room);
+            self.carry_out(id, effects);
+        }
+    }
+
+    fn carry_out(&mut self, id: &RoomId, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Ask(after) => self.ask(id, after),
+                Effect::ReceiptsDue(due) => self.receipts_due.push(Reverse((due, id.clone()))),
+                Effect::Settle(person) => {
+                    let room = id.clone();
+                    self.bus.post_person(Command::Settle { person: person.clone(), room }, &person);
+                }
+                Effect::Resync(sessions) => resync(&self.bus, sessions),
+            }
+        }
+        self.forget_if_idle(id);
+    }
+
+    fn ask(&self, id: &RoomId, after: Option<Seq>) {
+        if let Some(room) = self.rooms.get(id) {
+            fetch::start(&self.bus, id.clone(), after, Arc::downgrade(&room.life));
+        }
+    }
+
+    fn forget_if_idle(&mut self, id: &RoomId) {
+        if let Some(room) = self.rooms.get(id)
+            && room.is_idle()
+        {
+            self.bus.subscriptions.drop_channel(&room.channel);
+            self.bus.forget_room(id);
+            self.rooms.remove(id);
+        }
+    }
+
+    fn tell_receipts(&mut self) {
+        let now = Instant::now();
+        while let Some(Reverse((due, _))) = self.receipts_due.peek()
+            && *due <= now
+            && let Some(Reverse((_, id))) = self.receipts_due.pop()
+        {
+            if let Some(room) = self.rooms.get_mut(&id) {
+                room.tell_receipts(now);
+            }
+        }
+    }
+}
+
+fn text(payload: &Bytes) -> Option<&str> {
+    std::str::from_utf8(payload).inspect_err(|_| tracing::error!("a publication is no UTF-8 and is passed over")).ok()
+}
+
+/// Closes sessions one after the other over [`RESYNC_SPREAD`].
+fn resync(bus: &Arc<Inner>, sessions: Vec<SessionHandle>) {
+    if sessions.is_empty() {
+        return;
+    }
+    let begun = Instant::now();
+    let mut moments: Vec<_> = sessions.iter().map(|_| begun + RESYNC_SPREAD.mul_f64(rand::random())).collect();
+    moments.sort_unstable();
+    bus.spawn(async move {
+        for (session, moment) in sessions.into_iter().zip(moments) {
+            sleep_until(moment).await;
+            session.outbox.close(CloseReason::Resync);
+        }
+    });
+}

@@ -1,0 +1,274 @@
+//! Entries that wait to be sent, and how they are cut into batches. Sans-IO.
+
+use std::collections::{HashMap, VecDeque};
+
+use rts_common::ids::{RoomId, UserId};
+use rts_common::record::{RoomChange, RoomRecord};
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{JournalError, Place};
+
+/// Entries of one `SendMessageBatch`: the limit of SQS.
+pub(super) const BATCH_ENTRIES: usize = 10;
+/// Bytes of one batch, attributes included: a quarter of the limit of SQS, so that a batch of large
+/// messages is sent in time too. A single entry may be larger.
+pub(super) const BATCH_BYTES: usize = 256 * 1024;
+/// What an entry weighs beside its body: ids and attributes.
+const ENTRY_BYTES: usize = 512;
+
+/// Tells whoever waits for an entry.
+pub(super) type Told = oneshot::Sender<Result<(), JournalError>>;
+
+/// What an entry says.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// As it is sent.
+    Text(String),
+    /// Marks, which later ones may still replace.
+    Marks(Box<RoomRecord>),
+}
+
+impl Body {
+    /// As it is sent.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Marks(record) => serde_json::to_string(record).expect("a record holds only texts and numbers"),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            // Marks are two ids, an organization and two numbers.
+            Self::Marks(_) => ENTRY_BYTES,
+        }
+    }
+}
+
+/// Message group and deduplication id, for a FIFO queue.
+#[derive(Clone, Debug)]
+pub(super) struct Fifo {
+    pub(super) group: String,
+    pub(super) dedup_id: String,
+}
+
+/// One entry on its way.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) body: Body,
+    pub(super) fifo: Option<Fifo>,
+    /// When it is given up.
+    pub(super) deadline: Instant,
+    pub(super) since: Instant,
+    pub(super) told: Vec<Told>,
+    /// Its places in the journal; given back when it is dropped.
+    pub(super) places: Vec<Place>,
+}
+
+impl Entry {
+    /// What it weighs in a batch.
+    pub(super) fn bytes(&self) -> usize {
+        self.body.bytes() + ENTRY_BYTES
+    }
+
+    /// It came to this.
+    pub(super) fn resolve(self, result: Result<(), JournalError>) {
+        drop(self.places);
+        for told in self.told {
+            // Whoever does not want to know has dropped the ticket.
+            let _ = told.send(result);
+        }
+    }
+}
+
+/// Waiting entries, oldest first.
+#[derive(Debug, Default)]
+pub(super) struct Queue {
+    entries: VecDeque<Entry>,
+    bytes: usize,
+    /// How many have ever left the front: the number of an entry is this plus its index.
+    left: usize,
+    marks: HashMap<(RoomId, UserId), usize>,
+}
+
+impl Queue {
+    pub(super) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Adds an entry; marks are merged into those of the same member that still wait.
+    pub(super) fn push(&mut self, entry: Entry) {
+        if let Some((key, marks)) = marks_of(&entry.body) {
+            let waiting = self.marks.get(&key).and_then(|number| self.entries.get_mut(number - self.left));
+            if let Some(waiting) = waiting
+                && let Some(known) = marks_in(&mut waiting.body)
+            {
+                known.read_seq = known.read_seq.max(marks.read_seq);
+                known.delivered_seq = known.delivered_seq.max(marks.delivered_seq);
+                waiting.told.extend(entry.told);
+                waiting.places.extend(entry.places);
+                return;
+            }
+            self.marks.insert(key, self.left + self.entries.len());
+        }
+        self.bytes += entry.bytes();
+        self.entries.push_back(entry);
+    }
+
+    /// Whether a batch is full.
+    pub(super) fn has_full_batch(&self) -> bool {
+        self.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
+    }
+
+    /// Since when the oldest waits.
+    pub(super) fn oldest(&self) -> Option<Instant> {
+        self.entries.front().map(|entry| entry.since)
+    }
+
+    /// When the oldest is given up.
+    pub(super) fn next_deadline(&self) -> Option<Instant> {
+        self.entries.front().map(|entry| entry.deadline)
+    }
+
+    /// Takes the next batch off the front.
+    pub(super) fn take_batch(&mut self) -> Vec<Entry> {
+        let mut batch = Vec::new();
+        let mut bytes = 0;
+        while let Some(next) = self.entries.front()
+            && batch.len() < BATCH_ENTRIES
+            && (batch.is_empty() || bytes + next.bytes() <= BATCH_BYTES)
+            && let Some(entry) = self.pop()
+        {
+            bytes += entry.bytes();
+            batch.push(entry);
+        }
+        batch
+    }
+
+    /// Takes those whose time is up.
+    pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Entry> {
+        let mut expired = Vec::new();
+        while self.next_deadline().is_some_and(|deadline| deadline <= now) {
+            expired.extend(self.pop());
+        }
+        expired
+    }
+
+    fn pop(&mut self) -> Option<Entry> {
+        let entry = self.entries.pop_front()?;
+        if let Some((key, _)) = marks_of(&entry.body) {
+            self.marks.remove(&key);
+        }
+        self.left += 1;
+        self.bytes -= entry.bytes();
+        Some(entry)
+    }
+}
+
+fn marks_of(body: &Body) -> Option<((RoomId, UserId), rts_common::room::Marks)> {
+    let Body::Marks(record) = body else {
+        return None;
+    };
+    match &record.change {
+        RoomChange::Marks { room_id, user_id, marks } => Some(((room_id.clone(), user_id.clone()), *marks)),
+        _ => None,
+    }
+}
+
+fn marks_in(body: &mut Body) -> Option<&mut rts_common::room::Marks> {
+    let Body::Marks(record) = body else {
+        return None;
+    };
+    match &mut record.change {
+        RoomChange::Marks { marks, .. } => Some(marks),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rts_common::ids::OrgId;
+    use rts_common::record::FORMAT;
+    use rts_common::room::Marks;
+    use rts_common::seq::Seq;
+
+    fn entry(body: Body) -> (Entry, oneshot::Receiver<Result<(), JournalError>>) {
+        let (told, ticket) = oneshot::channel();
+        let since = Instant::now();
+        let entry = Entry {
+            body,
+            fifo: None,
+            deadline: since + std::time::Duration::from_secs(15),
+            since,
+            told: vec![told],
+            places: Vec::new(),
+        };
+        (entry, ticket)
+    }
+
+    fn text(bytes: usize) -> Body {
+        Body::Text("x".repeat(bytes))
+    }
+
+    fn marks(user: &str, read: u64, delivered: u64) -> Body {
+        let room_id = RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
+        let marks = Marks { read_seq: Seq::new(read).unwrap(), delivered_seq: Seq::new(delivered).unwrap() };
+        Body::Marks(Box::new(RoomRecord {
+            v: FORMAT,
+            org: OrgId::parse("acme").unwrap(),
+            change: RoomChange::Marks { room_id, user_id: UserId::parse(user).unwrap(), marks },
+        }))
+    }
+
+    #[test]
+    fn batches_are_full_by_number_or_by_size() {
+        let mut queue = Queue::default();
+        for _ in 0..BATCH_ENTRIES + 3 {
+            queue.push(entry(text(10)).0);
+        }
+        assert!(queue.has_full_batch());
+        assert_eq!(queue.take_batch().len(), BATCH_ENTRIES);
+        assert!(!queue.has_full_batch());
+        assert_eq!(queue.take_batch().len(), 3);
+        assert!(queue.is_empty() && queue.take_batch().is_empty());
+        for bytes in [100_000, 150_000, 100_000, BATCH_BYTES * 2, 10] {
+            queue.push(entry(text(bytes)).0);
+        }
+        let sizes: Vec<_> = std::iter::from_fn(|| Some(queue.take_batch().len()).filter(|n| *n > 0)).collect();
+        assert_eq!(sizes, [2, 1, 1, 1]);
+    }
+
+    #[tokio::test]
+    async fn marks_of_one_member_that_wait_become_one_and_all_are_told() {
+        let mut queue = Queue::default();
+        let (first, one) = entry(marks("ann", 5, 6));
+        let (second, two) = entry(marks("ann", 4, 9));
+        queue.push(entry(text(1)).0);
+        queue.push(first);
+        queue.push(entry(marks("bob", 1, 1)).0);
+        queue.push(second);
+        let mut batch = queue.take_batch();
+        assert_eq!(batch.len(), 3);
+        let merged = batch.remove(1);
+        let value: serde_json::Value = serde_json::from_str(&merged.body.text()).unwrap();
+        assert_eq!(value["marks"], serde_json::json!({"readSeq": 5, "deliveredSeq": 9}));
+        merged.resolve(Ok(()));
+        assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
+        // What was taken is not merged into any more.
+        queue.push(entry(marks("ann", 7, 9)).0);
+        assert_eq!(queue.take_batch().len(), 1);
+    }
+
+    #[test]
+    fn the_oldest_expire_first() {
+        let mut queue = Queue::default();
+        queue.push(entry(text(1)).0);
+        queue.push(entry(text(1)).0);
+        let deadline = queue.next_deadline().unwrap();
+        assert!(queue.take_expired(deadline - std::time::Duration::from_millis(1)).is_empty());
+        assert_eq!(queue.take_expired(deadline + std::time::Duration::from_secs(1)).len(), 2);
+    }
+}

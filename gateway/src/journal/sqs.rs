@@ -1,0 +1,154 @@
+//! Sending to SQS: each entry's own result is looked at, and what failed is tried again.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use aws_config::SdkConfig;
+use aws_sdk_sqs::Client;
+use aws_sdk_sqs::config::http::HttpResponse;
+use aws_sdk_sqs::config::retry::RetryConfig;
+use aws_sdk_sqs::config::timeout::TimeoutConfig;
+use aws_sdk_sqs::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMessageBatchOutput};
+use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
+use tokio::time::{Instant, sleep};
+
+use super::JournalError;
+use super::queue::Entry;
+use crate::metrics;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// One call. Retries are ours, because an entry has a deadline and others of its batch may succeed.
+const CALL_TIMEOUT: Duration = Duration::from_secs(3);
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_CEILING: Duration = Duration::from_secs(2);
+
+/// One queue.
+pub(super) struct Sqs {
+    client: Client,
+    queue_url: String,
+}
+
+/// What became of one entry in one call.
+enum Fate {
+    Accepted,
+    /// Never will be.
+    Refused,
+    /// May be later.
+    Failed,
+}
+
+impl Sqs {
+    pub(super) fn new(config: &SdkConfig, queue_url: &str) -> Self {
+        let timeouts = TimeoutConfig::builder()
+            .connect_timeout(CONNECT_TIMEOUT)
+            .operation_attempt_timeout(CALL_TIMEOUT)
+            .operation_timeout(CALL_TIMEOUT)
+            .build();
+        let config = aws_sdk_sqs::config::Builder::from(config)
+            .timeout_config(timeouts)
+            .retry_config(RetryConfig::disabled())
+            .build();
+        Self { client: Client::from_conf(config), queue_url: queue_url.to_owned() }
+    }
+
+    /// Sends a batch until each of its entries is accepted, refused, or out of time.
+    pub(super) async fn deliver(&self, mut batch: Vec<Entry>) {
+        let mut pause = PAUSE_FIRST;
+        loop {
+            batch = self.attempt(batch).await;
+            let now = Instant::now();
+            let wait = pause.mul_f64(rand::random_range(0.5..1.0));
+            let (later, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|entry| now + wait < entry.deadline);
+            for entry in expired {
+                metrics::journal_error("deadline");
+                entry.resolve(Err(JournalError::Unavailable));
+            }
+            if later.is_empty() {
+                return;
+            }
+            batch = later;
+            sleep(wait).await;
+            pause = (pause * 2).min(PAUSE_CEILING);
+        }
+    }
+
+    /// One call. Gives back what may be tried again.
+    async fn attempt(&self, batch: Vec<Entry>) -> Vec<Entry> {
+        let entries = batch.iter().enumerate().map(|(index, entry)| request(index, entry)).collect();
+        let begun = Instant::now();
+        let result =
+            self.client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries)).send().await;
+        metrics::journal_sent(batch.len(), begun.elapsed());
+        let mut fates = match result {
+            Ok(output) => fates(&output),
+            Err(error) => {
+                let kind = error_kind(&error);
+                metrics::journal_error(kind);
+                tracing::warn!(kind, entries = batch.len(), error = %DisplayErrorContext(&error), "a batch was not journaled");
+                return batch;
+            }
+        };
+        let mut again = Vec::new();
+        for (index, entry) in batch.into_iter().enumerate() {
+            match fates.remove(&index.to_string()) {
+                Some(Fate::Accepted) => entry.resolve(Ok(())),
+                Some(Fate::Refused) => entry.resolve(Err(JournalError::Refused)),
+                // Without a word about it, it may have failed too.
+                Some(Fate::Failed) | None => again.push(entry),
+            }
+        }
+        again
+    }
+}
+
+fn request(index: usize, entry: &Entry) -> SendMessageBatchRequestEntry {
+    let mut request = SendMessageBatchRequestEntry::builder()
+        .id(index.to_string())
+        .message_body(entry.body.text())
+        .message_attributes("traceparent", traceparent());
+    if let Some(fifo) = &entry.fifo {
+        request = request.message_group_id(&fifo.group).message_deduplication_id(&fifo.dedup_id);
+    }
+    request.build().expect("an id and a body are set")
+}
+
+/// A W3C trace context of its own, not sampled: there is no current trace to go on with yet.
+fn traceparent() -> MessageAttributeValue {
+    let (trace, span): (u128, u64) = (rand::random(), rand::random());
+    MessageAttributeValue::builder()
+        .data_type("String")
+        // Neither may be all zeroes.
+        .string_value(format!("00-{:032x}-{:016x}-00", trace.max(1), span.max(1)))
+        .build()
+        .expect("a type is set")
+}
+
+fn fates(output: &SendMessageBatchOutput) -> HashMap<String, Fate> {
+    let accepted = output.successful().iter().map(|accepted| (accepted.id().to_owned(), Fate::Accepted));
+    let failed = output.failed().iter().map(|failed| {
+        let (fate, kind) = if failed.sender_fault() && !is_throttling(failed.code()) {
+            (Fate::Refused, "entry_refused")
+        } else {
+            (Fate::Failed, "entry_failed")
+        };
+        metrics::journal_error(kind);
+        tracing::warn!(code = failed.code(), refused = matches!(fate, Fate::Refused), "an entry was not journaled");
+        (failed.id().to_owned(), fate)
+    });
+    accepted.chain(failed).collect()
+}
+
+fn error_kind(error: &SdkError<SendMessageBatchError, HttpResponse>) -> &'static str {
+    match error {
+        SdkError::TimeoutError(_) => "timeout",
+        SdkError::ServiceError(failure) if is_throttling(failure.err().code().unwrap_or_default()) => "throttled",
+        SdkError::ServiceError(failure) if failure.raw().status().as_u16() >= 500 => "unavailable",
+        SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) => "refused",
+        _ => "unreachable",
+    }
+}
+
+fn is_throttling(code: &str) -> bool {
+    code.contains("Throttl") || code == "OverLimit" || code == "TooManyRequestsException"
+}
