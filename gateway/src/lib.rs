@@ -1,6 +1,21 @@
-//! gateway
+//! The gateway of RTS: a stateless node that speaks SignalR to clients, keeps rooms in Redis, fans
+//! events out to its sessions, and journals what was accepted to SQS.
+//!
+//! Data goes one way: [`http`] → [`session`] → [`hub`] → [`rooms`] and [`journal`]; back: [`bus`] →
+//! outbox → session.
+
+pub mod auth;
+pub mod bus;
+pub mod config;
+pub mod connection_token;
 pub mod error;
+pub mod http;
 pub mod hub;
+pub mod journal;
+pub mod lifecycle;
 pub mod metrics;
+pub mod node;
+mod queues;
+pub mod reconciler;
 pub mod rooms;
 pub mod session;

@@ -1,2 +1,27 @@
-//! x
-fn main() {}
+//! The gateway: one node of the cluster. Configured by `RTS_…` variables; see the README.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use rts_common::config::Environment;
+use rts_common::telemetry;
+use rts_gateway::config::Config;
+use rts_gateway::node;
+
+fn main() -> anyhow::Result<ExitCode> {
+    let mut environment = Environment::process();
+    telemetry::start(&mut environment);
+    let config = match Config::read(environment) {
+        Ok(config) => config,
+        Err(error) => {
+            eprintln!("rts-gateway: {error}");
+            return Ok(ExitCode::from(2));
+        }
+    };
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .context("the runtime cannot be started")?;
+    let went_well = runtime.block_on(node::run(config))?;
+    Ok(if went_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+}

@@ -1,9 +1,131 @@
 //! Sessions: one task each, from the WebSocket's upgrade to its end.
+//!
+//! A session goes through three phases, each a file: [`handshake`], [`attached`] (calls in, answers
+//! and events out, keep-alive), [`goodbye`]. Whatever happens in a phase ends it with one
+//! [`CloseReason`], and there is one way out. Deliberately absent: what a method does (the hub), who
+//! gets an event (the bus), and stateful reconnect, whose sessions will outlive their socket.
 
-pub mod close;
-pub mod handle;
-pub mod outbox;
+mod attached;
+mod calls;
+mod close;
+mod goodbye;
+mod handle;
+mod handshake;
+mod liveness;
+mod outbox;
+mod registry;
+mod service;
+mod settings;
+mod stream;
+#[cfg(test)]
+mod tests;
+mod transport;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use rts_common::signalr::Protocol;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::close::CloseReason;
 pub use self::handle::{ConnectionId, SessionHandle};
-pub use self::outbox::Outbox;
+pub use self::outbox::{Drained, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
+pub use self::registry::{Claim, ClaimError, Registry};
+pub use self::service::{Attachment, BoxFuture, Service};
+pub use self::settings::Settings;
+pub use self::transport::WebSocket;
+
+use self::calls::Calls;
+use crate::hub::Caller;
+use crate::lifecycle::Lifecycle;
+use crate::metrics::{self, OpenConnection, Transport};
+
+/// How long an effect may go on after its session's end.
+const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What all sessions of a node share.
+pub struct Sessions {
+    /// Their time constants and bounds.
+    pub settings: Settings,
+    /// The hub and the bus behind them.
+    pub service: Arc<dyn Service>,
+    /// Where their tasks run.
+    pub lifecycle: Lifecycle,
+}
+
+/// A connection that was let in.
+#[derive(Debug)]
+pub struct Arrival {
+    /// Its id.
+    pub connection_id: ConnectionId,
+    /// Whose it is.
+    pub caller: Arc<Caller>,
+    /// When its token ends, and it with it.
+    pub expires: Instant,
+    /// Where its events go; the same that its claim registered.
+    pub outbox: Arc<Outbox>,
+    /// Its place among the node's connections.
+    pub claim: Claim,
+    /// When it was let in.
+    pub arrived: Instant,
+}
+
+/// What a session moved, for its line in the log.
+#[derive(Debug, Default)]
+struct Counts {
+    calls: u64,
+    bytes_in: u64,
+    records_out: u64,
+    bytes_out: u64,
+}
+
+impl Sessions {
+    /// Lives a session on an upgraded socket, to its end.
+    pub async fn run<S>(&self, arrival: Arrival, mut socket: WebSocket<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send,
+    {
+        let mut counts = Counts::default();
+        let (protocol, reason) = match handshake::shake_hands(&self.settings, &arrival, &mut socket).await {
+            Ok((protocol, received)) => {
+                let _open = OpenConnection::new(Transport::WebSockets, protocol);
+                let mut calls = Calls::default();
+                let stay = attached::Stay { sessions: self, arrival: &arrival, protocol, counts: &mut counts };
+                let reason = stay.run(&mut socket, &mut calls, received).await;
+                goodbye::say(&self.settings, &mut socket, protocol, reason, &mut calls).await;
+                if let Some(effect) = calls.into_effect() {
+                    self.lifecycle.spawn(async { tokio::time::timeout(ORPHAN_TIMEOUT, effect).await.is_ok() });
+                }
+                (Some(protocol), reason)
+            }
+            Err(reason) => {
+                goodbye::close(&self.settings, &mut socket).await;
+                (None, reason)
+            }
+        };
+        // Whoever still pushes is told that nobody reads.
+        arrival.outbox.close(reason);
+        arrival.report(protocol, reason, &counts);
+    }
+}
+
+impl Arrival {
+    /// The one line that a session leaves in the log.
+    fn report(&self, protocol: Option<Protocol>, reason: CloseReason, counts: &Counts) {
+        let lived = self.arrived.elapsed();
+        metrics::session_closed(reason, lived);
+        tracing::info!(
+            connection = %self.connection_id,
+            org = %self.caller.person.org,
+            user = %self.caller.person.user,
+            protocol = protocol.map_or("none", Protocol::name),
+            reason = reason.label(),
+            seconds = lived.as_secs_f64(),
+            calls = counts.calls,
+            bytes_in = counts.bytes_in,
+            records_out = counts.records_out,
+            bytes_out = counts.bytes_out,
+            "session ended"
+        );
+    }
+}

@@ -93,13 +93,20 @@ impl Outbox {
     pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<Drained> {
         let mut state = self.lock();
         if state.records.is_empty() && state.closed.is_none() {
-            match &mut state.session {
-                Some(waker) => waker.clone_from(cx.waker()),
-                None => state.session = Some(cx.waker().clone()),
-            }
+            state.wake_later(cx);
             return Poll::Pending;
         }
         Poll::Ready(state.drain())
+    }
+
+    /// Why the session is to end, once it is. For a session that cannot take what waits now.
+    pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<CloseReason> {
+        let mut state = self.lock();
+        if let Some(reason) = state.closed {
+            return Poll::Ready(reason);
+        }
+        state.wake_later(cx);
+        Poll::Pending
     }
 
     /// Takes all that waits, now.
@@ -113,6 +120,13 @@ impl Outbox {
 }
 
 impl State {
+    fn wake_later(&mut self, cx: &Context<'_>) {
+        match &mut self.session {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => self.session = Some(cx.waker().clone()),
+        }
+    }
+
     fn drain(&mut self) -> Drained {
         self.bytes = 0;
         Drained { records: std::mem::take(&mut self.records), closed: self.closed }

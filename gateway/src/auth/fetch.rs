@@ -1,0 +1,60 @@
+//! One small document over HTTP or HTTPS, with a deadline and a bound.
+
+use std::io;
+use std::time::Duration;
+
+use axum::body::{Body, to_bytes};
+use bytes::Bytes;
+use http::{Request, header};
+use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+
+/// For all of it: name, connection, TLS, answer.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// A hundred keys with certificate chains are less.
+const BODY_BYTES_MAX: usize = 512 * 1024;
+
+/// Gets the document of one URL.
+pub(super) struct Fetcher {
+    client: Client<HttpsConnector<HttpConnector>, Body>,
+    url: String,
+}
+
+/// Why it could not be had.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FetchError {
+    #[error("no answer within {} s", TIMEOUT.as_secs())]
+    Timeout,
+    #[error("no connection: {0}")]
+    Connection(#[from] hyper_util::client::legacy::Error),
+    #[error("status {0}")]
+    Status(http::StatusCode),
+    #[error("the answer is cut or too long")]
+    Body(#[from] axum::Error),
+    #[error("no URL")]
+    Url(#[from] http::Error),
+}
+
+impl Fetcher {
+    /// Trusts the system's certificates. Whether plain HTTP is allowed is the configuration's business.
+    pub(super) fn new(url: &str) -> io::Result<Self> {
+        let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), url: url.to_owned() })
+    }
+
+    /// Gets it, within a deadline.
+    pub(super) async fn fetch(&self) -> Result<Bytes, FetchError> {
+        tokio::time::timeout(TIMEOUT, self.get()).await.map_err(|_| FetchError::Timeout)?
+    }
+
+    async fn get(&self) -> Result<Bytes, FetchError> {
+        let request = Request::get(&self.url).header(header::ACCEPT, "application/json").body(Body::empty())?;
+        let response = self.client.request(request).await?;
+        if !response.status().is_success() {
+            return Err(FetchError::Status(response.status()));
+        }
+        Ok(to_bytes(Body::new(response.into_body()), BODY_BYTES_MAX).await?)
+    }
+}

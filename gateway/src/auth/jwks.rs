@@ -1,0 +1,144 @@
+//! A key set by URL: cached, fetched again now and then, and when a token names a key that is not in it.
+
+use std::sync::{Arc, RwLock};
+use std::time::{Duration, Instant};
+
+use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
+use jsonwebtoken::{Algorithm, DecodingKey};
+use serde::Deserialize;
+use tokio::sync::Mutex;
+
+use super::AuthError;
+use super::fetch::Fetcher;
+use super::keys::{Key, KeyError};
+
+/// A key that was taken out of the set is accepted for this long at most.
+const REFRESH: Duration = Duration::from_mins(5);
+/// Made-up key ids make us fetch no more often than this.
+const REFETCH_MIN: Duration = Duration::from_secs(10);
+/// While there are no keys at all nobody can be let in: then it is tried this often.
+const RETRY: Duration = Duration::from_secs(2);
+/// Keys of a set; those beyond are ignored.
+const KEYS_MAX: usize = 100;
+
+/// The keys of a URL.
+pub(super) struct KeySet {
+    fetcher: Fetcher,
+    refetch_min: Duration,
+    keys: RwLock<Arc<Vec<NamedKey>>>,
+    /// When it was last tried; held while fetching, so that one fetch serves all who wait.
+    last_try: Mutex<Option<Instant>>,
+}
+
+#[derive(Debug)]
+struct NamedKey {
+    kid: Option<String>,
+    key: Key,
+}
+
+impl KeySet {
+    /// Of a URL; nothing is fetched yet.
+    pub(super) fn new(url: &str) -> Result<Self, KeyError> {
+        Self::with_refetch(url, REFETCH_MIN)
+    }
+
+    pub(super) fn with_refetch(url: &str, refetch_min: Duration) -> Result<Self, KeyError> {
+        Ok(Self {
+            fetcher: Fetcher::new(url).map_err(KeyError::NoCertificates)?,
+            refetch_min,
+            keys: RwLock::default(),
+            last_try: Mutex::default(),
+        })
+    }
+
+    /// Fetches the set at intervals, for ever.
+    pub(super) async fn keep_fresh(&self) {
+        loop {
+            self.refetch(Duration::ZERO).await;
+            let pause = if self.snapshot().is_empty() { RETRY } else { REFRESH };
+            tokio::time::sleep(pause).await;
+        }
+    }
+
+    /// The key of a `kid`; without one, the only key of the algorithm.
+    pub(super) async fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Key, AuthError> {
+        if let Some(key) = pick(&self.snapshot(), algorithm, kid) {
+            return Ok(key);
+        }
+        // Rotated, perhaps.
+        self.refetch(self.refetch_min).await;
+        let keys = self.snapshot();
+        if keys.is_empty() {
+            return Err(AuthError::NoKeys);
+        }
+        pick(&keys, algorithm, kid).ok_or(AuthError::Refused("unknown key"))
+    }
+
+    fn snapshot(&self) -> Arc<Vec<NamedKey>> {
+        Arc::clone(&self.keys.read().expect("no holder of this lock panics"))
+    }
+
+    /// Fetches, unless that was tried shortly before. Keys stay as they are when it fails.
+    async fn refetch(&self, at_most_every: Duration) {
+        let mut last_try = self.last_try.lock().await;
+        if last_try.is_some_and(|at| at.elapsed() < at_most_every) {
+            return;
+        }
+        let fetched = self.fetcher.fetch().await;
+        *last_try = Some(Instant::now());
+        match fetched.map_err(|error| error.to_string()).and_then(|body| parse(&body)) {
+            Ok(keys) => *self.keys.write().expect("no holder of this lock panics") = Arc::new(keys),
+            Err(error) => tracing::warn!(error, "the key set cannot be fetched; keys stay as they are"),
+        }
+    }
+}
+
+fn pick(keys: &[NamedKey], algorithm: Algorithm, kid: Option<&str>) -> Option<Key> {
+    let mut fitting = keys.iter().filter(|key| key.key.algorithm == algorithm);
+    match kid {
+        Some(kid) => fitting.find(|key| key.kid.as_deref() == Some(kid)).map(|key| key.key.clone()),
+        None => match (fitting.next(), fitting.next()) {
+            (Some(only), None) => Some(only.key.clone()),
+            _ => None,
+        },
+    }
+}
+
+/// The usable keys of a set; one that is not understood does not spoil the others.
+fn parse(body: &[u8]) -> Result<Vec<NamedKey>, String> {
+    #[derive(Deserialize)]
+    struct Set {
+        keys: Vec<serde_json::Value>,
+    }
+    let set: Set = serde_json::from_slice(body).map_err(|_| "it is no key set".to_owned())?;
+    let keys: Vec<_> = set
+        .keys
+        .into_iter()
+        .take(KEYS_MAX)
+        .filter_map(|key| serde_json::from_value(key).ok())
+        .filter_map(|key| usable(&key))
+        .collect();
+    if keys.is_empty() { Err("it holds no usable key".to_owned()) } else { Ok(keys) }
+}
+
+/// A public signature key of a kind that is supported. Secrets have no place in a public set.
+fn usable(jwk: &Jwk) -> Option<NamedKey> {
+    if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
+        return None;
+    }
+    let (algorithm, name) = match &jwk.algorithm {
+        AlgorithmParameters::RSA(_) => (Algorithm::RS256, KeyAlgorithm::RS256),
+        AlgorithmParameters::EllipticCurve(key) if key.curve == EllipticCurve::P256 => {
+            (Algorithm::ES256, KeyAlgorithm::ES256)
+        }
+        AlgorithmParameters::OctetKeyPair(key) if key.curve == EllipticCurve::Ed25519 => {
+            (Algorithm::EdDSA, KeyAlgorithm::EdDSA)
+        }
+        _ => return None,
+    };
+    if jwk.common.key_algorithm.is_some_and(|stated| stated != name) {
+        return None;
+    }
+    let key = Arc::new(DecodingKey::from_jwk(jwk).ok()?);
+    Some(NamedKey { kid: jwk.common.key_id.clone(), key: Key { algorithm, key } })
+}

@@ -1,0 +1,72 @@
+//! How much of everything; the reasons for the defaults stand in `rts_common::limits`.
+
+use std::ops::RangeInclusive;
+
+use rts_common::config::Environment;
+use rts_common::limits;
+
+/// Connections of a user: some devices with some tabs each.
+const USER_CONNECTIONS: usize = 20;
+/// Connections of a node: what 16 GiB hold with room for their outboxes.
+const NODE_CONNECTIONS: usize = 200_000;
+
+/// Limits that a deployment may change.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// `RTS_LIMIT_BODY_BYTES`: a message body. Default 16384.
+    pub body_bytes: usize,
+    /// `RTS_LIMIT_RECORD_BYTES`: a record from a client. Default 32768.
+    pub record_bytes: usize,
+    /// `RTS_LIMIT_ROOM_MEMBERS`: members of a room. Default 1000.
+    pub room_members: usize,
+    /// `RTS_LIMIT_NAME_CHARS`: a room's or a person's name. Default 120.
+    pub name_chars: usize,
+    /// `RTS_LIMIT_ATTACHMENTS`: attachments of a message. Default 10.
+    pub attachments: usize,
+    /// `RTS_LIMIT_PAGE`: items of a page. Default 200.
+    pub page: usize,
+    /// `RTS_LIMIT_RESUME_EVENTS`: events that a resume replays for a room. Default 500.
+    pub resume_events: usize,
+    /// `RTS_LIMIT_USER_CONNECTIONS`: connections of a user. Default 20.
+    pub user_connections: usize,
+    /// `RTS_LIMIT_NODE_CONNECTIONS`: connections of this node. Default 200000.
+    pub node_connections: usize,
+    /// `RTS_LIMIT_SEND_RATE`: new messages a second of a user, on one node. Default 20.
+    pub send_rate: u32,
+    /// `RTS_LIMIT_SEND_BURST`: new messages that a user may send at once. Default 40.
+    pub send_burst: u32,
+}
+
+impl LimitsConfig {
+    pub(super) fn read(environment: &mut Environment) -> Self {
+        // Upper ends: what an SQS entry (1 MiB), a DynamoDB item (400 KB) and one reply can hold.
+        Self {
+            body_bytes: number(environment, "RTS_LIMIT_BODY_BYTES", limits::BODY_BYTES, 1..=65_536),
+            record_bytes: number(environment, "RTS_LIMIT_RECORD_BYTES", limits::RECORD_BYTES, 4096..=1_048_576),
+            room_members: number(environment, "RTS_LIMIT_ROOM_MEMBERS", limits::ROOM_MEMBERS, 2..=1000),
+            name_chars: number(environment, "RTS_LIMIT_NAME_CHARS", limits::NAME_CHARS, 1..=1000),
+            attachments: number(environment, "RTS_LIMIT_ATTACHMENTS", limits::ATTACHMENTS, 0..=100),
+            page: number(environment, "RTS_LIMIT_PAGE", limits::PAGE_MAX, 1..=1000),
+            resume_events: number(environment, "RTS_LIMIT_RESUME_EVENTS", limits::RESUME_EVENTS, 1..=1000),
+            user_connections: number(environment, "RTS_LIMIT_USER_CONNECTIONS", USER_CONNECTIONS, 1..=10_000),
+            node_connections: number(environment, "RTS_LIMIT_NODE_CONNECTIONS", NODE_CONNECTIONS, 1..=10_000_000),
+            send_rate: small(environment, "RTS_LIMIT_SEND_RATE", limits::SEND_RATE),
+            send_burst: small(environment, "RTS_LIMIT_SEND_BURST", limits::SEND_BURST),
+        }
+    }
+}
+
+fn number(environment: &mut Environment, name: &str, default: usize, range: RangeInclusive<usize>) -> usize {
+    let form = format!("a whole number from {} to {}", range.start(), range.end());
+    let number = environment.parsed(name, default, &form);
+    if !range.contains(&number) {
+        environment.problem(name, &format!("is not {form}"));
+    }
+    number
+}
+
+fn small(environment: &mut Environment, name: &str, default: u32) -> u32 {
+    const MAX: usize = 1_000_000;
+    let number = number(environment, name, default as usize, 1..=MAX);
+    u32::try_from(number).unwrap_or(default)
+}

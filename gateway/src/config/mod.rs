@@ -1,0 +1,73 @@
+//! The gateway's configuration: one struct per section; every variable is read and checked before
+//! a port is bound, and all that is wrong is told at once.
+
+mod aws;
+mod drain;
+mod identity;
+mod limits;
+mod listen;
+mod redis;
+#[cfg(test)]
+mod tests;
+mod variables;
+mod web;
+
+use rts_common::config::{ConfigError, Environment};
+use rts_common::ids::NodeId;
+
+pub use self::aws::AwsConfig;
+pub use self::drain::DrainConfig;
+pub use self::identity::{DevLogin, IdentityConfig, KeySource};
+pub use self::limits::LimitsConfig;
+pub use self::listen::ListenConfig;
+pub use self::redis::RedisConfig;
+pub use self::variables::{VARIABLES, Variable};
+pub use self::web::WebConfig;
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// `RTS_NODE_ID`: the node's name, different for every process start. Default: random.
+    pub node_id: NodeId,
+    /// Where it listens.
+    pub listen: ListenConfig,
+    /// Where Redis is.
+    pub redis: RedisConfig,
+    /// Queues and tables.
+    pub aws: AwsConfig,
+    /// Who is let in.
+    pub identity: IdentityConfig,
+    /// Which web pages may connect.
+    pub web: WebConfig,
+    /// How much of everything.
+    pub limits: LimitsConfig,
+    /// How it goes down.
+    pub drain: DrainConfig,
+}
+
+impl Config {
+    /// Reads everything. Logging is set by `RTS_LOG` and `RTS_LOG_FORMAT` before this.
+    pub fn read(mut environment: Environment) -> Result<Self, ConfigError> {
+        let node_id = node_id(&mut environment);
+        let listen = ListenConfig::read(&mut environment);
+        let config = Self {
+            node_id,
+            redis: RedisConfig::read(&mut environment),
+            aws: AwsConfig::read(&mut environment),
+            identity: IdentityConfig::read(&mut environment, &listen),
+            web: WebConfig::read(&mut environment),
+            limits: LimitsConfig::read(&mut environment),
+            drain: DrainConfig::read(&mut environment),
+            listen,
+        };
+        environment.finish(config)
+    }
+}
+
+fn node_id(environment: &mut Environment) -> NodeId {
+    let Some(text) = environment.text("RTS_NODE_ID") else { return NodeId::random() };
+    NodeId::parse(&text).unwrap_or_else(|_| {
+        environment.problem("RTS_NODE_ID", "is not 1 to 64 of A-Z a-z 0-9 - _");
+        NodeId::random()
+    })
+}

@@ -1,0 +1,56 @@
+//! Every variable, for the documents' table and the test that holds it to the code.
+
+/// A variable of the environment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// Its name.
+    pub name: &'static str,
+    /// What holds when it is not set; `required` where nothing does.
+    pub default: &'static str,
+    /// What it says.
+    pub meaning: &'static str,
+}
+
+const fn variable(name: &'static str, default: &'static str, meaning: &'static str) -> Variable {
+    Variable { name, default, meaning }
+}
+
+/// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
+pub const VARIABLES: [Variable; 36] = [
+    variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
+    variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
+    variable("RTS_ADMIN_LISTEN", "127.0.0.1:9080", "address for metrics and drains; not to be reached from outside"),
+    variable("RTS_REDIS_URL", "required", "one Redis URL, or those of a cluster with commas"),
+    variable("RTS_ROOM_QUEUE_URL", "required", "URL of `chat-room-queue`"),
+    variable("RTS_MESSAGE_QUEUE_URL", "required", "URL of `chat-message-queue.fifo`"),
+    variable("RTS_ROOMS_TABLE", "chat-rooms", "DynamoDB table of rooms"),
+    variable("RTS_MESSAGES_TABLE", "chat-messages", "DynamoDB table of messages"),
+    variable("RTS_ARCHIVE_TABLE", "chat-archive-index", "DynamoDB table of archived rooms"),
+    variable("RTS_JWT_SECRET", "exactly one of three", "HS256 secret of tokens, at least 32 bytes"),
+    variable("RTS_JWT_KEY_FILE", "exactly one of three", "PEM file with the public key of tokens (RS256, ES256, EdDSA)"),
+    variable("RTS_JWKS_URL", "exactly one of three", "URL of the key set of tokens; https, or http on loopback"),
+    variable("RTS_JWT_ISSUER", "required", "`iss` that tokens must have"),
+    variable("RTS_JWT_AUDIENCE", "required", "`aud` that tokens must have"),
+    variable("RTS_JWT_CLAIM_USER", "sub", "claim of the user's id"),
+    variable("RTS_JWT_CLAIM_ORG", "org", "claim of the organization's id"),
+    variable("RTS_JWT_CLAIM_NAME", "name", "claim of the name shown to others"),
+    variable("RTS_CONNECTION_SECRET", "required", "signs connection tokens; the same on all nodes, at least 32 bytes"),
+    variable("RTS_DEV_LOGIN", "false", "`true` gives tokens to anyone who asks; refused outside loopback"),
+    variable("RTS_DEV_LOGIN_ALLOW", "none", "further listen addresses that may have the dev login"),
+    variable("RTS_ALLOWED_ORIGINS", "none", "origins of web pages that may connect, beside the server's own"),
+    variable("RTS_LIMIT_BODY_BYTES", "16384", "bytes of a message body"),
+    variable("RTS_LIMIT_RECORD_BYTES", "32768", "bytes of a record from a client"),
+    variable("RTS_LIMIT_ROOM_MEMBERS", "1000", "members of a room"),
+    variable("RTS_LIMIT_NAME_CHARS", "120", "characters of a name"),
+    variable("RTS_LIMIT_ATTACHMENTS", "10", "attachments of a message"),
+    variable("RTS_LIMIT_PAGE", "200", "items of a page"),
+    variable("RTS_LIMIT_RESUME_EVENTS", "500", "events that a resume replays for a room"),
+    variable("RTS_LIMIT_USER_CONNECTIONS", "20", "connections of a user"),
+    variable("RTS_LIMIT_NODE_CONNECTIONS", "200000", "connections of a node"),
+    variable("RTS_LIMIT_SEND_RATE", "20", "new messages a second of a user, on one node"),
+    variable("RTS_LIMIT_SEND_BURST", "40", "new messages that a user may send at once"),
+    variable("RTS_DRAIN_NOTICE_SECONDS", "10", "how long a draining node serves on until the balancer has noticed"),
+    variable("RTS_DRAIN_SECONDS", "30", "over how long a draining node closes its sessions"),
+    variable("RTS_LOG", "info", "filter of the log"),
+    variable("RTS_LOG_FORMAT", "text", "`text` or `json`"),
+];

@@ -1,0 +1,105 @@
+//! The accept loop of a listener, and one HTTP connection.
+
+use std::convert::Infallible;
+use std::io;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tower::ServiceExt as _;
+
+use crate::lifecycle::Lifecycle;
+
+/// How long a new connection may take to send its first request's head.
+const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
+/// How long one may be idle between requests: more than a balancer's own patience, or it would send
+/// a request into a connection that is just being closed.
+const NEXT_HEAD_TIMEOUT: Duration = Duration::from_secs(310);
+/// Headers of a request.
+const HEADERS_MAX: usize = 64;
+/// Bytes of a request's head: a token of 8 KiB, and as much again.
+const HEAD_BYTES_MAX: usize = 24 * 1024;
+/// Pauses after an error to accept, as when there are no more file descriptors.
+const BACKOFF: Duration = Duration::from_millis(10);
+const BACKOFF_MAX: Duration = Duration::from_secs(1);
+
+/// Serves a listener until the node stops.
+pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) {
+    let mut backoff = BACKOFF;
+    loop {
+        let accepted = lifecycle.stopping().run_until_cancelled(listener.accept()).await;
+        match accepted {
+            None => return,
+            Some(Ok((stream, _))) => {
+                backoff = BACKOFF;
+                lifecycle.spawn(connection(stream, router.clone(), lifecycle.clone()));
+            }
+            Some(Err(error)) if is_of_one_connection(&error) => {}
+            Some(Err(error)) => {
+                tracing::warn!(%error, "cannot accept connections; trying again");
+                tokio::time::sleep(backoff).await;
+                backoff = (backoff * 2).min(BACKOFF_MAX);
+            }
+        }
+    }
+}
+
+/// The connection was gone before it was accepted.
+fn is_of_one_connection(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::ConnectionAborted | io::ErrorKind::ConnectionReset | io::ErrorKind::Interrupted
+    )
+}
+
+async fn connection(stream: TcpStream, router: Router, lifecycle: Lifecycle) {
+    // Small records must not wait for the acknowledgement of others.
+    if stream.set_nodelay(true).is_err() {
+        return;
+    }
+    let has_asked = Arc::new(AtomicBool::new(false));
+    let service = service_fn({
+        let has_asked = Arc::clone(&has_asked);
+        move |request: hyper::Request<Incoming>| {
+            has_asked.store(true, Ordering::Relaxed);
+            answer(router.clone(), request)
+        }
+    });
+    let mut http = http1::Builder::new();
+    http.timer(TokioTimer::new())
+        .header_read_timeout(NEXT_HEAD_TIMEOUT)
+        .max_headers(HEADERS_MAX)
+        .max_buf_size(HEAD_BYTES_MAX);
+    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
+    let mut first_head = pin!(tokio::time::sleep(FIRST_HEAD_TIMEOUT));
+    let mut is_new = true;
+    let mut is_stopping = false;
+    loop {
+        tokio::select! {
+            // What went wrong with one connection is its client's to know.
+            _ended = connection.as_mut() => return,
+            () = first_head.as_mut(), if is_new => {
+                if !has_asked.load(Ordering::Relaxed) {
+                    return;
+                }
+                is_new = false;
+            }
+            () = lifecycle.stopping().cancelled(), if !is_stopping => {
+                connection.as_mut().graceful_shutdown();
+                is_stopping = true;
+            }
+        }
+    }
+}
+
+async fn answer(router: Router, request: hyper::Request<Incoming>) -> Result<axum::response::Response, Infallible> {
+    router.oneshot(request.map(axum::body::Body::new) as Request).await
+}

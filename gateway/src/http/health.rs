@@ -1,0 +1,43 @@
+//! Health for balancers, and the admin address.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::{IntoResponse, Response};
+use http::{StatusCode, header};
+
+use super::{Admin, App};
+use crate::lifecycle::Readiness;
+
+/// The process runs.
+pub(super) async fn live() -> &'static str {
+    "live"
+}
+
+pub(super) async fn public_ready(State(app): State<Arc<App>>) -> Response {
+    ready(&app.readiness)
+}
+
+pub(super) async fn admin_ready(State(admin): State<Admin>) -> Response {
+    ready(&admin.readiness)
+}
+
+/// 200 when clients are welcome; else 503 and what is missing.
+fn ready(readiness: &Readiness) -> Response {
+    let missing = readiness.missing();
+    if missing.is_empty() {
+        return "ready".into_response();
+    }
+    (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: {}", missing.join(", "))).into_response()
+}
+
+pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], admin.exporter.render()).into_response()
+}
+
+/// Begins the drain; the process ends when it is done.
+pub(super) async fn drain(State(admin): State<Admin>) -> Response {
+    tracing::info!("asked to go down over the admin address");
+    admin.lifecycle.shut_down();
+    (StatusCode::ACCEPTED, "draining").into_response()
+}

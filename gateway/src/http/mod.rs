@@ -1,0 +1,60 @@
+//! HTTP: the routes, what stands before every request, and the listeners.
+//!
+//! Absent so far: Server-Sent Events and long polling (their requests come to [`hub`] and are
+//! refused there), and the web app at `/`.
+
+mod accept;
+mod cors;
+mod dev_token;
+mod health;
+mod hub;
+mod identify;
+mod negotiate;
+mod origin;
+mod query;
+mod refusal;
+mod router;
+#[cfg(test)]
+mod tests;
+mod upgrade;
+
+use std::sync::Arc;
+
+use crate::auth::{Authenticator, DevTokens};
+use crate::connection_token::TokenSigner;
+use crate::lifecycle::{Lifecycle, Readiness};
+use crate::metrics::Exporter;
+use crate::session::{Registry, Sessions};
+
+pub use self::accept::serve;
+pub use self::origin::{Origin, OriginPolicy};
+pub use self::router::{admin_router, public_router};
+
+/// What the routes for clients work with.
+pub struct App {
+    /// Checks tokens.
+    pub authenticator: Arc<Authenticator>,
+    /// Signs and checks connection tokens.
+    pub connection_tokens: TokenSigner,
+    /// Which web pages may connect.
+    pub origins: OriginPolicy,
+    /// The node's connections.
+    pub registry: Arc<Registry>,
+    /// What lives them.
+    pub sessions: Arc<Sessions>,
+    /// Whether clients are welcome.
+    pub readiness: Readiness,
+    /// Gives tokens to anyone, in development.
+    pub dev_tokens: Option<DevTokens>,
+}
+
+/// What the routes on the admin address work with.
+#[derive(Clone)]
+pub struct Admin {
+    /// What `/metrics` serves.
+    pub exporter: Exporter,
+    /// What `/drain` ends.
+    pub lifecycle: Lifecycle,
+    /// What `/readyz` tells.
+    pub readiness: Readiness,
+}

@@ -1,0 +1,109 @@
+//! Origins of web pages, and which of them may connect.
+
+use http::{HeaderMap, header};
+
+/// An origin, normalized: lower case, without the port that its scheme has anyway.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    scheme: String,
+    /// Host, and port if it is not the scheme's own.
+    authority: String,
+}
+
+impl Origin {
+    /// `scheme://host[:port]` of http or https, nothing more; not `*`, not `null`.
+    pub fn parse(text: &str) -> Option<Self> {
+        let (scheme, authority) = text.split_once("://")?;
+        let scheme = scheme.to_ascii_lowercase();
+        let has_form = !authority.is_empty()
+            && authority.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+        if !has_form || !matches!(scheme.as_str(), "http" | "https") {
+            return None;
+        }
+        Some(Self { authority: without_own_port(&scheme, authority), scheme })
+    }
+}
+
+fn without_own_port(scheme: &str, authority: &str) -> String {
+    let own_port = if scheme == "https" { ":443" } else { ":80" };
+    authority.strip_suffix(own_port).unwrap_or(authority).to_ascii_lowercase()
+}
+
+/// The allow-list.
+#[derive(Clone, Debug, Default)]
+pub struct OriginPolicy {
+    allowed: Vec<Origin>,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// No web page: there is no `Origin`.
+    NoPage,
+    /// A page that may.
+    Allowed,
+    /// A page that may not.
+    Foreign,
+}
+
+impl OriginPolicy {
+    /// Allows these, beside the server's own origin.
+    pub fn new(allowed: Vec<Origin>) -> Self {
+        Self { allowed }
+    }
+
+    /// Where a request with these headers comes from. The server's own origin is the one whose host is
+    /// that of the request; a balancer keeps `Host`, and may have taken TLS off.
+    pub(super) fn standing(&self, headers: &HeaderMap) -> Standing {
+        let Some(value) = headers.get(header::ORIGIN) else { return Standing::NoPage };
+        let Some(origin) = value.to_str().ok().and_then(Origin::parse) else { return Standing::Foreign };
+        let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
+        let is_own = host.is_some_and(|host| without_own_port(&origin.scheme, host) == origin.authority);
+        if is_own || self.allowed.contains(&origin) { Standing::Allowed } else { Standing::Foreign }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn standing(origin: Option<&str>, host: &str) -> Standing {
+        let policy = OriginPolicy::new(vec![Origin::parse("https://App.example.com:443").unwrap()]);
+        let mut headers = HeaderMap::new();
+        headers.insert(header::HOST, host.parse().unwrap());
+        if let Some(origin) = origin {
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+        }
+        policy.standing(&headers)
+    }
+
+    #[test]
+    fn own_and_listed_origins_are_allowed_and_no_others() {
+        let chat = "chat.example.com";
+        assert_eq!(standing(None, chat), Standing::NoPage);
+        for allowed in ["https://app.example.com", "https://chat.example.com", "http://chat.example.com:80"] {
+            assert_eq!(standing(Some(allowed), chat), Standing::Allowed, "{allowed}");
+        }
+        for foreign in [
+            "http://app.example.com",
+            "https://app.example.com:8443",
+            "https://app.example.com.evil.example",
+            "https://evil.example",
+            "https://chat.example.com:444",
+            "null",
+            "",
+            "file://",
+        ] {
+            assert_eq!(standing(Some(foreign), chat), Standing::Foreign, "{foreign}");
+        }
+        assert_eq!(standing(Some("http://127.0.0.1:8080"), "127.0.0.1:8080"), Standing::Allowed);
+        assert_eq!(standing(Some("https://chat.example.com"), "chat.example.com:443"), Standing::Allowed);
+    }
+
+    #[test]
+    fn what_is_no_origin_is_not_taken_for_one() {
+        for text in ["*", "null", "example.com", "https://", "https://a/b", "https://a b", "ftp://a", "https://u@a"] {
+            assert_eq!(Origin::parse(text), None, "{text}");
+        }
+    }
+}

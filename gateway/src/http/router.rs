@@ -1,0 +1,39 @@
+//! The routes, all on one page.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{any, get, post};
+
+use super::{Admin, App, cors, dev_token, health, hub, negotiate};
+
+/// No route takes more: negotiates are empty, a request for a token is small.
+const BODY_BYTES_MAX: usize = 16 * 1024;
+
+/// For clients.
+pub fn public_router(app: Arc<App>) -> Router {
+    let mut router = Router::new()
+        .route("/hubs/chat/negotiate", post(negotiate::negotiate))
+        .route("/hubs/chat", any(hub::connect))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::public_ready));
+    if app.dev_tokens.is_some() {
+        router = router.route("/dev/token", post(dev_token::issue));
+    }
+    router
+        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(from_fn_with_state(Arc::clone(&app), cors::allow))
+        .with_state(app)
+}
+
+/// For operators, on an address of its own.
+pub fn admin_router(admin: Admin) -> Router {
+    Router::new()
+        .route("/metrics", get(health::metrics))
+        .route("/drain", post(health::drain))
+        .route("/livez", get(health::live))
+        .route("/readyz", get(health::admin_ready))
+        .with_state(admin)
+}

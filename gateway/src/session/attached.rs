@@ -1,0 +1,242 @@
+//! The main phase: calls in, answers and events out, keep-alive; all in one task, by one hand-written
+//! poll, so that a waiting session is as small as its fields.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use rts_common::signalr::{Decoder, Protocol, Record, ping};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::Sleep;
+
+use super::calls::Calls;
+use super::liveness::{Due, Liveness};
+use super::transport::{Incoming, TransportError};
+use super::{Arrival, Attachment, BoxFuture, CloseReason, Counts, SessionHandle, Sessions, WebSocket, stream};
+use crate::hub::Call;
+
+/// What the phase works with.
+pub(super) struct Stay<'a> {
+    pub(super) sessions: &'a Sessions,
+    pub(super) arrival: &'a Arrival,
+    pub(super) protocol: Protocol,
+    pub(super) counts: &'a mut Counts,
+}
+
+/// The phase under way.
+struct Attached<'a, S> {
+    stay: Stay<'a>,
+    socket: &'a mut WebSocket<S>,
+    calls: &'a mut Calls,
+    decoder: Decoder,
+    /// The decoder has no whole record left.
+    is_hungry: bool,
+    bus: Bus,
+    liveness: Liveness,
+}
+
+/// The session's place in the fan-out.
+enum Bus {
+    Attaching(BoxFuture<Result<Attachment, CloseReason>>),
+    Attached { _until_dropped: Attachment },
+}
+
+impl Stay<'_> {
+    /// Stays until there is a reason to end. The calls that are under way then are left in `calls`.
+    pub(super) async fn run<S>(self, socket: &mut WebSocket<S>, calls: &mut Calls, received: Bytes) -> CloseReason
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        let settings = &self.sessions.settings;
+        let liveness = Liveness::new(settings, Instant::now(), self.arrival.expires);
+        let mut check = pin!(tokio::time::sleep_until(liveness.next_check(settings).into()));
+        let mut decoder = Decoder::new(self.protocol, settings.record_bytes_max);
+        decoder.push(received);
+        let handle = SessionHandle {
+            connection_id: self.arrival.connection_id,
+            person: self.arrival.caller.person.clone(),
+            protocol: self.protocol,
+            outbox: self.arrival.outbox.clone(),
+        };
+        let bus = Bus::Attaching(self.sessions.service.attach(handle, &self.arrival.caller));
+        let mut attached =
+            Attached { stay: self, socket, calls, decoder, is_hungry: false, bus, liveness };
+        poll_fn(|cx| attached.poll(cx, check.as_mut())).await
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
+    fn poll(&mut self, cx: &mut Context<'_>, mut check: Pin<&mut Sleep>) -> Poll<CloseReason> {
+        let settings = &self.stay.sessions.settings;
+        loop {
+            if let Err(reason) = self.advance(cx) {
+                return Poll::Ready(reason);
+            }
+            if check.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if let Err(reason) = self.check(Instant::now()) {
+                return Poll::Ready(reason);
+            }
+            check.as_mut().reset(self.liveness.next_check(settings).into());
+        }
+    }
+
+    /// Does all that can be done now. An error is the reason to end.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        loop {
+            let advanced = self.write(cx)? | self.attach(cx)? | self.call(cx)? | self.read(cx)?;
+            if !advanced {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes what is on its way, then takes the answers and events that are due. Only what is
+    /// flushed makes room for more: a slow client's events pile up in its outbox, which is bounded.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        if !self.socket.is_flushed() {
+            let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
+            self.liveness.flushed(Instant::now(), flushed.is_ready());
+            if flushed.is_pending() {
+                return match self.stay.arrival.outbox.poll_closed(cx) {
+                    Poll::Ready(reason) => Err(reason),
+                    Poll::Pending => Ok(false),
+                };
+            }
+        }
+        let answers = self.calls.poll_answers(cx);
+        let has_answers = answers.is_ready();
+        if let Poll::Ready(answers) = answers {
+            self.send(answers);
+        }
+        match self.stay.arrival.outbox.poll_drain(cx) {
+            Poll::Pending => Ok(has_answers),
+            Poll::Ready(drained) => {
+                self.send(drained.records);
+                drained.closed.map_or(Ok(true), Err)
+            }
+        }
+    }
+
+    fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let counts = &mut *self.stay.counts;
+        let counted = records.into_iter().inspect(|record| {
+            counts.records_out += 1;
+            counts.bytes_out += record.len() as u64;
+        });
+        self.socket.send(self.stay.protocol.transfer_format(), counted);
+    }
+
+    /// Waits for the place in the fan-out: no call is made before, or its own event could be missed.
+    fn attach(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let Bus::Attaching(attaching) = &mut self.bus else { return Ok(false) };
+        match attaching.as_mut().poll(cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(attachment) => {
+                self.bus = Bus::Attached { _until_dropped: attachment? };
+                Ok(true)
+            }
+        }
+    }
+
+    /// Drives the effect that is happening, and begins the next calls that were received.
+    fn call(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let mut advanced = self.calls.poll_effect(cx).is_ready();
+        if advanced {
+            // The client was not listened to meanwhile.
+            self.liveness.heard(Instant::now());
+        }
+        while self.is_listening() && !self.is_hungry {
+            match self.decoder.next_record() {
+                Ok(Some(record)) => {
+                    self.take(record)?;
+                    advanced = true;
+                }
+                Ok(None) => self.is_hungry = true,
+                Err(error) => {
+                    let connection = self.stay.arrival.connection_id;
+                    tracing::debug!(%connection, kind = error.label(), "bad record");
+                    return Err(CloseReason::ProtocolError);
+                }
+            }
+        }
+        Ok(advanced)
+    }
+
+    fn is_listening(&self) -> bool {
+        matches!(self.bus, Bus::Attached { .. })
+            && self.calls.is_free(self.stay.sessions.settings.calls_in_flight_max)
+    }
+
+    fn take(&mut self, record: Record) -> Result<(), CloseReason> {
+        let Stay { sessions, arrival, protocol, .. } = self.stay;
+        match record {
+            // Nothing here takes streams from clients: their ids lead nowhere.
+            Record::Invocation { invocation_id, target, arguments, stream_ids: _ } => {
+                self.stay.counts.calls += 1;
+                let call = Call { invocation_id, target, arguments };
+                self.calls.begin(sessions.service.call(&arrival.caller, protocol, call));
+            }
+            Record::StreamInvocation { invocation_id, target, .. } => {
+                self.stay.counts.calls += 1;
+                self.calls.answer(stream::refuse(protocol, &invocation_id, &target));
+            }
+            Record::Ping => self.liveness.pings(),
+            Record::Close { .. } => return Err(CloseReason::ClientLeft),
+            // Of unknown ids, and of a stateful reconnect that was not granted.
+            Record::StreamItem { .. }
+            | Record::Completion { .. }
+            | Record::CancelInvocation { .. }
+            | Record::Ack(_)
+            | Record::Sequence(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Reads on once all that was received is taken.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        if !self.is_hungry || !self.is_listening() {
+            return Ok(false);
+        }
+        match self.socket.poll_incoming(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(Incoming::Data(bytes))) => {
+                self.liveness.heard(Instant::now());
+                self.stay.counts.bytes_in += bytes.len() as u64;
+                self.decoder.push(bytes);
+                self.is_hungry = false;
+            }
+            Poll::Ready(Ok(Incoming::Sign)) => self.liveness.sign(Instant::now()),
+            Poll::Ready(Ok(Incoming::Close)) => return Err(CloseReason::ClientLeft),
+            Poll::Ready(Err(TransportError::Lost(_))) => return Err(CloseReason::ConnectionLost),
+            Poll::Ready(Err(TransportError::Malformed)) => {
+                self.socket.close_malformed();
+                return Err(CloseReason::ProtocolError);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Pings, or ends, as the time says.
+    fn check(&mut self, now: Instant) -> Result<(), CloseReason> {
+        if !self.is_listening() {
+            self.liveness.heard(now);
+        }
+        match self.liveness.check(&self.stay.sessions.settings, now) {
+            Due::Nothing => {}
+            Due::Close(reason) => return Err(reason),
+            // What is still on its way serves as well.
+            Due::Ping { .. } if !self.socket.is_flushed() => {}
+            Due::Ping { and_ask } => {
+                self.send([ping(self.stay.protocol)]);
+                if and_ask {
+                    self.socket.send_ping();
+                }
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,95 @@
+//! The last phase: what is under way is answered, the client told why, and the WebSocket closed.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+use std::{io, time::Duration};
+
+use rts_common::signalr::{Protocol, close as close_record};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::calls::Calls;
+use super::transport::{Incoming, TransportError};
+use super::{CloseReason, Settings, WebSocket};
+
+/// Says goodbye after the handshake.
+pub(super) async fn say<S>(
+    settings: &Settings,
+    socket: &mut WebSocket<S>,
+    protocol: Protocol,
+    reason: CloseReason,
+    calls: &mut Calls,
+) where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let is_there = !matches!(reason, CloseReason::ConnectionLost | CloseReason::KeepAliveTimeout | CloseReason::Slow);
+    if is_there && !calls.is_empty() {
+        let answered = poll_fn(|cx| poll_answered(cx, socket, protocol, calls));
+        // Whether in time or not: what is not answered is sent again by the client, and not doubled.
+        let _in_time = within(settings.finish_timeout, answered).await;
+    }
+    if reason == CloseReason::ConnectionLost {
+        return;
+    }
+    if let Some(text) = reason.text() {
+        let record = close_record(protocol, Some(text), reason.may_reconnect());
+        socket.send(protocol.transfer_format(), [record]);
+    }
+    close(settings, socket).await;
+}
+
+/// Closes the WebSocket after what is on its way out, and waits a little for the client to do so too.
+pub(super) async fn close<S>(settings: &Settings, socket: &mut WebSocket<S>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    socket.close();
+    let _in_time = within(settings.close_timeout, poll_fn(|cx| poll_closed(cx, socket))).await;
+}
+
+async fn within(time: Duration, work: impl Future<Output = io::Result<()>>) -> bool {
+    matches!(tokio::time::timeout(time, work).await, Ok(Ok(())))
+}
+
+/// Ready when all calls are answered and the answers out.
+fn poll_answered<S>(
+    cx: &mut Context<'_>,
+    socket: &mut WebSocket<S>,
+    protocol: Protocol,
+    calls: &mut Calls,
+) -> Poll<io::Result<()>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    loop {
+        if !socket.is_flushed() {
+            ready!(socket.poll_flush(cx))?;
+        }
+        let effect = calls.poll_effect(cx);
+        match calls.poll_answers(cx) {
+            Poll::Ready(answers) => socket.send(protocol.transfer_format(), answers),
+            Poll::Pending if calls.is_empty() => return Poll::Ready(Ok(())),
+            Poll::Pending if effect.is_pending() => return Poll::Pending,
+            Poll::Pending => {}
+        }
+    }
+}
+
+/// Ready when the client closed, or is gone. What it still says is not listened to.
+fn poll_closed<S>(cx: &mut Context<'_>, socket: &mut WebSocket<S>) -> Poll<io::Result<()>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if !socket.is_flushed() {
+        ready!(socket.poll_flush(cx))?;
+    }
+    if socket.is_closed_by_client() {
+        return Poll::Ready(Ok(()));
+    }
+    loop {
+        match ready!(socket.poll_incoming(cx)) {
+            Ok(Incoming::Data(_) | Incoming::Sign) => {}
+            Ok(Incoming::Close) | Err(TransportError::Malformed) => return Poll::Ready(Ok(())),
+            Err(TransportError::Lost(error)) => return Poll::Ready(Err(error)),
+        }
+    }
+}

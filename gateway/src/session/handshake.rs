@@ -1,0 +1,90 @@
+//! The first phase: the handshake, and its answer.
+
+use std::future::poll_fn;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use rts_common::signalr::{
+    HandshakeDecoder, HandshakeError, Protocol, TransferFormat, handshake_response_ok,
+};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::transport::{Incoming, TransportError};
+use super::{Arrival, CloseReason, Settings, WebSocket};
+
+/// Waits for the client's handshake and queues the answer to it. Gives the protocol, and what came
+/// behind the handshake.
+pub(super) async fn shake_hands<S>(
+    settings: &Settings,
+    arrival: &Arrival,
+    socket: &mut WebSocket<S>,
+) -> Result<(Protocol, Bytes), CloseReason>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut decoder = HandshakeDecoder::new();
+    let deadline = (arrival.arrived + settings.handshake_timeout).into();
+    let asked = tokio::time::timeout_at(
+        deadline,
+        poll_fn(|cx| poll_request(cx, arrival, socket, &mut decoder)),
+    );
+    let refused = match asked.await {
+        // Version 2 without stateful reconnect is version 1.
+        Ok(Ok((protocol, rest))) => {
+            socket.send(protocol.transfer_format(), [handshake_response_ok()]);
+            return Ok((protocol, rest));
+        }
+        Ok(Err(Failure::Ended(reason))) => return Err(reason),
+        Ok(Err(Failure::Refused(error))) => error,
+        Err(_) => HandshakeError::Canceled,
+    };
+    tracing::debug!(connection = %arrival.connection_id, kind = refused.label(), "handshake refused");
+    socket.send(TransferFormat::Text, [refused.response()]);
+    Err(match refused {
+        HandshakeError::Canceled => CloseReason::HandshakeTimeout,
+        _ => CloseReason::HandshakeFailed,
+    })
+}
+
+enum Failure {
+    /// The client is told why.
+    Refused(HandshakeError),
+    /// There is nothing to tell, or nobody.
+    Ended(CloseReason),
+}
+
+fn poll_request<S>(
+    cx: &mut Context<'_>,
+    arrival: &Arrival,
+    socket: &mut WebSocket<S>,
+    decoder: &mut HandshakeDecoder,
+) -> Poll<Result<(Protocol, Bytes), Failure>>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
+    if let Poll::Ready(reason) = arrival.outbox.poll_closed(cx) {
+        return Poll::Ready(Err(Failure::Ended(reason)));
+    }
+    loop {
+        if !socket.is_flushed() && let Poll::Ready(Err(_)) = socket.poll_flush(cx) {
+            return Poll::Ready(Err(Failure::Ended(CloseReason::ConnectionLost)));
+        }
+        let bytes = match ready!(socket.poll_incoming(cx)) {
+            Ok(Incoming::Data(bytes)) => bytes,
+            Ok(Incoming::Sign) => continue,
+            Ok(Incoming::Close) => return Poll::Ready(Err(Failure::Ended(CloseReason::ClientLeft))),
+            Err(TransportError::Lost(_)) => {
+                return Poll::Ready(Err(Failure::Ended(CloseReason::ConnectionLost)));
+            }
+            Err(TransportError::Malformed) => {
+                socket.close_malformed();
+                return Poll::Ready(Err(Failure::Ended(CloseReason::ProtocolError)));
+            }
+        };
+        match decoder.push(bytes) {
+            Ok(None) => {}
+            Ok(Some((request, rest))) => return Poll::Ready(Ok((request.protocol, rest))),
+            Err(error) => return Poll::Ready(Err(Failure::Refused(error))),
+        }
+    }
+}

@@ -1,0 +1,165 @@
+//! The connections that live on this node, by id.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::{ConnectionId, Outbox};
+
+/// Connections by id. Ids of ended ones are remembered for as long as their token could be used.
+#[derive(Debug)]
+pub struct Registry {
+    connections_max: usize,
+    state: Mutex<State>,
+    emptied: Notify,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    live: HashMap<ConnectionId, Arc<Outbox>>,
+    ended: HashSet<ConnectionId>,
+    /// Until when ended ones are remembered. Tokens live equally long, so the oldest is in front, or
+    /// so nearly that nothing is kept for much longer.
+    memory: VecDeque<(Instant, ConnectionId)>,
+}
+
+/// Why an id cannot be had.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClaimError {
+    /// It is a live connection's.
+    InUse,
+    /// Its connection is over.
+    Ended,
+    /// The node has as many connections as it may.
+    Full,
+}
+
+/// A live connection's place, given up when dropped.
+#[derive(Debug)]
+pub struct Claim {
+    registry: Arc<Registry>,
+    id: ConnectionId,
+    /// Until when its token could be used again.
+    token_ends: Instant,
+}
+
+impl Registry {
+    /// For at most this many connections.
+    pub fn new(connections_max: usize) -> Arc<Self> {
+        Arc::new(Self { connections_max, state: Mutex::default(), emptied: Notify::new() })
+    }
+
+    /// Takes an id for a connection whose token ends at a moment.
+    pub fn claim(
+        self: &Arc<Self>,
+        id: ConnectionId,
+        token_ends: Instant,
+        outbox: &Arc<Outbox>,
+    ) -> Result<Claim, ClaimError> {
+        let mut state = self.lock();
+        if state.live.contains_key(&id) {
+            return Err(ClaimError::InUse);
+        }
+        if state.ended.contains(&id) {
+            return Err(ClaimError::Ended);
+        }
+        if state.live.len() >= self.connections_max {
+            return Err(ClaimError::Full);
+        }
+        state.live.insert(id, Arc::clone(outbox));
+        drop(state);
+        Ok(Claim { registry: Arc::clone(self), id, token_ends })
+    }
+
+    /// Whether an id is a live connection's.
+    pub fn is_live(&self, id: ConnectionId) -> bool {
+        self.lock().live.contains_key(&id)
+    }
+
+    /// Whether an id's connection is over, as far as is remembered.
+    pub fn has_ended(&self, id: ConnectionId) -> bool {
+        self.lock().ended.contains(&id)
+    }
+
+    /// Whether there is no room for another connection.
+    pub fn is_full(&self) -> bool {
+        self.len() >= self.connections_max
+    }
+
+    /// How many are live.
+    pub fn len(&self) -> usize {
+        self.lock().live.len()
+    }
+
+    /// Whether none is live.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The outboxes of all that are live.
+    pub fn outboxes(&self) -> Vec<Arc<Outbox>> {
+        self.lock().live.values().cloned().collect()
+    }
+
+    /// Waits until none is live.
+    pub async fn emptied(&self) {
+        loop {
+            let emptied = self.emptied.notified();
+            if self.is_empty() {
+                return;
+            }
+            emptied.await;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        let now = Instant::now();
+        let mut state = self.registry.lock();
+        state.live.remove(&self.id);
+        while let Some((until, id)) = state.memory.front().copied()
+            && until <= now
+        {
+            state.memory.pop_front();
+            state.ended.remove(&id);
+        }
+        if self.token_ends > now && state.ended.insert(self.id) {
+            state.memory.push_back((self.token_ends, self.id));
+        }
+        let is_last = state.live.is_empty();
+        drop(state);
+        if is_last {
+            self.registry.emptied.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn an_id_is_claimed_once_and_its_end_remembered_as_long_as_its_token() {
+        let registry = Registry::new(2);
+        let (id, other) = (ConnectionId::random(), ConnectionId::random());
+        let now = Instant::now();
+        let claim = |id, ends| registry.claim(id, ends, &Arc::default()).map(drop);
+        let held = registry.claim(id, now + Duration::from_mins(1), &Arc::default()).unwrap();
+        assert_eq!(claim(id, now).unwrap_err(), ClaimError::InUse);
+        let second = registry.claim(other, now, &Arc::default()).unwrap();
+        assert_eq!(claim(ConnectionId::random(), now).unwrap_err(), ClaimError::Full);
+        drop((held, second));
+        assert!(registry.is_empty());
+        assert_eq!(claim(id, now).unwrap_err(), ClaimError::Ended);
+        assert!(claim(other, now).is_ok(), "its token is over, so it needs no memory");
+    }
+}

@@ -1,0 +1,239 @@
+//! A WebSocket over a byte stream: frames in, frames out, and no buffer while nothing moves.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::{Buf, Bytes, BytesMut};
+use rts_common::signalr::TransferFormat;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::frame::{FrameReader, MalformedFrame, Opcode, Piece, header, put_header};
+
+/// What is read at once: on the stack, so that waiting costs nothing. Handed on are copies of the
+/// exact size.
+const READ_BYTES: usize = 8 * 1024;
+/// Records up to this much are copied into one buffer with their header; more is written from where
+/// it lies.
+const COPY_BYTES: usize = 2 * 1024;
+/// Records that fit are sent as one frame.
+const FRAME_BYTES: usize = 32 * 1024;
+/// Buffers of one write to the socket.
+const SLICES: usize = 32;
+/// The close code for what is no WebSocket frame.
+const CODE_PROTOCOL_ERROR: u16 = 1002;
+/// The close code of an ordinary end.
+const CODE_NORMAL: u16 = 1000;
+
+/// What came from the client.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Incoming {
+    /// Bytes of records, cut anywhere.
+    Data(Bytes),
+    /// It is there, and had nothing to say.
+    Sign,
+    /// It closes the WebSocket; the answer is on its way out.
+    Close,
+}
+
+/// The connection cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum TransportError {
+    /// The socket failed, or ended without a close frame.
+    #[error("the connection is lost")]
+    Lost(#[from] io::Error),
+    /// The client does not speak WebSocket.
+    #[error("malformed WebSocket frame")]
+    Malformed,
+}
+
+impl From<MalformedFrame> for TransportError {
+    fn from(_: MalformedFrame) -> Self {
+        Self::Malformed
+    }
+}
+
+/// The server's end of a WebSocket.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    stream: S,
+    reader: FrameReader,
+    /// Received and not yet read: more than one frame came at once, or the beginning of a header.
+    received: BytesMut,
+    /// Frames on their way out. Whoever sends looks at [`Self::is_flushed`] first, so that what
+    /// waits here is bounded by what one turn of the session sends.
+    outgoing: VecDeque<Bytes>,
+    /// The payload of the last ping that is not answered; earlier ones need no answer of their own.
+    ping: Option<Bytes>,
+    /// Our close frame is out, or on its way; nothing may follow it.
+    closing: bool,
+    /// The client's close frame was read.
+    client_closed: bool,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// Over a stream whose HTTP upgrade is done, with what was received after it.
+    pub fn new(stream: S, received: &[u8]) -> Self {
+        Self {
+            stream,
+            reader: FrameReader::default(),
+            received: received.into(),
+            outgoing: VecDeque::new(),
+            ping: None,
+            closing: false,
+            client_closed: false,
+        }
+    }
+
+    /// What comes next from the client. Pings are answered with the next flush.
+    pub fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
+        loop {
+            if let Some(piece) = self.reader.next_piece(&mut self.received)? {
+                return Poll::Ready(Ok(self.take(piece)));
+            }
+            let mut buffer = [MaybeUninit::uninit(); READ_BYTES];
+            let mut buffer = ReadBuf::uninit(&mut buffer);
+            ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+            if buffer.filled().is_empty() {
+                return Poll::Ready(Err(TransportError::Lost(io::ErrorKind::UnexpectedEof.into())));
+            }
+            if self.received.is_empty() {
+                self.received = buffer.filled().into();
+            } else {
+                self.received.extend_from_slice(buffer.filled());
+            }
+        }
+    }
+
+    fn take(&mut self, piece: Piece) -> Incoming {
+        if self.received.is_empty() {
+            // Lets go of what it shares with the piece.
+            self.received = BytesMut::new();
+        }
+        match piece {
+            Piece::Data(bytes) => Incoming::Data(bytes),
+            Piece::Ping(payload) => {
+                self.ping = Some(payload);
+                Incoming::Sign
+            }
+            Piece::Pong => Incoming::Sign,
+            Piece::Close(code) => {
+                self.client_closed = true;
+                self.close_with(code.unwrap_or(CODE_NORMAL));
+                Incoming::Close
+            }
+        }
+    }
+
+    /// Puts whole records on their way, in as few frames as is sensible; none is ever cut.
+    pub fn send(&mut self, format: TransferFormat, records: impl IntoIterator<Item = Bytes>) {
+        if self.closing {
+            return;
+        }
+        let opcode = if format.is_binary() { Opcode::Binary } else { Opcode::Text };
+        let mut frame = Vec::new();
+        let mut frame_bytes = 0;
+        for record in records {
+            if frame_bytes + record.len() > FRAME_BYTES && !frame.is_empty() {
+                self.send_frame(opcode, &mut frame, frame_bytes);
+                frame_bytes = 0;
+            }
+            frame_bytes += record.len();
+            frame.push(record);
+        }
+        if !frame.is_empty() {
+            self.send_frame(opcode, &mut frame, frame_bytes);
+        }
+    }
+
+    fn send_frame(&mut self, opcode: Opcode, parts: &mut Vec<Bytes>, payload_bytes: usize) {
+        if payload_bytes > COPY_BYTES {
+            self.outgoing.push_back(header(opcode, payload_bytes));
+            self.outgoing.extend(parts.drain(..));
+        } else {
+            self.send_small(opcode, payload_bytes, parts);
+            parts.clear();
+        }
+    }
+
+    fn send_small(&mut self, opcode: Opcode, payload_bytes: usize, parts: &[Bytes]) {
+        let mut frame = BytesMut::with_capacity(payload_bytes + 4);
+        put_header(&mut frame, opcode, payload_bytes);
+        for part in parts {
+            frame.extend_from_slice(part);
+        }
+        self.outgoing.push_back(frame.freeze());
+    }
+
+    /// Asks for a sign of life that every WebSocket client gives by itself.
+    pub fn send_ping(&mut self) {
+        if !self.closing {
+            self.send_small(Opcode::Ping, 0, &[]);
+        }
+    }
+
+    /// Puts the close frame on its way: an ordinary end.
+    pub fn close(&mut self) {
+        self.close_with(CODE_NORMAL);
+    }
+
+    /// Puts the close frame on its way: the client does not speak WebSocket.
+    pub fn close_malformed(&mut self) {
+        self.close_with(CODE_PROTOCOL_ERROR);
+    }
+
+    fn close_with(&mut self, code: u16) {
+        if !self.closing {
+            self.send_small(Opcode::Close, 2, &[Bytes::copy_from_slice(&code.to_be_bytes())]);
+            self.closing = true;
+        }
+    }
+
+    /// Whether the client closed the WebSocket; nothing comes after.
+    pub fn is_closed_by_client(&self) -> bool {
+        self.client_closed
+    }
+
+    /// Whether all that was sent is with the kernel.
+    pub fn is_flushed(&self) -> bool {
+        self.outgoing.is_empty() && self.ping.is_none()
+    }
+
+    /// Writes what is on its way out.
+    pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(payload) = self.ping.take()
+            && !self.closing
+        {
+            self.send_small(Opcode::Pong, payload.len(), &[payload]);
+        }
+        while !self.outgoing.is_empty() {
+            let mut slices = [IoSlice::new(&[]); SLICES];
+            let mut count = 0;
+            for (slice, bytes) in slices.iter_mut().zip(&self.outgoing) {
+                *slice = IoSlice::new(bytes);
+                count += 1;
+            }
+            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]))?;
+            if written == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.written(written);
+        }
+        // A burst's worth of queue is not kept.
+        self.outgoing = VecDeque::new();
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn written(&mut self, mut count: usize) {
+        while let Some(first) = self.outgoing.front_mut() {
+            if first.len() > count {
+                first.advance(count);
+                return;
+            }
+            count -= first.len();
+            self.outgoing.pop_front();
+        }
+    }
+}
