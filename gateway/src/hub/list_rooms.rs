@@ -87,6 +87,7 @@ pub(super) async fn run(
     let views = places
         .iter()
         .map(async |(_, room)| hub.parts.rooms.glance(&caller.person, room).await);
+    let views: Vec<_> = views.collect();
     let mut views = stream::iter(views)
         .buffered(AT_ONCE)
         .zip(stream::iter(&places));

@@ -62,6 +62,7 @@ impl Rooms {
             )
             .await
         });
+        let merges: Vec<_> = merges.collect();
         stream::iter(merges)
             .buffer_unordered(AT_ONCE)
             .try_collect::<()>()
@@ -82,6 +83,7 @@ impl Rooms {
             let name: Option<String> = read(self.redis.command("name", &command).await?)?;
             Ok::<_, Refusal>(name)
         });
+        let lookups: Vec<_> = lookups.collect();
         let known: Vec<Option<String>> = stream::iter(lookups)
             .buffered(AT_ONCE)
             .try_collect()
