@@ -3,6 +3,7 @@
 //! [`link`] opens SignalR connections as the stock client does, [`require`] holds what was measured
 //! against thresholds, [`procfs`] watches local server processes, [`cli`] is the program.
 
+pub mod checker;
 pub mod cli;
 pub mod link;
 pub mod procfs;

@@ -1,0 +1,150 @@
+//! What is wrong, with names.
+
+use std::collections::BTreeMap;
+
+use super::{MessageKey, Slot};
+
+/// How a promise was broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    /// A member never got an event that others got or that was acknowledged.
+    Lost,
+    /// A member got an event twice.
+    Duplicated,
+    /// A member got an event after a later one.
+    OutOfOrder,
+    /// One message stands in the room under two seqs.
+    Doubled,
+    /// A message that no virtual user of this run sent like that: never sent, or altered.
+    NotSent,
+    /// Members saw different events at one seq, or different seqs before it.
+    Disagreement,
+    /// An acknowledgement names the seq of another message.
+    AckMismatch,
+    /// A message was delivered although its sender was told that it was refused.
+    RefusedDelivered,
+    /// An acknowledged message is not in the history.
+    NotStored,
+    /// A message that somebody saw, but that was not acknowledged, is not in the history.
+    SeenNotStored,
+    /// The history holds a message that nobody was given.
+    StoredNotDelivered,
+    /// The history is not in ascending order, or holds a message twice.
+    HistoryOrder,
+    /// The older part of a long history differs from what was delivered.
+    HistoryDiffers,
+    /// A list of rooms told a wrong unread count.
+    Unread,
+    /// A resume left a gap without saying `truncated`.
+    ResumeGap,
+    /// A check that could not be made: the server did not answer it.
+    Unverified,
+}
+
+impl Kind {
+    /// Its name in reports and thresholds.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Lost => "lost",
+            Self::Duplicated => "duplicated",
+            Self::OutOfOrder => "out_of_order",
+            Self::Doubled => "doubled",
+            Self::NotSent => "not_sent",
+            Self::Disagreement => "disagreement",
+            Self::AckMismatch => "ack_mismatch",
+            Self::RefusedDelivered => "refused_delivered",
+            Self::NotStored => "not_stored",
+            Self::SeenNotStored => "seen_not_stored",
+            Self::StoredNotDelivered => "stored_not_delivered",
+            Self::HistoryOrder => "history_order",
+            Self::HistoryDiffers => "history_differs",
+            Self::Unread => "unread",
+            Self::ResumeGap => "resume_gap",
+            Self::Unverified => "unverified",
+        }
+    }
+
+    /// Every kind.
+    pub const ALL: [Self; 16] = [
+        Self::Lost,
+        Self::Duplicated,
+        Self::OutOfOrder,
+        Self::Doubled,
+        Self::NotSent,
+        Self::Disagreement,
+        Self::AckMismatch,
+        Self::RefusedDelivered,
+        Self::NotStored,
+        Self::SeenNotStored,
+        Self::StoredNotDelivered,
+        Self::HistoryOrder,
+        Self::HistoryDiffers,
+        Self::Unread,
+        Self::ResumeGap,
+        Self::Unverified,
+    ];
+}
+
+/// One broken promise.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// How.
+    pub kind: Kind,
+    /// The room, as the run numbers them.
+    pub room: u32,
+    /// The seq concerned, if one is.
+    pub seq: Option<u64>,
+    /// The member concerned, if one is.
+    pub member: Option<Slot>,
+    /// The message concerned, if it is known which.
+    pub message: Option<MessageKey>,
+    /// When it showed, in microseconds since the run's start.
+    pub at_us: u64,
+    /// What more there is to say.
+    pub detail: String,
+}
+
+/// All that is wrong in a run: counts of everything, names of the first of each kind.
+#[derive(Clone, Debug)]
+pub struct Violations {
+    list: Vec<Violation>,
+    counts: BTreeMap<Kind, u64>,
+    listed_max: usize,
+}
+
+impl Violations {
+    /// Names at most `listed_max` of each kind.
+    pub fn new(listed_max: usize) -> Self {
+        Self { list: Vec::new(), counts: BTreeMap::new(), listed_max }
+    }
+
+    /// Adds one.
+    pub fn push(&mut self, violation: Violation) {
+        let count = self.counts.entry(violation.kind).or_default();
+        *count += 1;
+        if *count <= self.listed_max as u64 {
+            self.list.push(violation);
+        }
+    }
+
+    /// How many of a kind.
+    pub fn count(&self, kind: Kind) -> u64 {
+        self.counts.get(&kind).copied().unwrap_or_default()
+    }
+
+    /// How many in all.
+    pub fn total(&self) -> u64 {
+        self.counts.values().sum()
+    }
+
+    /// Those that are named, as they were found.
+    pub fn listed(&self) -> &[Violation] {
+        &self.list
+    }
+}
+
+impl Default for Violations {
+    fn default() -> Self {
+        Self::new(100)
+    }
+}
