@@ -1,0 +1,298 @@
+//! Nodes with a bus each on real Redis servers, and sessions that listen.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region};
+use rts_common::ids::{ClientId, NodeId, OrgId, Person, RoomId, UserId};
+use rts_common::message::MessageContent;
+use rts_common::redis::stored::{RoomList, merge_rooms};
+use rts_common::redis::{Redis, RedisServers};
+use rts_common::room::{Role, RoomKind};
+use rts_common::seq::Seq;
+use rts_common::signalr::Protocol;
+use rts_common::store::{Store, Tables};
+use rts_gateway::bus::{Attachment, Bus};
+use rts_gateway::lifecycle::Lifecycle;
+use rts_gateway::rooms::{NewRoom, RoomOperation, Rooms, Sending, Sent};
+use rts_gateway::session::{ConnectionId, Outbox, SessionHandle};
+use serde_json::Value;
+
+/// One gateway, as far as the bus goes.
+pub(super) struct Node {
+    pub(super) id: NodeId,
+    pub(super) bus: Bus,
+    pub(super) rooms: Arc<Rooms>,
+    pub(super) redis: Arc<Redis>,
+    lifecycle: Lifecycle,
+}
+
+impl Node {
+    pub(super) fn start(redis_url: &str) -> Self {
+        let servers = RedisServers::parse(redis_url).unwrap();
+        let redis = Arc::new(Redis::new(&servers, |_, _| ()).unwrap());
+        // Everything here is in Redis; nobody listens for DynamoDB.
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url("http://127.0.0.1:9")
+            .build();
+        let store = Store::connect(&config, Tables::default());
+        let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store));
+        let lifecycle = Lifecycle::new();
+        let id = NodeId::random();
+        let bus = Bus::start(id.clone(), &servers, Arc::clone(&rooms), &lifecycle).unwrap();
+        Self {
+            id,
+            bus,
+            rooms,
+            redis,
+            lifecycle,
+        }
+    }
+
+    pub(super) async fn wait_connected(&self) {
+        eventually("the bus is connected", || self.bus.is_connected()).await;
+    }
+
+    /// A group room of these people, in everybody's list.
+    pub(super) async fn group(&self, names: &[&str]) -> RoomId {
+        let room_id = RoomId::new_group();
+        let creator = person(names[0]);
+        let members = names
+            .iter()
+            .map(|name| (person(name).user, Role::Owner, (*name).to_owned()))
+            .collect();
+        let new = NewRoom {
+            room_id: &room_id,
+            creator: &creator,
+            kind: RoomKind::Group,
+            name: None,
+            case_id: None,
+            members,
+        };
+        self.rooms.create(&new).await.unwrap();
+        for name in names {
+            self.list(&room_id, name, Seq::now(), true).await;
+        }
+        room_id
+    }
+
+    /// Marks a person's list of rooms as loaded, so that DynamoDB is not asked.
+    pub(super) async fn know(&self, name: &str) {
+        merge_rooms(&self.redis, &person(name), RoomList::Load, &[])
+            .await
+            .unwrap();
+    }
+
+    async fn list(&self, room: &RoomId, name: &str, version: Seq, member: bool) {
+        let change = [(room, version, member)];
+        merge_rooms(&self.redis, &person(name), RoomList::Change, &change)
+            .await
+            .unwrap();
+    }
+
+    pub(super) async fn add(&self, room: &RoomId, by: &str, name: &str) {
+        let people = [(person(name).user, name.to_owned())];
+        let operation = RoomOperation::Add(&people, 100);
+        let changed = self
+            .rooms
+            .change_room(&person(by), room, Seq::ZERO, &operation)
+            .await
+            .unwrap()
+            .unwrap();
+        self.list(room, name, changed.members[0].version, true).await;
+    }
+
+    pub(super) async fn remove(&self, room: &RoomId, by: &str, name: &str) {
+        let user = person(name).user;
+        let operation = RoomOperation::Remove(&user);
+        let changed = self
+            .rooms
+            .change_room(&person(by), room, Seq::ZERO, &operation)
+            .await
+            .unwrap()
+            .unwrap();
+        self.list(room, name, changed.members[0].version, false).await;
+    }
+
+    /// Sends until Redis takes it; the clientId makes it one message.
+    pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str) -> Seq {
+        let person = person(from);
+        let content = MessageContent {
+            sender_id: person.user.clone(),
+            client_id: ClientId::parse(client_id).unwrap(),
+            body: format!("from {from}"),
+            attachments: Vec::new(),
+            reply_to: None,
+            edited_at: None,
+            deleted: false,
+            reactions: Vec::new(),
+        };
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            let sending = Sending {
+                person: &person,
+                room,
+                content: &content,
+                hint: self.bus.last_seq(room),
+                accept: true,
+            };
+            match self.rooms.send(&sending).await {
+                Ok(Sent::New(state)) => return state.seq,
+                Ok(Sent::Duplicate { seq, .. }) => return seq,
+                Ok(Sent::Refused) => panic!("it was accepted"),
+                Err(error) => assert!(Instant::now() < deadline, "{error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    pub(super) async fn listen(&self, name: &str) -> Listener {
+        let session = SessionHandle {
+            connection_id: ConnectionId::random(),
+            person: person(name),
+            protocol: Protocol::Json,
+            outbox: Arc::new(Outbox::default()),
+        };
+        let attachment = self.bus.attach(session.clone()).await.unwrap();
+        Listener {
+            session,
+            attachment: Some(attachment),
+            heard: Vec::new(),
+        }
+    }
+}
+
+impl Drop for Node {
+    fn drop(&mut self) {
+        self.lifecycle.stopping().cancel();
+    }
+}
+
+/// A session, and what it was sent.
+pub(super) struct Listener {
+    pub(super) session: SessionHandle,
+    attachment: Option<Attachment>,
+    pub(super) heard: Vec<(String, Value)>,
+}
+
+impl Listener {
+    pub(super) fn take_in(&mut self) {
+        for records in self.session.outbox.drain().records {
+            for record in records.split(|byte| *byte == 0x1E).filter(|record| !record.is_empty()) {
+                let mut record: Value = serde_json::from_slice(record).unwrap();
+                let target = record["target"].as_str().unwrap().to_owned();
+                self.heard.push((target, record["arguments"][0].take()));
+            }
+        }
+    }
+
+    /// Waits until something that was sent is as wanted.
+    pub(super) async fn hears(&mut self, target: &str, wanted: impl Fn(&Value) -> bool) {
+        let what = format!("{} hears {target}", self.session.person.user);
+        let deadline = Instant::now() + Duration::from_secs(20);
+        loop {
+            self.take_in();
+            if self.heard.iter().any(|(had, event)| had == target && wanted(event)) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{what}: {:?}", self.heard);
+            assert_eq!(self.session.outbox.closed(), None, "{what}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    pub(super) async fn hears_seq(&mut self, room: &RoomId, seq: Seq) {
+        self.hears("MessageCreated", |event| {
+            event["roomId"] == room.as_str() && event["seq"] == seq.get()
+        })
+        .await;
+    }
+
+    /// The seqs of a room's events, checked to be one unbroken order.
+    pub(super) fn order(&self, room: &RoomId) -> Vec<u64> {
+        let events: Vec<_> = self
+            .heard
+            .iter()
+            .filter(|(_, event)| event["roomId"] == room.as_str())
+            .filter_map(|(_, event)| Some((event["prev"].as_u64()?, event["seq"].as_u64()?)))
+            .collect();
+        for pair in events.windows(2) {
+            assert_eq!(pair[1].0, pair[0].1, "each event follows the one before it");
+        }
+        events.into_iter().map(|(_, seq)| seq).collect()
+    }
+
+    pub(super) fn count(&self, target: &str) -> usize {
+        self.heard.iter().filter(|(had, _)| had == target).count()
+    }
+
+    pub(super) async fn hears_times(&mut self, target: &str, times: usize) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while self.count(target) < times {
+            assert!(Instant::now() < deadline, "{target}: {:?}", self.heard);
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            self.take_in();
+        }
+    }
+
+    pub(super) fn leave(&mut self) {
+        self.attachment = None;
+    }
+}
+
+pub(super) fn person(name: &str) -> Person {
+    Person {
+        org: OrgId::parse("acme").unwrap(),
+        user: UserId::parse(name).unwrap(),
+    }
+}
+
+pub(super) async fn eventually(what: &str, holds: impl Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while !holds() {
+        assert!(Instant::now() < deadline, "{what}");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+/// A plain connection to one server.
+pub(super) struct Server {
+    connection: redis::aio::MultiplexedConnection,
+}
+
+impl Server {
+    pub(super) async fn connect(url: &str) -> Self {
+        let client = redis::Client::open(url).unwrap();
+        let connection = client.get_multiplexed_async_connection().await.unwrap();
+        Self { connection }
+    }
+
+    pub(super) async fn run<T: redis::FromRedisValue>(&mut self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        command.query_async(&mut self.connection).await.unwrap()
+    }
+
+    /// The node's sharded channels here.
+    pub(super) async fn channels(&mut self) -> Vec<String> {
+        self.run(&["PUBSUB", "SHARDCHANNELS"]).await
+    }
+
+    /// Cuts every subscriber off.
+    pub(super) async fn cut_subscribers(&mut self) -> usize {
+        self.run(&["CLIENT", "KILL", "TYPE", "pubsub"]).await
+    }
+}
+
+/// Each URL of a list.
+pub(super) fn urls(list: &str) -> HashMap<u16, String> {
+    list.split(',')
+        .map(|url| {
+            let port = url.rsplit(':').next().unwrap().trim_end_matches('/').parse().unwrap();
+            (port, url.to_owned())
+        })
+        .collect()
+}
