@@ -1,0 +1,202 @@
+import { ChangeDetectionStrategy, Component, ElementRef, computed, effect, inject, input, model, output, signal, untracked, viewChild } from '@angular/core';
+import { Chat } from '../core/chat';
+import { Notices } from '../core/notices';
+import { I18n } from '../i18n/i18n';
+import { Message, RtsRoom, Upload } from '../rts';
+import { Avatar } from '../ui/avatar';
+import { Icon } from '../ui/icon';
+import { Drafts } from './drafts';
+import { complete, mentionAt, mentionable } from './mention';
+import { UploadTray } from './upload-tray';
+
+/** The server's limits, known here to say so early. */
+const BODY_BYTES_MAX = 16 * 1024;
+const FILES_MAX = 10;
+const HEIGHT_PX_MAX = 180;
+
+/** Where a message is written, with its files, its quote and its mentions; also where one is edited. */
+@Component({
+  selector: 'rts-composer',
+  imports: [Avatar, Icon, UploadTray],
+  templateUrl: './composer.html',
+  host: { class: 'composer' },
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Composer {
+  protected readonly i18n = inject(I18n);
+  protected readonly chat = inject(Chat);
+  private readonly drafts = inject(Drafts);
+  private readonly notices = inject(Notices);
+  private readonly area = viewChild.required<ElementRef<HTMLTextAreaElement>>('area');
+  readonly room = input.required<RtsRoom>();
+  readonly replyTo = model<Message | undefined>();
+  readonly editing = model<Message | undefined>();
+  readonly sent = output();
+  /** The last own message is wanted for editing. */
+  readonly editLast = output();
+
+  protected readonly text = signal('');
+  private readonly caret = signal(0);
+  private readonly dismissed = signal(false);
+  protected readonly option = signal(0);
+  protected readonly uploads = signal<readonly Upload[]>([]);
+  protected readonly title = computed(() => this.chat.title(this.room()));
+  protected readonly over = computed(() => new TextEncoder().encode(this.text().trim()).length - BODY_BYTES_MAX);
+  private readonly mention = computed(() => (this.dismissed() ? undefined : mentionAt(this.text(), this.caret())));
+  protected readonly options = computed(() => {
+    const mention = this.mention();
+    return mention === undefined ? [] : mentionable(this.room().members(), mention.query, this.chat.client().userId);
+  });
+  protected readonly ready = computed(() => {
+    const settled = this.uploads().every((upload) => upload.state() === 'done');
+    const something = this.text().trim() !== '' || (this.uploads().length > 0 && this.editing() === undefined);
+    return settled && something && this.over() <= 0;
+  });
+
+  constructor() {
+    effect(() => {
+      const editing = this.editing();
+      const room = this.room();
+      untracked(() => this.write(editing?.body ?? this.drafts.of(room.roomId)));
+    });
+    effect(() => {
+      if (this.replyTo() !== undefined || this.editing() !== undefined) {
+        this.area().nativeElement.focus();
+      }
+    });
+  }
+
+  attach(files: Iterable<File>): void {
+    for (const file of files) {
+      if (this.uploads().length >= FILES_MAX) {
+        this.notices.show(this.i18n.t().composer.tooManyFiles(FILES_MAX), true);
+        return;
+      }
+      this.uploads.update((all) => [...all, this.room().upload(file)]);
+    }
+    this.area().nativeElement.focus();
+  }
+
+  protected remove(upload: Upload): void {
+    upload.cancel();
+    this.uploads.update((all) => all.filter((each) => each !== upload));
+  }
+
+  protected typed(): void {
+    const { value, selectionStart } = this.area().nativeElement;
+    this.text.set(value);
+    this.caret.set(selectionStart);
+    this.dismissed.set(false);
+    this.option.set(0);
+    this.fit();
+    if (this.editing() === undefined) {
+      this.drafts.keep(this.room().roomId, value);
+      value.trim() === '' ? this.room().typing.stopped() : this.room().typing.typed();
+    }
+  }
+
+  protected moved(): void {
+    this.caret.set(this.area().nativeElement.selectionStart);
+  }
+
+  protected pasted(event: ClipboardEvent): void {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (files.length > 0 && this.chat.client().supports('CreateUpload')) {
+      event.preventDefault();
+      this.attach(files);
+    }
+  }
+
+  protected picked(input: HTMLInputElement): void {
+    this.attach(input.files ?? []);
+    input.value = '';
+  }
+
+  protected key(event: KeyboardEvent): void {
+    // While a Korean syllable is being composed, Enter belongs to the input method.
+    if (event.isComposing || event.keyCode === 229) {
+      return;
+    }
+    if (this.options().length > 0 && this.mentionKey(event)) {
+      event.preventDefault();
+    } else if (event.key === 'Enter' && !event.shiftKey) {
+      event.preventDefault();
+      this.submit();
+    } else if (event.key === 'Escape') {
+      this.cancel();
+    } else if (event.key === 'ArrowUp' && this.text() === '') {
+      event.preventDefault();
+      this.editLast.emit();
+    }
+  }
+
+  protected cancel(): void {
+    this.replyTo.set(undefined);
+    this.editing.set(undefined);
+  }
+
+  protected choose(userId: string): void {
+    const mention = this.mention();
+    if (mention !== undefined) {
+      const done = complete(this.text(), mention, this.caret(), userId);
+      this.write(done.text);
+      this.area().nativeElement.setSelectionRange(done.caret, done.caret);
+      this.typed();
+      this.area().nativeElement.focus();
+    }
+  }
+
+  protected submit(): void {
+    if (!this.ready()) {
+      return;
+    }
+    const editing = this.editing();
+    const body = this.text().trim();
+    if (editing !== undefined) {
+      this.editing.set(undefined);
+      if (body !== editing.body) {
+        void this.notices.attempt(() => this.room().edit(editing.seq, body));
+      }
+      return;
+    }
+    const replyTo = this.replyTo()?.seq;
+    const attachments = this.uploads().flatMap((upload) => upload.attachment() ?? []);
+    this.room().send({ body, attachments, ...(replyTo === undefined ? {} : { replyTo }) });
+    this.drafts.keep(this.room().roomId, '');
+    this.uploads.set([]);
+    this.replyTo.set(undefined);
+    this.write('');
+    this.sent.emit();
+  }
+
+  /** The list of people takes its keys; returns whether it did. */
+  private mentionKey({ key }: KeyboardEvent): boolean {
+    const options = this.options();
+    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: options.length - 1 };
+    const step = steps[key];
+    if (step !== undefined) {
+      this.option.update((index) => (index + step) % options.length);
+    } else if (key === 'Enter' || key === 'Tab') {
+      this.choose(options[this.option()]?.userId ?? '');
+    } else if (key === 'Escape') {
+      this.dismissed.set(true);
+    } else {
+      return false;
+    }
+    return true;
+  }
+
+  private write(text: string): void {
+    this.text.set(text);
+    this.caret.set(text.length);
+    this.area().nativeElement.value = text;
+    this.fit();
+  }
+
+  /** As high as the text, within bounds. */
+  private fit(): void {
+    const { nativeElement } = this.area();
+    nativeElement.style.height = 'auto';
+    nativeElement.style.height = `${Math.min(nativeElement.scrollHeight, HEIGHT_PX_MAX)}px`;
+  }
+}

@@ -1,0 +1,106 @@
+import { ChangeDetectionStrategy, Component, computed, effect, inject, input, signal, untracked, viewChild } from '@angular/core';
+import { Chat } from '../core/chat';
+import { Notices } from '../core/notices';
+import { Route } from '../core/route';
+import { I18n } from '../i18n/i18n';
+import { Message, RtsRoom } from '../rts';
+import { Avatar } from '../ui/avatar';
+import { Icon } from '../ui/icon';
+import { Composer } from './composer';
+import { Details } from './details';
+import { Timeline } from './timeline';
+
+/** One room: its head, its messages, and where to write. */
+@Component({
+  selector: 'rts-conversation',
+  imports: [Avatar, Composer, Details, Icon, Timeline],
+  templateUrl: './conversation.html',
+  host: {
+    class: 'conversation',
+    '(dragenter)': 'drag($event, true)',
+    '(dragover)': 'drag($event, true)',
+    '(dragleave)': 'drag($event, false)',
+    '(drop)': 'drop($event)',
+  },
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Conversation {
+  protected readonly i18n = inject(I18n);
+  protected readonly chat = inject(Chat);
+  protected readonly route = inject(Route);
+  private readonly notices = inject(Notices);
+  private readonly composer = viewChild(Composer);
+  readonly room = input.required<RtsRoom>();
+
+  protected readonly details = signal(false);
+  protected readonly dragging = signal(false);
+  protected readonly replyTo = signal<Message | undefined>(undefined);
+  protected readonly editing = signal<Message | undefined>(undefined);
+  protected readonly title = computed(() => this.chat.title(this.room()));
+  protected readonly partner = computed(() => this.chat.partner(this.room()));
+  protected readonly status = computed(() => this.chat.people().status(this.partner() ?? ''));
+
+  protected readonly subtitle = computed(() => {
+    const { kind, memberCount, caseId } = this.room().info();
+    const { conversation, presence } = this.i18n.t();
+    const partner = this.chat.people().person(this.partner() ?? '');
+    const seen = partner.status === 'offline' && partner.lastSeenAt ? presence.lastSeen(this.i18n.moment(Date.parse(partner.lastSeenAt))) : undefined;
+    const who = kind === 'group' ? conversation.members(memberCount) : (seen ?? (partner.status ? presence[partner.status] : conversation.direct));
+    return caseId === undefined ? who : `${conversation.case(caseId)} · ${who}`;
+  });
+  protected readonly typing = computed(() => {
+    const users = this.room().typing.users();
+    return users.length === 0 ? '' : this.i18n.t().conversation.typing(users.map((userId) => this.chat.name(userId)));
+  });
+
+  constructor() {
+    let heard = Infinity;
+    effect(() => {
+      const last = this.room().lastMessage();
+      untracked(() => {
+        if (last !== undefined && last.seq > heard && !this.chat.isMe(last.senderId)) {
+          this.notices.announce(this.i18n.t().announce(this.chat.name(last.senderId), last.body || this.i18n.t().rooms.file));
+        }
+        heard = last?.seq ?? 0;
+      });
+    });
+  }
+
+  protected reply(message: Message): void {
+    this.editing.set(undefined);
+    this.replyTo.set(message);
+  }
+
+  protected edit(message: Message): void {
+    this.replyTo.set(undefined);
+    this.editing.set(message);
+  }
+
+  protected editLast(): void {
+    const last = this.room().timeline.messages().findLast((message) => this.chat.isMe(message.senderId) && !message.deleted && message.body !== '');
+    if (last !== undefined) {
+      this.edit(last);
+    }
+  }
+
+  protected drag(event: DragEvent, over: boolean): void {
+    if (event.dataTransfer?.types.includes('Files') && this.mayAttach()) {
+      event.preventDefault();
+      // Moving over a child leaves the parent without leaving it.
+      const inside = (event.currentTarget as HTMLElement).contains(event.relatedTarget as Node | null);
+      this.dragging.set(over || inside);
+    }
+  }
+
+  protected drop(event: DragEvent): void {
+    this.dragging.set(false);
+    if (this.mayAttach() && event.dataTransfer) {
+      event.preventDefault();
+      this.composer()?.attach(event.dataTransfer.files);
+    }
+  }
+
+  private mayAttach(): boolean {
+    return !this.room().info().archived && this.chat.client().supports('CreateUpload');
+  }
+}

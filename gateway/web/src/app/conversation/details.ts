@@ -1,0 +1,93 @@
+import { ChangeDetectionStrategy, Component, computed, inject, input, output, signal } from '@angular/core';
+import { Chat } from '../core/chat';
+import { Confirm } from '../core/confirm';
+import { Notices } from '../core/notices';
+import { Route } from '../core/route';
+import { I18n } from '../i18n/i18n';
+import { PeoplePicker } from '../rooms/people-picker';
+import { FoundUser, Member, RtsRoom } from '../rts';
+import { Avatar } from '../ui/avatar';
+import { Dialog } from '../ui/dialog';
+import { Icon } from '../ui/icon';
+
+/** Who is in a room, and what can be done with it. */
+@Component({
+  selector: 'rts-details',
+  imports: [Avatar, Dialog, Icon, PeoplePicker],
+  templateUrl: './details.html',
+  host: { class: 'details' },
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Details {
+  protected readonly i18n = inject(I18n);
+  protected readonly chat = inject(Chat);
+  private readonly confirm = inject(Confirm);
+  private readonly notices = inject(Notices);
+  private readonly route = inject(Route);
+  readonly room = input.required<RtsRoom>();
+  readonly closed = output();
+
+  protected readonly adding = signal(false);
+  protected readonly added = signal<readonly FoundUser[]>([]);
+  protected readonly renaming = signal(false);
+  protected readonly group = computed(() => this.room().info().kind === 'group');
+  protected readonly owner = computed(() => this.room().mine()?.role === 'owner');
+  protected readonly archived = computed(() => this.room().info().archived);
+  protected readonly title = computed(() => this.chat.title(this.room()));
+  protected readonly created = computed(() => Date.parse(this.room().info().createdAt));
+  protected readonly memberIds = computed(() => this.room().members().map((member) => member.userId));
+  protected readonly members = computed(() =>
+    [...this.room().members()].sort((a, b) => a.role.localeCompare(b.role) * -1 || a.displayName.localeCompare(b.displayName, this.i18n.language())),
+  );
+  /** In a direct room both may close the books; in a group its owners. */
+  protected readonly mayArchive = computed(() => (this.owner() || !this.group()) && this.chat.client().supports(this.archived() ? 'UnarchiveRoom' : 'ArchiveRoom'));
+
+  protected presence(userId: string): string {
+    const { status, lastSeenAt } = this.chat.people().person(userId);
+    const { presence } = this.i18n.t();
+    return status === undefined ? '' : status === 'offline' && lastSeenAt ? presence.lastSeen(this.i18n.moment(Date.parse(lastSeenAt))) : presence[status];
+  }
+
+  protected async rename(event: Event, name: string): Promise<void> {
+    event.preventDefault();
+    const wanted = name.trim();
+    if (wanted === '' || (await this.notices.attempt(() => this.room().rename(wanted)))) {
+      this.renaming.set(false);
+    }
+  }
+
+  protected async add(): Promise<void> {
+    const userIds = this.added().map((user) => user.userId);
+    const done = await this.notices.attempt(async () => {
+      const room = await this.room().addMembers(userIds);
+      if (room.roomId !== this.room().roomId) {
+        this.route.room((await this.chat.client().openRoom(room.roomId)).roomId);
+      }
+    });
+    if (done) {
+      this.adding.set(false);
+      this.added.set([]);
+    }
+  }
+
+  protected async remove({ userId, displayName }: Member): Promise<void> {
+    const { confirm, details } = this.i18n.t();
+    if (await this.confirm.ask(confirm.remove(displayName), details.remove(displayName))) {
+      await this.notices.attempt(() => this.room().removeMember(userId));
+    }
+  }
+
+  protected async leave(): Promise<void> {
+    const { confirm, details } = this.i18n.t();
+    if ((await this.confirm.ask(confirm.leave, details.leave)) && (await this.notices.attempt(() => this.room().leave()))) {
+      this.route.list();
+    }
+  }
+
+  protected async archive(): Promise<void> {
+    const { confirm, details } = this.i18n.t();
+    if (this.archived() || (await this.confirm.ask(confirm.archive, details.archive))) {
+      await this.notices.attempt(() => this.room().archive(!this.archived()));
+    }
+  }
+}

@@ -1,0 +1,136 @@
+import { Injectable, computed, effect, inject, signal, untracked } from '@angular/core';
+import { I18n } from '../i18n/i18n';
+import { HubLink, RtsClient, RtsRoom, sessionOutbox, signalrLink } from '../rts';
+import { AppConfig } from './config';
+import { Identity } from './identity';
+import { Route } from './route';
+
+/** Without a key or a pointer for this long one is away. */
+const AWAY_MS = 5 * 60_000;
+
+/** The signed-in user's client, and what the app knows around it. */
+@Injectable({ providedIn: 'root' })
+export class Chat {
+  private readonly i18n = inject(I18n);
+  private readonly route = inject(Route);
+  private readonly current = signal<{ client: RtsClient; identity: Identity } | undefined>(undefined);
+  private away = false;
+  private activeAt = Date.now();
+
+  readonly signedIn = computed(() => this.current() !== undefined);
+  readonly client = computed(() => this.use().client);
+  readonly identity = computed(() => this.use().identity);
+  readonly people = computed(() => this.use().client.people);
+  readonly openRoom = computed(() => {
+    const roomId = this.route.roomId();
+    return roomId === undefined ? undefined : this.current()?.client.rooms().get(roomId);
+  });
+
+  constructor() {
+    effect(() => this.fetchRouted());
+    effect(() => this.watch());
+    effect(() => {
+      // A fresh connection counts as online until it says otherwise.
+      if (this.current()?.client.connection.state() !== 'online') {
+        this.away = false;
+      }
+    });
+    effect(() => {
+      const unread = this.current()?.client.roomList().filter((room) => room.unreadCount() > 0).length ?? 0;
+      document.title = unread > 0 ? `(${unread}) ${this.i18n.t().appName}` : this.i18n.t().appName;
+    });
+    for (const event of ['pointerdown', 'keydown', 'visibilitychange']) {
+      document.addEventListener(event, () => this.active(), { passive: true });
+    }
+    setInterval(() => this.tellPresence(), 30_000);
+  }
+
+  signIn(config: AppConfig, identity: Identity, link?: HubLink): void {
+    const { userId, orgId } = identity;
+    const url = new URL(config.hubUrl, document.baseURI).href;
+    const client = new RtsClient(link ?? signalrLink({ url, token: () => identity.token() }), {
+      userId,
+      outboxStorage: sessionOutbox(`rts.outbox.${orgId}.${userId}`),
+    });
+    client.people.learn([{ userId, displayName: identity.name }]);
+    this.current.set({ client, identity });
+    client.start();
+  }
+
+  async signOut(): Promise<void> {
+    const client = this.current()?.client;
+    this.current.set(undefined);
+    this.route.setArchive(false);
+    await client?.stop();
+  }
+
+  isMe(userId: string): boolean {
+    return userId === this.client().userId;
+  }
+
+  name(userId: string): string {
+    return this.people().name(userId);
+  }
+
+  /** What a room is called: its name, or those who are in it. */
+  title(room: RtsRoom): string {
+    const { name, kind } = room.info();
+    if (name !== undefined) {
+      return name;
+    }
+    const others = room.members().filter((member) => !this.isMe(member.userId)).map((member) => this.name(member.userId));
+    if (others.length === 0) {
+      return this.i18n.t().rooms.unnamed;
+    }
+    return kind === 'direct' || others.length <= 3 ? others.join(', ') : `${others.slice(0, 3).join(', ')} +${others.length - 3}`;
+  }
+
+  /** The other one of a direct room. */
+  partner(room: RtsRoom): string | undefined {
+    return room.info().kind === 'direct' ? room.members().find((member) => !this.isMe(member.userId))?.userId : undefined;
+  }
+
+  private use(): { client: RtsClient; identity: Identity } {
+    const current = this.current();
+    if (current === undefined) {
+      throw new Error('Nobody is signed in.');
+    }
+    return current;
+  }
+
+  /** An address may name a room that is not in the list: an archived one, or a new one. */
+  private fetchRouted(): void {
+    const roomId = this.route.roomId();
+    const client = this.current()?.client;
+    if (roomId !== undefined && client?.ready() && client.connection.state() === 'online' && !client.rooms().has(roomId)) {
+      untracked(() => void client.openRoom(roomId).catch(() => this.route.list()));
+    }
+  }
+
+  /** Presence is wanted of those whose dots are on the screen: direct partners, and the open room's members. */
+  private watch(): void {
+    const client = this.current()?.client;
+    if (client !== undefined) {
+      const open = this.openRoom()?.members().map((member) => member.userId) ?? [];
+      const partners = client.roomList().flatMap((room) => this.partner(room) ?? []);
+      const wanted = [...open, ...partners].filter((userId) => userId !== client.userId);
+      untracked(() => client.people.watch(wanted));
+    }
+  }
+
+  private active(): void {
+    if (document.visibilityState === 'visible') {
+      this.activeAt = Date.now();
+      this.tellPresence();
+    }
+  }
+
+  private tellPresence(): void {
+    const away = Date.now() - this.activeAt > AWAY_MS;
+    const client = this.current()?.client;
+    if (client !== undefined && away !== this.away && client.connection.state() === 'online' && client.supports('SetPresence')) {
+      this.away = away;
+      client.invoke('SetPresence', { status: away ? 'away' : 'online' }).catch(() => undefined);
+    }
+  }
+}

@@ -1,0 +1,38 @@
+import { AppConfig } from './config';
+import { Identity, identityFrom } from './identity';
+
+export interface DevUser {
+  userId: string;
+  orgId: string;
+  name: string;
+}
+
+/** Whom this tab signed in as, so that a reload does not ask again. */
+const KEY = 'rts.dev-user';
+
+export function rememberedDevUser(): DevUser | undefined {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEY) ?? 'null') ?? undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+export function forgetDevUser(): void {
+  sessionStorage.removeItem(KEY);
+}
+
+/** Signs in by name, where the gateway offers it. */
+export async function signInDev(config: AppConfig, user: DevUser): Promise<Identity> {
+  const fetchToken = async (): Promise<string> => {
+    const headers = { 'content-type': 'application/json' };
+    const reply = await fetch(config.devTokenUrl, { method: 'POST', headers, body: JSON.stringify(user) });
+    if (!reply.ok) {
+      throw new Error(`The development sign-in answered ${reply.status}.`);
+    }
+    return ((await reply.json()) as { token: string }).token;
+  };
+  const identity = identityFrom(await fetchToken(), config.claims, fetchToken);
+  sessionStorage.setItem(KEY, JSON.stringify(user));
+  return identity;
+}

@@ -1,0 +1,80 @@
+import { Injectable, computed, effect, signal } from '@angular/core';
+import { remembered, remember } from '../core/storage';
+import { Texts, en } from './en';
+import { ko } from './ko';
+
+export type Language = 'en' | 'ko';
+
+const TEXTS: Record<Language, Texts> = { en, ko };
+export const LANGUAGES: readonly { code: Language; name: string }[] = [
+  { code: 'en', name: 'English' },
+  { code: 'ko', name: '한국어' },
+];
+
+/** The texts of the chosen language, and dates and sizes in it; all of it changes at run time. */
+@Injectable({ providedIn: 'root' })
+export class I18n {
+  readonly language = signal<Language>(initial());
+  readonly t = computed(() => TEXTS[this.language()]);
+
+  private readonly timeFormat = computed(() => new Intl.DateTimeFormat(this.language(), { hour: 'numeric', minute: '2-digit' }));
+  private readonly dayFormat = computed(() => new Intl.DateTimeFormat(this.language(), { weekday: 'long', month: 'long', day: 'numeric' }));
+  private readonly yearFormat = computed(() => new Intl.DateTimeFormat(this.language(), { year: 'numeric', month: 'long', day: 'numeric' }));
+  private readonly shortFormat = computed(() => new Intl.DateTimeFormat(this.language(), { month: 'numeric', day: 'numeric' }));
+  private readonly fullFormat = computed(() => new Intl.DateTimeFormat(this.language(), { dateStyle: 'long', timeStyle: 'short' }));
+
+  constructor() {
+    effect(() => {
+      document.documentElement.lang = this.language();
+      remember('language', this.language());
+    });
+  }
+
+  time(ms: number): string {
+    return this.timeFormat().format(ms);
+  }
+
+  full(ms: number): string {
+    return this.fullFormat().format(ms);
+  }
+
+  date(ms: number): string {
+    return this.yearFormat().format(ms);
+  }
+
+  /** A day as a separator names it. */
+  day(ms: number): string {
+    const days = daysAgo(ms);
+    if (days === 0) {
+      return this.t().conversation.today;
+    }
+    if (days === 1) {
+      return this.t().conversation.yesterday;
+    }
+    const thisYear = new Date(ms).getFullYear() === new Date().getFullYear();
+    return (thisYear ? this.dayFormat() : this.yearFormat()).format(ms);
+  }
+
+  /** A moment as a list names it: the time today, the date before. */
+  moment(ms: number): string {
+    const days = daysAgo(ms);
+    return days === 0 ? this.time(ms) : days === 1 ? this.t().conversation.yesterday : this.shortFormat().format(ms);
+  }
+
+  size(bytes: number): string {
+    const units = ['byte', 'kilobyte', 'megabyte', 'gigabyte'];
+    const step = bytes < 1 ? 0 : Math.min(units.length - 1, Math.floor(Math.log10(bytes) / 3));
+    const value = bytes / 1_000 ** step;
+    return new Intl.NumberFormat(this.language(), { style: 'unit', unit: units[step] ?? 'byte', unitDisplay: 'short', maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
+  }
+}
+
+function initial(): Language {
+  const kept = remembered('language');
+  return kept === 'en' || kept === 'ko' ? kept : navigator.language.toLowerCase().startsWith('ko') ? 'ko' : 'en';
+}
+
+function daysAgo(ms: number): number {
+  const midnight = (at: Date): number => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
+  return Math.round((midnight(new Date()) - midnight(new Date(ms))) / 86_400_000);
+}

@@ -1,0 +1,95 @@
+import { ChangeDetectionStrategy, Component, effect, inject, signal, untracked } from '@angular/core';
+import { Chat } from '../core/chat';
+import { Notices } from '../core/notices';
+import { Route } from '../core/route';
+import { I18n } from '../i18n/i18n';
+import { ListedRoom, Room } from '../rts';
+import { Avatar } from '../ui/avatar';
+import { Icon } from '../ui/icon';
+
+const PAUSE_MS = 250;
+
+/** Archived chats, found by title or case. */
+@Component({
+  selector: 'rts-archive-list',
+  imports: [Avatar, Icon],
+  template: `
+    <div class="search" role="search">
+      <rts-icon name="search" />
+      <input #search type="search" [value]="query()" (input)="query.set(search.value)" [attr.aria-label]="i18n.t().rooms.archiveSearch" [placeholder]="i18n.t().rooms.archiveSearch" />
+    </div>
+    <div class="scroll">
+      <ul class="rooms">
+        @for (listed of rooms(); track listed.room.roomId) {
+          <li>
+            <button type="button" class="room" [attr.aria-current]="route.roomId() === listed.room.roomId ? 'true' : null" (click)="route.room(listed.room.roomId)">
+              <rts-avatar [name]="title(listed.room)" [seed]="listed.room.roomId" [group]="listed.room.kind === 'group'" />
+              <span class="what">
+                <span class="line"><span class="title">{{ title(listed.room) }}</span><time>{{ i18n.moment(listed.headSeq / 1000) }}</time></span>
+                <span class="line"><span class="preview">{{ detail(listed) }}</span></span>
+              </span>
+            </button>
+          </li>
+        }
+      </ul>
+      @if (busy()) {
+        <p class="hint" role="status">{{ i18n.t().loading }}</p>
+      } @else if (rooms().length === 0) {
+        <p class="hint">{{ query() === '' ? i18n.t().rooms.noneArchived : i18n.t().rooms.noMatch }}</p>
+      } @else if (cursor() !== undefined) {
+        <button type="button" class="button more" (click)="more()">{{ i18n.t().rooms.more }}</button>
+      }
+    </div>
+  `,
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class ArchiveList {
+  protected readonly i18n = inject(I18n);
+  protected readonly route = inject(Route);
+  private readonly chat = inject(Chat);
+  private readonly notices = inject(Notices);
+  protected readonly query = signal('');
+  protected readonly rooms = signal<readonly ListedRoom[]>([]);
+  protected readonly cursor = signal<string | undefined>(undefined);
+  protected readonly busy = signal(true);
+
+  constructor() {
+    effect((onCleanup) => {
+      this.query();
+      // What is archived or brought back while the list is open changes it.
+      this.chat.client().roomList().length;
+      if (this.chat.client().connection.state() !== 'online') {
+        return;
+      }
+      const timer = setTimeout(() => untracked(() => void this.read()), PAUSE_MS);
+      onCleanup(() => clearTimeout(timer));
+    });
+  }
+
+  protected title(room: Room): string {
+    const others = (room.members ?? []).filter(({ userId }) => !this.chat.isMe(userId)).map(({ displayName }) => displayName);
+    return room.name ?? (others.slice(0, 3).join(', ') || this.i18n.t().rooms.unnamed);
+  }
+
+  protected detail({ room, lastMessage }: ListedRoom): string {
+    const { conversation } = this.i18n.t();
+    return room.caseId !== undefined ? conversation.case(room.caseId) : (lastMessage?.body ?? conversation.members(room.memberCount));
+  }
+
+  protected more(): Promise<void> {
+    return this.read(this.cursor());
+  }
+
+  private async read(cursor?: string): Promise<void> {
+    const query = this.query().trim();
+    this.busy.set(true);
+    await this.notices.attempt(async () => {
+      const page = await this.chat.client().invoke('ListRooms', { archived: true, ...(query ? { query } : {}), ...(cursor ? { cursor } : {}) });
+      if (query === this.query().trim()) {
+        this.rooms.update((all) => (cursor === undefined ? page.rooms : [...all, ...page.rooms]));
+        this.cursor.set(page.cursor);
+      }
+    });
+    this.busy.set(false);
+  }
+}

@@ -1,0 +1,46 @@
+import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
+import { Chat } from '../core/chat';
+import { Route } from '../core/route';
+import { forgetDevUser } from '../core/sign-in-dev';
+import { I18n } from '../i18n/i18n';
+import { MessageHits } from '../search/message-hits';
+import { Avatar } from '../ui/avatar';
+import { Dialog } from '../ui/dialog';
+import { Icon } from '../ui/icon';
+import { Preferences } from '../ui/preferences';
+import { ArchiveList } from './archive-list';
+import { NewChat } from './new-chat';
+import { RoomItem } from './room-item';
+
+/** The list of chats with its search, the archive, and the way to a new chat. */
+@Component({
+  selector: 'rts-sidebar',
+  imports: [ArchiveList, Avatar, Dialog, Icon, MessageHits, NewChat, Preferences, RoomItem],
+  templateUrl: './sidebar.html',
+  host: { class: 'sidebar' },
+  changeDetection: ChangeDetectionStrategy.OnPush,
+})
+export class Sidebar {
+  protected readonly i18n = inject(I18n);
+  protected readonly chat = inject(Chat);
+  protected readonly route = inject(Route);
+  protected readonly query = signal('');
+  protected readonly making = signal(false);
+  protected readonly settings = signal(false);
+
+  protected readonly rooms = computed(() => {
+    const wanted = this.query().trim().toLocaleLowerCase();
+    const all = this.chat.client().roomList();
+    return wanted === '' ? all : all.filter((room) => this.matches(this.chat.title(room), wanted) || this.matches(room.info().caseId ?? '', wanted));
+  });
+  protected readonly me = computed(() => ({ ...this.chat.identity(), name: this.chat.name(this.chat.identity().userId) }));
+
+  protected signOut(): void {
+    forgetDevUser();
+    void this.chat.signOut();
+  }
+
+  private matches(text: string, wanted: string): boolean {
+    return text.toLocaleLowerCase().includes(wanted);
+  }
+}
