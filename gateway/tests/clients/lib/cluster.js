@@ -1,6 +1,7 @@
 // A cluster of one's own, on free ports: the fixture of `cargo local`, driven by lines on its standard input.
 
 import { spawn } from "node:child_process";
+import { randomInt } from "node:crypto";
 import { connect as connectSocket } from "node:net";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -97,20 +98,29 @@ export class Cluster {
   async connect(user, { node, org, name, ttlSeconds, ...options } = {}) {
     const claims = { sub: user, org, name, ttlSeconds };
     const url = this.hubUrl(node);
+    if (node === undefined) await this.shuffle();
     const client = await new ChatClient({ url, user, token: () => this.token(claims), ...options }).start();
     // The first answer comes after the node has begun to listen for the user.
     await client.call("ListRooms", { limit: 1 });
     return client;
   }
 
-  /** Connects two users through the balancer until they are on different nodes. */
-  async connectApart([one, other], [versionOfOne, versionOfOther]) {
+  /**
+   * Moves the balancer's turn on, or not, by chance. Each start of a client is two requests: without this, the
+   * second of them would be the same node's each time.
+   */
+  async shuffle() {
+    if (randomInt(2) === 0) await fetch(`${this.info.balancer}/livez`, { signal: AbortSignal.timeout(10_000) });
+  }
+
+  /** Connects two users through the balancer until they are on different nodes; options as of {@link connect}. */
+  async connectApart([one, other], [versionOfOne, versionOfOther], options = {}) {
     const before = await this.connections();
-    const first = await this.connect(one, { version: versionOfOne });
+    const first = await this.connect(one, { ...options, version: versionOfOne });
     const nodeOfFirst = await this.#risen(before);
-    for (let attempt = 0; attempt < 20; attempt += 1) {
+    for (let attempt = 0; attempt < 40; attempt += 1) {
       const since = await this.connections();
-      const second = await this.connect(other, { version: versionOfOther });
+      const second = await this.connect(other, { ...options, version: versionOfOther });
       if ((await this.#risen(since)) !== nodeOfFirst) return [first, second];
       await second.stop();
       await until(async () => sum(await this.connections()) === sum(since), "a connection is gone");

@@ -32,7 +32,10 @@ export class Load {
       const token = () => this.cluster.token({ sub: user });
       return new ResilientClient({ url: this.cluster.hubUrl(), user, token, version: VERSIONS[index % VERSIONS.length] });
     });
-    for (const user of this.users) await user.start();
+    for (const user of this.users) {
+      await this.cluster.shuffle();
+      await user.start();
+    }
     for (const user of this.users) await user.client.call("ListRooms", { limit: 1 });
     const counts = await this.cluster.connections();
     if (counts.some((count) => count === 0)) throw new Error(`a node has no connections: ${counts}`);
