@@ -62,7 +62,7 @@ enum Verb {
     },
     /// Run every test.
     Test {
-        /// Only these steps: doctor, rust, clients, web, templates.
+        /// Only these steps: doctor, rust, clients, web.
         steps: Vec<String>,
     },
     /// A cluster on free ports for the tests of another language.

@@ -134,12 +134,11 @@ impl Ports {
         })
     }
 
-    /// Which of the ports are taken, in words.
+    /// Which of the ports are taken, in words. Prometheus' does not count: the rest does without it.
     pub(crate) fn taken(&self, options: &ClusterOptions) -> Vec<String> {
         let mut wanted = vec![("redis".to_owned(), self.redis[0].0)];
         wanted.extend(options.aws.then(|| ("aws".to_owned(), self.aws)));
         wanted.extend(options.balancer.then(|| ("balancer".to_owned(), self.balancer)));
-        wanted.extend(options.prometheus.then(|| ("prometheus".to_owned(), self.prometheus)));
         for (index, (port, admin)) in self.gateways.iter().zip(&self.admins).enumerate() {
             wanted.push((gateway::name(index + 1), *port));
             wanted.push((format!("{} (admin)", gateway::name(index + 1)), *admin));

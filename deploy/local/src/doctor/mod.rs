@@ -2,6 +2,7 @@
 
 mod apt;
 pub(crate) mod build;
+pub(crate) mod node;
 pub(crate) mod venv;
 
 use std::path::{Path, PathBuf};
@@ -41,6 +42,9 @@ pub enum Missing {
     /// A Python environment that could not be made.
     #[error("the Python environment for {0} could not be made: {1}")]
     Venv(String, String),
+    /// A Node.js that could not be had.
+    #[error("Node.js could not be got: {0}")]
+    Node(String),
     /// A build that failed.
     #[error("the build failed: {0}")]
     Build(String),
@@ -80,11 +84,6 @@ pub(crate) fn tools(with_stand_in: bool, say: &dyn Fn(&str)) -> Result<Tools, Mi
         prometheus: find("prometheus"),
         stand_in,
     })
-}
-
-/// Makes sure of Node.js and npm, for the suites that are written for them.
-pub(crate) fn node(say: &dyn Fn(&str)) -> Result<(), Missing> {
-    install_missing(&[wanted("node", "nodejs"), wanted("npm", "npm")], say)
 }
 
 fn install_missing(wanted: &[Wanted], say: &dyn Fn(&str)) -> Result<(), Missing> {

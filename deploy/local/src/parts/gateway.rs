@@ -68,8 +68,8 @@ pub(crate) fn part(run: &Path, gateway: &Gateway) -> io::Result<Part> {
     std::fs::create_dir_all(&directory)?;
     let url = format!("http://127.0.0.1:{}", gateway.port);
     let outputs = gateway.outputs;
+    // No RTS_NODE_ID: a node has a new one at every start.
     let mut environment = variables([
-        ("RTS_NODE_ID", name.clone()),
         ("RTS_LISTEN", format!("127.0.0.1:{}", gateway.port)),
         ("RTS_ADMIN_LISTEN", format!("127.0.0.1:{}", gateway.admin_port)),
         ("RTS_REDIS_URL", gateway.redis_url.clone()),

@@ -31,6 +31,9 @@ pub(crate) struct RedisServer<'a> {
 /// A Redis server as a part.
 pub(crate) fn part(run: &Path, server: &RedisServer) -> io::Result<Part> {
     let directory = run.join(server.name);
+    if !server.keeps_data && directory.exists() {
+        std::fs::remove_dir_all(&directory)?;
+    }
     std::fs::create_dir_all(&directory)?;
     let append_only = if server.keeps_data { "yes" } else { "no" };
     let mut arguments = format!(

@@ -8,11 +8,9 @@ use anyhow::bail;
 
 use crate::cluster::Home;
 use crate::console::Paint;
-use crate::doctor::{self, build::BINARIES_VARIABLE, venv};
+use crate::doctor::{self, build::BINARIES_VARIABLE};
 use crate::paths;
 
-/// What checks the CloudFormation templates.
-const CFN_LINT: (&str, &str) = ("cfn-lint", "1.58.0");
 /// Clusters that tests of one binary run at once, at most: each is some ten processes.
 const TEST_THREADS_MAX: usize = 4;
 
@@ -25,7 +23,7 @@ struct Step {
     applies: fn() -> bool,
 }
 
-const STEPS: [Step; 5] = [
+const STEPS: [Step; 4] = [
     Step { name: "doctor", what: "what the cluster needs", run: doctor, applies: || true },
     Step { name: "rust", what: "cargo test --workspace", run: rust, applies: || true },
     Step {
@@ -40,7 +38,6 @@ const STEPS: [Step; 5] = [
         run: |context| node(context, &web_directory()),
         applies: || web_directory().join("package.json").exists(),
     },
-    Step { name: "templates", what: "cfn-lint deploy/cloudformation", run: templates, applies: || true },
 ];
 
 /// What every step needs.
@@ -105,23 +102,16 @@ fn rust(context: &Context) -> anyhow::Result<()> {
 
 /// A suite of Node.js: its packages if they are not those of the lock file, then its tests.
 fn node(context: &Context, directory: &Path) -> anyhow::Result<()> {
-    doctor::node(&say)?;
+    let path = doctor::node::path(&say)?;
     let npm = |arguments: &[&str]| {
         let mut command = Command::new("npm");
-        command.args(arguments).current_dir(directory);
+        command.args(arguments).env("PATH", &path).current_dir(directory);
         carry_out(command, context)
     };
     if is_older(&directory.join("node_modules/.package-lock.json"), &directory.join("package-lock.json")) {
         npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])?;
     }
     npm(&["test"])
-}
-
-fn templates(context: &Context) -> anyhow::Result<()> {
-    let environment = venv::ensure(CFN_LINT, &say)?;
-    let mut command = Command::new(environment.join("bin/cfn-lint"));
-    command.arg("deploy/cloudformation/**/*.yaml").current_dir(paths::repository());
-    carry_out(command, context)
 }
 
 fn carry_out(mut command: Command, context: &Context) -> anyhow::Result<()> {

@@ -6,12 +6,14 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use tokio::net::UnixListener;
+use tokio::net::{UnixListener, UnixStream};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{broadcast, mpsc};
+use tokio::task::JoinSet;
 use tokio::time::sleep;
 
 use crate::cluster::{Blueprint, Cluster, ClusterError, ClusterOptions, Home, Ports};
@@ -59,7 +61,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let mut signals = Signals::listen()?;
     let cluster = tokio::select! {
-        cluster = blueprint.build(&say) => cluster?,
+        cluster = blueprint.build(&say) => Arc::new(cluster?),
         () = signals.end() => {
             say("ended before it was up");
             return Ok(ExitCode::FAILURE);
@@ -86,7 +88,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
 }
 
 fn blueprint(arguments: Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Blueprint, ClusterError> {
-    let options = ClusterOptions {
+    let mut options = ClusterOptions {
         nodes: arguments.nodes,
         prometheus: true,
         keeps_data: arguments.keep,
@@ -96,15 +98,16 @@ fn blueprint(arguments: Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Blu
         return Err(ClusterError::Options(problem));
     }
     let ports = Ports::fixed(arguments.nodes);
-    let mut tools = doctor::tools(true, say)?;
+    let tools = doctor::tools(true, say)?;
     let binaries = Some(doctor::build::binaries(say)?);
-    // The services that came with packages may take a moment to end.
     let taken = ports.taken(&options);
     if !taken.is_empty() {
         return Err(ClusterError::Ports(taken));
     }
-    if tools.prometheus.is_some() && !ports::is_free(ports.prometheus) {
-        tools.prometheus = None;
+    if !ports::is_free(ports.prometheus) {
+        let holder = ports::holder(ports.prometheus).unwrap_or_else(|| "something".to_owned());
+        say(&format!("no Prometheus: its port {} is in use by {holder}", ports.prometheus));
+        options.prometheus = false;
     }
     let origins = ["http://127.0.0.1", "http://localhost"].iter().flat_map(|host| {
         [ports.balancer, WEB_DEVELOPMENT_PORT]
@@ -136,7 +139,12 @@ fn jwt(file: &Path) -> std::io::Result<Jwt> {
 }
 
 /// Watches and answers until the end is asked for; the request that asked for it is returned.
-async fn supervise(cluster: &Cluster, listener: &UnixListener, signals: &mut Signals, paint: Paint) -> Option<Request> {
+async fn supervise(
+    cluster: &Arc<Cluster>,
+    listener: &UnixListener,
+    signals: &mut Signals,
+    paint: Paint,
+) -> Option<Request> {
     let (end, mut ended) = mpsc::channel(1);
     tokio::select! {
         () = serve(cluster, listener, end) => None,
@@ -146,24 +154,32 @@ async fn supervise(cluster: &Cluster, listener: &UnixListener, signals: &mut Sig
     }
 }
 
-/// Answers the control socket, one question at a time.
-async fn serve(cluster: &Cluster, listener: &UnixListener, end: mpsc::Sender<Request>) {
+/// Answers the control socket.
+async fn serve(cluster: &Arc<Cluster>, listener: &UnixListener, end: mpsc::Sender<Request>) {
+    // Ended with this future.
+    let mut answers = JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            sleep(Duration::from_millis(100)).await;
-            continue;
-        };
-        match Request::read(stream).await {
-            Some(request) if request.command == Command::Down => {
-                let _ = end.send(request).await;
-            }
-            Some(request) => {
-                let answer = request.command.carry_out(cluster).await;
-                request.answer(&answer).await;
-            }
-            None => {}
+        tokio::select! {
+            accepted = listener.accept() => match accepted {
+                Ok((stream, _)) => {
+                    answers.spawn(answer(stream, Arc::clone(cluster), end.clone()));
+                }
+                Err(_) => sleep(Duration::from_millis(100)).await,
+            },
+            Some(_) = answers.join_next() => {}
         }
     }
+}
+
+async fn answer(stream: UnixStream, cluster: Arc<Cluster>, end: mpsc::Sender<Request>) {
+    let Some(request) = Request::read(stream).await else { return };
+    if request.command == Command::Down {
+        // Answered when all is down.
+        let _ = end.send(request).await;
+        return;
+    }
+    let answer = request.command.carry_out(&cluster).await;
+    request.answer(&answer).await;
 }
 
 /// Says what happens to parts by itself; less and less of one that keeps dying.

@@ -1,0 +1,75 @@
+//! Node.js, for the suites that are written for it: the machine's, or one of our own under `.local/`
+//! where the machine's is missing or too old, as that of Debian 12 is.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use super::{Missing, find, install_missing, wanted};
+use crate::paths;
+
+/// What the stock clients and the web app's tools ask for.
+const MAJOR_MIN: u32 = 20;
+/// The version that is got otherwise, from npm's packages of Node.js itself.
+const VERSION: &str = "22.23.3";
+
+/// Makes sure of Node.js and npm and returns the PATH on which they are.
+pub(crate) fn path(say: &dyn Fn(&str)) -> Result<OsString, Missing> {
+    install_missing(&[wanted("node", "nodejs"), wanted("npm", "npm")], say)?;
+    let inherited = std::env::var_os("PATH").unwrap_or_default();
+    if find("node").is_some_and(|node| major(&node).is_some_and(|major| major >= MAJOR_MIN)) {
+        return Ok(inherited);
+    }
+    let own = ensure(say)?;
+    let directories = std::iter::once(own).chain(std::env::split_paths(&inherited));
+    std::env::join_paths(directories).map_err(|error| Missing::Node(error.to_string()))
+}
+
+/// The directory of a Node.js of our own.
+fn ensure(say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
+    let architecture = match std::env::consts::ARCH {
+        "aarch64" => "arm64",
+        _ => "x64",
+    };
+    let package = format!("node-linux-{architecture}");
+    let prefix = paths::local().join(format!("node-{VERSION}"));
+    let directory = prefix.join("node_modules").join(&package).join("bin");
+    if directory.join("node").exists() {
+        return Ok(directory);
+    }
+    say(&format!("getting Node.js {VERSION}"));
+    let failed = |error: String| Missing::Node(error);
+    fs::create_dir_all(&prefix).map_err(|error| failed(error.to_string()))?;
+    let output = Command::new("npm")
+        .args(["install", "--no-save", "--no-audit", "--no-fund", "--loglevel=error", "--prefix"])
+        .arg(&prefix)
+        .arg(format!("{package}@{VERSION}"))
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
+    if !output.status.success() || !directory.join("node").exists() {
+        return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
+    }
+    Ok(directory)
+}
+
+fn major(node: &Path) -> Option<u32> {
+    let output = Command::new(node).arg("--version").output().ok()?;
+    parse_major(&String::from_utf8_lossy(&output.stdout))
+}
+
+fn parse_major(text: &str) -> Option<u32> {
+    text.strip_prefix('v')?.split('.').next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_of_node_is_read() {
+        assert_eq!(parse_major("v18.20.4\n"), Some(18));
+        assert_eq!(parse_major("v22.23.3"), Some(22));
+        assert_eq!(parse_major("node: not found"), None);
+    }
+}

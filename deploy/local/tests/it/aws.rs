@@ -1,0 +1,133 @@
+//! The AWS stand-in with the data template and the real functions.
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_dynamodb::types::AttributeValue;
+use aws_sdk_sqs::types::QueueAttributeName;
+use rts_local::{ACCESS_KEY_ID, Cluster, ClusterOptions, FaultTime, FunctionFault, Outputs, REGION, SECRET_ACCESS_KEY};
+
+use crate::support::{processes_below, until};
+
+/// A record of the journal: a message, with `SEQ` as its number.
+const MESSAGE: &str = include_str!("../../../../common/tests/fixtures/records/message-new.json");
+const SEQ: u64 = 1_767_225_600_000_000;
+
+struct Aws {
+    sqs: aws_sdk_sqs::Client,
+    dynamodb: aws_sdk_dynamodb::Client,
+    outputs: Outputs,
+}
+
+impl Aws {
+    async fn of(cluster: &Cluster) -> Self {
+        let config = config(cluster).await;
+        Self {
+            sqs: aws_sdk_sqs::Client::new(&config),
+            dynamodb: aws_sdk_dynamodb::Client::new(&config),
+            outputs: cluster.outputs(),
+        }
+    }
+
+    /// Journals the message under a number of its own.
+    async fn send(&self, number: u64) {
+        let mut record: serde_json::Value = serde_json::from_str(MESSAGE).unwrap();
+        for field in ["seq", "version"] {
+            record["message"][field] = (SEQ + number).into();
+        }
+        self.sqs
+            .send_message()
+            .queue_url(&self.outputs.message_queue_url)
+            .message_body(record.to_string())
+            .message_group_id("room")
+            .message_deduplication_id(number.to_string())
+            .send()
+            .await
+            .unwrap();
+    }
+
+    /// The numbers of the stored messages.
+    async fn stored(&self) -> Vec<u64> {
+        let table = &self.outputs.messages_table_name;
+        let Ok(page) = self.dynamodb.scan().table_name(table).send().await else {
+            return Vec::new();
+        };
+        let seq = |item: &std::collections::HashMap<String, AttributeValue>| -> u64 {
+            item["seq"].as_n().unwrap().parse().unwrap()
+        };
+        let mut numbers: Vec<_> = page.items().iter().map(|item| seq(item) - SEQ).collect();
+        numbers.sort_unstable();
+        numbers
+    }
+
+    /// How many messages wait in the queue.
+    async fn waiting(&self) -> u32 {
+        let name = QueueAttributeName::ApproximateNumberOfMessages;
+        let url = &self.outputs.message_queue_url;
+        let reply = self.sqs.get_queue_attributes().queue_url(url).attribute_names(name.clone()).send().await.unwrap();
+        reply.attributes().unwrap()[&name].parse().unwrap()
+    }
+}
+
+async fn config(cluster: &Cluster) -> SdkConfig {
+    let keys = aws_sdk_sqs::config::Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test");
+    aws_config::defaults(BehaviorVersion::latest())
+        .region(Region::from_static(REGION))
+        .endpoint_url(cluster.aws_endpoint())
+        .credentials_provider(keys)
+        .load()
+        .await
+}
+
+#[tokio::test]
+async fn what_is_journaled_is_stored_and_outlives_a_stop_of_the_stand_in() {
+    let cluster = Cluster::start(ClusterOptions::without_gateways()).await.unwrap();
+    let aws = Aws::of(&cluster).await;
+    assert_eq!(aws.outputs.messages_table_name, "chat-messages");
+    assert!(aws.outputs.message_queue_url.ends_with("/chat-message-queue.fifo"));
+    aws.send(1).await;
+    until("it is stored", async || aws.stored().await == [1]).await;
+
+    cluster.stop("aws").await.unwrap();
+    // Its functions have ended with it.
+    let left = processes_below(&cluster.directory().join("aws"));
+    assert!(left.is_empty(), "{left:?}");
+    cluster.start_part("aws").await.unwrap();
+    assert_eq!(aws.stored().await, [1]);
+    aws.send(2).await;
+    until("the functions work again", async || aws.stored().await == [1, 2]).await;
+
+    let run = cluster.directory().to_owned();
+    drop(cluster);
+    assert!(processes_below(&run).is_empty());
+}
+
+#[tokio::test]
+async fn functions_that_fail_are_fed_again() {
+    for when in [FaultTime::Before, FaultTime::After] {
+        let cluster = Cluster::start(ClusterOptions {
+            function_fault: Some(FunctionFault { every: 2, when }),
+            visibility_seconds: 3,
+            ..ClusterOptions::without_gateways()
+        })
+        .await
+        .unwrap();
+        let aws = Aws::of(&cluster).await;
+        for number in 1..=3 {
+            aws.send(number).await;
+            until("it is stored", async || aws.stored().await.contains(&number)).await;
+        }
+        let log = std::fs::read_to_string(cluster.directory().join("logs/aws.log")).unwrap();
+        assert!(log.contains("made to fail"), "{log}");
+    }
+}
+
+#[tokio::test]
+async fn queues_that_do_not_feed_keep_what_they_have() {
+    let options = ClusterOptions { feeds_functions: false, ..ClusterOptions::without_gateways() };
+    let cluster = Cluster::start(options).await.unwrap();
+    let aws = Aws::of(&cluster).await;
+    aws.send(1).await;
+    tokio::time::sleep(std::time::Duration::from_millis(1500)).await;
+    assert_eq!((aws.waiting().await, aws.stored().await), (1, Vec::new()));
+    cluster.feed_functions(true).await.unwrap();
+    until("it is stored", async || aws.stored().await == [1]).await;
+}

@@ -1,0 +1,6 @@
+//! Clusters that really run: Redis, the AWS stand-in with the data template, faults, and nothing left
+//! behind.
+
+mod aws;
+mod redis;
+mod support;
