@@ -1,0 +1,199 @@
+//! The node: its parts, how they are put together, and what watches over them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use rts_common::redis::Redis;
+use rts_common::signalr::Protocol;
+use rts_common::store::{Store, Tables};
+use tokio::net::TcpListener;
+
+use crate::auth::{Authenticator, DevTokens};
+use crate::bus::Bus;
+use crate::config::{AwsConfig, Config};
+use crate::connection_token::TokenSigner;
+use crate::http::{self, Admin, App, OriginPolicy};
+use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, RateLimits};
+use crate::journal::{Journal, JournalLimits};
+use crate::lifecycle::{self, Lifecycle, Part, Readiness};
+use crate::metrics::{self, Exporter};
+use crate::queues;
+use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
+use crate::rooms::Rooms;
+use crate::session::{Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings, UserConnections};
+
+/// How often Redis is asked whether it is there.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs a node until it is asked to go down, or one of its critical tasks ends. True if all went well.
+pub async fn run(config: Config) -> anyhow::Result<bool> {
+    let exporter = Exporter::install().context("metrics cannot be recorded")?;
+    let lifecycle = Lifecycle::new();
+    let readiness = Readiness::new();
+    let registry = Registry::new(config.limits.node_connections);
+    let public = bind(config.listen.public).await?;
+    let admin = bind(config.listen.admin).await?;
+
+    let parts = Parts::start(&config, &lifecycle).await?;
+    lifecycle.spawn_critical("metrics", exporter.clone().upkeep());
+    lifecycle.spawn_critical("redis watch", watch_redis(parts.redis.clone(), parts.bus.clone(), readiness.clone()));
+    lifecycle.spawn_critical("queue watch", queues::watch(parts.sqs.clone(), queue_urls(&config.aws), readiness.clone()));
+    let keys = Arc::clone(&parts.authenticator);
+    lifecycle.spawn_critical("token keys", async move { keys.keep_keys_fresh().await });
+    lifecycle.spawn_critical("signals", lifecycle::watch_signals(lifecycle.clone()));
+
+    let app = App {
+        authenticator: Arc::clone(&parts.authenticator),
+        connection_tokens: TokenSigner::new(&config.identity.connection_secret, config.node_id.clone()),
+        origins: OriginPolicy::new(config.web.allowed_origins.clone()),
+        registry: Arc::clone(&registry),
+        sessions: Arc::new(Sessions {
+            settings: Settings { record_bytes_max: config.limits.record_bytes, ..Settings::default() },
+            service: Arc::new(Chat {
+                hub: Arc::clone(&parts.hub),
+                bus: parts.bus.clone(),
+                users: UserConnections::new(config.limits.user_connections),
+                lifecycle: lifecycle.clone(),
+            }),
+            lifecycle: lifecycle.clone(),
+        }),
+        readiness: readiness.clone(),
+        dev_tokens: config
+            .identity
+            .dev_login
+            .as_ref()
+            .map(|login| DevTokens::new(&login.secret, config.identity.clone())),
+    };
+    let admin_routes = Admin { exporter, lifecycle: lifecycle.clone(), readiness: readiness.clone() };
+    lifecycle.spawn_critical("admin", http::serve(admin, http::admin_router(admin_routes), lifecycle.clone()));
+    lifecycle.spawn_critical("http", http::serve(public, http::public_router(Arc::new(app)), lifecycle.clone()));
+    tracing::info!(node = %config.node_id, listen = %config.listen.public, admin = %config.listen.admin, "started");
+
+    lifecycle.shutdown_asked().await;
+    let flush = parts.flush_journals();
+    lifecycle::drain(&lifecycle, &readiness, &registry, config.drain.times(), flush).await;
+    Ok(lifecycle.failure().is_none())
+}
+
+/// The parts behind the sessions, from the stores up.
+struct Parts {
+    redis: Arc<Redis>,
+    sqs: aws_sdk_sqs::Client,
+    authenticator: Arc<Authenticator>,
+    bus: Bus,
+    hub: Arc<Hub>,
+    message_journal: Journal,
+    room_journal: Journal,
+}
+
+impl Parts {
+    /// None of them waits for what it connects to: a node whose Redis or SQS is not there is up, says
+    /// so, and is not ready.
+    async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
+        let servers = config.redis.servers();
+        let redis = Arc::new(Redis::new(servers, metrics::redis_call).context("Redis cannot be used")?);
+        let aws = aws_config::load_from_env().await;
+        let store = Store::connect(&aws, tables(&config.aws));
+        let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store.clone()));
+        let journal = |url: &str| Journal::start(&aws, url, JournalLimits::default(), lifecycle);
+        let (message_journal, room_journal) =
+            (journal(&config.aws.message_queue_url), journal(&config.aws.room_queue_url));
+        let bus = Bus::start(config.node_id.clone(), servers, Arc::clone(&rooms), lifecycle)
+            .context("Redis cannot be subscribed to")?;
+        let reconciled = ReconcilerParts {
+            node: config.node_id.clone(),
+            redis: Arc::clone(&redis),
+            store,
+            rooms: Arc::clone(&rooms),
+            message_journal: message_journal.clone(),
+            room_journal: room_journal.clone(),
+        };
+        reconciler::start(reconciled, ReconcilerSettings::default(), lifecycle);
+        let hub = Hub::new(HubParts {
+            node: config.node_id.clone(),
+            rooms,
+            bus: bus.clone(),
+            message_journal: message_journal.clone(),
+            room_journal: room_journal.clone(),
+            rates: RateLimits::new(config.limits.send_rate, config.limits.send_burst),
+            limits: HubLimits { body_bytes: config.limits.body_bytes, room_members: config.limits.room_members },
+        });
+        let authenticator = Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);
+        let sqs = aws_sdk_sqs::Client::new(&aws);
+        Ok(Self { redis, sqs, authenticator, bus, hub: Arc::new(hub), message_journal, room_journal })
+    }
+
+    async fn flush_journals(&self) {
+        const LIMIT: Duration = Duration::from_secs(20);
+        let flushed = tokio::join!(self.message_journal.flush(LIMIT), self.room_journal.flush(LIMIT));
+        if flushed != (true, true) {
+            tracing::error!("the journal could not be flushed whole; other nodes' reconcilers find the rest");
+        }
+    }
+}
+
+/// The chat as sessions see it.
+struct Chat {
+    hub: Arc<Hub>,
+    bus: Bus,
+    users: Arc<UserConnections>,
+    lifecycle: Lifecycle,
+}
+
+impl Service for Chat {
+    fn attach(&self, session: SessionHandle, caller: &Arc<Caller>) -> BoxFuture<Result<Attachment, CloseReason>> {
+        let (hub, bus, caller) = (Arc::clone(&self.hub), self.bus.clone(), Arc::clone(caller));
+        let (users, lifecycle) = (Arc::clone(&self.users), self.lifecycle.clone());
+        Box::pin(async move {
+            let place = users.open(&caller.person).ok_or(CloseReason::TooManyConnections)?;
+            let attachment = bus.attach(session).await.map_err(|_| CloseReason::Overload)?;
+            lifecycle.spawn(async move { hub.greet(&caller).await });
+            let attachment: Attachment = Box::new((attachment, place));
+            Ok(attachment)
+        })
+    }
+
+    fn call(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> BoxFuture<Outcome> {
+        let (hub, caller) = (Arc::clone(&self.hub), Arc::clone(caller));
+        Box::pin(async move { hub.call(&caller, protocol, call).await })
+    }
+}
+
+/// Tells readiness whether Redis answers and subscriptions are up; says so when that changes.
+async fn watch_redis(redis: Arc<Redis>, bus: Bus, readiness: Readiness) {
+    let mut was = (false, false);
+    let mut is_first = true;
+    loop {
+        let is = (redis.ping().await.is_ok(), bus.is_connected());
+        readiness.set(Part::Redis, is.0);
+        readiness.set(Part::Bus, is.1);
+        if is != was || is_first {
+            match is {
+                (true, true) => tracing::info!("Redis is there"),
+                (false, _) => tracing::warn!("waiting for Redis: it does not answer"),
+                (true, false) => tracing::warn!("waiting for Redis: subscriptions are not up"),
+            }
+        }
+        (was, is_first) = (is, false);
+        tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+}
+
+fn tables(aws: &AwsConfig) -> Tables {
+    Tables {
+        rooms: aws.rooms_table.clone(),
+        messages: aws.messages_table.clone(),
+        archive: aws.archive_table.clone(),
+    }
+}
+
+fn queue_urls(aws: &AwsConfig) -> [(&'static str, String); 2] {
+    [("message", aws.message_queue_url.clone()), ("room", aws.room_queue_url.clone())]
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}
