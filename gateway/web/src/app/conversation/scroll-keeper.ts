@@ -6,6 +6,7 @@ const END_PX = 48;
  * elsewhere the row that was on top stays where it is. Rows carry `data-key`.
  */
 export class ScrollKeeper {
+  private lastTop = 0;
   private anchor: { key: string; top: number } | undefined;
   /** Whether the view moves along with what is new. */
   following = true;
@@ -22,6 +23,13 @@ export class ScrollKeeper {
 
   get atEnd(): boolean {
     return this.toEnd < END_PX;
+  }
+
+  /** Whether the user went up since the last look; rows that grow below move the end away, not the user. */
+  wentUp(): boolean {
+    const up = this.scroller.scrollTop < this.lastTop - 1;
+    this.lastTop = this.scroller.scrollTop;
+    return up && !this.atEnd;
   }
 
   /** Remembers the place; to be called when the user has scrolled. */
@@ -42,6 +50,7 @@ export class ScrollKeeper {
   restore(): void {
     if (this.following) {
       this.scroller.scrollTop = this.scroller.scrollHeight;
+      this.lastTop = this.scroller.scrollTop;
       return;
     }
     const { anchor } = this;

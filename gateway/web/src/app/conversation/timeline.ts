@@ -130,7 +130,8 @@ export class Timeline implements OnInit {
     this.frame = requestAnimationFrame(() => {
       const { keeper } = this;
       if (keeper !== undefined && this.opened()) {
-        this.follow(keeper.atEnd && this.window.atNewest());
+        const stays = keeper.following && !keeper.wentUp();
+        this.follow(this.window.atNewest() && (stays || keeper.atEnd));
         keeper.record();
         this.look();
       }
@@ -194,6 +195,10 @@ export class Timeline implements OnInit {
     const { keeper } = this;
     if (keeper === undefined || !this.opened()) {
       return;
+    }
+    if (!this.following() && keeper.atEnd && this.window.atNewest()) {
+      // Where everything fits nobody scrolls, and the end is in sight at once.
+      this.follow(true);
     }
     if (keeper.toTop < AHEAD_PX && !this.window.atOldest()) {
       this.fetch(() => this.window.back());

@@ -36,7 +36,7 @@ export const en = {
 
   rooms: {
     title: 'Chats',
-    search: 'Search people, chats and messages',
+    search: 'Search chats and messages',
     clearSearch: 'Clear the search',
     none: 'No chats yet.',
     noneHint: 'Start one with somebody you know.',
@@ -94,7 +94,7 @@ export const en = {
     delete: 'Delete',
     react: 'React',
     reactWith: (emoji: string): string => `React with ${emoji}`,
-    reacted: (emoji: string, names: string): string => `${emoji} by ${names}`,
+    reacted: (emoji: string, n: number, names: string): string => `${emoji} ${n}: ${names}`,
     readBy: (names: string): string => `Read by ${names}`,
     copy: 'Copy text',
     copied: 'Copied.',

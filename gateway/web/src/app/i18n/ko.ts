@@ -36,7 +36,7 @@ export const ko: Texts = {
 
   rooms: {
     title: '대화',
-    search: '사람, 대화, 메시지 검색',
+    search: '대화와 메시지 검색',
     clearSearch: '검색어 지우기',
     none: '아직 대화가 없습니다.',
     noneHint: '아는 사람과 대화를 시작해 보세요.',
@@ -94,7 +94,7 @@ export const ko: Texts = {
     delete: '삭제',
     react: '반응 남기기',
     reactWith: (emoji) => `${emoji} 반응 남기기`,
-    reacted: (emoji, names) => `${emoji} 반응: ${names}`,
+    reacted: (emoji, n, names) => `${emoji} ${n}: ${names}`,
     readBy: (names) => `읽은 사람: ${names}`,
     copy: '텍스트 복사',
     copied: '복사했습니다.',

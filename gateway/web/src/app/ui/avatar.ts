@@ -39,7 +39,7 @@ export class Avatar {
     const words = this.name().trim().split(/\s+/);
     const first = [...(words[0] ?? '')];
     // A Korean name is known by its given name, which comes after one syllable of family name.
-    if (/^[가-힣]{3,4}$/.test(words.join(''))) {
+    if (words.length === 1 && /^[가-힣]{3,4}$/.test(words[0] ?? '')) {
       return first.slice(1, 3).join('');
     }
     const last = words.length > 1 ? [...(words.at(-1) ?? '')][0] : undefined;

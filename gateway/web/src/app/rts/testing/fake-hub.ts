@@ -133,10 +133,11 @@ export class FakeHub implements HubLink {
       Resume: ({ rooms }) => ({ rooms: rooms.map(({ roomId, seq }) => server.after(roomId, seq)), joined: this.joined(rooms), left: [] }),
       SetTyping: () => ({}),
       SetPresence: () => ({}),
-      WatchPresence: ({ userIds }) => ({ users: userIds.map((id) => ({ userId: id, status: 'online' })) }),
+      WatchPresence: ({ userIds }) => ({ users: userIds.map((id) => ({ userId: id, status: server.presence.get(id) ?? 'online' })) }),
       SearchUsers: ({ query = '' }) => ({
         users: [...server.names].filter(([id, n]) => id.startsWith(query) || n.startsWith(query)).map(([id, displayName]) => ({ userId: id, displayName, status: 'online' })),
       }),
+      GetAttachmentUrl: () => ({ url: 'icon.svg', expiresAt: new Date(Date.now() + 300_000).toISOString() }),
       SearchMessages: ({ query, roomId }) => ({
         messages: [...server.rooms.values()].flatMap((r) => r.messages).filter((m) => m.body.includes(query) && (!roomId || m.roomId === roomId)).reverse(),
       }),

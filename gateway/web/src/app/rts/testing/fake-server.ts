@@ -1,4 +1,4 @@
-import { ListedRoom, Member, Message, ReactionEvent, Room, RoomEvent, RoomKind, Seq } from '../contract';
+import { ListedRoom, Member, Message, PresenceStatus, ReactionEvent, Room, RoomEvent, RoomKind, Seq } from '../contract';
 
 interface FakeRoom {
   room: Room & { members: Member[] };
@@ -11,13 +11,15 @@ interface FakeRoom {
 export class FakeServer {
   readonly rooms = new Map<string, FakeRoom>();
   readonly names = new Map<string, string>();
-  private seq = 1_700_000_000_000_000;
+  readonly presence = new Map<string, PresenceStatus>();
   private made = 0;
 
   /** Where events go. */
   publish: (event: RoomEvent, members: readonly string[]) => void = () => undefined;
   /** Events kept for a resume; more than this is truncated. */
   resumeMax = 500;
+
+  constructor(private seq: Seq = 1_700_000_000_000_000) {}
 
   person(userId: string, displayName: string): void {
     this.names.set(userId, displayName);
@@ -34,7 +36,7 @@ export class FakeServer {
 
   say(roomId: string, senderId: string, body: string, more: Partial<Message> = {}): Message {
     const target = this.get(roomId);
-    const clientId = more.clientId ?? `fake-${this.seq}`;
+    const clientId = more.clientId ?? `fake-${++this.made}`;
     const known = target.sent.get(`${senderId} ${clientId}`);
     if (known !== undefined) {
       return known;

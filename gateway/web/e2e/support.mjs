@@ -1,0 +1,55 @@
+import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+
+const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
+
+/** A page of its own browser context; what the console complains about is kept in `page.complaints`. */
+export async function open(browser, url, { lang = 'en', theme = 'light', width = 1280, height = 800, signIn } = {}) {
+  const context = await browser.newContext({ viewport: { width, height }, locale: lang });
+  const page = await context.newPage();
+  page.complaints = [];
+  page.on('pageerror', (error) => page.complaints.push(String(error)));
+  page.on('console', (message) => {
+    if (message.type() === 'error' && /Content.Security|Refused|NG\d|TrustedHTML/i.test(message.text())) page.complaints.push(message.text());
+  });
+  await page.addInitScript(([l, t]) => {
+    localStorage.setItem('rts.language', l);
+    localStorage.setItem('rts.theme', t);
+  }, [lang, theme]);
+  await page.goto(url);
+  if (signIn) {
+    await page.locator('input[name=userId]').fill(signIn.userId);
+    await page.locator('input[name=name]').fill(signIn.name);
+    await page.locator('form button').click();
+    await page.locator('.account').waitFor();
+  }
+  return page;
+}
+
+/** No serious or critical fault, by axe-core's rules. It is put in as a tool of the browser, past the page's policy. */
+export async function assertAccessible(page, where) {
+  await page.evaluate(AXE);
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
+  const serious = violations.filter(({ impact }) => impact === 'serious' || impact === 'critical');
+  const told = serious.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)}\n    ${failureSummary}`).join('\n  ')}`);
+  assert.deepEqual(told, [], `${where} is not accessible`);
+}
+
+/** Waits until a condition holds. */
+export async function until(condition, what, ms = 20_000) {
+  const end = Date.now() + ms;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`not within ${ms} ms: ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
+
+export const bubbles = (page) => page.locator('.bubble .text').allTextContents().then((texts) => texts.map((text) => text.trim()));
+
+export async function say(page, text) {
+  await page.locator('textarea').fill(text);
+  await page.locator('textarea').press('Enter');
+}
