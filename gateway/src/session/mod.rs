@@ -20,6 +20,7 @@ mod stream;
 #[cfg(test)]
 mod tests;
 mod transport;
+mod user_connections;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -34,6 +35,7 @@ pub use self::registry::{Claim, ClaimError, Registry};
 pub use self::service::{Attachment, BoxFuture, Service};
 pub use self::settings::Settings;
 pub use self::transport::WebSocket;
+pub use self::user_connections::{UserConnection, UserConnections};
 
 use self::calls::Calls;
 use crate::hub::Caller;

@@ -6,6 +6,8 @@ local why = refused(org, user)
 if why then return { why } end
 limit = tonumber(limit)
 local trimmed = meta('trimmed')
+-- Nothing comes before 0, and Redis knows no interval that ends there.
+if before == '0' then return { 'found', trimmed, {}, meta('at') } end
 local low = '(' .. text(math.max(tonumber(after), tonumber(trimmed))) .. '-0'
 local high = before == '' and '+' or '(' .. before .. '-0'
 local states = {}

@@ -10,14 +10,14 @@ import { until } from "../../lib/wait.js";
 const MOST = 20;
 
 export function connectionLimits(shared) {
-  test("a user has at most 20 connections; the next is closed for good", { timeout: 60_000 }, async (t) => {
+  test("a user has at most 20 connections on a node; the next is closed for good", { timeout: 60_000 }, async (t) => {
     const user = person("many");
     const clients = [];
     t.after(() => Promise.all(clients.map((client) => client.stop())));
     for (let number = 0; number < MOST; number += 1) {
-      clients.push(await shared.cluster.connect(user, { version: number % 2 ? 5 : 10 }));
+      clients.push(await shared.cluster.connect(user, { node: 0, version: number % 2 ? 5 : 10 }));
     }
-    const url = shared.cluster.hubUrl();
+    const url = shared.cluster.hubUrl(0);
     const token = () => shared.cluster.token({ sub: user });
     const surplus = new ChatClient({ url, user, token, reconnect: [0, 0, 0] });
     clients.push(surplus);
@@ -27,7 +27,7 @@ export function connectionLimits(shared) {
     assert.equal(surplus.reconnects, 0);
     assert.ok(clients.slice(0, MOST).every((client) => client.connected));
     await clients[0].stop();
-    const next = await until(() => shared.cluster.connect(user).catch(() => undefined), "a place that became free", 20_000, 200);
+    const next = await until(() => shared.cluster.connect(user, { node: 0 }).catch(() => undefined), "a place that became free", 20_000, 200);
     clients.push(next);
   });
 }
