@@ -13,8 +13,9 @@ use tokio::time::{sleep, timeout};
 use super::AttachError;
 use super::inner::Inner;
 use super::person::{Job, Outcome, Task};
+use super::room::Entrance;
 use super::shard::Command;
-use crate::rooms::Refusal;
+use crate::rooms::{EventsAfter, Refusal};
 use crate::session::SessionHandle;
 
 /// How long one job may take. Redis away longer than this fails an attach; everything else is tried
@@ -189,20 +190,28 @@ async fn settle(bus: &Inner, person: &Person, sessions: &[SessionHandle], room: 
     result
 }
 
-/// The room as clients are told of it, once its events are being held.
+/// The room as clients are told of it, once its events are being held, and what they missed of it since they
+/// became members; of a long membership that this node had not heard of, the history tells.
 async fn read(
     bus: &Inner,
     person: &Person,
     room: &RoomId,
     mut opened: mpsc::Receiver<()>,
-) -> Result<Option<rts_common::room::Room>, Refusal> {
+) -> Result<Option<Entrance>, Refusal> {
     let _: Option<()> = opened.recv().await;
     let _turn = bus.turn().await;
-    match bus.rooms.view(person, room).await {
-        Ok(view) => Ok(Some(view.room().abridged())),
-        Err(Refusal::NotFound) => Ok(None),
-        Err(error) => Err(error),
-    }
+    let view = match bus.rooms.view(person, room).await {
+        Ok(view) => view,
+        Err(Refusal::NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let events = match bus.rooms.resume(person, room, view.joined_seq).await {
+        Ok(EventsAfter::Whole { events, .. }) => events,
+        Ok(EventsAfter::Truncated { .. }) => Vec::new(),
+        Err(Refusal::NotFound) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(Entrance { room: view.room().abridged(), events }))
 }
 
 async fn is_member(bus: &Inner, person: &Person, room: &RoomId) -> Result<bool, Refusal> {

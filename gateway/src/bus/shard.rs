@@ -10,7 +10,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use rts_common::ids::{Person, RoomId};
 use rts_common::redis::keys;
-use rts_common::room::Room;
 use rts_common::seq::Seq;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
@@ -20,7 +19,7 @@ use super::inner::Inner;
 use super::link::Incoming;
 use super::notice::{Notice, messages_stored};
 use super::person::{AttachReply, LocalPerson, Outcome};
-use super::room::{Effect, LocalRoom, OpenSignal};
+use super::room::{Effect, Entrance, LocalRoom, OpenSignal};
 use super::{fetch, jobs};
 use crate::metrics;
 use crate::session::{CloseReason, ConnectionId, SessionHandle};
@@ -39,7 +38,7 @@ pub(super) enum Command {
     /// Collects events for sessions that come into a room; answers `None` if all are in.
     Hold { room: RoomId, sessions: Vec<SessionHandle>, open: OpenSignal, join: oneshot::Sender<Option<u64>> },
     /// They come in, to the room as it was read; or not.
-    Release { room: RoomId, join: u64, read: Option<Box<Room>> },
+    Release { room: RoomId, join: u64, read: Option<Box<Entrance>> },
     /// Redis answered about a room.
     Answered { room: RoomId, life: Weak<()>, answer: Answer },
     /// A session starts.

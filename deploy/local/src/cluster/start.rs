@@ -36,7 +36,7 @@ impl Blueprint {
         let prepare = move || -> Result<_, Missing> {
             let say = |text: &str| eprintln!("{text}");
             let tools = doctor::tools(with_aws, &say)?;
-            let binaries = with_aws.then(|| doctor::build::binaries(&say)).transpose()?;
+            let binaries = with_aws.then(|| doctor::build::binaries(doctor::build::Build::Test, &say)).transpose()?;
             Ok((tools, binaries))
         };
         let prepared = tokio::task::spawn_blocking(prepare).await;

@@ -1,4 +1,5 @@
-//! The binaries that the cluster runs, built with the `local` profile.
+//! The binaries that the cluster runs: optimised ones for `up`, and for the tests those that `cargo test`
+//! builds anyway.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -16,8 +17,30 @@ pub(crate) const BINARIES_VARIABLE: &str = "RTS_BIN_DIR";
 const BINARIES: [&str; 4] = ["rts-gateway", "chat-message-to-db", "chat-room-to-db", "rts-local"];
 const PACKAGES: [&str; 3] = ["rts-gateway", "rts-persister", "rts-local"];
 
+/// How they are built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Build {
+    /// To be used.
+    Optimised,
+    /// To be tested.
+    Test,
+}
+
+impl Build {
+    fn arguments(self) -> Vec<&'static str> {
+        match self {
+            Self::Optimised => {
+                let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
+                ["build", "--bins", "--profile", "local"].into_iter().chain(packages).collect()
+            }
+            // The whole workspace, as the tests: the same features, so nothing is built twice.
+            Self::Test => vec!["build", "--bins", "--workspace"],
+        }
+    }
+}
+
 /// The directory of the binaries: given by `RTS_BIN_DIR`, or else built, once in a process.
-pub(crate) fn binaries(say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
+pub(crate) fn binaries(how: Build, say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     if let Some(directory) = std::env::var_os(BINARIES_VARIABLE) {
         let directory = PathBuf::from(directory);
@@ -26,18 +49,17 @@ pub(crate) fn binaries(say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
     if let Some(directory) = BUILT.get() {
         return Ok(directory.clone());
     }
-    let directory = build(say)?;
+    let directory = build(how, say)?;
     check(&directory)?;
     Ok(BUILT.get_or_init(|| directory).clone())
 }
 
-fn build(say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
+fn build(how: Build, say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
     say("building the binaries");
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let output = Command::new(cargo)
-        .args(["build", "--profile", "local", "--bins"])
+        .args(how.arguments())
         .arg("--message-format=json-render-diagnostics")
-        .args(PACKAGES.iter().flat_map(|package| ["--package", package]))
         .current_dir(paths::repository())
         .stderr(Stdio::inherit())
         .output()

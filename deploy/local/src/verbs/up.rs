@@ -99,7 +99,7 @@ fn blueprint(arguments: Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Blu
     }
     let ports = Ports::fixed(arguments.nodes);
     let tools = doctor::tools(true, say)?;
-    let binaries = Some(doctor::build::binaries(say)?);
+    let binaries = Some(doctor::build::binaries(doctor::build::Build::Optimised, say)?);
     let taken = ports.taken(&options);
     if !taken.is_empty() {
         return Err(ClusterError::Ports(taken));

@@ -18,6 +18,15 @@ use crate::metrics;
 use crate::rooms::{Change, Publication, RoomEvent};
 use crate::session::{ConnectionId, SessionHandle};
 
+/// What a new member is told first.
+pub(super) struct Entrance {
+    /// The room.
+    pub(super) room: Room,
+    /// What happened between their becoming a member and the room's being read: a first message may be
+    /// there before their node heard of the room.
+    pub(super) events: Vec<RoomEvent>,
+}
+
 /// Events kept for one who comes in, until the room was read for them.
 const JOINING_EVENTS_MAX: usize = 1000;
 /// People remembered as removed, so that an older list of rooms does not bring them back.
@@ -121,12 +130,13 @@ impl LocalRoom {
         Some(self.joins)
     }
 
-    /// Lets those in for whom events were held: the room as it was read, then what came after that.
-    /// Without a room, they do not come in.
-    pub(super) fn release(&mut self, join: u64, room: Option<&Room>) -> Vec<Effect> {
-        let (Some(joining), Some(room)) = (self.joining.remove(&join), room) else {
+    /// Lets those in for whom events were held: the room as it was read, what happened in it since they
+    /// became members, then what came after that. Without an entrance, they do not come in.
+    pub(super) fn release(&mut self, join: u64, entrance: Option<&Entrance>) -> Vec<Effect> {
+        let (Some(joining), Some(entrance)) = (self.joining.remove(&join), entrance) else {
             return Vec::new();
         };
+        let room = &entrance.room;
         if joining.is_broken {
             return vec![Effect::Resync(joining.sessions)];
         }
@@ -141,7 +151,9 @@ impl LocalRoom {
         for session in &joining.sessions {
             push(session, &mut added);
         }
-        for event in joining.events.iter().filter(later) {
+        let earlier = entrance.events.iter().filter(|event| event.seq <= room.head_seq);
+        let held = joining.events.iter().filter(later).map(Arc::as_ref);
+        for event in earlier.chain(held) {
             let mut record = PerProtocol::new(|protocol| Some(event.encode(protocol)));
             for session in &joining.sessions {
                 push(session, &mut record);

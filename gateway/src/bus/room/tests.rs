@@ -52,10 +52,21 @@ fn created(number: u64, prev: u64) -> String {
     format!("c\n1\n{number}\n{prev}\n{number}\n1\nann\n{content}")
 }
 
+fn event_of(payload: &str) -> RoomEvent {
+    match Publication::parse(&local_room().id, payload) {
+        Some(Publication::Event(event)) => *event,
+        other => panic!("{other:?}"),
+    }
+}
+
 fn removed(number: u64, prev: u64, user: &str) -> String {
     let meta = r#"["org","acme","kind","group","name","","case","","by","ann","at","1","archived","0","v","1","seq","1","members","2"]"#;
     let body = format!(r#"{{"change":"memberRemoved","users":["{user}"],"meta":{meta},"members":[],"marks":[]}}"#);
     format!("u\n1\n{number}\n{prev}\n0\n0\nann\n{body}")
+}
+
+fn entrance_at(head: u64) -> Entrance {
+    Entrance { room: room_at(head), events: Vec::new() }
 }
 
 fn room_at(head: u64) -> Room {
@@ -139,10 +150,22 @@ fn who_comes_in_gets_the_room_and_then_what_it_lacks() {
     }
     assert!(heard(&bob).is_empty());
     // Read when 12 was the head.
-    assert!(local.release(join, Some(&room_at(12))).is_empty());
+    assert!(local.release(join, Some(&entrance_at(12))).is_empty());
     publish(&mut local, &created(14, 13));
     assert_eq!(heard(&bob), ["RoomAdded", "MessageCreated 13", "MessageCreated 14"]);
     assert_eq!(local.hold(vec![ann, bob], &signal().0), None, "all are in");
+}
+
+#[test]
+fn a_new_member_misses_nothing_that_came_before_their_node_heard_of_the_room() {
+    let mut local = local_room();
+    let bob = session("bob");
+    let join = local.hold(vec![bob.clone()], &signal().0).unwrap();
+    open(&mut local, 12);
+    publish(&mut local, &created(13, 12));
+    let earlier = (11..14).map(|number| event_of(&created(number, number - 1))).collect();
+    local.release(join, Some(&Entrance { room: room_at(12), events: earlier }));
+    assert_eq!(heard(&bob), ["RoomAdded", "MessageCreated 11", "MessageCreated 12", "MessageCreated 13"]);
 }
 
 #[test]
@@ -151,7 +174,7 @@ fn a_room_read_ahead_of_the_channel_is_not_repeated() {
     let bob = session("bob");
     let join = local.hold(vec![bob.clone()], &signal().0).unwrap();
     open(&mut local, 10);
-    local.release(join, Some(&room_at(12)));
+    local.release(join, Some(&entrance_at(12)));
     for number in 11..14 {
         publish(&mut local, &created(number, number - 1));
     }
@@ -165,12 +188,12 @@ fn who_left_while_coming_in_does_not_come_in() {
     let join = local.hold(vec![bob.clone()], &signal().0).unwrap();
     open(&mut local, 10);
     publish(&mut local, &removed(11, 10, "bob"));
-    let effects = local.release(join, Some(&room_at(10)));
+    let effects = local.release(join, Some(&entrance_at(10)));
     assert!(matches!(&effects[..], [Effect::Settle(person)] if person.user == user("bob")));
     assert!(heard(&bob).is_empty() && local.is_idle());
     // A removal that the room as read already knows of is an old one.
     let join = local.hold(vec![bob.clone()], &signal().0).unwrap();
-    local.release(join, Some(&room_at(15)));
+    local.release(join, Some(&entrance_at(15)));
     publish(&mut local, &removed(12, 11, "bob"));
     publish(&mut local, &created(16, 12));
     assert_eq!(heard(&bob), ["RoomAdded", "MessageCreated 16"]);
@@ -187,7 +210,7 @@ fn what_is_lost_closes_the_rooms_sessions() {
     let head = Head { epoch: seq(9), seq: seq(50) };
     let effects = local.answered(Answer::After(EventsAfter::Truncated { head }));
     assert!(matches!(&effects[..], [Effect::Resync(sessions)] if sessions.len() == 1));
-    let effects = local.release(join, Some(&room_at(50)));
+    let effects = local.release(join, Some(&entrance_at(50)));
     assert!(matches!(&effects[..], [Effect::Resync(sessions)] if sessions.len() == 1));
     publish(&mut local, &created(51, 50));
     assert!(heard(&ann).is_empty() && heard(&bob).is_empty());
