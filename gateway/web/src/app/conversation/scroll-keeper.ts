@@ -35,7 +35,8 @@ export class ScrollKeeper {
   /** Remembers the place; to be called when the user has scrolled. */
   record(): void {
     const { top } = this.scroller.getBoundingClientRect();
-    const row = this.rows().find((each) => each.getBoundingClientRect().bottom > top);
+    // Not a day or a mark: those of the top row move along when more rows come above it.
+    const row = this.rows().find((each) => each.matches('[data-seq]') && each.getBoundingClientRect().bottom > top);
     this.anchor = row && { key: row.dataset['key'] ?? '', top: row.getBoundingClientRect().top - top };
   }
 
