@@ -51,7 +51,7 @@ mod shard;
 mod subscriptions;
 
 use std::num::NonZero;
-use std::sync::Arc;
+use std::sync::{Arc, RwLock};
 use std::time::Duration;
 
 use rts_common::ids::{NodeId, Person, RoomId};
@@ -115,7 +115,7 @@ impl Bus {
             node,
             rooms,
             subscriptions: Arc::default(),
-            lasts: (0..shards).map(|_| Default::default()).collect(),
+            lasts: (0..shards).map(|_| RwLock::default()).collect(),
             shards: commands,
             questions: Semaphore::new(QUESTIONS_AT_ONCE),
             lifecycle: lifecycle.clone(),

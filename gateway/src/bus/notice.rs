@@ -51,8 +51,9 @@ struct MessagesStored<'a> {
 /// One record, made once for each protocol that is asked for.
 pub(super) struct PerProtocol<F> {
     make: F,
-    json: Option<Option<Bytes>>,
-    messagepack: Option<Option<Bytes>>,
+    /// Once made; empty if it cannot be.
+    json: Option<Bytes>,
+    messagepack: Option<Bytes>,
 }
 
 impl<F: Fn(Protocol) -> Option<Bytes>> PerProtocol<F> {
@@ -66,7 +67,8 @@ impl<F: Fn(Protocol) -> Option<Bytes>> PerProtocol<F> {
             Protocol::Json => &mut self.json,
             Protocol::MessagePack => &mut self.messagepack,
         };
-        made.get_or_insert_with(|| (self.make)(protocol)).clone()
+        let made = made.get_or_insert_with(|| (self.make)(protocol).unwrap_or_default());
+        Some(made.clone()).filter(|record| !record.is_empty())
     }
 }
 

@@ -89,7 +89,7 @@ impl Journal {
     pub fn start(config: &SdkConfig, queue_url: &str, limits: JournalLimits, lifecycle: &Lifecycle) -> Self {
         let inner = Arc::new(Inner {
             limits,
-            is_fifo: queue_url.ends_with(".fifo"),
+            is_fifo: queue_url.rsplit('.').next() == Some("fifo"),
             places: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
             is_closed: AtomicBool::new(false),
@@ -261,7 +261,7 @@ impl Drop for Place {
 
 impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").field("bytes", &self.bytes).finish()
+        f.debug_struct("Place").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }
 

@@ -13,7 +13,7 @@ const REMEMBERED_MAX: usize = 10_000;
 /// The wait after the first attempt, doubled with each further one.
 const AGAIN_FIRST: Duration = Duration::from_secs(15);
 /// And at most this. Beyond five minutes, SQS does not drop it as a duplicate any more.
-const AGAIN_CEILING: Duration = Duration::from_secs(600);
+const AGAIN_CEILING: Duration = Duration::from_mins(10);
 
 /// What is not known to be stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -106,7 +106,7 @@ mod tests {
         for _ in 0..9 {
             let begun = now;
             assert!(attempts.may_try(&entry, now));
-            while !attempts.tried.get(&entry).is_some_and(|(_, next)| *next <= now) {
+            while attempts.tried.get(&entry).is_none_or(|(_, next)| *next > now) {
                 now += Duration::from_secs(5);
             }
             waits.push((now - begun).as_secs());

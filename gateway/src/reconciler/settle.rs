@@ -189,7 +189,7 @@ pub(super) fn by_room(entries: impl IntoIterator<Item = super::entry::Unstored>)
     for entry in entries {
         match entry {
             Unstored::Message { room, message, version } => {
-                rooms.entry(room).or_default().messages.push((message, version))
+                rooms.entry(room).or_default().messages.push((message, version));
             }
             Unstored::Room { room, version } => {
                 rooms.entry(room).or_default().versions.push(version);

@@ -1,4 +1,8 @@
 //! Integration tests of the gateway's parts against real servers.
+
+#![expect(clippy::unwrap_used, reason = "what helpers of a test unwrap is its assertion too")]
+
 mod bus;
+mod reconciler;
 mod rooms;
 mod support;

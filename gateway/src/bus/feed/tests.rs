@@ -225,7 +225,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 struct Run {
     source: Source,
     feed: Feed,
-    asked: Option<Option<Seq>>,
+    asked: Vec<Option<Seq>>,
     read: Option<Answer>,
     last: Option<u64>,
     lost: usize,
@@ -237,8 +237,8 @@ impl Run {
         for step in steps {
             match step {
                 Step::Ask(after) => {
-                    assert!(self.asked.is_none() && self.read.is_none(), "one question at a time");
-                    self.asked = Some(after);
+                    assert!(self.asked.is_empty() && self.read.is_none(), "one question at a time");
+                    self.asked.push(after);
                 }
                 Step::Deliver { event, .. } => {
                     assert!(self.feed.is_open());
@@ -273,7 +273,7 @@ impl Run {
                 self.feed.published(item)
             }
             Act::Read => {
-                if let Some(after) = self.asked.take() {
+                if let Some(after) = self.asked.pop() {
                     self.read = Some(self.source.answer(after));
                 }
                 Vec::new()
@@ -294,7 +294,7 @@ impl Run {
 
     fn settle(&mut self) {
         self.act(&Act::Cut);
-        while self.asked.is_some() || self.read.is_some() {
+        while !self.asked.is_empty() || self.read.is_some() {
             self.act(&Act::Read);
             self.act(&Act::Hear);
         }

@@ -9,10 +9,7 @@ use super::world::{Node, Server, urls};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn rooms_all_over_a_cluster_are_heard_also_when_their_slot_moves() {
-    let options = ClusterOptions {
-        redis_servers: 3,
-        ..ClusterOptions::redis_only()
-    };
+    let options = ClusterOptions { redis_servers: 3, ..ClusterOptions::redis_only() };
     let cluster = Cluster::start(options).await.unwrap();
     let node = Node::start(&cluster.redis_url());
     node.wait_connected().await;

@@ -43,13 +43,7 @@ impl Node {
         let lifecycle = Lifecycle::new();
         let id = NodeId::random();
         let bus = Bus::start(id.clone(), &servers, Arc::clone(&rooms), &lifecycle).unwrap();
-        Self {
-            id,
-            bus,
-            rooms,
-            redis,
-            lifecycle,
-        }
+        Self { id, bus, rooms, redis, lifecycle }
     }
 
     pub(super) async fn wait_connected(&self) {
@@ -60,18 +54,9 @@ impl Node {
     pub(super) async fn group(&self, names: &[&str]) -> RoomId {
         let room_id = RoomId::new_group();
         let creator = person(names[0]);
-        let members = names
-            .iter()
-            .map(|name| (person(name).user, Role::Owner, (*name).to_owned()))
-            .collect();
-        let new = NewRoom {
-            room_id: &room_id,
-            creator: &creator,
-            kind: RoomKind::Group,
-            name: None,
-            case_id: None,
-            members,
-        };
+        let members = names.iter().map(|name| (person(name).user, Role::Owner, (*name).to_owned())).collect();
+        let new =
+            NewRoom { room_id: &room_id, creator: &creator, kind: RoomKind::Group, name: None, case_id: None, members };
         self.rooms.create(&new).await.unwrap();
         for name in names {
             self.list(&room_id, name, Seq::now(), true).await;
@@ -81,39 +66,25 @@ impl Node {
 
     /// Marks a person's list of rooms as loaded, so that DynamoDB is not asked.
     pub(super) async fn know(&self, name: &str) {
-        merge_rooms(&self.redis, &person(name), RoomList::Load, &[])
-            .await
-            .unwrap();
+        merge_rooms(&self.redis, &person(name), RoomList::Load, &[]).await.unwrap();
     }
 
     async fn list(&self, room: &RoomId, name: &str, version: Seq, member: bool) {
         let change = [(room, version, member)];
-        merge_rooms(&self.redis, &person(name), RoomList::Change, &change)
-            .await
-            .unwrap();
+        merge_rooms(&self.redis, &person(name), RoomList::Change, &change).await.unwrap();
     }
 
     pub(super) async fn add(&self, room: &RoomId, by: &str, name: &str) {
         let people = [(person(name).user, name.to_owned())];
         let operation = RoomOperation::Add(&people, 100);
-        let changed = self
-            .rooms
-            .change_room(&person(by), room, Seq::ZERO, &operation)
-            .await
-            .unwrap()
-            .unwrap();
+        let changed = self.rooms.change_room(&person(by), room, Seq::ZERO, &operation).await.unwrap().unwrap();
         self.list(room, name, changed.members[0].version, true).await;
     }
 
     pub(super) async fn remove(&self, room: &RoomId, by: &str, name: &str) {
         let user = person(name).user;
         let operation = RoomOperation::Remove(&user);
-        let changed = self
-            .rooms
-            .change_room(&person(by), room, Seq::ZERO, &operation)
-            .await
-            .unwrap()
-            .unwrap();
+        let changed = self.rooms.change_room(&person(by), room, Seq::ZERO, &operation).await.unwrap().unwrap();
         self.list(room, name, changed.members[0].version, false).await;
     }
 
@@ -132,13 +103,8 @@ impl Node {
         };
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            let sending = Sending {
-                person: &person,
-                room,
-                content: &content,
-                hint: self.bus.last_seq(room),
-                accept: true,
-            };
+            let sending =
+                Sending { person: &person, room, content: &content, hint: self.bus.last_seq(room), accept: true };
             match self.rooms.send(&sending).await {
                 Ok(Sent::New(state)) => return state.seq,
                 Ok(Sent::Duplicate { seq, .. }) => return seq,
@@ -157,11 +123,7 @@ impl Node {
             outbox: Arc::new(Outbox::default()),
         };
         let attachment = self.bus.attach(session.clone()).await.unwrap();
-        Listener {
-            session,
-            attachment: Some(attachment),
-            heard: Vec::new(),
-        }
+        Listener { session, attachment: Some(attachment), heard: Vec::new() }
     }
 }
 
@@ -205,10 +167,7 @@ impl Listener {
     }
 
     pub(super) async fn hears_seq(&mut self, room: &RoomId, seq: Seq) {
-        self.hears("MessageCreated", |event| {
-            event["roomId"] == room.as_str() && event["seq"] == seq.get()
-        })
-        .await;
+        self.hears("MessageCreated", |event| event["roomId"] == room.as_str() && event["seq"] == seq.get()).await;
     }
 
     /// The seqs of a room's events, checked to be one unbroken order.
@@ -244,10 +203,7 @@ impl Listener {
 }
 
 pub(super) fn person(name: &str) -> Person {
-    Person {
-        org: OrgId::parse("acme").unwrap(),
-        user: UserId::parse(name).unwrap(),
-    }
+    Person { org: OrgId::parse("acme").unwrap(), user: UserId::parse(name).unwrap() }
 }
 
 pub(super) async fn eventually(what: &str, holds: impl Fn() -> bool) {

@@ -1,0 +1,287 @@
+//! The reconciler on a real Redis, with a DynamoDB and an SQS that do as they are told.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use axum::Router;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::routing::post;
+use rts_common::ids::{ClientId, NodeId, OrgId, Person, RoomId, UserId};
+use rts_common::message::MessageContent;
+use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
+use rts_common::redis::keys::Partition;
+use rts_common::redis::{Redis, read};
+use rts_common::room::{Role, RoomKind};
+use rts_common::seq::Seq;
+use rts_common::store::schema::messages as names;
+use rts_common::store::{Store, Tables};
+use rts_gateway::journal::{Journal, JournalLimits};
+use rts_gateway::lifecycle::Lifecycle;
+use rts_gateway::reconciler::{self, ReconcilerParts, ReconcilerSettings};
+use rts_gateway::rooms::{MessageAt, MessageChange, NewRoom, RoomOperation, Rooms, Sending, Sent};
+use serde_json::{Value, json};
+
+use crate::support::RedisServer;
+
+/// What AWS was asked, and what DynamoDB has.
+#[derive(Default)]
+struct Aws {
+    /// Stored versions of messages.
+    stored: Mutex<HashMap<u64, u64>>,
+    journaled: Mutex<Vec<Value>>,
+}
+
+async fn answer(State(aws): State<Arc<Aws>>, headers: HeaderMap, body: String) -> String {
+    let request: Value = serde_json::from_str(&body).unwrap();
+    let target = headers["x-amz-target"].to_str().unwrap();
+    let answer = match target.split_once('.').unwrap().1 {
+        "BatchGetItem" => {
+            let stored = aws.stored.lock().unwrap();
+            let table = Tables::default().messages;
+            let keys = request["RequestItems"][&table]["Keys"].as_array().unwrap();
+            let items = keys.iter().filter_map(|key| {
+                let seq = key[names::SEQ]["N"].as_str()?;
+                let version = stored.get(&seq.parse().ok()?)?;
+                Some(json!({names::SEQ: {"N": seq}, names::VERSION: {"N": version.to_string()}}))
+            });
+            json!({"Responses": {table: items.collect::<Vec<_>>()}})
+        }
+        "SendMessageBatch" => {
+            let entries = request["Entries"].as_array().unwrap();
+            aws.journaled.lock().unwrap().extend(entries.iter().cloned());
+            let successful =
+                entries.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
+            json!({"Successful": successful.collect::<Vec<_>>(), "Failed": []})
+        }
+        "Query" => json!({"Items": [], "Count": 0}),
+        _ => json!({}),
+    };
+    answer.to_string()
+}
+
+struct World {
+    _server: RedisServer,
+    redis: Arc<Redis>,
+    rooms: Arc<Rooms>,
+    store: Store,
+    aws: Arc<Aws>,
+    config: SdkConfig,
+    endpoint: String,
+    lifecycle: Lifecycle,
+}
+
+impl World {
+    async fn start() -> Self {
+        let aws = Arc::new(Aws::default());
+        let router = Router::new().route("/", post(answer)).with_state(Arc::clone(&aws));
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        let credentials = Credentials::new("test", "test", None, None, "test");
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url(&endpoint)
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build();
+        let server = RedisServer::start();
+        let redis = server.client();
+        let store = Store::connect(&config, Tables::default());
+        let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store.clone()));
+        let lifecycle = Lifecycle::new();
+        Self { _server: server, redis, rooms, store, aws, config, endpoint, lifecycle }
+    }
+
+    /// One more node's reconciler.
+    fn reconcile(&self) {
+        let journal = |name: &str| {
+            let url = format!("{}/000000000000/{name}", self.endpoint);
+            Journal::start(&self.config, &url, JournalLimits::default(), &self.lifecycle)
+        };
+        let parts = ReconcilerParts {
+            node: NodeId::random(),
+            redis: Arc::clone(&self.redis),
+            store: self.store.clone(),
+            rooms: Arc::clone(&self.rooms),
+            message_journal: journal("chat-message-queue.fifo"),
+            room_journal: journal("chat-room-queue"),
+        };
+        let settings = ReconcilerSettings {
+            after: Duration::from_millis(100),
+            round: Duration::from_millis(300),
+            lease: Duration::from_secs(5),
+        };
+        reconciler::start(parts, settings, &self.lifecycle);
+    }
+
+    async fn room(&self) -> RoomId {
+        let room_id = RoomId::new_group();
+        let creator = person("ann");
+        let members = ["ann", "bob"].map(|name| (person(name).user, Role::Owner, name.to_owned())).to_vec();
+        let new = NewRoom {
+            room_id: &room_id,
+            creator: &creator,
+            kind: RoomKind::Group,
+            name: Some("before"),
+            case_id: None,
+            members,
+        };
+        self.rooms.create(&new).await.unwrap();
+        room_id
+    }
+
+    async fn send(&self, room: &RoomId, client_id: &str) -> Seq {
+        let person = person("ann");
+        let content = MessageContent {
+            sender_id: person.user.clone(),
+            client_id: ClientId::parse(client_id).unwrap(),
+            body: client_id.to_owned(),
+            attachments: Vec::new(),
+            reply_to: None,
+            edited_at: None,
+            deleted: false,
+            reactions: Vec::new(),
+        };
+        let sending = Sending { person: &person, room, content: &content, hint: Seq::ZERO, accept: true };
+        let Ok(Sent::New(state)) = self.rooms.send(&sending).await else {
+            panic!("it is new");
+        };
+        state.seq
+    }
+
+    async fn unstored(&self, room: &RoomId) -> Vec<String> {
+        let mut range = redis::cmd("ZRANGE");
+        range.arg(Partition::of_room(room).unstored()).arg(0).arg(-1);
+        read(self.redis.command("test", &range).await.unwrap()).unwrap()
+    }
+
+    async fn wait_unstored(&self, room: &RoomId, wanted: &[String]) {
+        let mut wanted = wanted.to_vec();
+        wanted.sort_unstable();
+        let deadline = Instant::now() + Duration::from_secs(10);
+        loop {
+            let mut found = self.unstored(room).await;
+            found.sort_unstable();
+            if found == wanted {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{found:?} is to be {wanted:?}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
+    /// Waits for some bodies in the journal, and then whether more come.
+    async fn journaled(&self, number: usize) -> Vec<Value> {
+        let deadline = Instant::now() + Duration::from_secs(10);
+        while self.aws.journaled.lock().unwrap().len() < number {
+            assert!(Instant::now() < deadline, "{:?}", self.aws.journaled.lock().unwrap());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let journaled = self.aws.journaled.lock().unwrap().clone();
+        assert_eq!(journaled.len(), number, "nothing is journaled every round");
+        journaled
+    }
+}
+
+impl Drop for World {
+    fn drop(&mut self) {
+        self.lifecycle.stopping().cancel();
+    }
+}
+
+fn person(name: &str) -> Person {
+    Person { org: OrgId::parse("acme").unwrap(), user: UserId::parse(name).unwrap() }
+}
+
+fn body<T: serde::de::DeserializeOwned>(entry: &Value) -> T {
+    serde_json::from_str(entry["MessageBody"].as_str().unwrap()).unwrap()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn unstored_messages_are_cleared_journaled_once_or_given_up() {
+    let world = World::start().await;
+    let room = world.room().await;
+    let (stored, missing) = (world.send(&room, "stored").await, world.send(&room, "missing").await);
+    world.aws.stored.lock().unwrap().insert(stored.get(), stored.get());
+    // One that nobody has any more, and one that nobody can read.
+    let (lost, unreadable) = (format!("m:{room}:5:5"), "what".to_owned());
+    let mut add = redis::cmd("ZADD");
+    add.arg(Partition::of_room(&room).unstored()).arg(5).arg(&lost).arg(6).arg(&unreadable);
+    world.redis.command("test", &add).await.unwrap();
+    // The room's own change is journaled too: not of interest here.
+    let room_entries: Vec<_> =
+        world.unstored(&room).await.into_iter().filter(|entry| entry.starts_with("r:")).collect();
+    let mut remove = redis::cmd("ZREM");
+    remove.arg(Partition::of_room(&room).unstored()).arg(room_entries);
+    world.redis.command("test", &remove).await.unwrap();
+
+    world.reconcile();
+    world.reconcile();
+    world.wait_unstored(&room, &[format!("m:{room}:{missing}:{missing}")]).await;
+    let journaled = world.journaled(1).await;
+    let record: MessageRecord = body(&journaled[0]);
+    assert_eq!((record.message.seq, record.message.content.body.as_str()), (missing, "missing"));
+    assert_eq!(record.org, person("ann").org);
+    assert_eq!(journaled[0]["MessageDeduplicationId"], format!("{room}:{missing}"));
+    assert_eq!(journaled[0]["MessageGroupId"], room.as_str());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_edit_is_journaled_in_its_state_although_the_message_is_stored() {
+    let world = World::start().await;
+    let room = world.room().await;
+    let seq = world.send(&room, "message").await;
+    world.aws.stored.lock().unwrap().insert(seq.get(), seq.get());
+    let ann = person("ann");
+    let at = MessageAt { person: &ann, room: &room, seq, hint: Seq::ZERO };
+    let edited = world
+        .rooms
+        .change_message(at, |found| {
+            let mut content = found.state.content.clone();
+            "edited".clone_into(&mut content.body);
+            Ok(Some(MessageChange::Edit(content)))
+        })
+        .await;
+    assert!(edited.is_ok());
+    world.reconcile();
+    let journaled = world.journaled(2).await;
+    let message = journaled.iter().find(|entry| entry["MessageGroupId"].is_string()).unwrap();
+    let record: MessageRecord = body(message);
+    assert_eq!((record.message.seq, record.message.content.body.as_str()), (seq, "edited"));
+    assert!(record.message.version > seq);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_is_journaled_whole_under_its_last_version_and_the_others_are_marked_off() {
+    let world = World::start().await;
+    let room = world.room().await;
+    let rename = RoomOperation::Rename("after");
+    world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &rename).await.unwrap();
+    let bob = person("bob").user;
+    let remove = RoomOperation::Remove(&bob);
+    let last = world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &remove).await.unwrap().unwrap();
+    let last = last.members[0].version;
+    world.reconcile();
+    let journaled = world.journaled(3).await;
+    let records: Vec<RoomRecord> = journaled.iter().map(body).collect();
+    let mut versions = Vec::new();
+    for record in &records {
+        let RoomChange::Room { version, facts, members, .. } = &record.change else {
+            panic!("{record:?}");
+        };
+        versions.push(format!("r:{room}:{version}"));
+        if *version == last {
+            assert_eq!(facts.as_ref().unwrap().name.as_deref(), Some("after"));
+            let roles: Vec<_> = members.iter().map(|member| (member.user_id.as_str(), member.role)).collect();
+            assert!(roles.contains(&("ann", Some(Role::Owner))) && roles.contains(&("bob", None)), "{roles:?}");
+        } else {
+            assert!(facts.is_none() && members.is_empty());
+        }
+    }
+    world.wait_unstored(&room, &versions).await;
+}
