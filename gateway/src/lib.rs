@@ -19,3 +19,5 @@ mod queues;
 pub mod reconciler;
 pub mod rooms;
 pub mod session;
+#[cfg(test)]
+mod testing;

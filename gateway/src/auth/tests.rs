@@ -1,0 +1,269 @@
+//! Tokens that are accepted, and many that are not.
+
+use std::net::Ipv4Addr;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use aws_lc_rs::encoding::AsDer as _;
+use aws_lc_rs::rand::SystemRandom;
+use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, Ed25519KeyPair, KeyPair as _};
+use axum::Router;
+use axum::routing::get;
+use base64::Engine as _;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
+
+use super::jwks::KeySet;
+use super::*;
+use crate::config::KeySource;
+use crate::testing::identity;
+
+fn now() -> u64 {
+    Timestamp::now().millis() / 1000
+}
+
+fn good_claims() -> Value {
+    json!({"iss": "issuer", "aud": "audience", "exp": now() + 60, "sub": "ann", "org": "acme", "name": "Ann"})
+}
+
+fn signed(claims: &Value, algorithm: Algorithm, kid: Option<&str>, key: &EncodingKey) -> String {
+    let header = Header { kid: kid.map(str::to_owned), ..Header::new(algorithm) };
+    encode(&header, claims, key).unwrap()
+}
+
+fn by_secret(claims: &Value) -> String {
+    let secret = identity().connection_secret;
+    signed(claims, Algorithm::HS256, None, &EncodingKey::from_secret(secret.expose().as_bytes()))
+}
+
+/// A key pair as an issuer has it.
+struct Issuer {
+    key: EncodingKey,
+    public: Vec<u8>,
+    pem: String,
+}
+
+fn pem(der: &[u8]) -> String {
+    format!("-----BEGIN PUBLIC KEY-----\n{}\n-----END PUBLIC KEY-----\n", STANDARD.encode(der))
+}
+
+fn ed25519() -> Issuer {
+    let pair = Ed25519KeyPair::generate_pkcs8(&SystemRandom::new()).unwrap();
+    let public = Ed25519KeyPair::from_pkcs8(pair.as_ref()).unwrap();
+    Issuer {
+        key: EncodingKey::from_ed_der(pair.as_ref()),
+        public: public.public_key().as_ref().to_vec(),
+        pem: pem(public.public_key().as_der().unwrap().as_ref()),
+    }
+}
+
+fn p256() -> Issuer {
+    let pair = EcdsaKeyPair::generate_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, &SystemRandom::new()).unwrap();
+    let public = EcdsaKeyPair::from_pkcs8(&ECDSA_P256_SHA256_FIXED_SIGNING, pair.as_ref()).unwrap();
+    Issuer {
+        key: EncodingKey::from_ec_der(pair.as_ref()),
+        public: public.public_key().as_ref().to_vec(),
+        pem: pem(public.public_key().as_der().unwrap().as_ref()),
+    }
+}
+
+fn jwk(kid: &str, issuer: &Issuer) -> Value {
+    json!({"kty": "OKP", "crv": "Ed25519", "use": "sig", "kid": kid, "x": URL_SAFE_NO_PAD.encode(&issuer.public)})
+}
+
+async fn check(config: &IdentityConfig, token: &str) -> Result<Identity, AuthError> {
+    Authenticator::new(config).unwrap().authenticate(token).await
+}
+
+#[tokio::test]
+async fn a_good_token_says_who_it_is_and_when_it_ends() {
+    let identity = check(&identity(), &by_secret(&good_claims())).await.unwrap();
+    assert_eq!(identity.person, crate::testing::person("acme", "ann"));
+    assert_eq!(identity.display_name, "Ann");
+    let left = identity.expires - Instant::now();
+    assert!((Duration::from_secs(58)..=Duration::from_mins(1)).contains(&left), "{left:?}");
+}
+
+#[tokio::test]
+async fn claims_that_are_missing_or_wrong_are_refused() {
+    let now = now();
+    for (claim, value) in [
+        ("exp", json!(now - 6)),
+        ("exp", Value::Null),
+        ("exp", json!("tomorrow")),
+        ("nbf", json!(now + 30)),
+        ("nbf", json!("tomorrow")),
+        ("iss", json!("another")),
+        ("iss", Value::Null),
+        ("aud", json!("another")),
+        ("aud", json!(["another", "yet another"])),
+        ("aud", Value::Null),
+        ("sub", Value::Null),
+        ("sub", json!(7)),
+        ("sub", json!("")),
+        ("org", Value::Null),
+        ("org", json!("a\u{0}b")),
+    ] {
+        let mut claims = good_claims();
+        claims[claim] = value.clone();
+        let result = check(&identity(), &by_secret(&claims)).await;
+        assert!(matches!(result, Err(AuthError::Refused(_))), "{claim} {value} gave {result:?}");
+    }
+}
+
+#[tokio::test]
+async fn clocks_may_be_five_seconds_apart_and_other_values_vary() {
+    let now = now();
+    for (claim, value) in [
+        ("exp", json!(now - 3)),
+        ("exp", json!(1e15)),
+        ("nbf", json!(now + 3)),
+        ("aud", json!(["another", "audience"])),
+        ("name", Value::Null),
+        ("name", json!(7)),
+        ("name", json!("x".repeat(1000))),
+    ] {
+        let mut claims = good_claims();
+        claims[claim] = value.clone();
+        let identity = check(&identity(), &by_secret(&claims)).await.unwrap_or_else(|e| panic!("{claim} {value}: {e}"));
+        assert!((1..=120).contains(&identity.display_name.len()));
+    }
+}
+
+#[tokio::test]
+async fn claims_can_have_other_names() {
+    let config = IdentityConfig { user_claim: "uid".to_owned(), org_claim: "tenant".to_owned(), ..identity() };
+    let mut claims = good_claims();
+    assert!(check(&config, &by_secret(&claims)).await.is_err());
+    (claims["uid"], claims["tenant"]) = (json!("bob"), json!("other"));
+    assert_eq!(check(&config, &by_secret(&claims)).await.unwrap().person, crate::testing::person("other", "bob"));
+}
+
+#[tokio::test]
+async fn what_is_signed_otherwise_is_refused() {
+    let secret = identity().connection_secret;
+    let hmac = EncodingKey::from_secret(secret.expose().as_bytes());
+    let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+    let unsigned = format!("{}.{}.", part(&json!({"alg": "none", "typ": "JWT"})), part(&good_claims()));
+    let good = by_secret(&good_claims());
+    for token in [
+        unsigned,
+        signed(&good_claims(), Algorithm::HS384, None, &hmac),
+        signed(&good_claims(), Algorithm::HS256, None, &EncodingKey::from_secret(b"another secret")),
+        signed(&good_claims(), Algorithm::EdDSA, None, &ed25519().key),
+        good[..good.len() - 4].to_owned(),
+        format!("{good}.x"),
+        String::new(),
+        "a.b.c".to_owned(),
+        "x".repeat(100_000),
+    ] {
+        assert!(matches!(check(&identity(), &token).await, Err(AuthError::Refused(_))), "{token}");
+    }
+}
+
+/// A file that is gone after the test.
+struct KeyFile(PathBuf);
+
+impl Drop for KeyFile {
+    fn drop(&mut self) {
+        let _gone_already = std::fs::remove_file(&self.0);
+    }
+}
+
+fn key_file(text: &str) -> (KeyFile, IdentityConfig) {
+    let path = std::env::temp_dir().join(format!("rts-key-{}.pem", uuid::Uuid::new_v4()));
+    std::fs::write(&path, text).unwrap();
+    let config = IdentityConfig { keys: KeySource::File(path.clone()), ..identity() };
+    (KeyFile(path), config)
+}
+
+#[tokio::test]
+async fn key_files_are_good_for_the_algorithm_of_their_key_only() {
+    for (issuer, algorithm) in [(ed25519(), Algorithm::EdDSA), (p256(), Algorithm::ES256)] {
+        let (_file, config) = key_file(&issuer.pem);
+        let token = signed(&good_claims(), algorithm, Some("any"), &issuer.key);
+        assert!(check(&config, &token).await.is_ok(), "{algorithm:?}");
+        // The public key is known to all: it must not be taken for a secret.
+        let confused = EncodingKey::from_secret(issuer.pem.as_bytes());
+        let token = signed(&good_claims(), Algorithm::HS256, None, &confused);
+        assert_eq!(check(&config, &token).await, Err(AuthError::Refused("algorithm")));
+        assert!(check(&config, &by_secret(&good_claims())).await.is_err());
+    }
+    let (_file, config) = key_file("no key");
+    assert!(matches!(Authenticator::new(&config), Err(KeyError::Unsupported)));
+}
+
+/// A server of a key set that can be changed.
+struct KeyServer {
+    url: String,
+    answer: Arc<Mutex<(http::StatusCode, String)>>,
+    fetches: Arc<AtomicUsize>,
+}
+
+impl KeyServer {
+    async fn start() -> Self {
+        let answer = Arc::new(Mutex::new((http::StatusCode::OK, String::new())));
+        let fetches = Arc::new(AtomicUsize::new(0));
+        let (answers, counter) = (Arc::clone(&answer), Arc::clone(&fetches));
+        let router = Router::new().route("/keys", get(async move || {
+            counter.fetch_add(1, Ordering::Relaxed);
+            answers.lock().unwrap().clone()
+        }));
+        let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let url = format!("http://{}/keys", listener.local_addr().unwrap());
+        tokio::spawn(crate::http::serve(listener, router, crate::lifecycle::Lifecycle::new()));
+        Self { url, answer, fetches }
+    }
+
+    fn serve(&self, status: u16, keys: &[Value]) {
+        *self.answer.lock().unwrap() =
+            (http::StatusCode::from_u16(status).unwrap(), json!({"keys": keys}).to_string());
+    }
+
+    fn authenticator(&self, refetch_min: Duration) -> Authenticator {
+        Authenticator {
+            keys: Keys::Set(Box::new(KeySet::with_refetch(&self.url, refetch_min).unwrap())),
+            ..Authenticator::new(&identity()).unwrap()
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_key_set_is_fetched_once_and_again_when_it_is_rotated() {
+    let server = KeyServer::start().await;
+    let (old, new) = (ed25519(), ed25519());
+    let token = |kid, issuer: &Issuer| signed(&good_claims(), Algorithm::EdDSA, kid, &issuer.key);
+    let authenticator = server.authenticator(Duration::ZERO);
+
+    server.serve(500, &[]);
+    assert_eq!(authenticator.authenticate(&token(Some("old"), &old)).await, Err(AuthError::NoKeys));
+    // Keys that are not understood, and secrets, do not spoil the set and are not used.
+    let odd = [json!({"kty": "new"}), json!(7), json!({"kty": "oct", "k": "c2VjcmV0", "kid": "s"}), jwk("old", &old)];
+    server.serve(200, &odd);
+    assert!(authenticator.authenticate(&token(Some("old"), &old)).await.is_ok());
+    assert!(authenticator.authenticate(&token(None, &old)).await.is_ok(), "there is only one");
+    assert_eq!(server.fetches.load(Ordering::Relaxed), 2, "what is known is not fetched");
+
+    server.serve(200, &[jwk("old", &old), jwk("new", &new)]);
+    assert!(authenticator.authenticate(&token(Some("new"), &new)).await.is_ok());
+    assert!(authenticator.authenticate(&token(Some("old"), &new)).await.is_err(), "each kid has its key");
+    assert!(authenticator.authenticate(&token(None, &new)).await.is_err(), "which one is not told");
+
+    server.serve(503, &[]);
+    assert!(authenticator.authenticate(&token(Some("made up"), &new)).await.is_err());
+    assert!(authenticator.authenticate(&token(Some("new"), &new)).await.is_ok(), "a failed fetch loses nothing");
+}
+
+#[tokio::test]
+async fn made_up_keys_do_not_make_many_fetches() {
+    let server = KeyServer::start().await;
+    let issuer = ed25519();
+    server.serve(200, &[jwk("known", &issuer)]);
+    let authenticator = server.authenticator(Duration::from_hours(1));
+    for number in 0..50 {
+        let kid = format!("made up {number}");
+        let token = signed(&good_claims(), Algorithm::EdDSA, Some(&kid), &issuer.key);
+        assert_eq!(authenticator.authenticate(&token).await, Err(AuthError::Refused("unknown key")));
+    }
+    assert_eq!(server.fetches.load(Ordering::Relaxed), 1);
+}
