@@ -166,6 +166,36 @@ describe('RtsClient', () => {
     expect(view().unreadCount()).toBe(0);
   });
 
+  it('counts down exactly while one reads on, also far from the newest', async () => {
+    const { server, room, view } = await opened((s, r) => {
+      for (let n = 1; n <= 300; n += 1) {
+        s.say(r.roomId, 'bob', `m${n}`);
+      }
+    });
+    const all = server.history(room.roomId, Infinity, 0, 300).messages;
+    await view().history.around(all[9]!.seq);
+    expect(view().timeline.atNewest()).toBe(false);
+    view().markRead(all[19]!.seq);
+    expect(view().unreadCount()).toBe(280);
+    view().markRead(all.at(-1)!.seq);
+    expect(view().unreadCount()).toBe(0);
+  });
+
+  it('asks for the count when another device has read somewhere unknown, and keeps what was read here', async () => {
+    const { server, hub, room, view } = await opened((s, r) => {
+      for (let n = 1; n <= 100; n += 1) {
+        s.say(r.roomId, 'bob', `m${n}`);
+      }
+    });
+    const all = server.history(room.roomId, Infinity, 0, 100).messages;
+    server.get(room.roomId).room.members[0]!.readSeq = all[9]!.seq;
+    hub.emit('ReceiptsUpdated', { roomId: room.roomId, receipts: [{ userId: 'ann', readSeq: all[9]!.seq }] });
+    view().markRead(all[89]!.seq);
+    await settle(300);
+    expect(view().unreadCount()).toBe(10);
+    expect(view().readSeq()).toBe(all[89]!.seq);
+  });
+
   it('counts mentions apart', async () => {
     const { server, room, view } = await opened();
     server.say(room.roomId, 'bob', 'hey @ann');

@@ -184,7 +184,7 @@ export class RtsClient {
 
   private make(listed: ListedRoom): RtsRoom {
     const { userId, connection, outbox } = this;
-    return new RtsRoom(listed, { userId, connection, outbox });
+    return new RtsRoom(listed, { userId, connection, outbox, recount: () => this.sync.refreshList() });
   }
 
   private addRooms(rooms: readonly RtsRoom[]): void {

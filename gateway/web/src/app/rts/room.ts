@@ -8,7 +8,7 @@ import { Draft, Outbox, Outgoing } from './outbox';
 import { SendState, stateOf } from './send-state';
 import { Timeline } from './timeline';
 import { Typing } from './typing';
-import { Unread } from './unread';
+import { Known, Unread } from './unread';
 import { Upload, startUpload } from './uploads';
 
 /** What a room needs of its client. */
@@ -16,6 +16,8 @@ export interface RoomContext {
   userId: string;
   connection: RtsConnection;
   outbox: Outbox;
+  /** The count of unread messages has to be asked for again. */
+  recount(): void;
 }
 
 /**
@@ -92,9 +94,7 @@ export class RtsRoom {
 
   /** Everything up to `seq` was seen by this user. */
   markRead(seq: Seq): void {
-    const last = this.lastMessageSignal();
-    const known = last === undefined || this.timeline.find(last.seq) ? this.timeline.messages() : [...this.timeline.messages(), last];
-    this.unread.read(seq, known);
+    this.unread.read(seq, this.known(seq));
     this.readMark.set(seq);
   }
 
@@ -164,7 +164,7 @@ export class RtsRoom {
     this.setInfo(listed.room);
     this.setLast(listed.lastMessage);
     if (listed.headSeq >= this.chain.lastSeq) {
-      this.unread.reset(listed);
+      this.unread.reset(listed, this.known(this.unread.readSeq()));
     }
     this.readMark.known(listed.readSeq);
     this.deliveredMark.known(listed.deliveredSeq);
@@ -204,7 +204,11 @@ export class RtsRoom {
     const own = this.receiptsSignal().get(this.context.userId);
     if (own !== undefined && own.readSeq > this.unread.readSeq()) {
       this.readMark.known(own.readSeq);
-      this.unread.read(own.readSeq, this.timeline.messages());
+      const known = this.known(own.readSeq);
+      this.unread.read(own.readSeq, known);
+      if (!known.complete) {
+        this.context.recount();
+      }
     }
   }
 
@@ -277,6 +281,13 @@ export class RtsRoom {
     if (newer || (message?.seq === last?.seq && (message?.version ?? 0) > (last?.version ?? 0))) {
       this.lastMessageSignal.set(message);
     }
+  }
+
+  /** The messages at hand, and whether they are all after `seq`. */
+  private known(seq: Seq): Known {
+    const { timeline } = this;
+    const atEnd = timeline.loaded() && timeline.atNewest() && (timeline.oldestSeq ?? 0) <= seq;
+    return { messages: timeline.messages(), complete: atEnd || seq >= (this.lastMessageSignal()?.seq ?? 0) };
   }
 
   private answered(room: Room): void {

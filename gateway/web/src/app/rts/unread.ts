@@ -4,14 +4,25 @@ import { ListedRoom, Message, Seq } from './contract';
 /** The server counts to here; this number means "this many or more". */
 export const UNREAD_MAX = 1_000;
 
+interface Count {
+  unread: number;
+  mentions: number;
+}
+
+/** Messages at hand; `complete` when there are no others after what was read. */
+export interface Known {
+  messages: readonly Message[];
+  complete: boolean;
+}
+
 /**
  * How many messages of others were not read: the server's count at a moment, kept up with live events.
  */
 export class Unread {
   private readonly counted = new Map<Seq, boolean>();
   private baseHead: Seq = 0;
-  private readonly base = signal({ unread: 0, mentions: 0 });
-  private readonly live = signal({ unread: 0, mentions: 0 });
+  private readonly base = signal<Count>({ unread: 0, mentions: 0 });
+  private readonly live = signal<Count>({ unread: 0, mentions: 0 });
   private readonly readSeqSignal = signal<Seq>(0);
 
   readonly readSeq: Signal<Seq> = this.readSeqSignal.asReadonly();
@@ -20,13 +31,15 @@ export class Unread {
 
   constructor(private readonly userId: string) {}
 
-  /** The server's count as of its head. */
-  reset(listed: Pick<ListedRoom, 'unread' | 'mentions' | 'readSeq' | 'headSeq'>): void {
+  /** The server's count as of its head; what was read here since then is taken off again. */
+  reset(listed: Pick<ListedRoom, 'unread' | 'mentions' | 'readSeq' | 'headSeq'>, known: Known): void {
+    const readHere = this.readSeqSignal();
     this.counted.clear();
     this.baseHead = listed.headSeq;
     this.base.set({ unread: listed.unread, mentions: listed.mentions ?? 0 });
     this.readSeqSignal.set(listed.readSeq);
     this.recount();
+    this.read(readHere, known);
   }
 
   created(message: Message): void {
@@ -54,9 +67,10 @@ export class Unread {
     }
   }
 
-  /** Read up to `seq`, here or on another device. `known` are the messages at hand, the newest included. */
-  read(seq: Seq, known: readonly Message[]): void {
-    if (seq <= this.readSeqSignal()) {
+  /** Read up to `seq`, here or on another device. */
+  read(seq: Seq, { messages, complete }: Known): void {
+    const before = this.readSeqSignal();
+    if (seq <= before) {
       return;
     }
     this.readSeqSignal.set(seq);
@@ -65,8 +79,21 @@ export class Unread {
         this.counted.delete(counted);
       }
     }
-    const left = known.filter((m) => m.seq > seq && m.seq <= this.baseHead && m.senderId !== this.userId && !m.deleted);
-    this.base.set({ unread: left.length, mentions: left.filter((m) => m.mentions?.includes(this.userId)).length });
+    const counts = (m: Message): boolean => m.seq > before && m.seq <= this.baseHead && m.senderId !== this.userId && !m.deleted;
+    const tally = (of: readonly Message[]): Count => ({
+      unread: of.length,
+      mentions: of.filter((m) => m.mentions?.includes(this.userId)).length,
+    });
+    const all = messages.filter(counts);
+    if (complete) {
+      this.base.set(tally(all.filter((m) => m.seq > seq)));
+    } else {
+      const read = tally(all.filter((m) => m.seq <= seq));
+      this.base.update(({ unread, mentions }) => ({
+        unread: Math.max(0, unread - read.unread),
+        mentions: Math.max(0, mentions - read.mentions),
+      }));
+    }
     this.recount();
   }
 

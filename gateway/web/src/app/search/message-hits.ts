@@ -20,8 +20,11 @@ const PAUSE_MS = 300;
           <li>
             <button type="button" class="hit" (click)="open(hit)">
               <span class="line"><strong>{{ chat.name(hit.senderId) }}</strong><time>{{ i18n.moment(hit.seq / 1000) }}</time></span>
-              <span class="muted">{{ roomTitle(hit) }}</span>
-              <span class="excerpt">{{ excerpt(hit) }}</span>
+              @if (roomTitle(hit); as title) {
+                <span class="muted">{{ title }}</span>
+              }
+              @let part = excerpt(hit);
+              <span class="excerpt">{{ part.before }}<mark>{{ part.match }}</mark>{{ part.after }}</span>
             </button>
           </li>
         }
@@ -79,12 +82,18 @@ export class MessageHits {
 
   protected roomTitle(hit: Message): string {
     const room = this.chat.client().rooms().get(hit.roomId);
-    return room === undefined ? '' : this.chat.title(room);
+    const title = room === undefined ? '' : this.chat.title(room);
+    return title === this.chat.name(hit.senderId) ? '' : title;
   }
 
   /** The text around the first place where it matches. */
-  protected excerpt({ body }: Message): string {
+  protected excerpt({ body }: Message): { before: string; match: string; after: string } {
     const at = body.toLocaleLowerCase().indexOf(this.query().toLocaleLowerCase());
-    return at > 40 ? `…${body.slice(at - 20, at + 100)}` : body.slice(0, 120);
+    if (at < 0) {
+      return { before: body.slice(0, 120), match: '', after: '' };
+    }
+    const end = at + this.query().length;
+    const before = at > 40 ? `…${body.slice(at - 20, at)}` : body.slice(0, at);
+    return { before, match: body.slice(at, end), after: body.slice(end, end + 100) };
   }
 }

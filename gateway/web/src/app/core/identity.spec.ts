@@ -1,0 +1,95 @@
+import { AppConfig } from './config';
+import { identityFrom, readClaims } from './identity';
+import { signInHost } from './sign-in-host';
+import { redirectToOidc, resumeOidc } from './sign-in-oidc';
+
+const NAMES: AppConfig['claims'] = { user: 'sub', org: 'org', name: 'name' };
+const CONFIG: AppConfig = { hubUrl: '', devTokenUrl: '', auth: { kind: 'dev' }, claims: NAMES };
+
+function jwt(claims: object): string {
+  const text = String.fromCharCode(...new TextEncoder().encode(JSON.stringify(claims)));
+  return `x.${btoa(text).replaceAll('+', '-').replaceAll('/', '_').replaceAll('=', '')}.x`;
+}
+
+describe('identity', () => {
+  it('reads names of any script from a token', () => {
+    const token = jwt({ sub: 'minsu', org: 'acme', name: '김민수 ÿÿ??', exp: 5 });
+    expect(readClaims(token, NAMES)).toEqual({ userId: 'minsu', orgId: 'acme', name: '김민수 ÿÿ??', expiresAtMs: 5_000 });
+    expect(() => readClaims(jwt({ org: 'acme' }), NAMES)).toThrow();
+  });
+
+  it('renews a token before it ends, once for everyone who asks', async () => {
+    const soon = jwt({ sub: 'ann', exp: Date.now() / 1_000 + 5 });
+    const later = jwt({ sub: 'ann', exp: Date.now() / 1_000 + 3_600 });
+    const fetchToken = vi.fn(() => Promise.resolve(later));
+    const identity = identityFrom(soon, NAMES, fetchToken);
+    expect(await Promise.all([identity.token(), identity.token()])).toEqual([later, later]);
+    expect(await identity.token()).toBe(later);
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('signing in by the host page', () => {
+  afterEach(() => delete (globalThis as { rtsHost?: unknown }).rtsHost);
+
+  it('takes the token of window.rtsHost', async () => {
+    Object.assign(globalThis, { rtsHost: { token: () => jwt({ sub: 'ann' }) } });
+    expect((await signInHost(CONFIG, undefined)).userId).toBe('ann');
+  });
+
+  it('asks the parent, and believes only its origin', async () => {
+    const parent = { postMessage: vi.fn() };
+    vi.spyOn(window, 'parent', 'get').mockReturnValue(parent as unknown as Window);
+    const signedIn = signInHost(CONFIG, 'https://host.example');
+    const answer = (origin: string, sub: string): void => {
+      window.dispatchEvent(new MessageEvent('message', { origin, data: { type: 'rts:token', token: jwt({ sub }) } }));
+    };
+    answer('https://evil.example', 'mallory');
+    answer('https://host.example', 'ann');
+    expect((await signedIn).userId).toBe('ann');
+    expect(parent.postMessage).toHaveBeenCalledWith({ type: 'rts:tokenRequest' }, 'https://host.example');
+    vi.restoreAllMocks();
+  });
+});
+
+describe('signing in by OpenID Connect', () => {
+  const auth = { kind: 'oidc', issuer: 'https://id.example', clientId: 'rts' } as const;
+  const endpoints = { issuer: 'https://id.example', authorization_endpoint: 'https://id.example/authorize', token_endpoint: 'https://id.example/token' };
+  const answers = (tokens: object) =>
+    vi.fn((url: string, _init?: { body?: URLSearchParams }) => Promise.resolve(new Response(JSON.stringify(url.includes('well-known') ? endpoints : tokens))));
+
+  beforeEach(() => sessionStorage.clear());
+  afterEach(() => {
+    history.replaceState(null, '', '/');
+    vi.unstubAllGlobals();
+    vi.restoreAllMocks();
+  });
+
+  it('is not under way without an answer in the address', async () => {
+    expect(await resumeOidc(CONFIG, auth)).toBeUndefined();
+  });
+
+  it('exchanges the code with the verifier of the challenge, and cleans the address', async () => {
+    const fetched = answers({ access_token: jwt({ sub: 'ann' }), refresh_token: 'r1' });
+    vi.stubGlobal('fetch', fetched);
+    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1' }));
+    history.replaceState(null, '', '/?code=c1&state=s1');
+    expect((await resumeOidc(CONFIG, auth))?.userId).toBe('ann');
+    const form = Object.fromEntries(fetched.mock.calls.at(-1)?.[1]?.body ?? []);
+    expect(form).toMatchObject({ grant_type: 'authorization_code', code: 'c1', code_verifier: 'v1', client_id: 'rts' });
+    expect(location.search).toBe('');
+    expect(sessionStorage.getItem('rts.oidc')).toBeNull();
+  });
+
+  it('refuses an answer to another sign-in', async () => {
+    vi.stubGlobal('fetch', answers({}));
+    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1' }));
+    history.replaceState(null, '', '/?code=c1&state=other');
+    await expect(resumeOidc(CONFIG, auth)).rejects.toThrow();
+  });
+
+  it('does not believe an issuer that calls itself otherwise', async () => {
+    vi.stubGlobal('fetch', vi.fn(() => Promise.resolve(new Response(JSON.stringify({ ...endpoints, issuer: 'https://evil.example' })))));
+    await expect(redirectToOidc(auth)).rejects.toThrow();
+  });
+});
