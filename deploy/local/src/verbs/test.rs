@@ -56,7 +56,9 @@ pub fn run(wanted: &[String]) -> anyhow::Result<ExitCode> {
     let steps: Vec<_> = STEPS.iter().filter(is_wanted).collect();
     Home::remove_old_fixtures()?;
     let build_started = Instant::now();
-    let context = Context { binaries: doctor::build::binaries(doctor::build::Build::Test, &|text| println!("{}", paint.bold(text)))? };
+    let context = Context {
+        binaries: doctor::build::binaries(doctor::build::Build::Test, &|text| println!("{}", paint.bold(text)))?,
+    };
     let mut done = vec![("build", build_started.elapsed())];
     for (index, step) in steps.iter().enumerate() {
         if !(step.applies)() {

@@ -4,3 +4,4 @@
 mod aws;
 mod redis;
 mod support;
+mod whole;

@@ -41,3 +41,18 @@ pub(crate) fn processes_below(directory: &Path) -> Vec<u32> {
     })
     .collect()
 }
+
+/// The status of a GET, if there is an answer.
+pub(crate) async fn http_status(url: &str, path: &str) -> Option<u16> {
+    let address = url.trim_start_matches("http://");
+    let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");
+    let exchange = async {
+        let mut stream = TcpStream::connect(address).await?;
+        stream.write_all(request.as_bytes()).await?;
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await?;
+        Ok::<_, std::io::Error>(String::from_utf8_lossy(&answer).into_owned())
+    };
+    let answer = timeout(Duration::from_secs(5), exchange).await.ok()?.ok()?;
+    answer.split(' ').nth(1)?.parse().ok()
+}
