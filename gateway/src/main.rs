@@ -18,10 +18,8 @@ fn main() -> anyhow::Result<ExitCode> {
             return Ok(ExitCode::from(2));
         }
     };
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .context("the runtime cannot be started")?;
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().context("the runtime cannot be started")?;
     let went_well = runtime.block_on(node::run(config))?;
     Ok(if went_well { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

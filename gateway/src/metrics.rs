@@ -39,11 +39,9 @@ const RATE_LIMITED: &str = "rts_rate_limited_total";
 const BUILD_INFO: &str = "rts_build_info";
 
 /// Network calls and deliveries: half a millisecond to ten seconds.
-const FAST_SECONDS: [f64; 14] =
-    [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
+const FAST_SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
 /// The way through a queue: ten milliseconds to an hour.
-const QUEUE_SECONDS: [f64; 14] =
-    [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
+const QUEUE_SECONDS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
 /// The life of a connection: a second to a week.
 const LIFE_SECONDS: [f64; 11] =
     [1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 28_800.0, 86_400.0, 259_200.0, 604_800.0];
@@ -350,13 +348,32 @@ mod tests {
 
     /// The names that dashboards, alerts and documents use.
     const DESCRIBED: [&str; 27] = [
-        "rts_connections", "rts_connection_duration_seconds", "rts_sessions_closed_total", "rts_hub_calls_total",
-        "rts_hub_call_duration_seconds", "rts_messages_accepted_total", "rts_deliveries_total",
-        "rts_fanout_delay_seconds", "rts_outbox_overflows_total", "rts_bus_gaps_total", "rts_bus_backfilled_total",
-        "rts_bus_connected", "rts_redis_call_duration_seconds", "rts_journal_queue_depth",
-        "rts_journal_send_duration_seconds", "rts_journal_batch_size", "rts_journal_errors_total",
-        "rts_persist_lag_seconds", "rts_queue_wait_seconds", "rts_unstored_messages",
-        "rts_unstored_oldest_age_seconds", "rts_reconciled_total", "rts_queue_messages", "rts_resume_total",
-        "rts_presence_online", "rts_rate_limited_total", "rts_build_info",
+        "rts_connections",
+        "rts_connection_duration_seconds",
+        "rts_sessions_closed_total",
+        "rts_hub_calls_total",
+        "rts_hub_call_duration_seconds",
+        "rts_messages_accepted_total",
+        "rts_deliveries_total",
+        "rts_fanout_delay_seconds",
+        "rts_outbox_overflows_total",
+        "rts_bus_gaps_total",
+        "rts_bus_backfilled_total",
+        "rts_bus_connected",
+        "rts_redis_call_duration_seconds",
+        "rts_journal_queue_depth",
+        "rts_journal_send_duration_seconds",
+        "rts_journal_batch_size",
+        "rts_journal_errors_total",
+        "rts_persist_lag_seconds",
+        "rts_queue_wait_seconds",
+        "rts_unstored_messages",
+        "rts_unstored_oldest_age_seconds",
+        "rts_reconciled_total",
+        "rts_queue_messages",
+        "rts_resume_total",
+        "rts_presence_online",
+        "rts_rate_limited_total",
+        "rts_build_info",
     ];
 }

@@ -23,13 +23,16 @@ use crate::connection_token::TokenSigner;
 use crate::http::{App, Origin, OriginPolicy, public_router, serve};
 use crate::hub::{Call, Caller, Outcome};
 use crate::lifecycle::{Lifecycle, Readiness};
-use crate::session::{
-    Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings,
-};
+use crate::session::{Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings};
 
 /// Nothing that a test waits for takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Those of production, with a short goodbye: clients of tests do not all answer it.
+pub(crate) fn settings() -> Settings {
+    Settings { close_timeout: Duration::from_millis(200), ..Settings::default() }
+}
 
 /// How tokens are checked in tests: by one secret.
 pub(crate) fn identity() -> IdentityConfig {

@@ -58,11 +58,7 @@ impl Keys {
     }
 
     /// The key for a token that says it is signed so.
-    pub(super) async fn find(
-        &self,
-        algorithm: Algorithm,
-        kid: Option<&str>,
-    ) -> Result<Arc<DecodingKey>, AuthError> {
+    pub(super) async fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Arc<DecodingKey>, AuthError> {
         let key = match self {
             Self::One(key) => key.clone(),
             Self::Set(set) => set.find(algorithm, kid).await?,

@@ -205,10 +205,13 @@ impl KeyServer {
         let answer = Arc::new(Mutex::new((http::StatusCode::OK, String::new())));
         let fetches = Arc::new(AtomicUsize::new(0));
         let (answers, counter) = (Arc::clone(&answer), Arc::clone(&fetches));
-        let router = Router::new().route("/keys", get(async move || {
-            counter.fetch_add(1, Ordering::Relaxed);
-            answers.lock().unwrap().clone()
-        }));
+        let router = Router::new().route(
+            "/keys",
+            get(async move || {
+                counter.fetch_add(1, Ordering::Relaxed);
+                answers.lock().unwrap().clone()
+            }),
+        );
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
         tokio::spawn(crate::http::serve(listener, router, crate::lifecycle::Lifecycle::new()));
@@ -216,8 +219,7 @@ impl KeyServer {
     }
 
     fn serve(&self, status: u16, keys: &[Value]) {
-        *self.answer.lock().unwrap() =
-            (http::StatusCode::from_u16(status).unwrap(), json!({"keys": keys}).to_string());
+        *self.answer.lock().unwrap() = (http::StatusCode::from_u16(status).unwrap(), json!({"keys": keys}).to_string());
     }
 
     fn authenticator(&self, refetch_min: Duration) -> Authenticator {

@@ -27,7 +27,11 @@ pub const VARIABLES: [Variable; 36] = [
     variable("RTS_MESSAGES_TABLE", "chat-messages", "DynamoDB table of messages"),
     variable("RTS_ARCHIVE_TABLE", "chat-archive-index", "DynamoDB table of archived rooms"),
     variable("RTS_JWT_SECRET", "exactly one of three", "HS256 secret of tokens, at least 32 bytes"),
-    variable("RTS_JWT_KEY_FILE", "exactly one of three", "PEM file with the public key of tokens (RS256, ES256, EdDSA)"),
+    variable(
+        "RTS_JWT_KEY_FILE",
+        "exactly one of three",
+        "PEM file with the public key of tokens (RS256, ES256, EdDSA)",
+    ),
     variable("RTS_JWKS_URL", "exactly one of three", "URL of the key set of tokens; https, or http on loopback"),
     variable("RTS_JWT_ISSUER", "required", "`iss` that tokens must have"),
     variable("RTS_JWT_AUDIENCE", "required", "`aud` that tokens must have"),

@@ -25,8 +25,8 @@ pub(super) async fn allow(State(app): State<Arc<App>>, request: Request, next: N
         return next.run(request).await;
     }
     let origin = request.headers().get(header::ORIGIN).cloned().filter(|_| standing == Standing::Allowed);
-    let is_preflight = request.method() == Method::OPTIONS
-        && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
+    let is_preflight =
+        request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (is_preflight, standing) {
         (true, Standing::Foreign) => Refusal::ForeignOrigin.into_response(),
         (true, _) => preflight(),

@@ -65,8 +65,13 @@ pub(super) async fn negotiate(
         0 => (token, None),
         _ => (id.to_string(), Some(token)),
     };
-    Ok(Json(Negotiated { negotiate_version: version, connection_id, connection_token, available_transports: TRANSPORTS })
-        .into_response())
+    Ok(Json(Negotiated {
+        negotiate_version: version,
+        connection_id,
+        connection_token,
+        available_transports: TRANSPORTS,
+    })
+    .into_response())
 }
 
 /// The version to speak, or what the reference server says.

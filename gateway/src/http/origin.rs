@@ -15,8 +15,8 @@ impl Origin {
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();
-        let has_form = !authority.is_empty()
-            && authority.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
+        let has_form =
+            !authority.is_empty() && authority.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
         if !has_form || !matches!(scheme.as_str(), "http" | "https") {
             return None;
         }

@@ -12,11 +12,11 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
 use crate::connection_token::TokenSigner;
 use crate::lifecycle::{DrainTimes, Part, drain};
-use crate::session::{ConnectionId, Settings};
-use crate::testing::{TestNode, identity, person, until};
+use crate::session::ConnectionId;
+use crate::testing::{TestNode, identity, person, settings, until};
 
 async fn node() -> TestNode {
-    TestNode::start(Settings::default()).await
+    TestNode::start(settings()).await
 }
 
 fn status(answer: &str) -> u16 {
@@ -25,7 +25,9 @@ fn status(answer: &str) -> u16 {
 
 fn header<'a>(answer: &'a str, name: &str) -> Option<&'a str> {
     let head = answer.split("\r\n\r\n").next()?;
-    head.lines().find_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name))).map(|(_, value)| value)
+    head.lines()
+        .find_map(|line| line.split_once(": ").filter(|(key, _)| key.eq_ignore_ascii_case(name)))
+        .map(|(_, value)| value)
 }
 
 fn json(answer: &str) -> Value {
@@ -74,7 +76,7 @@ async fn negotiate_answers_in_both_versions() {
 #[tokio::test]
 async fn a_bad_token_is_401_everywhere_with_cors() {
     let node = node().await;
-    let expired = TestNode::start(Settings::default()).await.token_for("ann", Duration::ZERO);
+    let expired = TestNode::start(settings()).await.token_for("ann", Duration::ZERO);
     for token in ["", "authorization: Bearer nonsense\r\n", "authorization: Basic YTpi\r\n"] {
         for target in ["POST /hubs/chat/negotiate", "GET /hubs/chat", "POST /hubs/chat", "DELETE /hubs/chat"] {
             let head = format!("{target} HTTP/1.1\r\nhost: chat\r\n{token}origin: https://app.example.com");
@@ -102,7 +104,7 @@ async fn a_token_is_for_its_person_and_one_live_connection() {
     assert_eq!(upgrade(&node, &format!("id={id}x&access_token={ann}"), None).await, 404);
     assert_eq!(upgrade(&node, &format!("id=unknown&access_token={ann}"), None).await, 404);
 
-    let held = node.open(&query).await;
+    let first = node.open(&query).await;
     assert_eq!(upgrade(&node, &query, None).await, 409);
     let ask = async |method: &str, query: &str| {
         let head = format!("{method} /hubs/chat?{query} HTTP/1.1\r\nhost: chat\r\nauthorization: Bearer {ann}");
@@ -111,7 +113,7 @@ async fn a_token_is_for_its_person_and_one_live_connection() {
     let own = format!("id={id}");
     assert_eq!((ask("POST", &own).await, ask("DELETE", &own).await, ask("GET", &own).await), (405, 400, 400));
     assert_eq!((ask("POST", "").await, ask("PUT", &own).await), (400, 405));
-    drop(held);
+    drop(first);
     until(|| node.registry.is_empty()).await;
     assert_eq!((upgrade(&node, &query, None).await, ask("POST", &own).await), (404, 404), "it is over");
 }
@@ -133,7 +135,9 @@ async fn foreign_pages_are_kept_out() {
     let node = node().await;
     let query = format!("access_token={}", node.token("ann"));
     let own = format!("http://{}", node.address);
-    for (origin, expected) in [(own.as_str(), 101), ("https://app.example.com", 101), ("https://evil.example", 403), ("null", 403)] {
+    for (origin, expected) in
+        [(own.as_str(), 101), ("https://app.example.com", 101), ("https://evil.example", 403), ("null", 403)]
+    {
         assert_eq!(upgrade(&node, &query, Some(origin)).await, expected, "{origin}");
     }
     let preflight = async |origin: &str| {

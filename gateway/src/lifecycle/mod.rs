@@ -221,8 +221,8 @@ pub async fn drain(
 /// once.
 async fn close_sessions(lifecycle: &Lifecycle, sessions: &Registry, over: Duration) {
     const STEP: Duration = Duration::from_millis(50);
-    /// What the last ones get to say goodbye.
-    const LAST: Duration = Duration::from_secs(5);
+    /// What the last ones get to be answered and to say goodbye.
+    const LAST: Duration = Duration::from_secs(10);
     let mut open = sessions.outboxes();
     let steps = u32::try_from(over.as_millis() / STEP.as_millis()).unwrap_or(u32::MAX).max(1);
     for left in (1..=steps).rev() {

@@ -61,8 +61,7 @@ impl Stay<'_> {
             outbox: self.arrival.outbox.clone(),
         };
         let bus = Bus::Attaching(self.sessions.service.attach(handle, &self.arrival.caller));
-        let mut attached =
-            Attached { stay: self, socket, calls, decoder, is_hungry: false, bus, liveness };
+        let mut attached = Attached { stay: self, socket, calls, decoder, is_hungry: false, bus, liveness };
         poll_fn(|cx| attached.poll(cx, check.as_mut())).await
     }
 }
@@ -167,8 +166,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
     }
 
     fn is_listening(&self) -> bool {
-        matches!(self.bus, Bus::Attached { .. })
-            && self.calls.is_free(self.stay.sessions.settings.calls_in_flight_max)
+        matches!(self.bus, Bus::Attached { .. }) && self.calls.is_free(self.stay.sessions.settings.calls_in_flight_max)
     }
 
     fn take(&mut self, record: Record) -> Result<(), CloseReason> {

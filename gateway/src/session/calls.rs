@@ -120,10 +120,12 @@ mod tests {
     }
 
     async fn due(calls: &mut Calls) -> Vec<Bytes> {
-        poll_fn(|cx| Poll::Ready(match calls.poll_answers(cx) {
-            Poll::Ready(due) => due,
-            Poll::Pending => Vec::new(),
-        }))
+        poll_fn(|cx| {
+            Poll::Ready(match calls.poll_answers(cx) {
+                Poll::Ready(due) => due,
+                Poll::Pending => Vec::new(),
+            })
+        })
         .await
     }
 

@@ -4,9 +4,7 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use rts_common::signalr::{
-    HandshakeDecoder, HandshakeError, Protocol, TransferFormat, handshake_response_ok,
-};
+use rts_common::signalr::{HandshakeDecoder, HandshakeError, Protocol, TransferFormat, handshake_response_ok};
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::transport::{Incoming, TransportError};
@@ -24,10 +22,7 @@ where
 {
     let mut decoder = HandshakeDecoder::new();
     let deadline = (arrival.arrived + settings.handshake_timeout).into();
-    let asked = tokio::time::timeout_at(
-        deadline,
-        poll_fn(|cx| poll_request(cx, arrival, socket, &mut decoder)),
-    );
+    let asked = tokio::time::timeout_at(deadline, poll_fn(|cx| poll_request(cx, arrival, socket, &mut decoder)));
     let refused = match asked.await {
         // Version 2 without stateful reconnect is version 1.
         Ok(Ok((protocol, rest))) => {
@@ -66,7 +61,9 @@ where
         return Poll::Ready(Err(Failure::Ended(reason)));
     }
     loop {
-        if !socket.is_flushed() && let Poll::Ready(Err(_)) = socket.poll_flush(cx) {
+        if !socket.is_flushed()
+            && let Poll::Ready(Err(_)) = socket.poll_flush(cx)
+        {
             return Poll::Ready(Err(Failure::Ended(CloseReason::ConnectionLost)));
         }
         let bytes = match ready!(socket.poll_incoming(cx)) {

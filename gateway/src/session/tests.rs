@@ -9,7 +9,7 @@ use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
 
 use super::{CloseReason, OUTBOX_BYTES_MAX, Settings};
-use crate::testing::{TestNode, until};
+use crate::testing::{TestNode, settings, until};
 
 const PING: &str = "{\"type\":6}\u{1e}";
 
@@ -23,7 +23,7 @@ fn close(text: &str, may_reconnect: bool) -> String {
 }
 
 async fn node() -> TestNode {
-    TestNode::start(Settings::default()).await
+    TestNode::start(settings()).await
 }
 
 #[tokio::test]
@@ -42,7 +42,10 @@ async fn bad_handshakes_are_told_so_as_text() {
     let node = node().await;
     for (handshake, answer) in [
         ("{\"protocol\":\"foo\",\"version\":1}\u{1e}", "The protocol 'foo' is not supported."),
-        ("{\"protocol\":\"messagepack\",\"version\":3}\u{1e}", "The server does not support version 3 of the 'messagepack' protocol."),
+        (
+            "{\"protocol\":\"messagepack\",\"version\":3}\u{1e}",
+            "The server does not support version 3 of the 'messagepack' protocol.",
+        ),
         ("{\"type\":6}\u{1e}", "An unexpected error occurred during connection handshake."),
         (&"x".repeat(40_000), "Handshake was canceled."),
     ] {
@@ -56,7 +59,7 @@ async fn bad_handshakes_are_told_so_as_text() {
 
 #[tokio::test]
 async fn a_handshake_that_never_comes_is_cancelled() {
-    let settings = Settings { handshake_timeout: Duration::from_millis(100), ..Settings::default() };
+    let settings = Settings { handshake_timeout: Duration::from_millis(100), ..settings() };
     let node = TestNode::start(settings).await;
     let mut client = node.open(&format!("access_token={}", node.token("ann"))).await;
     client.send("{\"protocol\":\"json\"").await;
@@ -95,7 +98,7 @@ async fn effects_happen_in_order_and_answers_keep_it() {
 
 #[tokio::test]
 async fn events_and_pings_go_on_while_a_call_runs() {
-    let settings = Settings { keep_alive: Duration::from_millis(50), ..Settings::default() };
+    let settings = Settings { keep_alive: Duration::from_millis(50), ..settings() };
     let node = TestNode::start(settings).await;
     let (mut client, session) = node.connect("ann").await;
     client.invoke("1", "Effect").await;
@@ -114,7 +117,7 @@ async fn events_and_pings_go_on_while_a_call_runs() {
 
 #[tokio::test]
 async fn only_so_many_calls_wait_for_the_journal() {
-    let settings = Settings { calls_in_flight_max: 3, ..Settings::default() };
+    let settings = Settings { calls_in_flight_max: 3, ..settings() };
     let node = TestNode::start(settings).await;
     let (mut client, _) = node.connect("ann").await;
     for id in 0..5 {
@@ -175,7 +178,9 @@ async fn what_is_no_websocket_frame_closes_with_its_code() {
 async fn streams_are_refused_and_unknown_records_skipped() {
     let node = node().await;
     let (mut client, _) = node.connect("ann").await;
-    client.send("{\"type\":99}\u{1e}{\"type\":5,\"invocationId\":\"9\"}\u{1e}{\"type\":8,\"sequenceId\":1}\u{1e}").await;
+    client
+        .send("{\"type\":99}\u{1e}{\"type\":5,\"invocationId\":\"9\"}\u{1e}{\"type\":8,\"sequenceId\":1}\u{1e}")
+        .await;
     client.send("{\"type\":4,\"invocationId\":\"7\",\"target\":\"Nothing\",\"arguments\":[]}\u{1e}").await;
     let answer = client.next_record().await;
     assert!(answer.contains("\"invocationId\":\"7\"") && answer.contains("Method does not exist."), "{answer}");
@@ -203,7 +208,7 @@ async fn a_client_says_goodbye_by_record_or_by_frame() {
 
 #[tokio::test]
 async fn an_effect_goes_on_when_its_client_is_gone() {
-    let settings = Settings { finish_timeout: Duration::from_millis(20), ..Settings::default() };
+    let settings = Settings { finish_timeout: Duration::from_millis(20), ..settings() };
     let node = TestNode::start(settings).await;
     let (mut client, session) = node.connect("ann").await;
     client.invoke("1", "Effect").await;
@@ -252,7 +257,7 @@ async fn a_session_that_cannot_be_attached_may_come_again() {
 
 #[tokio::test]
 async fn silence_of_a_client_that_pings_ends_it() {
-    let settings = Settings { client_timeout: Duration::from_millis(100), ..Settings::default() };
+    let settings = Settings { client_timeout: Duration::from_millis(100), ..settings() };
     let node = TestNode::start(settings).await;
     let (mut client, session) = node.connect("ann").await;
     client.send(PING).await;
@@ -265,7 +270,7 @@ async fn a_client_that_never_pings_lives_by_its_pongs_and_dies_without() {
     let settings = Settings {
         keep_alive: Duration::from_millis(20),
         client_timeout: Duration::from_millis(100),
-        ..Settings::default()
+        ..settings()
     };
     let node = TestNode::start(settings).await;
     let (mut client, session) = node.connect("ann").await;
@@ -306,7 +311,7 @@ async fn a_waiting_session_is_small() {
     let (_client, session) = node.connect("ann").await;
     assert!(node.registry.len() == 1 && session.outbox.closed().is_none());
     let sessions = super::Sessions {
-        settings: Settings::default(),
+        settings: settings(),
         service: node.service.clone(),
         lifecycle: node.lifecycle.clone(),
     };
