@@ -36,9 +36,7 @@ pub struct ConfigError {
 impl fmt::Display for ConfigError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "the configuration is not usable:")?;
-        self.problems
-            .iter()
-            .try_for_each(|problem| write!(f, "\n  {problem}"))
+        self.problems.iter().try_for_each(|problem| write!(f, "\n  {problem}"))
     }
 }
 
@@ -58,17 +56,12 @@ impl Environment {
 
     /// One of a caller's making.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
-        Self {
-            lookup: Box::new(lookup),
-            problems: Vec::new(),
-        }
+        Self { lookup: Box::new(lookup), problems: Vec::new() }
     }
 
     /// The variable's text; a blank one counts as not set.
     pub fn text(&self, name: &str) -> Option<String> {
-        (self.lookup)(name)
-            .map(|text| text.trim().to_owned())
-            .filter(|text| !text.is_empty())
+        (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
     /// A variable that has to be there. What is returned in its absence is never used: [`Self::finish`] fails.
@@ -121,11 +114,7 @@ impl Environment {
     /// A list with commas; blanks around its items do not count.
     pub fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
-        text.split(',')
-            .map(str::trim)
-            .filter(|item| !item.is_empty())
-            .map(str::to_owned)
-            .collect()
+        text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
     /// Notes that a variable cannot be used.
@@ -135,13 +124,7 @@ impl Environment {
 
     /// The configuration, if nothing was wrong.
     pub fn finish<T>(self, config: T) -> Result<T, ConfigError> {
-        if self.problems.is_empty() {
-            Ok(config)
-        } else {
-            Err(ConfigError {
-                problems: self.problems,
-            })
-        }
+        if self.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: self.problems }) }
     }
 }
 
@@ -164,10 +147,7 @@ mod tests {
         for name in ["NAME", "PORT", "FLAG", "KEY"] {
             assert!(text.contains(name), "{text}");
         }
-        assert!(
-            !text.contains("hunter2") && !text.contains("short\n"),
-            "{text}"
-        );
+        assert!(!text.contains("hunter2") && !text.contains("short\n"), "{text}");
         assert_eq!(format!("{:?}", Secret::new("hunter2")), "[redacted]");
     }
 }

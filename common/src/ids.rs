@@ -93,18 +93,14 @@ pub mod kind {
     impl IdKind for Room {
         const WHAT: &'static str = "room id";
         fn is_valid(text: &str) -> bool {
-            let tail = text
-                .strip_prefix(['g', 'd', 'c'])
-                .and_then(|rest| rest.strip_prefix('_'));
+            let tail = text.strip_prefix(['g', 'd', 'c']).and_then(|rest| rest.strip_prefix('_'));
             tail.is_some_and(|tail| tail.len() == 22 && is_base64url(tail))
         }
     }
     impl IdKind for Client {
         const WHAT: &'static str = "clientId";
         fn is_valid(text: &str) -> bool {
-            !text.is_empty()
-                && text.chars().count() <= CLIENT_ID_CHARS_MAX
-                && !text.chars().any(char::is_control)
+            !text.is_empty() && text.chars().count() <= CLIENT_ID_CHARS_MAX && !text.chars().any(char::is_control)
         }
     }
     impl IdKind for Node {
@@ -126,18 +122,13 @@ fn is_name_like(text: &str) -> bool {
 }
 
 fn is_base64url(text: &str) -> bool {
-    text.bytes()
-        .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 impl<K: IdKind> Id<K> {
     /// Checks the form.
     pub fn parse(text: &str) -> Result<Self, MalformedId> {
-        if K::is_valid(text) {
-            Ok(Self::known(text.into()))
-        } else {
-            Err(MalformedId(K::WHAT))
-        }
+        if K::is_valid(text) { Ok(Self::known(text.into())) } else { Err(MalformedId(K::WHAT)) }
     }
 }
 
@@ -185,23 +176,13 @@ impl RoomId {
 
     /// The one direct room of a pair: the same for both, whoever asks, on any node.
     pub fn direct(org: &OrgId, one: &UserId, other: &UserId) -> Self {
-        let (first, second) = if one <= other {
-            (one, other)
-        } else {
-            (other, one)
-        };
-        Self::known(room_text(
-            'd',
-            &digest(&["direct", org.as_str(), first.as_str(), second.as_str()]),
-        ))
+        let (first, second) = if one <= other { (one, other) } else { (other, one) };
+        Self::known(room_text('d', &digest(&["direct", org.as_str(), first.as_str(), second.as_str()])))
     }
 
     /// The one room of a case in an organization.
     pub fn case(org: &OrgId, case: &CaseId) -> Self {
-        Self::known(room_text(
-            'c',
-            &digest(&["case", org.as_str(), case.as_str()]),
-        ))
+        Self::known(room_text('c', &digest(&["case", org.as_str(), case.as_str()])))
     }
 }
 
@@ -251,10 +232,7 @@ impl Person {
     pub fn from_key(key: &str) -> Result<Self, MalformedId> {
         let (org, user) = key.split_once('/').ok_or(MalformedId("person key"))?;
         let org = org.replace("%2F", "/").replace("%25", "%");
-        Ok(Self {
-            org: OrgId::parse(&org)?,
-            user: UserId::parse(user)?,
-        })
+        Ok(Self { org: OrgId::parse(&org)?, user: UserId::parse(user)? })
     }
 }
 
@@ -273,22 +251,13 @@ mod tests {
         let room = RoomId::direct(&acme, &user("ann"), &user("bob"));
         assert_eq!(room, RoomId::direct(&acme, &user("bob"), &user("ann")));
         assert_ne!(room, RoomId::direct(&other, &user("ann"), &user("bob")));
-        assert_ne!(
-            RoomId::direct(&acme, &user("a"), &user("bc")),
-            RoomId::direct(&acme, &user("ab"), &user("c"))
-        );
+        assert_ne!(RoomId::direct(&acme, &user("a"), &user("bc")), RoomId::direct(&acme, &user("ab"), &user("c")));
         assert_eq!(RoomId::parse(room.as_str()), Ok(room));
     }
 
     #[test]
     fn malformed_ids_are_refused() {
-        for text in [
-            "",
-            "g_",
-            "x_AAAAAAAAAAAAAAAAAAAAAA",
-            "g_AAAAAAAAAAAAAAAAAAAA/A",
-            "g_AAAAAAAAAAAAAAAAAAAAAAA",
-        ] {
+        for text in ["", "g_", "x_AAAAAAAAAAAAAAAAAAAAAA", "g_AAAAAAAAAAAAAAAAAAAA/A", "g_AAAAAAAAAAAAAAAAAAAAAAA"] {
             assert!(RoomId::parse(text).is_err(), "{text}");
         }
         assert!(UserId::parse("").is_err());
@@ -300,16 +269,8 @@ mod tests {
 
     #[test]
     fn a_person_key_is_unambiguous() {
-        for (org, name) in [
-            ("a/b", "c"),
-            ("a", "b/c"),
-            ("a%2Fb", "c"),
-            ("조직", "김/민수"),
-        ] {
-            let person = Person {
-                org: OrgId::parse(org).unwrap(),
-                user: user(name),
-            };
+        for (org, name) in [("a/b", "c"), ("a", "b/c"), ("a%2Fb", "c"), ("조직", "김/민수")] {
+            let person = Person { org: OrgId::parse(org).unwrap(), user: user(name) };
             assert_eq!(Person::from_key(&person.key()), Ok(person));
         }
     }

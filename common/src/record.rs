@@ -42,11 +42,7 @@ pub struct RoomRecord {
 
 /// What a [`RoomRecord`] carries.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(
-    tag = "type",
-    rename_all = "camelCase",
-    rename_all_fields = "camelCase"
-)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum RoomChange {
     /// Facts and memberships of a room, as far as they changed together.
     Room {

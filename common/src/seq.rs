@@ -22,11 +22,7 @@ impl Seq {
 
     /// `None` beyond what a JavaScript number holds.
     pub const fn new(value: u64) -> Option<Self> {
-        if value <= SEQ_MAX {
-            Some(Self(value))
-        } else {
-            None
-        }
+        if value <= SEQ_MAX { Some(Self(value)) } else { None }
     }
 
     /// The number, microseconds since the Unix epoch.
@@ -47,10 +43,7 @@ impl Seq {
     /// The seq that lies `age` before this one.
     #[must_use]
     pub fn minus(self, age: Duration) -> Self {
-        Self(
-            self.0
-                .saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX)),
-        )
+        Self(self.0.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX)))
     }
 
     /// The next one, saturating.
@@ -117,9 +110,7 @@ impl Timestamp {
 
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = format_description!(
-            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
-        );
+        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
         let nanos = i128::from(self.0) * 1_000_000;
         let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
             .ok()
@@ -140,9 +131,7 @@ impl<'de> Deserialize<'de> for Timestamp {
         let text = std::borrow::Cow::<'de, str>::deserialize(deserializer)?;
         let moment = OffsetDateTime::parse(&text, &time::format_description::well_known::Rfc3339)
             .map_err(serde::de::Error::custom)?;
-        u64::try_from(moment.unix_timestamp_nanos() / 1_000_000)
-            .map(Self)
-            .map_err(serde::de::Error::custom)
+        u64::try_from(moment.unix_timestamp_nanos() / 1_000_000).map(Self).map_err(serde::de::Error::custom)
     }
 }
 
@@ -156,44 +145,20 @@ pub struct Month {
 impl Month {
     fn of(seq: Seq) -> Self {
         let seconds = i64::try_from(seq.0 / 1_000_000).unwrap_or(i64::MAX);
-        let moment =
-            OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
-        Self {
-            year: moment.year(),
-            month: moment.month().into(),
-        }
+        let moment = OffsetDateTime::from_unix_timestamp(seconds).unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        Self { year: moment.year(), month: moment.month().into() }
     }
 
     /// The month after.
     #[must_use]
     pub fn next(self) -> Self {
-        if self.month == 12 {
-            Self {
-                year: self.year + 1,
-                month: 1,
-            }
-        } else {
-            Self {
-                month: self.month + 1,
-                ..self
-            }
-        }
+        if self.month == 12 { Self { year: self.year + 1, month: 1 } } else { Self { month: self.month + 1, ..self } }
     }
 
     /// The month before.
     #[must_use]
     pub fn previous(self) -> Self {
-        if self.month == 1 {
-            Self {
-                year: self.year - 1,
-                month: 12,
-            }
-        } else {
-            Self {
-                month: self.month - 1,
-                ..self
-            }
-        }
+        if self.month == 1 { Self { year: self.year - 1, month: 12 } } else { Self { month: self.month - 1, ..self } }
     }
 }
 
@@ -205,9 +170,7 @@ impl fmt::Display for Month {
 
 fn micros(moment: SystemTime) -> u64 {
     let since = moment.duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_micros())
-        .unwrap_or(u64::MAX)
-        .min(SEQ_MAX)
+    u64::try_from(since.as_micros()).unwrap_or(u64::MAX).min(SEQ_MAX)
 }
 
 #[cfg(test)]

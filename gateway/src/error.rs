@@ -53,10 +53,7 @@ pub struct HubError {
 impl HubError {
     /// With a sentence chosen for the client.
     pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
-        Self {
-            kind,
-            sentence: sentence.into(),
-        }
+        Self { kind, sentence: sentence.into() }
     }
 
     /// A wrong type or value in the request.
@@ -71,10 +68,7 @@ impl HubError {
 
     /// A part behind the gateway did not answer.
     pub fn unavailable() -> Self {
-        Self::new(
-            ErrorKind::Unavailable,
-            "The service cannot do this right now; try again.",
-        )
+        Self::new(ErrorKind::Unavailable, "The service cannot do this right now; try again.")
     }
 
     /// A fault of ours; the cause is in the log.

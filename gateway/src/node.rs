@@ -23,7 +23,9 @@ use crate::metrics::{self, Exporter};
 use crate::queues;
 use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
 use crate::rooms::Rooms;
-use crate::session::{Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings, UserConnections};
+use crate::session::{
+    Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings, UserConnections,
+};
 
 /// How often Redis is asked whether it is there.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -40,7 +42,8 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
     let parts = Parts::start(&config, &lifecycle).await?;
     lifecycle.spawn_critical("metrics", exporter.clone().upkeep());
     lifecycle.spawn_critical("redis watch", watch_redis(parts.redis.clone(), parts.bus.clone(), readiness.clone()));
-    lifecycle.spawn_critical("queue watch", queues::watch(parts.sqs.clone(), queue_urls(&config.aws), readiness.clone()));
+    lifecycle
+        .spawn_critical("queue watch", queues::watch(parts.sqs.clone(), queue_urls(&config.aws), readiness.clone()));
     let keys = Arc::clone(&parts.authenticator);
     lifecycle.spawn_critical("token keys", async move { keys.keep_keys_fresh().await });
     lifecycle.spawn_critical("signals", lifecycle::watch_signals(lifecycle.clone()));
@@ -121,7 +124,8 @@ impl Parts {
             rates: RateLimits::new(config.limits.send_rate, config.limits.send_burst),
             limits: HubLimits { body_bytes: config.limits.body_bytes, room_members: config.limits.room_members },
         });
-        let authenticator = Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);
+        let authenticator =
+            Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);
         let sqs = aws_sdk_sqs::Client::new(&aws);
         Ok(Self { redis, sqs, authenticator, bus, hub: Arc::new(hub), message_journal, room_journal })
     }
@@ -183,11 +187,7 @@ async fn watch_redis(redis: Arc<Redis>, bus: Bus, readiness: Readiness) {
 }
 
 fn tables(aws: &AwsConfig) -> Tables {
-    Tables {
-        rooms: aws.rooms_table.clone(),
-        messages: aws.messages_table.clone(),
-        archive: aws.archive_table.clone(),
-    }
+    Tables { rooms: aws.rooms_table.clone(), messages: aws.messages_table.clone(), archive: aws.archive_table.clone() }
 }
 
 fn queue_urls(aws: &AwsConfig) -> [(&'static str, String); 2] {

@@ -17,7 +17,7 @@ const TIMEOUT: Duration = Duration::from_secs(3);
 
 /// Runs until dropped. The node becomes ready once both queues are known, and stays so: calls say
 /// themselves when SQS cannot be reached later.
-pub async fn watch(sqs: Client, queues: [(&'static str, String); 2], readiness: Readiness) {
+pub(crate) async fn watch(sqs: Client, queues: [(&'static str, String); 2], readiness: Readiness) {
     let mut is_known = false;
     let mut is_told = false;
     loop {

@@ -84,11 +84,7 @@ pub fn room_of_channel(channel: &str) -> Option<RoomId> {
 
 /// The base key of a person: `:rooms` and `:profile` follow it.
 pub fn person(person: &Person) -> String {
-    format!(
-        "rts:{{{}}}:user:{}",
-        Partition::of_person(person).tag(),
-        person.key()
-    )
+    format!("rts:{{{}}}:user:{}", Partition::of_person(person).tag(), person.key())
 }
 
 /// Hash of a person's rooms: room → `1 version` (member) or `0 version` (left); `*` once loaded.
@@ -120,9 +116,7 @@ pub fn node_channel(node: &NodeId) -> String {
 
 /// The cluster slot of a channel or key of ours.
 pub fn slot_of(key: &str) -> u16 {
-    let tag = key
-        .split_once('{')
-        .and_then(|(_, rest)| rest.split_once('}'));
+    let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
     slot(tag.map_or(key, |(tag, _)| tag).as_bytes())
 }
 
@@ -149,11 +143,7 @@ fn slot(bytes: &[u8]) -> u16 {
     for &byte in bytes {
         crc ^= u16::from(byte) << 8;
         for _ in 0..8 {
-            crc = if crc & 0x8000 == 0 {
-                crc << 1
-            } else {
-                (crc << 1) ^ 0x1021
-            };
+            crc = if crc & 0x8000 == 0 { crc << 1 } else { (crc << 1) ^ 0x1021 };
         }
     }
     crc % SLOTS
@@ -175,10 +165,7 @@ mod tests {
     fn each_partition_has_a_tag_of_its_own_slots() {
         assert_eq!(TAGS.len(), PARTITIONS);
         for partition in Partition::all() {
-            assert_eq!(
-                partition.slot() / SLOTS_PER_PARTITION,
-                u16::from(partition.0)
-            );
+            assert_eq!(partition.slot() / SLOTS_PER_PARTITION, u16::from(partition.0));
         }
     }
 
@@ -186,22 +173,10 @@ mod tests {
     fn channels_name_what_they_belong_to() {
         let room = RoomId::new_group();
         assert_eq!(room_of_channel(&room_channel(&room)), Some(room.clone()));
-        assert_eq!(
-            slot_of(&room_channel(&room)),
-            Partition::of_room(&room).slot()
-        );
-        let person = Person {
-            org: OrgId::parse("a{}/b").unwrap(),
-            user: UserId::parse("u}:{:events").unwrap(),
-        };
-        assert_eq!(
-            person_of_channel(&person_channel(&person)),
-            Some(person.clone())
-        );
+        assert_eq!(slot_of(&room_channel(&room)), Partition::of_room(&room).slot());
+        let person = Person { org: OrgId::parse("a{}/b").unwrap(), user: UserId::parse("u}:{:events").unwrap() };
+        assert_eq!(person_of_channel(&person_channel(&person)), Some(person.clone()));
         assert_eq!(room_of_channel(&person_channel(&person)), None);
-        assert_eq!(
-            slot_of(&person_rooms(&person)),
-            Partition::of_person(&person).slot()
-        );
+        assert_eq!(slot_of(&person_rooms(&person)), Partition::of_person(&person).slot());
     }
 }

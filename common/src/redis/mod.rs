@@ -15,10 +15,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::io::tcp::TcpSettings;
-use redis::{
-    AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, ProtocolVersion,
-    Value,
-};
+use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, ProtocolVersion, Value};
 
 pub use self::scripts::NamedScript;
 
@@ -60,11 +57,7 @@ impl From<redis::RedisError> for RedisFailure {
                         | ServerErrorKind::ReadOnly
                 )
             );
-        if passing {
-            Self::Unavailable(error.to_string())
-        } else {
-            Self::Unexpected(error.to_string())
-        }
+        if passing { Self::Unavailable(error.to_string()) } else { Self::Unexpected(error.to_string()) }
     }
 }
 
@@ -83,13 +76,8 @@ impl RedisServers {
             .filter(|url| !url.is_empty())
             .map(|url| {
                 let info = url.into_connection_info()?;
-                let settings = info
-                    .redis_settings()
-                    .clone()
-                    .set_protocol(ProtocolVersion::RESP3);
-                Ok(info
-                    .set_redis_settings(settings)
-                    .set_tcp_settings(tcp_settings()))
+                let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
+                Ok(info.set_redis_settings(settings).set_tcp_settings(tcp_settings()))
             })
             .collect::<Result<Vec<_>, redis::RedisError>>()?;
         if nodes.is_empty() {
@@ -189,34 +177,22 @@ impl Redis {
                 .map_err(|error| RedisFailure::Unexpected(error.to_string()))?;
             Servers::Single(pool)
         };
-        Ok(Self {
-            servers,
-            lanes: Default::default(),
-            next: AtomicUsize::new(0),
-            observe,
-        })
+        Ok(Self { servers, lanes: Default::default(), next: AtomicUsize::new(0), observe })
     }
 
     /// Runs a script on the keys of one base key.
-    pub async fn run(
-        &self,
-        script: &NamedScript,
-        key: &str,
-        arguments: &[&str],
-    ) -> Result<Value, RedisFailure> {
+    pub async fn run(&self, script: &NamedScript, key: &str, arguments: &[&str]) -> Result<Value, RedisFailure> {
         let mut call = script.script().prepare_invoke();
         call.key(key);
         for argument in arguments {
             call.arg(*argument);
         }
-        self.observed(script.name, async |lane| call.invoke_async(lane).await)
-            .await
+        self.observed(script.name, async |lane| call.invoke_async(lane).await).await
     }
 
     /// Runs one command.
     pub async fn command(&self, name: &'static str, command: &Cmd) -> Result<Value, RedisFailure> {
-        self.observed(name, async |lane| command.query_async(lane).await)
-            .await
+        self.observed(name, async |lane| command.query_async(lane).await).await
     }
 
     /// Whether the server answers.
@@ -243,33 +219,23 @@ impl Redis {
     }
 
     async fn lane(&self, place: usize) -> Result<Lane, RedisFailure> {
-        let held = self.lanes[place]
-            .lock()
-            .expect("no holder of this lock panics")
-            .clone();
+        let held = self.lanes[place].lock().expect("no holder of this lock panics").clone();
         if let Some(lane) = held {
             return Ok(lane);
         }
         let lane = match &self.servers {
             Servers::Single(pool) => {
-                let connection = pool
-                    .get()
-                    .await
-                    .map_err(|error| RedisFailure::Unavailable(error.to_string()))?;
+                let connection = pool.get().await.map_err(|error| RedisFailure::Unavailable(error.to_string()))?;
                 Lane::Single(deadpool_redis::Connection::take(connection))
             }
             Servers::Cluster(client) => Lane::Cluster(client.get_async_connection().await?),
         };
-        *self.lanes[place]
-            .lock()
-            .expect("no holder of this lock panics") = Some(lane.clone());
+        *self.lanes[place].lock().expect("no holder of this lock panics") = Some(lane.clone());
         Ok(lane)
     }
 
     fn forget(&self, place: usize) {
-        *self.lanes[place]
-            .lock()
-            .expect("no holder of this lock panics") = None;
+        *self.lanes[place].lock().expect("no holder of this lock panics") = None;
     }
 }
 

@@ -24,92 +24,60 @@ fn of_room(source: &str) -> Script {
 }
 
 /// Creates a message.
-pub static SEND: NamedScript = NamedScript {
-    name: "send",
-    script: LazyLock::new(|| of_room(include_str!("scripts/send.lua"))),
-};
+pub static SEND: NamedScript =
+    NamedScript { name: "send", script: LazyLock::new(|| of_room(include_str!("scripts/send.lua"))) };
 /// Changes a message.
 pub static CHANGE_MESSAGE: NamedScript = NamedScript {
     name: "change_message",
     script: LazyLock::new(|| of_room(include_str!("scripts/change_message.lua"))),
 };
 /// Reads a message.
-pub static MESSAGE: NamedScript = NamedScript {
-    name: "message",
-    script: LazyLock::new(|| of_room(include_str!("scripts/message.lua"))),
-};
+pub static MESSAGE: NamedScript =
+    NamedScript { name: "message", script: LazyLock::new(|| of_room(include_str!("scripts/message.lua"))) };
 /// Moves a mark.
-pub static MARK: NamedScript = NamedScript {
-    name: "mark",
-    script: LazyLock::new(|| of_room(include_str!("scripts/mark.lua"))),
-};
+pub static MARK: NamedScript =
+    NamedScript { name: "mark", script: LazyLock::new(|| of_room(include_str!("scripts/mark.lua"))) };
 /// Reads a room as a member sees it.
-pub static VIEW: NamedScript = NamedScript {
-    name: "view",
-    script: LazyLock::new(|| of_room(include_str!("scripts/view.lua"))),
-};
+pub static VIEW: NamedScript =
+    NamedScript { name: "view", script: LazyLock::new(|| of_room(include_str!("scripts/view.lua"))) };
 /// Reads messages from the stream.
-pub static HISTORY: NamedScript = NamedScript {
-    name: "history",
-    script: LazyLock::new(|| of_room(include_str!("scripts/history.lua"))),
-};
+pub static HISTORY: NamedScript =
+    NamedScript { name: "history", script: LazyLock::new(|| of_room(include_str!("scripts/history.lua"))) };
 /// Reads newer states of messages.
-pub static OVERLAY: NamedScript = NamedScript {
-    name: "overlay",
-    script: LazyLock::new(|| of_room(include_str!("scripts/overlay.lua"))),
-};
+pub static OVERLAY: NamedScript =
+    NamedScript { name: "overlay", script: LazyLock::new(|| of_room(include_str!("scripts/overlay.lua"))) };
 /// Reads events after a seq.
-pub static EVENTS: NamedScript = NamedScript {
-    name: "events",
-    script: LazyLock::new(|| of_room(include_str!("scripts/events.lua"))),
-};
+pub static EVENTS: NamedScript =
+    NamedScript { name: "events", script: LazyLock::new(|| of_room(include_str!("scripts/events.lua"))) };
 /// Makes a room.
-pub static CREATE_ROOM: NamedScript = NamedScript {
-    name: "create_room",
-    script: LazyLock::new(|| of_room(include_str!("scripts/create_room.lua"))),
-};
+pub static CREATE_ROOM: NamedScript =
+    NamedScript { name: "create_room", script: LazyLock::new(|| of_room(include_str!("scripts/create_room.lua"))) };
 /// Changes a room.
-pub static CHANGE_ROOM: NamedScript = NamedScript {
-    name: "change_room",
-    script: LazyLock::new(|| of_room(include_str!("scripts/change_room.lua"))),
-};
+pub static CHANGE_ROOM: NamedScript =
+    NamedScript { name: "change_room", script: LazyLock::new(|| of_room(include_str!("scripts/change_room.lua"))) };
 /// Finds who becomes owner.
-pub static HEIR: NamedScript = NamedScript {
-    name: "heir",
-    script: LazyLock::new(|| of_room(include_str!("scripts/heir.lua"))),
-};
+pub static HEIR: NamedScript =
+    NamedScript { name: "heir", script: LazyLock::new(|| of_room(include_str!("scripts/heir.lua"))) };
 /// Opens a rebuilt room.
-pub static INSTALL_ROOM: NamedScript = NamedScript {
-    name: "install_room",
-    script: LazyLock::new(|| of_room(include_str!("scripts/install_room.lua"))),
-};
+pub static INSTALL_ROOM: NamedScript =
+    NamedScript { name: "install_room", script: LazyLock::new(|| of_room(include_str!("scripts/install_room.lua"))) };
 /// Keeps an unread count.
-pub static SET_UNREAD: NamedScript = NamedScript {
-    name: "set_unread",
-    script: LazyLock::new(|| of_room(include_str!("scripts/set_unread.lua"))),
-};
+pub static SET_UNREAD: NamedScript =
+    NamedScript { name: "set_unread", script: LazyLock::new(|| of_room(include_str!("scripts/set_unread.lua"))) };
 /// Clears stored messages.
 pub static STORED_MESSAGES: NamedScript = NamedScript {
     name: "stored_messages",
     script: LazyLock::new(|| of_room(include_str!("scripts/stored_messages.lua"))),
 };
 /// Clears a stored change of a room.
-pub static STORED_ROOM: NamedScript = NamedScript {
-    name: "stored_room",
-    script: LazyLock::new(|| of_room(include_str!("scripts/stored_room.lua"))),
-};
+pub static STORED_ROOM: NamedScript =
+    NamedScript { name: "stored_room", script: LazyLock::new(|| of_room(include_str!("scripts/stored_room.lua"))) };
 /// Merges a person's rooms.
-pub static USER_ROOMS: NamedScript = NamedScript {
-    name: "user_rooms",
-    script: LazyLock::new(|| Script::new(include_str!("scripts/user_rooms.lua"))),
-};
+pub static USER_ROOMS: NamedScript =
+    NamedScript { name: "user_rooms", script: LazyLock::new(|| Script::new(include_str!("scripts/user_rooms.lua"))) };
 /// Notes a member's name.
-pub static NAME_MEMBER: NamedScript = NamedScript {
-    name: "name_member",
-    script: LazyLock::new(|| of_room(include_str!("scripts/name_member.lua"))),
-};
+pub static NAME_MEMBER: NamedScript =
+    NamedScript { name: "name_member", script: LazyLock::new(|| of_room(include_str!("scripts/name_member.lua"))) };
 /// Takes or prolongs a lease.
-pub static LEASE: NamedScript = NamedScript {
-    name: "lease",
-    script: LazyLock::new(|| Script::new(include_str!("scripts/lease.lua"))),
-};
+pub static LEASE: NamedScript =
+    NamedScript { name: "lease", script: LazyLock::new(|| Script::new(include_str!("scripts/lease.lua"))) };

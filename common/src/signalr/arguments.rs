@@ -38,11 +38,7 @@ pub enum ArgumentError {
 impl Arguments {
     /// Of bytes that were checked to hold `count` values of `protocol`.
     pub(super) fn new(protocol: Protocol, bytes: Bytes, count: usize) -> Self {
-        Self {
-            protocol,
-            bytes,
-            count,
-        }
+        Self { protocol, bytes, count }
     }
 
     /// How many there are.
@@ -71,11 +67,7 @@ impl Arguments {
             Protocol::Json => element.first() == Some(&b'{'),
             Protocol::MessagePack => msgpack::is_map(element),
         };
-        if is_object {
-            decode_value(self.protocol, element)
-        } else {
-            Err(ArgumentError::Mistyped)
-        }
+        if is_object { decode_value(self.protocol, element) } else { Err(ArgumentError::Mistyped) }
     }
 
     /// The bytes of the argument at `index`.
@@ -121,9 +113,6 @@ impl fmt::Debug for Arguments {
 
 impl fmt::Debug for Payload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Payload")
-            .field("protocol", &self.protocol)
-            .field("bytes", &self.bytes.len())
-            .finish()
+        f.debug_struct("Payload").field("protocol", &self.protocol).field("bytes", &self.bytes.len()).finish()
     }
 }

@@ -30,12 +30,7 @@ impl Decoder {
     /// A decoder of `protocol`. A JSON record may have `record_bytes_max` bytes with its separator, a
     /// MessagePack body as many without its prefix.
     pub fn new(protocol: Protocol, record_bytes_max: usize) -> Self {
-        Self {
-            protocol,
-            record_bytes_max,
-            framer: Framer::default(),
-            failed: None,
-        }
+        Self { protocol, record_bytes_max, framer: Framer::default(), failed: None }
     }
 
     /// Takes what a transport received. Call [`Self::next_record`] until it gives `None` before the

@@ -19,11 +19,7 @@ pub enum EncodeError {
 }
 
 /// An event: an invocation with one argument that nobody answers.
-pub fn encode_invocation<T: Serialize>(
-    protocol: Protocol,
-    target: &str,
-    argument: &T,
-) -> Result<Bytes, EncodeError> {
+pub fn encode_invocation<T: Serialize>(protocol: Protocol, target: &str, argument: &T) -> Result<Bytes, EncodeError> {
     encode_client_invocation(protocol, None, target, argument)
 }
 

@@ -84,11 +84,7 @@ impl Framer {
 
     /// Gives back what was not handed out, once nothing more is cut here.
     pub(super) fn into_rest(self) -> Bytes {
-        if self.partial.is_empty() {
-            self.frame
-        } else {
-            [&self.partial[..], &self.frame[..]].concat().into()
-        }
+        if self.partial.is_empty() { self.frame } else { [&self.partial[..], &self.frame[..]].concat().into() }
     }
 
     /// Bytes held of records that are not whole yet.
@@ -109,11 +105,7 @@ impl Framer {
 
     /// Takes the first `count` bytes of the frame, and lets go of its memory with the last.
     fn take(&mut self, count: usize) -> Bytes {
-        if count == self.frame.len() {
-            std::mem::take(&mut self.frame)
-        } else {
-            self.frame.split_to(count)
-        }
+        if count == self.frame.len() { std::mem::take(&mut self.frame) } else { self.frame.split_to(count) }
     }
 }
 

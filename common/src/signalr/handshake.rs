@@ -76,10 +76,7 @@ impl HandshakeDecoder {
     /// Takes what a transport received, text or binary: the JavaScript client sends the handshake
     /// before MessagePack as text. Once the request is whole, gives it with the bytes that follow,
     /// which belong to the [`super::Decoder`]; the handshake decoder is then spent.
-    pub fn push(
-        &mut self,
-        frame: Bytes,
-    ) -> Result<Option<(HandshakeRequest, Bytes)>, HandshakeError> {
+    pub fn push(&mut self, frame: Bytes) -> Result<Option<(HandshakeRequest, Bytes)>, HandshakeError> {
         match next_body(&mut self.framer, frame)? {
             Some((body, rest)) => Ok(Some((HandshakeRequest::parse(&body)?, rest))),
             None => Ok(None),
@@ -95,10 +92,7 @@ impl HandshakeReplyDecoder {
 
     /// Takes what a transport received. Once the answer is whole, gives it with the bytes that
     /// follow.
-    pub fn push(
-        &mut self,
-        frame: Bytes,
-    ) -> Result<Option<(HandshakeReply, Bytes)>, HandshakeError> {
+    pub fn push(&mut self, frame: Bytes) -> Result<Option<(HandshakeReply, Bytes)>, HandshakeError> {
         match next_body(&mut self.framer, frame)? {
             Some((body, rest)) => Ok(Some((HandshakeReply::parse(&body)?, rest))),
             None => Ok(None),
@@ -114,10 +108,7 @@ impl HandshakeRequest {
             protocol: &'static str,
             version: u8,
         }
-        record(&Fields {
-            protocol: self.protocol.name(),
-            version: self.version,
-        })
+        record(&Fields { protocol: self.protocol.name(), version: self.version })
     }
 
     fn parse(body: &[u8]) -> Result<Self, HandshakeError> {
@@ -132,10 +123,7 @@ impl HandshakeRequest {
             return Err(HandshakeError::UnsupportedProtocol(name));
         };
         match u8::try_from(version) {
-            Ok(known) if (1..=VERSION_MAX).contains(&version) => Ok(Self {
-                protocol,
-                version: known,
-            }),
+            Ok(known) if (1..=VERSION_MAX).contains(&version) => Ok(Self { protocol, version: known }),
             _ => Err(HandshakeError::UnsupportedVersion { protocol, version }),
         }
     }
@@ -197,9 +185,7 @@ fn record(fields: &impl Serialize) -> Bytes {
 /// The handshake's record, and what follows it.
 fn next_body(framer: &mut Framer, frame: Bytes) -> Result<Option<(Bytes, Bytes)>, HandshakeError> {
     framer.push(frame);
-    let body = framer
-        .next_text(HANDSHAKE_BYTES_MAX)
-        .map_err(|_| HandshakeError::Canceled)?;
+    let body = framer.next_text(HANDSHAKE_BYTES_MAX).map_err(|_| HandshakeError::Canceled)?;
     Ok(body.map(|body| (body, std::mem::take(framer).into_rest())))
 }
 

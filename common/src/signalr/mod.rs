@@ -24,14 +24,13 @@ mod tests;
 pub use arguments::{ArgumentError, Arguments, Payload};
 pub use decoder::Decoder;
 pub use encode::{
-    EncodeError, ack, close, encode_cancel, encode_client_invocation, encode_completion,
-    encode_completion_error, encode_completion_void, encode_invocation, encode_stream_invocation,
-    encode_stream_item, ping, sequence,
+    EncodeError, ack, close, encode_cancel, encode_client_invocation, encode_completion, encode_completion_error,
+    encode_completion_void, encode_invocation, encode_stream_invocation, encode_stream_item, ping, sequence,
 };
 pub use error::ProtocolError;
 pub use handshake::{
-    HANDSHAKE_BYTES_MAX, HandshakeDecoder, HandshakeError, HandshakeReply, HandshakeReplyDecoder,
-    HandshakeRequest, handshake_response_error, handshake_response_ok,
+    HANDSHAKE_BYTES_MAX, HandshakeDecoder, HandshakeError, HandshakeReply, HandshakeReplyDecoder, HandshakeRequest,
+    handshake_response_error, handshake_response_ok,
 };
 pub use record::{CompletionResult, Record};
 
@@ -64,9 +63,7 @@ impl Protocol {
 
     /// The protocol of a handshake's name; names compare without case, as at the reference server.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Json, Self::MessagePack]
-            .into_iter()
-            .find(|protocol| protocol.name().eq_ignore_ascii_case(name))
+        [Self::Json, Self::MessagePack].into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(name))
     }
 
     /// What frames must be sent as: the JavaScript client dies of the other opcode. On receive the

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
 
 use rts_common::ids::{NodeId, Person, RoomId};
-use rts_common::redis::keys::Partition;
-use rts_common::seq::Seq;
+use rts_common::redis::keys::{PARTITIONS, Partition};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::shard::Command;
@@ -25,7 +24,9 @@ pub(super) struct Inner {
     pub(super) rooms: Arc<Rooms>,
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) shards: Vec<mpsc::Sender<Command>>,
-    pub(super) lasts: Vec<RwLock<HashMap<RoomId, Arc<AtomicU64>>>>,
+    /// The highest seq seen in each partition. A room's own is not kept once nobody here listens to it,
+    /// and a failover whose clock is behind is just what ends listening.
+    pub(super) highest: [Arc<AtomicU64>; PARTITIONS],
     pub(super) questions: Semaphore,
     pub(super) lifecycle: Lifecycle,
 }
@@ -86,25 +87,8 @@ impl Inner {
         });
     }
 
-    pub(super) fn note_room(&self, room: &RoomId, last: &Arc<AtomicU64>) {
-        self.lasts(room, |lasts| {
-            lasts.insert(room.clone(), Arc::clone(last));
-        });
-    }
-
-    pub(super) fn forget_room(&self, room: &RoomId) {
-        self.lasts(room, |lasts| {
-            lasts.remove(room);
-        });
-    }
-
-    pub(super) fn last_seq(&self, room: &RoomId) -> Seq {
-        let lasts = self.lasts[self.shard_of_room(room)].read().expect("no holder of this lock panics");
-        lasts.get(room).and_then(|last| Seq::new(last.load(Ordering::Relaxed))).unwrap_or_default()
-    }
-
-    fn lasts(&self, room: &RoomId, change: impl FnOnce(&mut HashMap<RoomId, Arc<AtomicU64>>)) {
-        let lasts = &self.lasts[self.shard_of_room(room)];
-        change(&mut lasts.write().expect("no holder of this lock panics"));
+    /// The highest seq seen in a room's partition.
+    pub(super) fn highest(&self, room: &RoomId) -> &Arc<AtomicU64> {
+        &self.highest[Partition::of_room(room).index()]
     }
 }

@@ -74,7 +74,7 @@ async fn run(bus: &Inner, mut job: Job) -> Outcome {
         Task::Reload => {
             outcome.sessions = connections(&sessions);
             outcome.unsettled = job.unsettled;
-            match timeout(JOB_TIMEOUT, bus.rooms.rooms_of(&job.person)).await {
+            match timeout(JOB_TIMEOUT, rooms_of(bus, &job.person)).await {
                 Ok(Ok(now)) => {
                     let now: HashSet<_> = now.into_iter().collect();
                     let mut changed = std::mem::take(&mut outcome.unsettled);
@@ -102,7 +102,7 @@ async fn attach(
 ) -> Result<(), Refusal> {
     // Nothing is ever sent: it ends once its sender is dropped.
     let _: Option<()> = subscribed.recv().await;
-    let rooms = bus.rooms.rooms_of(&session.person).await?;
+    let rooms = rooms_of(bus, &session.person).await?;
     outcome.joined.extend(rooms.iter().cloned());
     let (open, mut all_open) = mpsc::channel(1);
     let mut answers = Vec::new();
@@ -212,6 +212,12 @@ async fn read(
         Err(error) => return Err(error),
     };
     Ok(Some(Entrance { room: view.room().abridged(), events }))
+}
+
+async fn rooms_of(bus: &Inner, person: &Person) -> Result<Vec<RoomId>, Refusal> {
+    // After a reconnect every person is compared: not all at once.
+    let _turn = bus.turn().await;
+    bus.rooms.rooms_of(person).await
 }
 
 async fn is_member(bus: &Inner, person: &Person, room: &RoomId) -> Result<bool, Refusal> {

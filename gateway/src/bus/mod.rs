@@ -13,7 +13,7 @@
 //!   and makes the shard compare with Redis what may have been missed before.
 //! - **Shards**: each owns the rooms and people of its partitions and no lock is held on the way of an
 //!   event. An event is encoded once for each protocol, and pushed to outboxes, which never waits.
-//! - **Order**: a [`feed`] a room. Every event names the one before it; a gap stops the room's
+//! - **Order**: a feed a room. Every event names the one before it; a gap stops the room's
 //!   delivery until the stream has filled it. What cannot be filled closes the room's sessions
 //!   with leave to reconnect, and their clients resume.
 //! - **Membership**: a removal takes the user's sessions out before the event is delivered, so that nothing
@@ -51,7 +51,8 @@ mod shard;
 mod subscriptions;
 
 use std::num::NonZero;
-use std::sync::{Arc, RwLock};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rts_common::ids::{NodeId, Person, RoomId};
@@ -115,7 +116,7 @@ impl Bus {
             node,
             rooms,
             subscriptions: Arc::default(),
-            lasts: (0..shards).map(|_| RwLock::default()).collect(),
+            highest: std::array::from_fn(|_| Arc::default()),
             shards: commands,
             questions: Semaphore::new(QUESTIONS_AT_ONCE),
             lifecycle: lifecycle.clone(),
@@ -152,9 +153,11 @@ impl Bus {
         Ok(attachment)
     }
 
-    /// The highest seq of a room that this node has seen; zero if it does not listen to the room.
+    /// What a room's next seq must lie beyond: the highest that this node has seen of the room or of
+    /// others in its partition, also of rooms that nobody here listens to any more. Zero at first.
     pub fn last_seq(&self, room: &RoomId) -> Seq {
-        self.inner.last_seq(room)
+        let highest = self.inner.highest(room).load(Ordering::Relaxed);
+        Seq::new(highest).unwrap_or_default()
     }
 
     /// Whether every subscription has a server that answers.

@@ -232,8 +232,7 @@ impl Shard {
 
     fn room(&mut self, id: &RoomId) -> &mut LocalRoom {
         self.rooms.entry(id.clone()).or_insert_with(|| {
-            let room = LocalRoom::new(id.clone());
-            self.bus.note_room(id, &room.last);
+            let room = LocalRoom::new(id.clone(), Arc::clone(self.bus.highest(id)));
             self.bus.subscriptions.want(&room.channel);
             room
         })
@@ -272,7 +271,6 @@ impl Shard {
             && room.is_idle()
         {
             self.bus.subscriptions.drop_channel(&room.channel);
-            self.bus.forget_room(id);
             self.rooms.remove(id);
         }
     }

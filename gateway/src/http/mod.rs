@@ -1,6 +1,6 @@
 //! HTTP: the routes, what stands before every request, and the listeners.
 //!
-//! Absent so far: Server-Sent Events and long polling (their requests come to [`hub`] and are
+//! Absent so far: Server-Sent Events and long polling (their requests come to `hub` and are
 //! refused there), and the web app at `/`.
 
 mod accept;

@@ -22,18 +22,12 @@ pub struct Answer<T> {
 impl<T> Answer<T> {
     /// Nothing was changed, or it is durable already.
     pub(super) fn now(value: T) -> Self {
-        Self {
-            value,
-            durable: Vec::new(),
-        }
+        Self { value, durable: Vec::new() }
     }
 
     /// Once the journal has it.
     pub(super) fn once(value: T, durable: impl IntoIterator<Item = Ticket>) -> Self {
-        Self {
-            value,
-            durable: durable.into_iter().collect(),
-        }
+        Self { value, durable: durable.into_iter().collect() }
     }
 }
 
@@ -47,10 +41,7 @@ pub(super) struct Reply {
 }
 
 impl Reply {
-    pub(super) fn outcome<T: Serialize + Send + 'static>(
-        self,
-        result: Result<Answer<T>, HubError>,
-    ) -> Outcome {
+    pub(super) fn outcome<T: Serialize + Send + 'static>(self, result: Result<Answer<T>, HubError>) -> Outcome {
         match result {
             Ok(Answer { value, durable }) if durable.is_empty() => Outcome::Now(self.value(&value)),
             Ok(Answer { value, durable }) => Outcome::Later(Box::pin(async move {
@@ -68,10 +59,7 @@ impl Reply {
     /// As the reference server says it.
     pub(super) fn wrong_arguments(self) -> Option<Bytes> {
         self.count(ErrorKind::InvalidArgument.code());
-        let text = format!(
-            "Failed to invoke '{}' due to an error on the server.",
-            self.target
-        );
+        let text = format!("Failed to invoke '{}' due to an error on the server.", self.target);
         self.completion_error(&text)
     }
 
@@ -87,9 +75,7 @@ impl Reply {
 
     fn value<T: Serialize>(self, value: &T) -> Option<Bytes> {
         let id = self.invocation_id.as_deref();
-        let encoded = id
-            .map(|id| signalr::encode_completion(self.protocol, id, value))
-            .transpose();
+        let encoded = id.map(|id| signalr::encode_completion(self.protocol, id, value)).transpose();
         match encoded {
             Ok(record) => {
                 self.count("ok");
@@ -104,10 +90,8 @@ impl Reply {
 
     fn error(self, error: &HubError) -> Option<Bytes> {
         self.count(error.kind.code());
-        let text = format!(
-            "An unexpected error occurred invoking '{}' on the server. HubException: {error}",
-            self.target
-        );
+        let text =
+            format!("An unexpected error occurred invoking '{}' on the server. HubException: {error}", self.target);
         self.completion_error(&text)
     }
 
@@ -117,11 +101,7 @@ impl Reply {
     }
 
     fn count(&self, outcome: &'static str) {
-        metrics::hub_call(
-            self.method.map_or("unknown", Method::name),
-            outcome,
-            self.begun.elapsed(),
-        );
+        metrics::hub_call(self.method.map_or("unknown", Method::name), outcome, self.begun.elapsed());
     }
 }
 
@@ -132,9 +112,7 @@ impl From<Refusal> for HubError {
             Refusal::NoMessage => Self::new(ErrorKind::NotFound, "There is no such message."),
             Refusal::NoMember => Self::new(ErrorKind::NotFound, "There is no such member."),
             Refusal::Forbidden => Self::new(ErrorKind::Forbidden, "You may not do this here."),
-            Refusal::Archived => {
-                Self::new(ErrorKind::Archived, "The room is archived and read-only.")
-            }
+            Refusal::Archived => Self::new(ErrorKind::Archived, "The room is archived and read-only."),
             Refusal::Conflict => Self::new(ErrorKind::Conflict, "It has changed meanwhile."),
             Refusal::EmptyBody => Self::invalid("body is empty."),
             Refusal::TooManyMembers => super::request::too_many_members(),

@@ -21,17 +21,9 @@ pub(super) struct Request {
     case_id: Option<CaseId>,
 }
 
-pub(super) async fn run(
-    hub: &Hub,
-    caller: &Caller,
-    request: Request,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let people = others(request.member_ids, &caller.person.user)?;
-    let name = request
-        .name
-        .as_deref()
-        .map(request::room_name)
-        .transpose()?;
+    let name = request.name.as_deref().map(request::room_name).transpose()?;
     match (request.kind, request.case_id) {
         (RoomKind::Direct, None) => direct(hub, caller, people).await,
         (RoomKind::Direct, Some(_)) => Err(HubError::invalid("A direct room belongs to no case.")),
@@ -39,16 +31,7 @@ pub(super) async fn run(
         (RoomKind::Group, Some(case)) => {
             let room = RoomId::case(&caller.person.org, &case);
             let new = new_room(hub, caller, &room, people).await?;
-            make(
-                hub,
-                caller,
-                NewRoom {
-                    name,
-                    case_id: Some(&case),
-                    ..new
-                },
-            )
-            .await
+            make(hub, caller, NewRoom { name, case_id: Some(&case), ..new }).await
         }
     }
 }
@@ -64,27 +47,13 @@ pub(super) async fn group(
     make(hub, caller, NewRoom { name, ..new }).await
 }
 
-async fn direct(
-    hub: &Hub,
-    caller: &Caller,
-    people: Vec<UserId>,
-) -> Result<Answer<Response>, HubError> {
+async fn direct(hub: &Hub, caller: &Caller, people: Vec<UserId>) -> Result<Answer<Response>, HubError> {
     let [other] = people.as_slice() else {
-        return Err(HubError::invalid(
-            "A direct room is for exactly one other person.",
-        ));
+        return Err(HubError::invalid("A direct room is for exactly one other person."));
     };
     let room = RoomId::direct(&caller.person.org, &caller.person.user, other);
     let new = new_room(hub, caller, &room, people).await?;
-    make(
-        hub,
-        caller,
-        NewRoom {
-            kind: RoomKind::Direct,
-            ..new
-        },
-    )
-    .await
+    make(hub, caller, NewRoom { kind: RoomKind::Direct, ..new }).await
 }
 
 async fn new_room<'a>(
@@ -97,25 +66,9 @@ async fn new_room<'a>(
         return Err(request::too_many_members());
     }
     let names = hub.parts.rooms.names(&caller.person.org, &people).await?;
-    let mut members = vec![(
-        caller.person.user.clone(),
-        Role::Owner,
-        caller.display_name.clone(),
-    )];
-    members.extend(
-        people
-            .into_iter()
-            .zip(names)
-            .map(|(user, name)| (user, Role::Member, name)),
-    );
-    Ok(NewRoom {
-        room_id,
-        creator: &caller.person,
-        kind: RoomKind::Group,
-        name: None,
-        case_id: None,
-        members,
-    })
+    let mut members = vec![(caller.person.user.clone(), Role::Owner, caller.display_name.clone())];
+    members.extend(people.into_iter().zip(names).map(|(user, name)| (user, Role::Member, name)));
+    Ok(NewRoom { room_id, creator: &caller.person, kind: RoomKind::Group, name: None, case_id: None, members })
 }
 
 async fn make(hub: &Hub, caller: &Caller, new: NewRoom<'_>) -> Result<Answer<Response>, HubError> {
@@ -127,37 +80,23 @@ async fn make(hub: &Hub, caller: &Caller, new: NewRoom<'_>) -> Result<Answer<Res
         rts_common::record::RoomChange::Room { version, .. } => *version,
         _ => rts_common::seq::Seq::now(),
     };
-    let listed: Vec<_> = new
-        .members
-        .iter()
-        .map(|(user, _, _)| (user.clone(), version, true))
-        .collect();
+    let listed: Vec<_> = new.members.iter().map(|(user, _, _)| (user.clone(), version, true)).collect();
     let ticket = journal_room(place, &caller.person.org, change);
     // The room is there whatever comes of this: the Lambda lists it again after it stored it.
     if let Err(error) = hub.parts.rooms.list_room(&caller.person.org, new.room_id, &listed).await {
         tracing::warn!(room = %new.room_id, %error, "lists of rooms will follow later");
     }
-    let room = hub
-        .parts
-        .rooms
-        .view(&caller.person, new.room_id)
-        .await?
-        .room();
+    let room = hub.parts.rooms.view(&caller.person, new.room_id).await?.room();
     Ok(Answer::once(Response { room }, [ticket]))
 }
 
 /// A room of a case that the caller is not in says no more than that it is there.
-async fn found(
-    hub: &Hub,
-    caller: &Caller,
-    new: &NewRoom<'_>,
-) -> Result<Answer<Response>, HubError> {
+async fn found(hub: &Hub, caller: &Caller, new: &NewRoom<'_>) -> Result<Answer<Response>, HubError> {
     match hub.parts.rooms.view(&caller.person, new.room_id).await {
         Ok(view) => Ok(Answer::now(Response { room: view.room() })),
-        Err(Refusal::NotFound) => Err(HubError::new(
-            ErrorKind::Conflict,
-            "This case has a room already, and you are not in it.",
-        )),
+        Err(Refusal::NotFound) => {
+            Err(HubError::new(ErrorKind::Conflict, "This case has a room already, and you are not in it."))
+        }
         Err(refusal) => Err(refusal.into()),
     }
 }

@@ -16,19 +16,10 @@ pub(super) struct Request {
     seq: Seq,
 }
 
-pub(super) async fn run(
-    hub: &Hub,
-    caller: &Caller,
-    request: Request,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let place = hub.message_place()?;
-    let at = MessageAt {
-        person: &caller.person,
-        room,
-        seq: request.seq,
-        hint: hub.parts.bus.last_seq(room),
-    };
+    let at = MessageAt { person: &caller.person, room, seq: request.seq, hint: hub.parts.bus.last_seq(room) };
     let (state, _) = hub
         .parts
         .rooms
@@ -45,11 +36,6 @@ pub(super) async fn run(
         })
         .await?;
     // A second delete is journaled again too: the first may have died before it was.
-    let response = Response {
-        message: state.clone().into(),
-    };
-    Ok(Answer::once(
-        response,
-        [hub.journal_message(place, &caller.person.org, state)],
-    ))
+    let response = Response { message: state.clone().into() };
+    Ok(Answer::once(response, [hub.journal_message(place, &caller.person.org, state)]))
 }

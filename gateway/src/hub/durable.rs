@@ -11,41 +11,21 @@ use crate::journal::{Permit, Ticket};
 impl Hub {
     /// A place for a change of a room; none when the journal is full, and then nothing must be changed.
     pub(super) fn room_place(&self) -> Result<Permit, HubError> {
-        self.parts
-            .room_journal
-            .reserve()
-            .map_err(|_| HubError::unavailable())
+        self.parts.room_journal.reserve().map_err(|_| HubError::unavailable())
     }
 
     /// A place for a message or a change of one.
     pub(super) fn message_place(&self) -> Result<Permit, HubError> {
-        self.parts
-            .message_journal
-            .reserve()
-            .map_err(|_| HubError::unavailable())
+        self.parts.message_journal.reserve().map_err(|_| HubError::unavailable())
     }
 
-    pub(super) fn journal_message(
-        &self,
-        place: Permit,
-        org: &OrgId,
-        message: MessageState,
-    ) -> Ticket {
+    pub(super) fn journal_message(&self, place: Permit, org: &OrgId, message: MessageState) -> Ticket {
         let origin = self.parts.node.clone();
-        place.message(&MessageRecord {
-            v: FORMAT,
-            org: org.clone(),
-            origin,
-            message,
-        })
+        place.message(&MessageRecord { v: FORMAT, org: org.clone(), origin, message })
     }
 }
 
 /// Fills a place with a change of a room.
 pub(super) fn journal_room(place: Permit, org: &OrgId, change: RoomChange) -> Ticket {
-    place.room(&RoomRecord {
-        v: FORMAT,
-        org: org.clone(),
-        change,
-    })
+    place.room(&RoomRecord { v: FORMAT, org: org.clone(), change })
 }

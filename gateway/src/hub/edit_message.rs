@@ -22,20 +22,11 @@ pub(super) struct Response {
     pub(super) message: Message,
 }
 
-pub(super) async fn run(
-    hub: &Hub,
-    caller: &Caller,
-    request: Request,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     request::body(&request.body, hub.parts.limits.body_bytes, true)?;
     let place = hub.message_place()?;
-    let at = MessageAt {
-        person: &caller.person,
-        room,
-        seq: request.seq,
-        hint: hub.parts.bus.last_seq(room),
-    };
+    let at = MessageAt { person: &caller.person, room, seq: request.seq, hint: hub.parts.bus.last_seq(room) };
     let (state, _) = hub
         .parts
         .rooms
@@ -56,11 +47,6 @@ pub(super) async fn run(
             Ok(Some(MessageChange::Edit(content)))
         })
         .await?;
-    let response = Response {
-        message: state.clone().into(),
-    };
-    Ok(Answer::once(
-        response,
-        [hub.journal_message(place, &caller.person.org, state)],
-    ))
+    let response = Response { message: state.clone().into() };
+    Ok(Answer::once(response, [hub.journal_message(place, &caller.person.org, state)]))
 }

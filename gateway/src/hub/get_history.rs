@@ -26,27 +26,16 @@ pub(super) struct Response {
     has_more: bool,
 }
 
-pub(super) async fn run(
-    hub: &Hub,
-    caller: &Caller,
-    request: Request,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let range = HistoryRange {
         after: request.after.unwrap_or_default(),
         before: request.before,
         // From `after` upwards; without it, the newest.
-        direction: if request.after.is_some() {
-            Direction::Ascending
-        } else {
-            Direction::Descending
-        },
+        direction: if request.after.is_some() { Direction::Ascending } else { Direction::Descending },
         limit: request::page_limit(request.limit)?,
     };
     let page = hub.parts.rooms.history(&caller.person, room, range).await?;
     let messages = page.messages.into_iter().map(Message::from).collect();
-    Ok(Answer::now(Response {
-        messages,
-        has_more: page.has_more,
-    }))
+    Ok(Answer::now(Response { messages, has_more: page.has_more }))
 }

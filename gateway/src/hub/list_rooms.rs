@@ -52,30 +52,15 @@ struct Listed {
 /// A room's place in the list: newest activity first, then by id.
 type Place = (Reverse<Seq>, RoomId);
 
-pub(super) async fn one(
-    hub: &Hub,
-    caller: &Caller,
-    request: RoomRequest,
-) -> Result<Answer<RoomResponse>, HubError> {
-    let view = hub
-        .parts
-        .rooms
-        .view(&caller.person, request.room_id.id()?)
-        .await?;
+pub(super) async fn one(hub: &Hub, caller: &Caller, request: RoomRequest) -> Result<Answer<RoomResponse>, HubError> {
+    let view = hub.parts.rooms.view(&caller.person, request.room_id.id()?).await?;
     Ok(Answer::now(RoomResponse { room: view.room() }))
 }
 
-pub(super) async fn run(
-    hub: &Hub,
-    caller: &Caller,
-    request: Request,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let limit = request::page_limit(request.limit)?;
     let after = request.cursor.as_deref().map(parse_cursor).transpose()?;
-    let query = request
-        .query
-        .map(|query| query.to_lowercase())
-        .filter(|query| !query.is_empty());
+    let query = request.query.map(|query| query.to_lowercase()).filter(|query| !query.is_empty());
     let mut places = places(hub, caller, request.archived.unwrap_or(false)).await?;
     if let Some(after) = after {
         places.retain(|place| *place > after);
@@ -84,13 +69,9 @@ pub(super) async fn run(
 
     let mut rooms = Vec::with_capacity(limit.min(places.len()));
     let mut cursor = None;
-    let views = places
-        .iter()
-        .map(async |(_, room)| hub.parts.rooms.glance(&caller.person, room).await);
+    let views = places.iter().map(async |(_, room)| hub.parts.rooms.glance(&caller.person, room).await);
     let views: Vec<_> = views.collect();
-    let mut views = stream::iter(views)
-        .buffered(AT_ONCE)
-        .zip(stream::iter(&places));
+    let mut views = stream::iter(views).buffered(AT_ONCE).zip(stream::iter(&places));
     while let Some((view, place)) = views.next().await {
         let view = match view {
             Ok(view) => view,
@@ -106,40 +87,24 @@ pub(super) async fn run(
         cursor = Some(encode_cursor(place));
         rooms.push(listed(view));
     }
-    Ok(Answer::now(Response {
-        rooms,
-        cursor: None,
-    }))
+    Ok(Answer::now(Response { rooms, cursor: None }))
 }
 
 async fn places(hub: &Hub, caller: &Caller, archived: bool) -> Result<Vec<Place>, HubError> {
     let rooms = hub.parts.rooms.rooms_of(&caller.person).await?;
-    let standings = rooms.into_iter().map(async |room| {
-        match hub.parts.rooms.standing(&caller.person, &room).await {
-            Ok((is_archived, activity)) => {
-                Ok((is_archived == archived).then_some((Reverse(activity), room)))
-            }
-            Err(Refusal::NotFound) => Ok(None),
-            Err(refusal) => Err(HubError::from(refusal)),
-        }
+    let standings = rooms.into_iter().map(async |room| match hub.parts.rooms.standing(&caller.person, &room).await {
+        Ok((is_archived, activity)) => Ok((is_archived == archived).then_some((Reverse(activity), room))),
+        Err(Refusal::NotFound) => Ok(None),
+        Err(refusal) => Err(HubError::from(refusal)),
     });
-    let found: Vec<Option<Place>> = stream::iter(standings)
-        .buffer_unordered(AT_ONCE)
-        .try_collect()
-        .await?;
+    let found: Vec<Option<Place>> = stream::iter(standings).buffer_unordered(AT_ONCE).try_collect().await?;
     Ok(found.into_iter().flatten().collect())
 }
 
 fn matches(view: &RoomView, query: &str) -> bool {
     let facts = &view.snapshot.facts;
-    facts
-        .name
-        .as_deref()
-        .is_some_and(|name| name.to_lowercase().contains(query))
-        || facts
-            .case_id
-            .as_ref()
-            .is_some_and(|case| case.as_str().to_lowercase().contains(query))
+    facts.name.as_deref().is_some_and(|name| name.to_lowercase().contains(query))
+        || facts.case_id.as_ref().is_some_and(|case| case.as_str().to_lowercase().contains(query))
 }
 
 fn listed(view: RoomView) -> Listed {

@@ -30,18 +30,9 @@ pub(super) struct DeliveredResponse {
     delivered_seq: Seq,
 }
 
-pub(super) async fn read(
-    hub: &Hub,
-    caller: &Caller,
-    request: Request,
-) -> Result<Answer<ReadResponse>, HubError> {
+pub(super) async fn read(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<ReadResponse>, HubError> {
     let answer = mark(hub, caller, &request, MarkKind::Read).await?;
-    Ok(Answer {
-        value: ReadResponse {
-            read_seq: answer.value.read_seq,
-        },
-        durable: answer.durable,
-    })
+    Ok(Answer { value: ReadResponse { read_seq: answer.value.read_seq }, durable: answer.durable })
 }
 
 pub(super) async fn delivered(
@@ -50,35 +41,14 @@ pub(super) async fn delivered(
     request: Request,
 ) -> Result<Answer<DeliveredResponse>, HubError> {
     let answer = mark(hub, caller, &request, MarkKind::Delivered).await?;
-    Ok(Answer {
-        value: DeliveredResponse {
-            delivered_seq: answer.value.delivered_seq,
-        },
-        durable: answer.durable,
-    })
+    Ok(Answer { value: DeliveredResponse { delivered_seq: answer.value.delivered_seq }, durable: answer.durable })
 }
 
-async fn mark(
-    hub: &Hub,
-    caller: &Caller,
-    request: &Request,
-    kind: MarkKind,
-) -> Result<Answer<Marks>, HubError> {
+async fn mark(hub: &Hub, caller: &Caller, request: &Request, kind: MarkKind) -> Result<Answer<Marks>, HubError> {
     let room = request.room_id.id()?;
     let place = hub.room_place()?;
-    let marks = hub
-        .parts
-        .rooms
-        .mark(&caller.person, room, kind, request.seq)
-        .await?;
+    let marks = hub.parts.rooms.mark(&caller.person, room, kind, request.seq).await?;
     // Journaled also when it did not move: whoever moved it may have died before it was durable.
-    let change = RoomChange::Marks {
-        room_id: room.clone(),
-        user_id: caller.person.user.clone(),
-        marks,
-    };
-    Ok(Answer::once(
-        marks,
-        [journal_room(place, &caller.person.org, change)],
-    ))
+    let change = RoomChange::Marks { room_id: room.clone(), user_id: caller.person.user.clone(), marks };
+    Ok(Answer::once(marks, [journal_room(place, &caller.person.org, change)]))
 }

@@ -31,21 +31,12 @@ pub(super) struct RemoveRequest {
 pub(super) struct Empty {}
 
 /// On a direct room: a new group of all of them; the direct one stays as it is.
-pub(super) async fn add(
-    hub: &Hub,
-    caller: &Caller,
-    request: AddRequest,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn add(hub: &Hub, caller: &Caller, request: AddRequest) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let view = hub.parts.rooms.glance(&caller.person, room).await?;
     let mut people = request::others(request.user_ids, &caller.person.user)?;
     if view.snapshot.facts.kind == RoomKind::Direct {
-        people.extend(
-            view.snapshot
-                .members
-                .into_iter()
-                .map(|(member, _)| member.user_id),
-        );
+        people.extend(view.snapshot.members.into_iter().map(|(member, _)| member.user_id));
         let people = request::others(people, &caller.person.user)?;
         return create_room::group(hub, caller, people, None).await;
     }
@@ -57,47 +48,27 @@ pub(super) async fn add(
     Ok(Answer::once(Response { room }, durable))
 }
 
-pub(super) async fn remove(
-    hub: &Hub,
-    caller: &Caller,
-    request: RemoveRequest,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn remove(hub: &Hub, caller: &Caller, request: RemoveRequest) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let Some(user) = request.user_id.id() else {
         // Whether the caller may see the room and remove people is told first.
         let view = hub.parts.rooms.glance(&caller.person, room).await?;
-        return Err(if view.may_remove(&caller.person.user) {
-            Refusal::NoMember
-        } else {
-            Refusal::Forbidden
-        }
-        .into());
+        return Err(if view.may_remove(&caller.person.user) { Refusal::NoMember } else { Refusal::Forbidden }.into());
     };
     if *user == caller.person.user {
         return Err(HubError::invalid("To go yourself, use LeaveRoom."));
     }
-    let durable = hub
-        .change_room(caller, room, &RoomOperation::Remove(user))
-        .await?;
+    let durable = hub.change_room(caller, room, &RoomOperation::Remove(user)).await?;
     let room = hub.parts.rooms.view(&caller.person, room).await?.room();
     Ok(Answer::once(Response { room }, durable))
 }
 
-pub(super) async fn leave(
-    hub: &Hub,
-    caller: &Caller,
-    request: RoomRequest,
-) -> Result<Answer<Empty>, HubError> {
+pub(super) async fn leave(hub: &Hub, caller: &Caller, request: RoomRequest) -> Result<Answer<Empty>, HubError> {
     let room = request.room_id.id()?;
     let mut durable = hub.change_room(caller, room, &RoomOperation::Leave).await?;
     let place = hub.room_place()?;
     let hint = hub.parts.bus.last_seq(room);
-    if let Some(changed) = hub
-        .parts
-        .rooms
-        .hand_over(&caller.person, room, hint)
-        .await?
-    {
+    if let Some(changed) = hub.parts.rooms.hand_over(&caller.person, room, hint).await? {
         durable.push(journal_room(place, &caller.person.org, changed.change));
     }
     Ok(Answer::once(Empty {}, durable))
@@ -113,20 +84,11 @@ impl Hub {
     ) -> Result<Vec<Ticket>, HubError> {
         let place = self.room_place()?;
         let hint = self.parts.bus.last_seq(room);
-        let Some(changed) = self
-            .parts
-            .rooms
-            .change_room(&caller.person, room, hint, operation)
-            .await?
-        else {
+        let Some(changed) = self.parts.rooms.change_room(&caller.person, room, hint, operation).await? else {
             return Ok(Vec::new());
         };
         self.relist(caller, room, &changed).await;
-        Ok(vec![journal_room(
-            place,
-            &caller.person.org,
-            changed.change,
-        )])
+        Ok(vec![journal_room(place, &caller.person.org, changed.change)])
     }
 
     /// The change has happened whatever comes of this: should it fail, the Lambda does it again
@@ -135,20 +97,9 @@ impl Hub {
         let moved: Vec<_> = changed
             .members
             .iter()
-            .map(|member| {
-                (
-                    member.user_id.clone(),
-                    member.version,
-                    member.role.is_some(),
-                )
-            })
+            .map(|member| (member.user_id.clone(), member.version, member.role.is_some()))
             .collect();
-        if let Err(error) = self
-            .parts
-            .rooms
-            .list_room(&caller.person.org, room, &moved)
-            .await
-        {
+        if let Err(error) = self.parts.rooms.list_room(&caller.person.org, room, &moved).await {
             tracing::warn!(%room, %error, "lists of rooms will follow later");
         }
     }

@@ -54,9 +54,7 @@ impl Method {
 
     /// By name, in any case.
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL
-            .into_iter()
-            .find(|method| method.name().eq_ignore_ascii_case(name))
+        Self::ALL.into_iter().find(|method| method.name().eq_ignore_ascii_case(name))
     }
 
     /// Its name, also the label of metrics.
@@ -87,10 +85,7 @@ mod tests {
     #[test]
     fn names_are_found_in_any_case() {
         for method in Method::ALL {
-            assert_eq!(
-                Method::from_name(&method.name().to_lowercase()),
-                Some(method)
-            );
+            assert_eq!(Method::from_name(&method.name().to_lowercase()), Some(method));
         }
         assert_eq!(Method::from_name("SendMessages"), None);
     }

@@ -113,106 +113,30 @@ impl Hub {
     pub async fn call(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Outcome {
         let begun = Instant::now();
         let method = Method::from_name(&call.target);
-        let reply = Reply {
-            protocol,
-            method,
-            target: call.target,
-            invocation_id: call.invocation_id,
-            begun,
-        };
+        let reply = Reply { protocol, method, target: call.target, invocation_id: call.invocation_id, begun };
         match method {
-            Some(method) if call.arguments.len() == 1 => {
-                self.dispatch(method, caller, &call.arguments, reply).await
-            }
+            Some(method) if call.arguments.len() == 1 => self.dispatch(method, caller, &call.arguments, reply).await,
             Some(_) => Outcome::Now(reply.wrong_arguments()),
             None => Outcome::Now(reply.unknown_method()),
         }
     }
 
-    async fn dispatch(
-        &self,
-        method: Method,
-        caller: &Caller,
-        arguments: &Arguments,
-        reply: Reply,
-    ) -> Outcome {
+    async fn dispatch(&self, method: Method, caller: &Caller, arguments: &Arguments, reply: Reply) -> Outcome {
         match method {
-            Method::CreateRoom => {
-                reply
-                    .to(arguments, async |r| create_room::run(self, caller, r).await)
-                    .await
-            }
-            Method::AddMembers => {
-                reply
-                    .to(arguments, async |r| members::add(self, caller, r).await)
-                    .await
-            }
-            Method::RemoveMember => {
-                reply
-                    .to(arguments, async |r| members::remove(self, caller, r).await)
-                    .await
-            }
-            Method::LeaveRoom => {
-                reply
-                    .to(arguments, async |r| members::leave(self, caller, r).await)
-                    .await
-            }
-            Method::RenameRoom => {
-                reply
-                    .to(arguments, async |r| rename_room::run(self, caller, r).await)
-                    .await
-            }
-            Method::ListRooms => {
-                reply
-                    .to(arguments, async |r| list_rooms::run(self, caller, r).await)
-                    .await
-            }
-            Method::GetRoom => {
-                reply
-                    .to(arguments, async |r| list_rooms::one(self, caller, r).await)
-                    .await
-            }
-            Method::SendMessage => {
-                reply
-                    .to(arguments, async |r| {
-                        send_message::run(self, caller, r).await
-                    })
-                    .await
-            }
-            Method::EditMessage => {
-                reply
-                    .to(arguments, async |r| {
-                        edit_message::run(self, caller, r).await
-                    })
-                    .await
-            }
-            Method::DeleteMessage => {
-                reply
-                    .to(arguments, async |r| {
-                        delete_message::run(self, caller, r).await
-                    })
-                    .await
-            }
-            Method::MarkRead => {
-                reply
-                    .to(arguments, async |r| mark::read(self, caller, r).await)
-                    .await
-            }
-            Method::MarkDelivered => {
-                reply
-                    .to(arguments, async |r| mark::delivered(self, caller, r).await)
-                    .await
-            }
-            Method::GetHistory => {
-                reply
-                    .to(arguments, async |r| get_history::run(self, caller, r).await)
-                    .await
-            }
-            Method::Resume => {
-                reply
-                    .to(arguments, async |r| resume::run(self, caller, r).await)
-                    .await
-            }
+            Method::CreateRoom => reply.to(arguments, async |r| create_room::run(self, caller, r).await).await,
+            Method::AddMembers => reply.to(arguments, async |r| members::add(self, caller, r).await).await,
+            Method::RemoveMember => reply.to(arguments, async |r| members::remove(self, caller, r).await).await,
+            Method::LeaveRoom => reply.to(arguments, async |r| members::leave(self, caller, r).await).await,
+            Method::RenameRoom => reply.to(arguments, async |r| rename_room::run(self, caller, r).await).await,
+            Method::ListRooms => reply.to(arguments, async |r| list_rooms::run(self, caller, r).await).await,
+            Method::GetRoom => reply.to(arguments, async |r| list_rooms::one(self, caller, r).await).await,
+            Method::SendMessage => reply.to(arguments, async |r| send_message::run(self, caller, r).await).await,
+            Method::EditMessage => reply.to(arguments, async |r| edit_message::run(self, caller, r).await).await,
+            Method::DeleteMessage => reply.to(arguments, async |r| delete_message::run(self, caller, r).await).await,
+            Method::MarkRead => reply.to(arguments, async |r| mark::read(self, caller, r).await).await,
+            Method::MarkDelivered => reply.to(arguments, async |r| mark::delivered(self, caller, r).await).await,
+            Method::GetHistory => reply.to(arguments, async |r| get_history::run(self, caller, r).await).await,
+            Method::Resume => reply.to(arguments, async |r| resume::run(self, caller, r).await).await,
         }
     }
 }

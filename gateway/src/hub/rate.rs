@@ -24,11 +24,7 @@ struct Bucket {
 impl RateLimits {
     /// So many a second, and so many at once.
     pub fn new(per_second: u32, burst: u32) -> Self {
-        Self {
-            per_second: per_second.into(),
-            burst: burst.into(),
-            buckets: Mutex::default(),
-        }
+        Self { per_second: per_second.into(), burst: burst.into(), buckets: Mutex::default() }
     }
 
     /// Takes one, or says how long until there is one.
@@ -37,18 +33,10 @@ impl RateLimits {
         if buckets.len() > SWEEP_ABOVE && !buckets.contains_key(person) {
             buckets.retain(|_, bucket| self.filled(bucket, now) < self.burst);
         }
-        let bucket = buckets.entry(person.clone()).or_insert_with(|| Bucket {
-            tokens: self.burst,
-            at: now,
-        });
-        *bucket = Bucket {
-            tokens: self.filled(bucket, now),
-            at: now,
-        };
+        let bucket = buckets.entry(person.clone()).or_insert_with(|| Bucket { tokens: self.burst, at: now });
+        *bucket = Bucket { tokens: self.filled(bucket, now), at: now };
         if bucket.tokens < 1.0 {
-            return Err(Duration::from_secs_f64(
-                (1.0 - bucket.tokens) / self.per_second,
-            ));
+            return Err(Duration::from_secs_f64((1.0 - bucket.tokens) / self.per_second));
         }
         bucket.tokens -= 1.0;
         Ok(())
@@ -64,9 +52,7 @@ impl RateLimits {
 
     fn filled(&self, bucket: &Bucket, now: Instant) -> f64 {
         let since = now.saturating_duration_since(bucket.at).as_secs_f64();
-        since
-            .mul_add(self.per_second, bucket.tokens)
-            .min(self.burst)
+        since.mul_add(self.per_second, bucket.tokens).min(self.burst)
     }
 }
 
@@ -78,33 +64,17 @@ mod tests {
     #[test]
     fn a_burst_then_the_rate() {
         let limits = RateLimits::new(20, 40);
-        let person = Person {
-            org: OrgId::parse("o").unwrap(),
-            user: UserId::parse("u").unwrap(),
-        };
+        let person = Person { org: OrgId::parse("o").unwrap(), user: UserId::parse("u").unwrap() };
         let start = Instant::now();
         for _ in 0..40 {
             assert_eq!(limits.take(&person, start), Ok(()));
         }
         assert_eq!(limits.take(&person, start), Err(Duration::from_millis(50)));
-        assert_eq!(
-            limits.take(&person, start + Duration::from_millis(51)),
-            Ok(())
-        );
-        assert!(
-            limits
-                .take(&person, start + Duration::from_millis(52))
-                .is_err()
-        );
+        assert_eq!(limits.take(&person, start + Duration::from_millis(51)), Ok(()));
+        assert!(limits.take(&person, start + Duration::from_millis(52)).is_err());
         limits.give_back(&person);
-        assert_eq!(
-            limits.take(&person, start + Duration::from_millis(52)),
-            Ok(())
-        );
-        let other = Person {
-            user: UserId::parse("v").unwrap(),
-            ..person
-        };
+        assert_eq!(limits.take(&person, start + Duration::from_millis(52)), Ok(()));
+        let other = Person { user: UserId::parse("v").unwrap(), ..person };
         assert_eq!(limits.take(&other, start), Ok(()));
     }
 }

@@ -47,9 +47,7 @@ impl UserRef {
 
 impl<'de> Deserialize<'de> for UserRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(Self(
-            UserId::parse(&String::deserialize(deserializer)?).ok(),
-        ))
+        Ok(Self(UserId::parse(&String::deserialize(deserializer)?).ok()))
     }
 }
 
@@ -65,9 +63,7 @@ pub(super) fn page_limit(limit: Option<i64>) -> Result<usize, HubError> {
     match limit {
         None => Ok(limits::PAGE_DEFAULT),
         Some(limit) if limit <= 0 => Err(HubError::invalid("limit has to be 1 or more.")),
-        Some(limit) => Ok(usize::try_from(limit)
-            .unwrap_or(limits::PAGE_MAX)
-            .min(limits::PAGE_MAX)),
+        Some(limit) => Ok(usize::try_from(limit).unwrap_or(limits::PAGE_MAX).min(limits::PAGE_MAX)),
     }
 }
 
@@ -75,15 +71,10 @@ pub(super) fn page_limit(limit: Option<i64>) -> Result<usize, HubError> {
 pub(super) fn room_name(name: &str) -> Result<&str, HubError> {
     let name = name.trim();
     if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(HubError::invalid(
-            "A name has 1 to 120 characters and no control characters.",
-        ));
+        return Err(HubError::invalid("A name has 1 to 120 characters and no control characters."));
     }
     if name.chars().count() > limits::NAME_CHARS {
-        return Err(HubError::new(
-            ErrorKind::TooLarge,
-            "A name has at most 120 characters.",
-        ));
+        return Err(HubError::new(ErrorKind::TooLarge, "A name has at most 120 characters."));
     }
     Ok(name)
 }

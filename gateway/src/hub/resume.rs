@@ -46,29 +46,17 @@ struct Resumed {
     truncated: bool,
 }
 
-pub(super) async fn run(
-    hub: &Hub,
-    caller: &Caller,
-    request: Request,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     if request.rooms.len() > limits::RESUME_ROOMS {
         let sentence = format!("A resume names at most {} rooms.", limits::RESUME_ROOMS);
         return Err(HubError::new(ErrorKind::TooLarge, sentence));
     }
     let mut named = HashSet::new();
     let mut joined = hub.parts.rooms.rooms_of(&caller.person).await?;
-    joined.retain(|room| {
-        !request
-            .rooms
-            .iter()
-            .any(|seen| seen.room_id.known() == Some(room))
-    });
+    joined.retain(|room| !request.rooms.iter().any(|seen| seen.room_id.known() == Some(room)));
 
-    let lookups = request
-        .rooms
-        .into_iter()
-        .filter(|seen| named.insert(seen.room_id.clone().into_text()))
-        .map(async |seen| {
+    let lookups =
+        request.rooms.into_iter().filter(|seen| named.insert(seen.room_id.clone().into_text())).map(async |seen| {
             let after = match seen.room_id.known() {
                 Some(room) => hub.parts.rooms.resume(&caller.person, room, seen.seq).await,
                 None => Err(Refusal::NotFound),
@@ -79,15 +67,9 @@ pub(super) async fn run(
                 Err(refusal) => Err(HubError::from(refusal)),
             }
         });
-    let found: Vec<_> = stream::iter(lookups)
-        .buffered(AT_ONCE)
-        .try_collect()
-        .await?;
-    let mut response = Response {
-        rooms: Vec::new(),
-        joined: joined.iter().map(ToString::to_string).collect(),
-        left: Vec::new(),
-    };
+    let found: Vec<_> = stream::iter(lookups).buffered(AT_ONCE).try_collect().await?;
+    let mut response =
+        Response { rooms: Vec::new(), joined: joined.iter().map(ToString::to_string).collect(), left: Vec::new() };
     let mut room_for = EVENTS_MAX;
     for (room_id, after) in found {
         match after {
@@ -104,22 +86,11 @@ fn resumed(room_id: String, after: EventsAfter, room_for: &mut usize) -> Resumed
     match after {
         EventsAfter::Whole { head, events } if events.len() <= *room_for => {
             *room_for -= events.len();
-            let events = events
-                .iter()
-                .map(|event| event.payload(Some(event.target())))
-                .collect();
-            Resumed {
-                room_id,
-                events,
-                head_seq: head.seq,
-                truncated: false,
-            }
+            let events = events.iter().map(|event| event.payload(Some(event.target()))).collect();
+            Resumed { room_id, events, head_seq: head.seq, truncated: false }
         }
-        EventsAfter::Whole { head, .. } | EventsAfter::Truncated { head } => Resumed {
-            room_id,
-            events: Vec::new(),
-            head_seq: head.seq,
-            truncated: true,
-        },
+        EventsAfter::Whole { head, .. } | EventsAfter::Truncated { head } => {
+            Resumed { room_id, events: Vec::new(), head_seq: head.seq, truncated: true }
+        }
     }
 }

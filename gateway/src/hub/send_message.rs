@@ -31,19 +31,12 @@ pub(super) struct Response {
     duplicate: bool,
 }
 
-pub(super) async fn run(
-    hub: &Hub,
-    caller: &Caller,
-    request: Request,
-) -> Result<Answer<Response>, HubError> {
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let body = request.body.unwrap_or_default();
     request::body(&body, hub.parts.limits.body_bytes, false)?;
     if request.attachment_ids.is_some_and(|ids| !ids.is_empty()) {
-        return Err(HubError::new(
-            ErrorKind::NotFound,
-            "There is no such attachment.",
-        ));
+        return Err(HubError::new(ErrorKind::NotFound, "There is no such attachment."));
     }
     if let Some(seq) = request.reply_to {
         hub.parts.rooms.message(&caller.person, room, seq).await?;
@@ -76,22 +69,11 @@ pub(super) async fn run(
     match sent? {
         Sent::New(state) => {
             metrics::message_accepted();
-            let response = Response {
-                seq: state.seq,
-                sent_at: state.seq.timestamp(),
-                duplicate: false,
-            };
-            Ok(Answer::once(
-                response,
-                [hub.journal_message(place?, &caller.person.org, state)],
-            ))
+            let response = Response { seq: state.seq, sent_at: state.seq.timestamp(), duplicate: false };
+            Ok(Answer::once(response, [hub.journal_message(place?, &caller.person.org, state)]))
         }
         Sent::Duplicate { seq, stored } => {
-            let response = Response {
-                seq,
-                sent_at: seq.timestamp(),
-                duplicate: true,
-            };
+            let response = Response { seq, sent_at: seq.timestamp(), duplicate: true };
             if stored {
                 return Ok(Answer::now(response));
             }
@@ -100,10 +82,7 @@ pub(super) async fn run(
             let Some((org, state)) = hub.parts.rooms.recorded(room, seq).await? else {
                 return Ok(Answer::now(response));
             };
-            Ok(Answer::once(
-                response,
-                [hub.journal_message(place?, &org, state)],
-            ))
+            Ok(Answer::once(response, [hub.journal_message(place?, &org, state)]))
         }
         Sent::Refused => {
             place?;

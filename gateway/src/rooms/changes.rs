@@ -83,18 +83,10 @@ impl Rooms {
             new.case_id.map_or("", |case| case.as_str()),
         ];
         for (user, role, name) in &new.members {
-            arguments.extend([
-                user.as_str(),
-                if *role == Role::Owner { "o" } else { "m" },
-                name,
-            ]);
+            arguments.extend([user.as_str(), if *role == Role::Owner { "o" } else { "m" }, name]);
         }
         let key = keys::room(new.room_id);
-        let reply = Reply::new(
-            self.redis
-                .run(&scripts::CREATE_ROOM, &key, &arguments)
-                .await?,
-        )?;
+        let reply = Reply::new(self.redis.run(&scripts::CREATE_ROOM, &key, &arguments).await?)?;
         if reply.status()? == "exists" {
             return Ok(CreatedRoom::Exists);
         }
@@ -147,11 +139,9 @@ impl Rooms {
             RoomOperation::Leave | RoomOperation::Archive | RoomOperation::Unarchive => {}
         }
         let reply = if matches!(operation, RoomOperation::Promote(_)) {
-            self.as_node(&scripts::CHANGE_ROOM, room, &arguments)
-                .await?
+            self.as_node(&scripts::CHANGE_ROOM, room, &arguments).await?
         } else {
-            self.as_member(&scripts::CHANGE_ROOM, room, person, &arguments)
-                .await?
+            self.as_member(&scripts::CHANGE_ROOM, room, person, &arguments).await?
         };
         match reply.status()? {
             "unchanged" => Ok(None),
@@ -161,23 +151,13 @@ impl Rooms {
     }
 
     /// After an owner left: makes the member of the longest standing owner, if there is none.
-    pub async fn hand_over(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        hint: Seq,
-    ) -> Result<Option<RoomChanged>, Refusal> {
-        let reply = Reply::new(
-            self.redis
-                .run(&scripts::HEIR, &keys::room(room), &[])
-                .await?,
-        )?;
+    pub async fn hand_over(&self, person: &Person, room: &RoomId, hint: Seq) -> Result<Option<RoomChanged>, Refusal> {
+        let reply = Reply::new(self.redis.run(&scripts::HEIR, &keys::room(room), &[]).await?)?;
         let Ok(heir) = reply.text(0) else {
             return Ok(None);
         };
         let heir = UserId::parse(heir).map_err(|error| Refusal::Fault(error.to_string()))?;
-        self.change_room(person, room, hint, &RoomOperation::Promote(&heir))
-            .await
+        self.change_room(person, room, hint, &RoomOperation::Promote(&heir)).await
     }
 }
 
@@ -209,15 +189,6 @@ fn changed(room_id: &RoomId, version: Seq, body: &str) -> Result<RoomChanged, Re
         .filter(|member| users.contains(&member.user_id))
         .collect::<Vec<_>>();
     let facts = Some(snapshot.facts).filter(|facts| facts.version == version);
-    let change = RoomChange::Room {
-        room_id: room_id.clone(),
-        version,
-        facts,
-        members: members.clone(),
-    };
-    Ok(RoomChanged {
-        room,
-        members,
-        change,
-    })
+    let change = RoomChange::Room { room_id: room_id.clone(), version, facts, members: members.clone() };
+    Ok(RoomChanged { room, members, change })
 }

@@ -49,16 +49,9 @@ impl Rooms {
     }
 
     /// All events after a seq, for the node; `None` if there is no such room.
-    pub async fn events_after(
-        &self,
-        room: &RoomId,
-        after: Seq,
-    ) -> Result<Option<EventsAfter>, Refusal> {
+    pub async fn events_after(&self, room: &RoomId, after: Seq) -> Result<Option<EventsAfter>, Refusal> {
         let limit = BACKFILL_EVENTS.to_string();
-        match self
-            .as_node(&scripts::EVENTS, room, &[&after.to_string(), &limit])
-            .await
-        {
+        match self.as_node(&scripts::EVENTS, room, &[&after.to_string(), &limit]).await {
             Ok(reply) => Ok(Some(events(room, &reply)?)),
             Err(Refusal::NotFound) => Ok(None),
             Err(refusal) => Err(refusal),
@@ -66,30 +59,15 @@ impl Rooms {
     }
 
     /// The events that a member missed after a seq, each message in its present state.
-    pub async fn resume(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        after: Seq,
-    ) -> Result<EventsAfter, Refusal> {
+    pub async fn resume(&self, person: &Person, room: &RoomId, after: Seq) -> Result<EventsAfter, Refusal> {
         let limit = limits::RESUME_EVENTS.to_string();
-        let reply = self
-            .as_member(
-                &scripts::EVENTS,
-                room,
-                person,
-                &[&after.to_string(), &limit],
-            )
-            .await?;
+        let reply = self.as_member(&scripts::EVENTS, room, person, &[&after.to_string(), &limit]).await?;
         events(room, &reply)
     }
 }
 
 fn head(reply: &Reply) -> Result<Head, Refusal> {
-    Ok(Head {
-        seq: reply.seq(2)?,
-        epoch: reply.seq(3)?,
-    })
+    Ok(Head { seq: reply.seq(2)?, epoch: reply.seq(3)? })
 }
 
 fn events(room: &RoomId, reply: &Reply) -> Result<EventsAfter, Refusal> {
@@ -113,12 +91,7 @@ fn events(room: &RoomId, reply: &Reply) -> Result<EventsAfter, Refusal> {
             continue;
         };
         if values.has(7) {
-            let present = Entry {
-                kind: values.text(8)?,
-                seq: values.seq(7)?,
-                body: values.text(9)?,
-                ..entry
-            };
+            let present = Entry { kind: values.text(8)?, seq: values.seq(7)?, body: values.text(9)?, ..entry };
             if let Some(state) = present.state(room) {
                 event.set_message(state);
             }

@@ -35,35 +35,21 @@ pub struct HistoryPage {
 
 impl Rooms {
     /// A page as a member sees it. The stream is read first: what has left it since is stored.
-    pub async fn history(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        range: HistoryRange,
-    ) -> Result<HistoryPage, Refusal> {
+    pub async fn history(&self, person: &Person, room: &RoomId, range: HistoryRange) -> Result<HistoryPage, Refusal> {
         let wanted = range.limit + 1;
         let arguments = [
             range.after.to_string(),
             range.before.map(|seq| seq.to_string()).unwrap_or_default(),
             wanted.to_string(),
-            if range.direction == Direction::Ascending {
-                "asc"
-            } else {
-                "desc"
-            }
-            .to_owned(),
+            if range.direction == Direction::Ascending { "asc" } else { "desc" }.to_owned(),
         ];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let reply = self
-            .as_member(&scripts::HISTORY, room, person, &arguments)
-            .await?;
+        let reply = self.as_member(&scripts::HISTORY, room, person, &arguments).await?;
         let trimmed = reply.seq(1)?;
         let recent = states(room, reply.list(2)?)?;
-        let stored_before = range
-            .before
-            .map_or(trimmed.next(), |before| before.min(trimmed.next()));
-        let needs_store = stored_before > range.after.next()
-            && (range.direction == Direction::Ascending || recent.len() < wanted);
+        let stored_before = range.before.map_or(trimmed.next(), |before| before.min(trimmed.next()));
+        let needs_store =
+            stored_before > range.after.next() && (range.direction == Direction::Ascending || recent.len() < wanted);
         let mut messages = if needs_store {
             let missing = match range.direction {
                 Direction::Ascending => wanted,
@@ -101,18 +87,12 @@ impl Rooms {
     async fn stored(&self, query: MessageQuery<'_>) -> Result<Vec<MessageState>, Refusal> {
         let room = query.room;
         let mut messages = self.store.messages(query).await?;
-        let seqs: Vec<String> = messages
-            .iter()
-            .map(|message| message.seq.to_string())
-            .collect();
+        let seqs: Vec<String> = messages.iter().map(|message| message.seq.to_string()).collect();
         if seqs.is_empty() {
             return Ok(messages);
         }
         let arguments: Vec<&str> = seqs.iter().map(String::as_str).collect();
-        let reply = self
-            .redis
-            .run(&scripts::OVERLAY, &keys::room(room), &arguments)
-            .await?;
+        let reply = self.redis.run(&scripts::OVERLAY, &keys::room(room), &arguments).await?;
         for newer in states(room, Reply::new(reply)?)? {
             if let Some(message) = messages.iter_mut().find(|message| message.seq == newer.seq)
                 && newer.version > message.version
@@ -134,18 +114,9 @@ impl Rooms {
         let (mut others, mut own) = (0_u64, 0_u64);
         let mut before = Some(head.next());
         loop {
-            let range = HistoryRange {
-                after: read,
-                before,
-                direction: Direction::Descending,
-                limit: limits::PAGE_MAX,
-            };
+            let range = HistoryRange { after: read, before, direction: Direction::Descending, limit: limits::PAGE_MAX };
             let page = self.history(person, room, range).await?;
-            for message in page
-                .messages
-                .iter()
-                .filter(|message| !message.content.deleted)
-            {
+            for message in page.messages.iter().filter(|message| !message.content.deleted) {
                 if message.content.sender_id == person.user {
                     own += 1;
                 } else {
@@ -160,25 +131,14 @@ impl Rooms {
                 break;
             }
         }
-        let arguments = [
-            person.user.to_string(),
-            read.to_string(),
-            head.to_string(),
-            others.to_string(),
-            own.to_string(),
-        ];
+        let arguments =
+            [person.user.to_string(), read.to_string(), head.to_string(), others.to_string(), own.to_string()];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        self.redis
-            .run(&scripts::SET_UNREAD, &keys::room(room), &arguments)
-            .await?;
+        self.redis.run(&scripts::SET_UNREAD, &keys::room(room), &arguments).await?;
         Ok(others)
     }
 }
 
 fn states(room: &RoomId, reply: Reply) -> Result<Vec<MessageState>, Refusal> {
-    reply
-        .into_lists()?
-        .iter()
-        .map(|values| state(room, values, 0))
-        .collect()
+    reply.into_lists()?.iter().map(|values| state(room, values, 0)).collect()
 }

@@ -18,23 +18,12 @@ pub enum MarkKind {
 
 impl Rooms {
     /// Moves a mark forward, and gives both as they are then.
-    pub async fn mark(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        kind: MarkKind,
-        seq: Seq,
-    ) -> Result<Marks, Refusal> {
+    pub async fn mark(&self, person: &Person, room: &RoomId, kind: MarkKind, seq: Seq) -> Result<Marks, Refusal> {
         let kind = match kind {
             MarkKind::Read => "r",
             MarkKind::Delivered => "d",
         };
-        let reply = self
-            .as_member(&scripts::MARK, room, person, &[kind, &seq.to_string()])
-            .await?;
-        Ok(Marks {
-            read_seq: reply.seq(1)?,
-            delivered_seq: reply.seq(2)?,
-        })
+        let reply = self.as_member(&scripts::MARK, room, person, &[kind, &seq.to_string()]).await?;
+        Ok(Marks { read_seq: reply.seq(1)?, delivered_seq: reply.seq(2)? })
     }
 }

@@ -78,9 +78,7 @@ impl Rooms {
         let hint = sending.hint.to_string();
         let mode = if sending.accept { "accept" } else { "refuse" };
         let arguments = [sending.content.client_id.as_str(), &body, &hint, mode];
-        let reply = self
-            .as_member(&scripts::SEND, sending.room, sending.person, &arguments)
-            .await?;
+        let reply = self.as_member(&scripts::SEND, sending.room, sending.person, &arguments).await?;
         match reply.status()? {
             "sent" => Ok(Sent::New(MessageState {
                 room_id: sending.room.clone(),
@@ -89,39 +87,22 @@ impl Rooms {
                 ordinal: reply.number(4)?,
                 content: sending.content.clone(),
             })),
-            "duplicate" => Ok(Sent::Duplicate {
-                seq: reply.seq(1)?,
-                stored: reply.text(2)? == "0",
-            }),
+            "duplicate" => Ok(Sent::Duplicate { seq: reply.seq(1)?, stored: reply.text(2)? == "0" }),
             "refused" => Ok(Sent::Refused),
             _ => Err(unexpected_status(&reply)),
         }
     }
 
     /// A message in its present state, as a member sees it.
-    pub async fn message(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        seq: Seq,
-    ) -> Result<Found, Refusal> {
-        let reply = self
-            .as_member(&scripts::MESSAGE, room, person, &[&seq.to_string()])
-            .await?;
+    pub async fn message(&self, person: &Person, room: &RoomId, seq: Seq) -> Result<Found, Refusal> {
+        let reply = self.as_member(&scripts::MESSAGE, room, person, &[&seq.to_string()]).await?;
         let reader_is_owner = reply.text(1)? == "o";
         let state = match reply.status()? {
             "found" => state(room, &reply, 3)?,
-            "stored" => self
-                .store
-                .message(room, seq)
-                .await?
-                .ok_or(Refusal::NoMessage)?,
+            "stored" => self.store.message(room, seq).await?.ok_or(Refusal::NoMessage)?,
             _ => return Err(unexpected_status(&reply)),
         };
-        Ok(Found {
-            state,
-            reader_is_owner,
-        })
+        Ok(Found { state, reader_is_owner })
     }
 
     /// Changes a message from the state that `change` decides on, until nobody else changed it in
@@ -142,9 +123,7 @@ impl Rooms {
                 result => return result.map(|state| (state, true)),
             }
         }
-        Err(Refusal::Unavailable(
-            "others keep changing this message".to_owned(),
-        ))
+        Err(Refusal::Unavailable("others keep changing this message".to_owned()))
     }
 
     async fn try_change(
@@ -164,24 +143,10 @@ impl Rooms {
         let (seq, expected) = (from.seq.to_string(), from.version.to_string());
         let (ordinal, hint) = (from.ordinal.to_string(), at.hint.to_string());
         let sender = from.content.sender_id.as_str();
-        let arguments = [
-            seq.as_str(),
-            &expected,
-            kind,
-            &body,
-            &ordinal,
-            sender,
-            &hint,
-        ];
-        let reply = self
-            .as_member(&scripts::CHANGE_MESSAGE, at.room, at.person, &arguments)
-            .await?;
+        let arguments = [seq.as_str(), &expected, kind, &body, &ordinal, sender, &hint];
+        let reply = self.as_member(&scripts::CHANGE_MESSAGE, at.room, at.person, &arguments).await?;
         match reply.status()? {
-            "changed" => Ok(MessageState {
-                version: reply.seq(1)?,
-                content,
-                ..from.clone()
-            }),
+            "changed" => Ok(MessageState { version: reply.seq(1)?, content, ..from.clone() }),
             _ => Err(unexpected_status(&reply)),
         }
     }
@@ -198,9 +163,7 @@ pub(super) fn state(room: &RoomId, reply: &Reply, at: usize) -> Result<MessageSt
         version: None,
         body: reply.text(at + 5)?,
     };
-    entry
-        .state(room)
-        .ok_or_else(|| Refusal::Fault(format!("an unreadable message {}", entry.message)))
+    entry.state(room).ok_or_else(|| Refusal::Fault(format!("an unreadable message {}", entry.message)))
 }
 
 pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Refusal> {

@@ -79,11 +79,7 @@ impl From<RedisFailure> for Refusal {
 
 impl From<StoreError> for Refusal {
     fn from(error: StoreError) -> Self {
-        if error.is_retryable() {
-            Self::Unavailable(error.to_string())
-        } else {
-            Self::Fault(error.to_string())
-        }
+        if error.is_retryable() { Self::Unavailable(error.to_string()) } else { Self::Fault(error.to_string()) }
     }
 }
 
@@ -113,23 +109,13 @@ impl Rooms {
     }
 
     /// Runs a script as the node itself, which may see every room.
-    async fn as_node(
-        &self,
-        script: &NamedScript,
-        room: &RoomId,
-        arguments: &[&str],
-    ) -> Result<Reply, Refusal> {
+    async fn as_node(&self, script: &NamedScript, room: &RoomId, arguments: &[&str]) -> Result<Reply, Refusal> {
         let mut all = vec!["", ""];
         all.extend(arguments);
         self.on_room(script, room, &all).await
     }
 
-    async fn on_room(
-        &self,
-        script: &NamedScript,
-        room: &RoomId,
-        arguments: &[&str],
-    ) -> Result<Reply, Refusal> {
+    async fn on_room(&self, script: &NamedScript, room: &RoomId, arguments: &[&str]) -> Result<Reply, Refusal> {
         let key = keys::room(room);
         // Once cold, once rebuilt; a second loss of Redis in between is the client's to try again.
         for _ in 0..2 {
@@ -150,15 +136,10 @@ impl Rooms {
                 _ => return Ok(reply),
             }
         }
-        Err(Refusal::Unavailable(
-            "the room was lost again while it was rebuilt".to_owned(),
-        ))
+        Err(Refusal::Unavailable("the room was lost again while it was rebuilt".to_owned()))
     }
 }
 
 fn unexpected_status(reply: &Reply) -> Refusal {
-    Refusal::Fault(format!(
-        "unexpected status {:?}",
-        reply.status().unwrap_or_default()
-    ))
+    Refusal::Fault(format!("unexpected status {:?}", reply.status().unwrap_or_default()))
 }

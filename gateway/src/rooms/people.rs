@@ -21,10 +21,7 @@ impl Rooms {
         let mut list = self.room_list(person).await?;
         if !list.iter().any(|(field, _)| field == "*") {
             let stored = self.store.rooms_of(person).await?;
-            let rooms: Vec<_> = stored
-                .iter()
-                .map(|room| (&room.room_id, room.version, room.is_member))
-                .collect();
+            let rooms: Vec<_> = stored.iter().map(|room| (&room.room_id, room.version, room.is_member)).collect();
             merge_rooms(&self.redis, person, RoomList::Load, &rooms).await?;
             list = self.room_list(person).await?;
         }
@@ -50,23 +47,11 @@ impl Rooms {
         memberships: &[(UserId, Seq, bool)],
     ) -> Result<(), Refusal> {
         let merges = memberships.iter().map(async |(user, version, member)| {
-            let person = Person {
-                org: org.clone(),
-                user: user.clone(),
-            };
-            merge_rooms(
-                &self.redis,
-                &person,
-                RoomList::Change,
-                &[(room, *version, *member)],
-            )
-            .await
+            let person = Person { org: org.clone(), user: user.clone() };
+            merge_rooms(&self.redis, &person, RoomList::Change, &[(room, *version, *member)]).await
         });
         let merges: Vec<_> = merges.collect();
-        stream::iter(merges)
-            .buffer_unordered(AT_ONCE)
-            .try_collect::<()>()
-            .await?;
+        stream::iter(merges).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
         Ok(())
     }
 
@@ -74,31 +59,15 @@ impl Rooms {
     pub async fn names(&self, org: &OrgId, users: &[UserId]) -> Result<Vec<String>, Refusal> {
         let lookups = users.iter().map(async |user| {
             let mut command = redis::cmd("HGET");
-            command
-                .arg(keys::person_profile(&Person {
-                    org: org.clone(),
-                    user: user.clone(),
-                }))
-                .arg("name");
+            command.arg(keys::person_profile(&Person { org: org.clone(), user: user.clone() })).arg("name");
             let name: Option<String> = read(self.redis.command("name", &command).await?)?;
             Ok::<_, Refusal>(name)
         });
         let lookups: Vec<_> = lookups.collect();
-        let known: Vec<Option<String>> = stream::iter(lookups)
-            .buffered(AT_ONCE)
-            .try_collect()
-            .await?;
-        let unknown: Vec<UserId> = users
-            .iter()
-            .zip(&known)
-            .filter(|(_, name)| name.is_none())
-            .map(|(user, _)| user.clone())
-            .collect();
-        let stored = if unknown.is_empty() {
-            HashMap::default()
-        } else {
-            self.store.profiles(org, &unknown).await?
-        };
+        let known: Vec<Option<String>> = stream::iter(lookups).buffered(AT_ONCE).try_collect().await?;
+        let unknown: Vec<UserId> =
+            users.iter().zip(&known).filter(|(_, name)| name.is_none()).map(|(user, _)| user.clone()).collect();
+        let stored = if unknown.is_empty() { HashMap::default() } else { self.store.profiles(org, &unknown).await? };
         Ok(users
             .iter()
             .zip(known)
@@ -126,12 +95,7 @@ impl Rooms {
     }
 
     /// Gives a member's name to a room; what changed is for the journal.
-    pub async fn name_member(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        name: &str,
-    ) -> Result<Option<RoomChange>, Refusal> {
+    pub async fn name_member(&self, person: &Person, room: &RoomId, name: &str) -> Result<Option<RoomChange>, Refusal> {
         let reply = self.as_member(&scripts::NAME_MEMBER, room, person, &[name]).await?;
         if reply.status()? == "unchanged" {
             return Ok(None);

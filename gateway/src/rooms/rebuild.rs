@@ -25,32 +25,24 @@ impl Rooms {
     pub(super) async fn rebuild(&self, room: &RoomId) -> Result<bool, Refusal> {
         let mut exists = redis::cmd("EXISTS");
         exists.arg(format!("{}:meta", keys::room(room)));
-        let exists: bool =
-            rts_common::redis::read(self.redis.command("room_exists", &exists).await?)?;
+        let exists: bool = rts_common::redis::read(self.redis.command("room_exists", &exists).await?)?;
         if exists {
             return Ok(true);
         }
         let Some(stored) = self.store.room(room).await? else {
             return Ok(false);
         };
-        let last = self
-            .store
-            .last_message(room, oldest_month(stored.facts.created_at))
-            .await?;
+        let last = self.store.last_message(room, oldest_month(stored.facts.created_at)).await?;
         let recent = self.dedup_window(room).await?;
         let arguments = install_arguments(&stored, last.as_ref(), &recent);
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        self.redis
-            .run(&scripts::INSTALL_ROOM, &keys::room(room), &arguments)
-            .await?;
+        self.redis.run(&scripts::INSTALL_ROOM, &keys::room(room), &arguments).await?;
         tracing::info!(room = %room, members = stored.members.len(), dedup = recent.len(), "room rebuilt");
         Ok(true)
     }
 
     async fn dedup_window(&self, room: &RoomId) -> Result<Vec<MessageState>, Refusal> {
-        let mut scan = self
-            .store
-            .scan(room.clone(), Seq::now().minus(limits::DEDUP_WINDOW));
+        let mut scan = self.store.scan(room.clone(), Seq::now().minus(limits::DEDUP_WINDOW));
         let mut messages = Vec::new();
         while let Some(page) = scan.next_page().await? {
             messages.extend(page);
@@ -63,35 +55,17 @@ impl Rooms {
     }
 }
 
-fn install_arguments(
-    stored: &StoredRoom,
-    last: Option<&MessageState>,
-    recent: &[MessageState],
-) -> Vec<String> {
+fn install_arguments(stored: &StoredRoom, last: Option<&MessageState>, recent: &[MessageState]) -> Vec<String> {
     let facts = &stored.facts;
-    let joined = stored
-        .members
-        .iter()
-        .map(|(member, _)| member.version)
-        .max();
-    let marked = stored
-        .members
-        .iter()
-        .map(|(_, marks)| marks.delivered_seq.max(marks.read_seq))
-        .max();
+    let joined = stored.members.iter().map(|(member, _)| member.version).max();
+    let marked = stored.members.iter().map(|(_, marks)| marks.delivered_seq.max(marks.read_seq)).max();
     let changed = recent.iter().map(|message| message.version).max();
     // The highest seq that DynamoDB tells of: of messages, their changes, and the room's own.
-    let head = [
-        last.map(|message| message.version),
-        changed,
-        joined,
-        marked,
-        Some(facts.version),
-    ]
-    .into_iter()
-    .flatten()
-    .max()
-    .unwrap_or_default();
+    let head = [last.map(|message| message.version), changed, joined, marked, Some(facts.version)]
+        .into_iter()
+        .flatten()
+        .max()
+        .unwrap_or_default();
     let mut arguments = vec![
         stored.org.to_string(),
         match facts.kind {
@@ -100,22 +74,13 @@ fn install_arguments(
         }
         .to_owned(),
         facts.name.clone().unwrap_or_default(),
-        facts
-            .case_id
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
+        facts.case_id.as_ref().map(ToString::to_string).unwrap_or_default(),
         facts.created_by.to_string(),
         facts.created_at.millis().to_string(),
-        facts
-            .archived_at
-            .map_or(0, rts_common::seq::Timestamp::millis)
-            .to_string(),
+        facts.archived_at.map_or(0, rts_common::seq::Timestamp::millis).to_string(),
         facts.version.to_string(),
         head.to_string(),
-        last.map(|message| message.seq)
-            .unwrap_or_default()
-            .to_string(),
+        last.map(|message| message.seq).unwrap_or_default().to_string(),
         last.map_or(0, |message| message.ordinal).to_string(),
         stored.members.len().to_string(),
     ];

@@ -14,17 +14,12 @@ use super::{Refusal, Rooms};
 
 impl Rooms {
     /// A message at a version, as its room's stream recorded it; `None` if it is not there.
-    pub async fn recorded(
-        &self,
-        room: &RoomId,
-        version: Seq,
-    ) -> Result<Option<(OrgId, MessageState)>, Refusal> {
+    pub async fn recorded(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, MessageState)>, Refusal> {
         let id = format!("{version}-0");
         let base = keys::room(room);
         let mut range = redis::cmd("XRANGE");
         range.arg(format!("{base}:stream")).arg(&id).arg(&id);
-        let entries: Vec<(String, Vec<String>)> =
-            read(self.redis.command("recorded", &range).await?)?;
+        let entries: Vec<(String, Vec<String>)> = read(self.redis.command("recorded", &range).await?)?;
         let mut org = redis::cmd("HGET");
         org.arg(format!("{base}:meta")).arg("org");
         let org: Option<String> = read(self.redis.command("recorded", &org).await?)?;
@@ -32,12 +27,9 @@ impl Rooms {
             return Ok(None);
         };
         let [_, kind, _, prev, _, message, _, ordinal, _, _, _, body] = fields.as_slice() else {
-            return Err(Refusal::Fault(format!(
-                "an entry of room {room} cannot be read"
-            )));
+            return Err(Refusal::Fault(format!("an entry of room {room} cannot be read")));
         };
-        let unreadable =
-            || Refusal::Fault(format!("message {version} of room {room} cannot be read"));
+        let unreadable = || Refusal::Fault(format!("message {version} of room {room} cannot be read"));
         let entry = Entry {
             kind,
             seq: version,
@@ -53,11 +45,7 @@ impl Rooms {
 
     /// All of a room's facts and memberships, those who left too, under a version of the unstored
     /// index; `None` if Redis does not have the room.
-    pub async fn whole_change(
-        &self,
-        room: &RoomId,
-        version: Seq,
-    ) -> Result<Option<(OrgId, RoomChange)>, Refusal> {
+    pub async fn whole_change(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, RoomChange)>, Refusal> {
         let base = keys::room(room);
         let meta = self.flat_hash(&format!("{base}:meta")).await?;
         if meta.is_empty() {
@@ -66,16 +54,9 @@ impl Rooms {
         let members = self.flat_hash(&format!("{base}:members")).await?;
         let snapshot = snapshot::parse(room, &meta, &[], &[])
             .ok_or_else(|| Refusal::Fault(format!("room {room} cannot be read")))?;
-        let members = members
-            .chunks_exact(2)
-            .filter_map(|pair| parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1]))
-            .collect();
-        let change = RoomChange::Room {
-            room_id: room.clone(),
-            version,
-            facts: Some(snapshot.facts),
-            members,
-        };
+        let members =
+            members.chunks_exact(2).filter_map(|pair| parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1])).collect();
+        let change = RoomChange::Room { room_id: room.clone(), version, facts: Some(snapshot.facts), members };
         Ok(Some((snapshot.org, change)))
     }
 
@@ -86,9 +67,6 @@ impl Rooms {
             Value::Nil => Vec::new(),
             value => read(value)?,
         };
-        Ok(pairs
-            .into_iter()
-            .flat_map(|(field, value)| [field, value])
-            .collect())
+        Ok(pairs.into_iter().flat_map(|(field, value)| [field, value]).collect())
     }
 }

@@ -24,13 +24,12 @@ impl Reply {
 
     pub(super) fn text(&self, index: usize) -> Result<&str, RedisFailure> {
         match self.values.get(index) {
-            Some(Value::BulkString(bytes)) => std::str::from_utf8(bytes)
-                .map_err(|_| RedisFailure::Unexpected("no UTF-8".to_owned())),
+            Some(Value::BulkString(bytes)) => {
+                std::str::from_utf8(bytes).map_err(|_| RedisFailure::Unexpected("no UTF-8".to_owned()))
+            }
             Some(Value::SimpleString(text)) => Ok(text),
             Some(other) => Err(unexpected(other)),
-            None => Err(RedisFailure::Unexpected(format!(
-                "no value {index} in a reply"
-            ))),
+            None => Err(RedisFailure::Unexpected(format!("no value {index} in a reply"))),
         }
     }
 
@@ -41,16 +40,12 @@ impl Reply {
 
     pub(super) fn number(&self, index: usize) -> Result<u64, RedisFailure> {
         let text = self.text(index)?;
-        text.parse()
-            .map_err(|_| RedisFailure::Unexpected(format!("no number: {text}")))
+        text.parse().map_err(|_| RedisFailure::Unexpected(format!("no number: {text}")))
     }
 
     /// Whether there is a value, and it is not nil.
     pub(super) fn has(&self, index: usize) -> bool {
-        !matches!(
-            self.values.get(index),
-            None | Some(Value::Nil | Value::Boolean(false))
-        )
+        !matches!(self.values.get(index), None | Some(Value::Nil | Value::Boolean(false)))
     }
 
     /// A list of texts; a map (RESP3) is a flat list of its keys and values.
@@ -62,22 +57,16 @@ impl Reply {
                 .map(|value| rts_common::redis::read(value.clone()))
                 .collect(),
             Some(value) => rts_common::redis::read(value.clone()),
-            None => Err(RedisFailure::Unexpected(format!(
-                "no value {index} in a reply"
-            ))),
+            None => Err(RedisFailure::Unexpected(format!("no value {index} in a reply"))),
         }
     }
 
     /// A list inside, as a reply of its own.
     pub(super) fn list(&self, index: usize) -> Result<Self, RedisFailure> {
         match self.values.get(index) {
-            Some(Value::Array(values)) => Ok(Self {
-                values: values.clone(),
-            }),
+            Some(Value::Array(values)) => Ok(Self { values: values.clone() }),
             Some(other) => Err(unexpected(other)),
-            None => Err(RedisFailure::Unexpected(format!(
-                "no value {index} in a reply"
-            ))),
+            None => Err(RedisFailure::Unexpected(format!("no value {index} in a reply"))),
         }
     }
 

@@ -9,12 +9,7 @@ use rts_common::seq::{Seq, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 /// From flat lists of names and values; `None` if they are not a room's.
-pub(super) fn parse(
-    room_id: &RoomId,
-    meta: &[String],
-    members: &[String],
-    marks: &[String],
-) -> Option<RoomSnapshot> {
+pub(super) fn parse(room_id: &RoomId, meta: &[String], members: &[String], marks: &[String]) -> Option<RoomSnapshot> {
     let meta = Fields::new(meta);
     let marks = Fields::new(marks);
     let facts = RoomFacts {
@@ -23,17 +18,11 @@ pub(super) fn parse(
             "group" => RoomKind::Group,
             _ => return None,
         },
-        name: meta
-            .get("name")
-            .filter(|name| !name.is_empty())
-            .map(str::to_owned),
+        name: meta.get("name").filter(|name| !name.is_empty()).map(str::to_owned),
         case_id: meta.get("case").and_then(|case| CaseId::parse(case).ok()),
         created_by: UserId::parse(meta.get("by")?).ok()?,
         created_at: Timestamp::from_millis(meta.get("at")?.parse().ok()?),
-        archived_at: meta
-            .get("archived")
-            .filter(|at| *at != "0")
-            .and_then(millis),
+        archived_at: meta.get("archived").filter(|at| *at != "0").and_then(millis),
         version: meta.seq("v")?,
     };
     let mut members: Vec<_> = members
@@ -41,18 +30,8 @@ pub(super) fn parse(
         .filter_map(|pair| {
             let member = parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1])?;
             member.role?;
-            let mark = |kind: char| {
-                marks
-                    .seq(&format!("{kind}:{}", pair[0]))
-                    .unwrap_or_default()
-            };
-            Some((
-                member,
-                Marks {
-                    read_seq: mark('r'),
-                    delivered_seq: mark('d'),
-                },
-            ))
+            let mark = |kind: char| marks.seq(&format!("{kind}:{}", pair[0])).unwrap_or_default();
+            Some((member, Marks { read_seq: mark('r'), delivered_seq: mark('d') }))
         })
         .collect();
     members.sort_unstable_by(|(one, _), (other, _)| one.user_id.cmp(&other.user_id));
@@ -83,11 +62,7 @@ struct Fields<'a>(HashMap<&'a str, &'a str>);
 
 impl<'a> Fields<'a> {
     fn new(flat: &'a [String]) -> Self {
-        Self(
-            flat.chunks_exact(2)
-                .map(|pair| (pair[0].as_str(), pair[1].as_str()))
-                .collect(),
-        )
+        Self(flat.chunks_exact(2).map(|pair| (pair[0].as_str(), pair[1].as_str())).collect())
     }
 
     fn get(&self, name: &str) -> Option<&'a str> {
@@ -100,9 +75,7 @@ impl<'a> Fields<'a> {
 }
 
 /// Lua's JSON writes an empty list as an empty object.
-pub(super) fn list_or_empty_object<'de, D: Deserializer<'de>>(
-    deserializer: D,
-) -> Result<Vec<String>, D::Error> {
+pub(super) fn list_or_empty_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]
     enum Either {

@@ -38,19 +38,14 @@ impl RoomView {
 
     /// Whether a member may take others out.
     pub fn may_remove(&self, user: &UserId) -> bool {
-        let owns = |(member, _): &(Membership, Marks)| {
-            member.user_id == *user && member.role == Some(Role::Owner)
-        };
+        let owns = |(member, _): &(Membership, Marks)| member.user_id == *user && member.role == Some(Role::Owner);
         self.snapshot.facts.kind == RoomKind::Group && self.snapshot.members.iter().any(owns)
     }
 
     /// The seq of the newest message, or the moment of creation: what lists are ordered by.
     pub fn activity(&self) -> Seq {
-        let created = Seq::new(self.snapshot.facts.created_at.millis().saturating_mul(1000))
-            .unwrap_or_default();
-        self.last_message
-            .as_ref()
-            .map_or(created, |message| message.seq.max(created))
+        let created = Seq::new(self.snapshot.facts.created_at.millis().saturating_mul(1000)).unwrap_or_default();
+        self.last_message.as_ref().map_or(created, |message| message.seq.max(created))
     }
 }
 
@@ -62,42 +57,28 @@ impl Rooms {
 
     /// A room as it stands in lists.
     pub async fn glance(&self, person: &Person, room: &RoomId) -> Result<RoomView, Refusal> {
-        self.look(person, room, &limits::ROOM_MEMBERS_INLINE.to_string())
-            .await
+        self.look(person, room, &limits::ROOM_MEMBERS_INLINE.to_string()).await
     }
 
     /// Whether a room is archived, and the activity that lists are ordered by.
     pub async fn standing(&self, person: &Person, room: &RoomId) -> Result<(bool, Seq), Refusal> {
         let mut command = redis::cmd("HMGET");
-        command
-            .arg(format!("{}:meta", keys::room(room)))
-            .arg(&["archived", "last", "at"]);
+        command.arg(format!("{}:meta", keys::room(room))).arg(&["archived", "last", "at"]);
         let found: [Option<String>; 3] = read(self.redis.command("standing", &command).await?)?;
         let [Some(archived), Some(last), Some(at)] = found else {
             let view = self.glance(person, room).await?;
             return Ok((view.snapshot.facts.archived_at.is_some(), view.activity()));
         };
-        let created = at
-            .parse()
-            .ok()
-            .and_then(|millis: u64| Seq::new(millis.saturating_mul(1000)));
+        let created = at.parse().ok().and_then(|millis: u64| Seq::new(millis.saturating_mul(1000)));
         let last = Seq::parse(&last).unwrap_or_default();
         Ok((archived != "0", last.max(created.unwrap_or_default())))
     }
 
-    async fn look(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        inline: &str,
-    ) -> Result<RoomView, Refusal> {
-        let reply = self
-            .as_member(&scripts::VIEW, room, person, &[inline])
-            .await?;
+    async fn look(&self, person: &Person, room: &RoomId, inline: &str) -> Result<RoomView, Refusal> {
+        let reply = self.as_member(&scripts::VIEW, room, person, &[inline]).await?;
         let meta = reply.texts(1)?;
         let unreadable = || Refusal::Fault(format!("room {room} cannot be read"));
-        let snapshot = snapshot::parse(room, &meta, &reply.texts(2)?, &reply.texts(3)?)
-            .ok_or_else(unreadable)?;
+        let snapshot = snapshot::parse(room, &meta, &reply.texts(2)?, &reply.texts(3)?).ok_or_else(unreadable)?;
         let (marks, joined_seq) = snapshot
             .members
             .iter()
@@ -113,20 +94,10 @@ impl Rooms {
             None
         };
         let unread = match reply.text(4)? {
-            "unknown" => {
-                self.count_unread(person, room, marks.read_seq, snapshot.head_seq)
-                    .await?
-            }
+            "unknown" => self.count_unread(person, room, marks.read_seq, snapshot.head_seq).await?,
             _ => reply.number(4)?,
         };
         let member_count = member_count(&meta).ok_or_else(unreadable)?;
-        Ok(RoomView {
-            snapshot,
-            member_count,
-            marks,
-            joined_seq,
-            unread,
-            last_message,
-        })
+        Ok(RoomView { snapshot, member_count, marks, joined_seq, unread, last_message })
     }
 }

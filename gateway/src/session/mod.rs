@@ -1,7 +1,7 @@
 //! Sessions: one task each, from the WebSocket's upgrade to its end.
 //!
-//! A session goes through three phases, each a file: [`handshake`], [`attached`] (calls in, answers
-//! and events out, keep-alive), [`goodbye`]. Whatever happens in a phase ends it with one
+//! A session goes through three phases, each a file: `handshake`, `attached` (calls in, answers
+//! and events out, keep-alive), `goodbye`. Whatever happens in a phase ends it with one
 //! [`CloseReason`], and there is one way out. Deliberately absent: what a method does (the hub), who
 //! gets an event (the bus), and stateful reconnect, whose sessions will outlive their socket.
 

@@ -10,8 +10,8 @@ use rts_common::room::{Role, RoomKind};
 use rts_common::seq::{Seq, Timestamp};
 use rts_common::store::{Direction, Store, Tables};
 use rts_gateway::rooms::{
-    CreatedRoom, EventsAfter, HistoryPage, HistoryRange, MarkKind, MessageAt, MessageChange,
-    NewRoom, Refusal, RoomOperation, Rooms, Sending, Sent,
+    CreatedRoom, EventsAfter, HistoryPage, HistoryRange, MarkKind, MessageAt, MessageChange, NewRoom, Refusal,
+    RoomOperation, Rooms, Sending, Sent,
 };
 
 use crate::support::RedisServer;
@@ -32,11 +32,7 @@ impl World {
             .endpoint_url("http://127.0.0.1:9")
             .build();
         let rooms = Rooms::new(redis.clone(), Store::connect(&config, Tables::default()));
-        Self {
-            _server: server,
-            redis,
-            rooms,
-        }
+        Self { _server: server, redis, rooms }
     }
 
     async fn group(&self, names: &[&str]) -> RoomId {
@@ -46,11 +42,7 @@ impl World {
             .iter()
             .enumerate()
             .map(|(index, name)| {
-                let role = if index == 0 {
-                    Role::Owner
-                } else {
-                    Role::Member
-                };
+                let role = if index == 0 { Role::Owner } else { Role::Member };
                 (person(name).user, role, format!("Name of {name}"))
             })
             .collect();
@@ -62,31 +54,19 @@ impl World {
             case_id: None,
             members,
         };
-        assert!(matches!(
-            self.rooms.create(&new).await.unwrap(),
-            CreatedRoom::New(_)
-        ));
+        assert!(matches!(self.rooms.create(&new).await.unwrap(), CreatedRoom::New(_)));
         room_id
     }
 
     async fn send(&self, room: &RoomId, from: &str, client_id: &str, body: &str) -> Sent {
         let person = person(from);
         let content = content(&person, client_id, body);
-        let sending = Sending {
-            person: &person,
-            room,
-            content: &content,
-            hint: Seq::ZERO,
-            accept: true,
-        };
+        let sending = Sending { person: &person, room, content: &content, hint: Seq::ZERO, accept: true };
         self.rooms.send(&sending).await.unwrap()
     }
 
     async fn say(&self, room: &RoomId, from: &str, client_id: &str) -> MessageState {
-        match self
-            .send(room, from, client_id, &format!("body of {client_id}"))
-            .await
-        {
+        match self.send(room, from, client_id, &format!("body of {client_id}")).await {
             Sent::New(state) => state,
             other => panic!("{other:?}"),
         }
@@ -96,43 +76,22 @@ impl World {
         self.rooms.view(&person(who), room).await.unwrap().unread
     }
 
-    async fn edit(
-        &self,
-        room: &RoomId,
-        who: &str,
-        seq: Seq,
-        body: &str,
-    ) -> Result<(MessageState, bool), Refusal> {
+    async fn edit(&self, room: &RoomId, who: &str, seq: Seq, body: &str) -> Result<(MessageState, bool), Refusal> {
         let person = person(who);
-        let at = MessageAt {
-            person: &person,
-            room,
-            seq,
-            hint: Seq::ZERO,
-        };
+        let at = MessageAt { person: &person, room, seq, hint: Seq::ZERO };
         self.rooms
             .change_message(at, |found| {
                 let mut content = found.state.content.clone();
-                content.body = body.to_owned();
+                body.clone_into(&mut content.body);
                 content.edited_at = Some(Timestamp::now());
                 Ok(Some(MessageChange::Edit(content)))
             })
             .await
     }
 
-    async fn delete(
-        &self,
-        room: &RoomId,
-        who: &str,
-        seq: Seq,
-    ) -> Result<(MessageState, bool), Refusal> {
+    async fn delete(&self, room: &RoomId, who: &str, seq: Seq) -> Result<(MessageState, bool), Refusal> {
         let person = person(who);
-        let at = MessageAt {
-            person: &person,
-            room,
-            seq,
-            hint: Seq::ZERO,
-        };
+        let at = MessageAt { person: &person, room, seq, hint: Seq::ZERO };
         self.rooms
             .change_message(at, |found| {
                 let mut content = found.state.content.clone();
@@ -142,35 +101,19 @@ impl World {
             .await
     }
 
-    async fn page(
-        &self,
-        room: &RoomId,
-        after: u64,
-        before: Option<u64>,
-        limit: usize,
-    ) -> HistoryPage {
+    async fn page(&self, room: &RoomId, after: u64, before: Option<u64>, limit: usize) -> HistoryPage {
         let range = HistoryRange {
             after: Seq::new(after).unwrap(),
             before: before.map(|seq| Seq::new(seq).unwrap()),
-            direction: if after > 0 {
-                Direction::Ascending
-            } else {
-                Direction::Descending
-            },
+            direction: if after > 0 { Direction::Ascending } else { Direction::Descending },
             limit,
         };
-        self.rooms
-            .history(&person("ann"), room, range)
-            .await
-            .unwrap()
+        self.rooms.history(&person("ann"), room, range).await.unwrap()
     }
 }
 
 fn person(name: &str) -> Person {
-    Person {
-        org: OrgId::parse("acme").unwrap(),
-        user: UserId::parse(name).unwrap(),
-    }
+    Person { org: OrgId::parse("acme").unwrap(), user: UserId::parse(name).unwrap() }
 }
 
 fn content(person: &Person, client_id: &str, body: &str) -> MessageContent {
@@ -190,70 +133,27 @@ fn content(person: &Person, client_id: &str, body: &str) -> MessageContent {
 async fn sending_twice_makes_one_message_also_at_the_same_time() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
-    let (one, two) = tokio::join!(
-        world.send(&room, "ann", "c1", "one"),
-        world.send(&room, "ann", "c1", "two")
-    );
-    let new = [&one, &two]
-        .iter()
-        .filter(|sent| matches!(sent, Sent::New(_)))
-        .count();
+    let (one, two) = tokio::join!(world.send(&room, "ann", "c1", "one"), world.send(&room, "ann", "c1", "two"));
+    let new = [&one, &two].iter().filter(|sent| matches!(sent, Sent::New(_))).count();
     assert_eq!(new, 1);
-    let Sent::Duplicate { seq, stored: false } = world.send(&room, "ann", "c1", "three").await
-    else {
-        panic!()
-    };
+    let Sent::Duplicate { seq, stored: false } = world.send(&room, "ann", "c1", "three").await else { panic!() };
     let page = world.page(&room, 0, None, 10).await;
-    assert_eq!(
-        page.messages
-            .iter()
-            .map(|message| message.seq)
-            .collect::<Vec<_>>(),
-        [seq]
-    );
+    assert_eq!(page.messages.iter().map(|message| message.seq).collect::<Vec<_>>(), [seq]);
     // Another sender's clientId is another message.
-    assert!(matches!(
-        world.send(&room, "bob", "c1", "mine").await,
-        Sent::New(_)
-    ));
+    assert!(matches!(world.send(&room, "bob", "c1", "mine").await, Sent::New(_)));
 }
 
 #[tokio::test]
 async fn outsiders_and_other_tenants_find_nothing() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
-    let foreign = Person {
-        org: OrgId::parse("other").unwrap(),
-        ..person("ann")
-    };
+    let foreign = Person { org: OrgId::parse("other").unwrap(), ..person("ann") };
     for who in [person("eve"), foreign] {
-        assert_eq!(
-            world.rooms.view(&who, &room).await.unwrap_err(),
-            Refusal::NotFound
-        );
-        assert_eq!(
-            world
-                .rooms
-                .message(&who, &room, Seq::new(1).unwrap())
-                .await
-                .err(),
-            Some(Refusal::NotFound)
-        );
-        assert_eq!(
-            world.rooms.resume(&who, &room, Seq::ZERO).await.err(),
-            Some(Refusal::NotFound)
-        );
-        assert_eq!(
-            world
-                .rooms
-                .mark(&who, &room, MarkKind::Read, Seq::ZERO)
-                .await,
-            Err(Refusal::NotFound)
-        );
-        let rename = world
-            .rooms
-            .change_room(&who, &room, Seq::ZERO, &RoomOperation::Rename("x"))
-            .await;
+        assert_eq!(world.rooms.view(&who, &room).await.unwrap_err(), Refusal::NotFound);
+        assert_eq!(world.rooms.message(&who, &room, Seq::new(1).unwrap()).await.err(), Some(Refusal::NotFound));
+        assert_eq!(world.rooms.resume(&who, &room, Seq::ZERO).await.err(), Some(Refusal::NotFound));
+        assert_eq!(world.rooms.mark(&who, &room, MarkKind::Read, Seq::ZERO).await, Err(Refusal::NotFound));
+        let rename = world.rooms.change_room(&who, &room, Seq::ZERO, &RoomOperation::Rename("x")).await;
         assert_eq!(rename.err(), Some(Refusal::NotFound));
     }
 }
@@ -264,91 +164,39 @@ async fn unread_counts_are_exact() {
     let room = world.group(&["ann", "bob", "cyd"]).await;
     let mut seqs = Vec::new();
     for index in 0..10 {
-        seqs.push(
-            world
-                .say(
-                    &room,
-                    if index % 2 == 0 { "ann" } else { "bob" },
-                    &format!("c{index}"),
-                )
-                .await
-                .seq,
-        );
+        seqs.push(world.say(&room, if index % 2 == 0 { "ann" } else { "bob" }, &format!("c{index}")).await.seq);
     }
     assert_eq!(
-        (
-            world.unread(&room, "ann").await,
-            world.unread(&room, "bob").await,
-            world.unread(&room, "cyd").await
-        ),
+        (world.unread(&room, "ann").await, world.unread(&room, "bob").await, world.unread(&room, "cyd").await),
         (5, 5, 10)
     );
     // A mark in the middle, on another's message.
-    world
-        .rooms
-        .mark(&person("ann"), &room, MarkKind::Read, seqs[3])
-        .await
-        .unwrap();
+    world.rooms.mark(&person("ann"), &room, MarkKind::Read, seqs[3]).await.unwrap();
     assert_eq!(world.unread(&room, "ann").await, 3);
     // It never goes back.
-    world
-        .rooms
-        .mark(&person("ann"), &room, MarkKind::Read, seqs[1])
-        .await
-        .unwrap();
+    world.rooms.mark(&person("ann"), &room, MarkKind::Read, seqs[1]).await.unwrap();
     assert_eq!(world.unread(&room, "ann").await, 3);
     // Deleted: another's after the mark, one's own after it, another's before it.
     for (who, index) in [("bob", 5), ("ann", 6), ("bob", 1)] {
         world.delete(&room, who, seqs[index]).await.unwrap();
     }
     assert_eq!(
-        (
-            world.unread(&room, "ann").await,
-            world.unread(&room, "bob").await,
-            world.unread(&room, "cyd").await
-        ),
+        (world.unread(&room, "ann").await, world.unread(&room, "bob").await, world.unread(&room, "cyd").await),
         (2, 4, 7)
     );
     // Past the head is clamped to it.
-    let marks = world
-        .rooms
-        .mark(
-            &person("ann"),
-            &room,
-            MarkKind::Read,
-            Seq::new((1 << 53) - 1).unwrap(),
-        )
-        .await
-        .unwrap();
-    assert_eq!(
-        marks.read_seq,
-        world.rooms.head(&room).await.unwrap().unwrap().seq
-    );
+    let marks =
+        world.rooms.mark(&person("ann"), &room, MarkKind::Read, Seq::new((1 << 53) - 1).unwrap()).await.unwrap();
+    assert_eq!(marks.read_seq, world.rooms.head(&room).await.unwrap().unwrap().seq);
     assert_eq!(world.unread(&room, "ann").await, 0);
     world.say(&room, "bob", "later").await;
     assert_eq!(world.unread(&room, "ann").await, 1);
     // Whoever joins starts with nothing unread, and sees what was before.
     let dan = [(person("dan").user, "Dan".to_owned())];
-    world
-        .rooms
-        .change_room(
-            &person("bob"),
-            &room,
-            Seq::ZERO,
-            &RoomOperation::Add(&dan, 1000),
-        )
-        .await
-        .unwrap()
-        .unwrap();
+    world.rooms.change_room(&person("bob"), &room, Seq::ZERO, &RoomOperation::Add(&dan, 1000)).await.unwrap().unwrap();
     assert_eq!(world.unread(&room, "dan").await, 0);
     world.say(&room, "bob", "latest").await;
-    assert_eq!(
-        (
-            world.unread(&room, "dan").await,
-            world.unread(&room, "ann").await
-        ),
-        (1, 2)
-    );
+    assert_eq!((world.unread(&room, "dan").await, world.unread(&room, "ann").await), (1, 2));
 }
 
 #[tokio::test]
@@ -373,53 +221,27 @@ async fn history_shows_the_present_state_in_its_first_place() {
         seqs.push(world.say(&room, "ann", &format!("c{index}")).await.seq);
     }
     world.edit(&room, "ann", seqs[29], "changed").await.unwrap();
-    world
-        .edit(&room, "ann", seqs[29], "changed again")
-        .await
-        .unwrap();
+    world.edit(&room, "ann", seqs[29], "changed again").await.unwrap();
     world.delete(&room, "ann", seqs[28]).await.unwrap();
-    assert_eq!(
-        world.edit(&room, "bob", seqs[27], "not mine").await.err(),
-        Some(Refusal::Forbidden)
-    );
-    assert_eq!(
-        world.delete(&room, "bob", seqs[27]).await.err(),
-        Some(Refusal::Forbidden)
-    );
+    assert_eq!(world.edit(&room, "bob", seqs[27], "not mine").await.err(), Some(Refusal::Forbidden));
+    assert_eq!(world.delete(&room, "bob", seqs[27]).await.err(), Some(Refusal::Forbidden));
 
     let page = world.page(&room, 0, None, 10).await;
     assert!(page.has_more);
     let found: Vec<_> = page.messages.iter().map(|message| message.seq).collect();
     assert_eq!(found, seqs[20..]);
     assert_eq!(page.messages[9].content.body, "changed again");
-    assert!(
-        page.messages[9].version > page.messages[9].seq
-            && page.messages[9].content.edited_at.is_some()
-    );
+    assert!(page.messages[9].version > page.messages[9].seq && page.messages[9].content.edited_at.is_some());
     assert!(page.messages[8].content.deleted && page.messages[8].content.body.is_empty());
 
     let page = world.page(&room, 0, Some(seqs[5].get()), 10).await;
     assert!(!page.has_more);
     assert_eq!(page.messages.len(), 5);
-    let page = world
-        .page(&room, seqs[5].get(), Some(seqs[8].get()), 10)
-        .await;
-    assert_eq!(
-        page.messages
-            .iter()
-            .map(|message| message.seq)
-            .collect::<Vec<_>>(),
-        seqs[6..8]
-    );
+    let page = world.page(&room, seqs[5].get(), Some(seqs[8].get()), 10).await;
+    assert_eq!(page.messages.iter().map(|message| message.seq).collect::<Vec<_>>(), seqs[6..8]);
     let page = world.page(&room, seqs[5].get(), None, 3).await;
     assert!(page.has_more);
-    assert_eq!(
-        page.messages
-            .iter()
-            .map(|message| message.seq)
-            .collect::<Vec<_>>(),
-        seqs[6..9]
-    );
+    assert_eq!(page.messages.iter().map(|message| message.seq).collect::<Vec<_>>(), seqs[6..9]);
 }
 
 #[tokio::test]
@@ -431,11 +253,7 @@ async fn resume_is_whole_or_truncated() {
     world.edit(&room, "ann", first.seq, "secret").await.unwrap();
     let (tomb, _) = world.delete(&room, "ann", first.seq).await.unwrap();
     events += 2;
-    let EventsAfter::Whole { head, events: all } = world
-        .rooms
-        .resume(&person("bob"), &room, Seq::ZERO)
-        .await
-        .unwrap()
+    let EventsAfter::Whole { head, events: all } = world.rooms.resume(&person("bob"), &room, Seq::ZERO).await.unwrap()
     else {
         panic!()
     };
@@ -445,10 +263,7 @@ async fn resume_is_whole_or_truncated() {
         assert_eq!(event.prev, prev);
         prev = event.seq;
         let text = serde_json::to_string(&event.payload(Some(event.target()))).unwrap();
-        assert!(
-            !text.contains("secret") && !text.contains("body of"),
-            "{text}"
-        );
+        assert!(!text.contains("secret") && !text.contains("body of"), "{text}");
     }
     for index in 1..=498 {
         world.say(&room, "ann", &format!("c{index}")).await;
@@ -457,23 +272,14 @@ async fn resume_is_whole_or_truncated() {
     assert!(
         matches!(world.rooms.resume(&person("bob"), &room, all[0].seq).await.unwrap(), EventsAfter::Whole { events, .. } if events.len() == 500)
     );
-    let EventsAfter::Truncated { head } = world
-        .rooms
-        .resume(&person("bob"), &room, Seq::ZERO)
-        .await
-        .unwrap()
-    else {
+    let EventsAfter::Truncated { head } = world.rooms.resume(&person("bob"), &room, Seq::ZERO).await.unwrap() else {
         panic!()
     };
     assert!(
         matches!(world.rooms.resume(&person("bob"), &room, head.seq).await.unwrap(), EventsAfter::Whole { events, .. } if events.is_empty())
     );
     assert!(matches!(
-        world
-            .rooms
-            .resume(&person("bob"), &room, head.seq.next())
-            .await
-            .unwrap(),
+        world.rooms.resume(&person("bob"), &room, head.seq.next()).await.unwrap(),
         EventsAfter::Truncated { .. }
     ));
 }
@@ -483,84 +289,31 @@ async fn members_come_and_go() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
     let change = async |who: &str, operation: RoomOperation<'_>| {
-        world
-            .rooms
-            .change_room(&person(who), &room, Seq::ZERO, &operation)
-            .await
+        world.rooms.change_room(&person(who), &room, Seq::ZERO, &operation).await
     };
     let cyd = [(person("cyd").user, "Cyd 김".to_owned())];
-    let changed = change("bob", RoomOperation::Add(&cyd, 1000))
-        .await
-        .unwrap()
-        .unwrap();
+    let changed = change("bob", RoomOperation::Add(&cyd, 1000)).await.unwrap().unwrap();
     assert_eq!(changed.room.member_count, 3);
-    assert!(
-        change("bob", RoomOperation::Add(&cyd, 1000))
-            .await
-            .unwrap()
-            .is_none()
-    );
+    assert!(change("bob", RoomOperation::Add(&cyd, 1000)).await.unwrap().is_none());
     assert_eq!(
-        change(
-            "bob",
-            RoomOperation::Add(&[(person("dan").user, "d".to_owned())], 3)
-        )
-        .await
-        .err(),
+        change("bob", RoomOperation::Add(&[(person("dan").user, "d".to_owned())], 3)).await.err(),
         Some(Refusal::TooManyMembers)
     );
-    assert_eq!(
-        change("bob", RoomOperation::Remove(&cyd[0].0)).await.err(),
-        Some(Refusal::Forbidden)
-    );
-    assert_eq!(
-        change("ann", RoomOperation::Remove(&person("zed").user))
-            .await
-            .err(),
-        Some(Refusal::NoMember)
-    );
-    change("ann", RoomOperation::Remove(&cyd[0].0))
-        .await
-        .unwrap()
-        .unwrap();
-    assert_eq!(
-        world.rooms.view(&person("cyd"), &room).await.err(),
-        Some(Refusal::NotFound)
-    );
+    assert_eq!(change("bob", RoomOperation::Remove(&cyd[0].0)).await.err(), Some(Refusal::Forbidden));
+    assert_eq!(change("ann", RoomOperation::Remove(&person("zed").user)).await.err(), Some(Refusal::NoMember));
+    change("ann", RoomOperation::Remove(&cyd[0].0)).await.unwrap().unwrap();
+    assert_eq!(world.rooms.view(&person("cyd"), &room).await.err(), Some(Refusal::NotFound));
     change("ann", RoomOperation::Leave).await.unwrap().unwrap();
-    let changed = world
-        .rooms
-        .hand_over(&person("ann"), &room, Seq::ZERO)
-        .await
-        .unwrap()
-        .unwrap();
+    let changed = world.rooms.hand_over(&person("ann"), &room, Seq::ZERO).await.unwrap().unwrap();
     let members = changed.room.members.unwrap();
     assert_eq!(members.len(), 1);
-    assert_eq!(
-        (members[0].user_id.as_str(), members[0].role),
-        ("bob", Role::Owner)
-    );
-    change("bob", RoomOperation::Archive)
-        .await
-        .unwrap()
-        .unwrap();
+    assert_eq!((members[0].user_id.as_str(), members[0].role), ("bob", Role::Owner));
+    change("bob", RoomOperation::Archive).await.unwrap().unwrap();
     let bob = person("bob");
     let content = content(&bob, "c1", "x");
-    let sending = Sending {
-        person: &bob,
-        room: &room,
-        content: &content,
-        hint: Seq::ZERO,
-        accept: true,
-    };
-    assert_eq!(
-        world.rooms.send(&sending).await.err(),
-        Some(Refusal::Archived)
-    );
-    change("bob", RoomOperation::Unarchive)
-        .await
-        .unwrap()
-        .unwrap();
+    let sending = Sending { person: &bob, room: &room, content: &content, hint: Seq::ZERO, accept: true };
+    assert_eq!(world.rooms.send(&sending).await.err(), Some(Refusal::Archived));
+    change("bob", RoomOperation::Unarchive).await.unwrap().unwrap();
     assert!(matches!(world.rooms.send(&sending).await, Ok(Sent::New(_))));
 }
 
@@ -585,26 +338,17 @@ async fn the_stream_is_trimmed_but_never_of_what_is_not_stored() {
             origin: rts_common::ids::NodeId::random(),
             message: state.clone(),
         };
-        rts_common::redis::stored::messages(&world.redis, &room, &[&record])
-            .await
-            .unwrap();
+        rts_common::redis::stored::messages(&world.redis, &room, &[&record]).await.unwrap();
     }
     let length = length().await;
     assert!((1000..1200).contains(&length), "{length}");
     let mut command = redis::cmd("ZCARD");
     command.arg(keys::Partition::of_room(&room).unstored());
-    let unstored: usize =
-        rts_common::redis::read(world.redis.command("zcard", &command).await.unwrap()).unwrap();
+    let unstored: usize = rts_common::redis::read(world.redis.command("zcard", &command).await.unwrap()).unwrap();
     assert_eq!(unstored, 1, "the room itself is not stored yet");
     assert!(matches!(
-        world
-            .rooms
-            .resume(&person("bob"), &room, states[0].seq)
-            .await
-            .unwrap(),
+        world.rooms.resume(&person("bob"), &room, states[0].seq).await.unwrap(),
         EventsAfter::Truncated { .. }
     ));
-    let Sent::Duplicate { stored: true, .. } = world.send(&room, "ann", "c3", "x").await else {
-        panic!()
-    };
+    let Sent::Duplicate { stored: true, .. } = world.send(&room, "ann", "c3", "x").await else { panic!() };
 }

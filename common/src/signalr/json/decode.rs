@@ -10,9 +10,7 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::signalr::record::kind;
-use crate::signalr::{
-    ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record,
-};
+use crate::signalr::{ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record};
 
 /// Reads the record of a body without its separator; `None` for one of an unknown type.
 pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, ProtocolError> {
@@ -48,13 +46,10 @@ pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, Protoco
             invocation_id: required_id(invocation_id)?,
             item: payload(body, fields.item.ok_or(ProtocolError::Item)?),
         },
-        kind::COMPLETION => Record::Completion {
-            invocation_id: required_id(invocation_id)?,
-            result: fields.completion(body)?,
-        },
-        kind::CANCEL_INVOCATION => Record::CancelInvocation {
-            invocation_id: required_id(invocation_id)?,
-        },
+        kind::COMPLETION => {
+            Record::Completion { invocation_id: required_id(invocation_id)?, result: fields.completion(body)? }
+        }
+        kind::CANCEL_INVOCATION => Record::CancelInvocation { invocation_id: required_id(invocation_id)? },
         kind::PING => Record::Ping,
         kind::CLOSE => fields.close()?,
         kind::ACK => Record::Ack(fields.sequence_id()?),
@@ -63,9 +58,7 @@ pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, Protoco
 }
 
 /// Decodes one value.
-pub(in crate::signalr) fn decode_value<T: DeserializeOwned>(
-    value: &[u8],
-) -> Result<T, ArgumentError> {
+pub(in crate::signalr) fn decode_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, ArgumentError> {
     serde_json::from_slice(value).map_err(|_| ArgumentError::Mistyped)
 }
 
@@ -121,8 +114,7 @@ impl Fields<'_> {
     }
 
     fn invocation_id(&self) -> Result<Option<String>, ProtocolError> {
-        optional::<String>(self.invocation_id, ProtocolError::InvocationId)
-            .map(|id| id.filter(|id| !id.is_empty()))
+        optional::<String>(self.invocation_id, ProtocolError::InvocationId).map(|id| id.filter(|id| !id.is_empty()))
     }
 
     fn target(&self) -> Result<String, ProtocolError> {
@@ -144,9 +136,7 @@ impl Fields<'_> {
         match (self.result, self.error) {
             (None, None) => Ok(CompletionResult::Void),
             (Some(result), None) => Ok(CompletionResult::Value(payload(body, result))),
-            (None, error) => {
-                required(error, ProtocolError::Completion).map(CompletionResult::Error)
-            }
+            (None, error) => required(error, ProtocolError::Completion).map(CompletionResult::Error),
             (Some(_), Some(_)) => Err(ProtocolError::Completion),
         }
     }
@@ -155,10 +145,7 @@ impl Fields<'_> {
     fn close(&self) -> Result<Record, ProtocolError> {
         let error = optional::<Option<String>>(self.error, ProtocolError::Close)?;
         let allow = optional::<Option<bool>>(self.allow_reconnect, ProtocolError::Close)?;
-        Ok(Record::Close {
-            error: error.flatten(),
-            allow_reconnect: allow.flatten().unwrap_or(false),
-        })
+        Ok(Record::Close { error: error.flatten(), allow_reconnect: allow.flatten().unwrap_or(false) })
     }
 
     fn sequence_id(&self) -> Result<u64, ProtocolError> {
@@ -166,10 +153,7 @@ impl Fields<'_> {
     }
 }
 
-fn required<'de, T: Deserialize<'de>>(
-    raw: Option<&'de RawValue>,
-    error: ProtocolError,
-) -> Result<T, ProtocolError> {
+fn required<'de, T: Deserialize<'de>>(raw: Option<&'de RawValue>, error: ProtocolError) -> Result<T, ProtocolError> {
     optional(raw, error)?.ok_or(error)
 }
 
@@ -177,8 +161,7 @@ fn optional<'de, T: Deserialize<'de>>(
     raw: Option<&'de RawValue>,
     error: ProtocolError,
 ) -> Result<Option<T>, ProtocolError> {
-    raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| error))
-        .transpose()
+    raw.map(|raw| serde_json::from_str(raw.get()).map_err(|_| error)).transpose()
 }
 
 fn payload(body: &Bytes, raw: &RawValue) -> Payload {

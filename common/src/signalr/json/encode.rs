@@ -64,81 +64,39 @@ pub(in crate::signalr) fn invocation<T: Serialize>(
     target: &str,
     argument: &T,
 ) -> Encoded {
-    record(&Call {
-        kind,
-        invocation_id,
-        target,
-        arguments: [argument],
-    })
+    record(&Call { kind, invocation_id, target, arguments: [argument] })
 }
 
 pub(in crate::signalr) fn stream_item<T: Serialize>(invocation_id: &str, item: &T) -> Encoded {
-    record(&StreamItem {
-        kind: kind::STREAM_ITEM,
-        invocation_id,
-        item,
-    })
+    record(&StreamItem { kind: kind::STREAM_ITEM, invocation_id, item })
 }
 
-pub(in crate::signalr) fn completion_value<T: Serialize>(
-    invocation_id: &str,
-    result: &T,
-) -> Encoded {
-    record(&Completion {
-        kind: kind::COMPLETION,
-        invocation_id,
-        result,
-    })
+pub(in crate::signalr) fn completion_value<T: Serialize>(invocation_id: &str, result: &T) -> Encoded {
+    record(&Completion { kind: kind::COMPLETION, invocation_id, result })
 }
 
 pub(in crate::signalr) fn completion_void(invocation_id: &str) -> Bytes {
-    plain(&Plain {
-        kind: kind::COMPLETION,
-        invocation_id: Some(invocation_id),
-        ..Plain::default()
-    })
+    plain(&Plain { kind: kind::COMPLETION, invocation_id: Some(invocation_id), ..Plain::default() })
 }
 
 pub(in crate::signalr) fn completion_error(invocation_id: &str, error: &str) -> Bytes {
-    plain(&Plain {
-        kind: kind::COMPLETION,
-        invocation_id: Some(invocation_id),
-        error: Some(error),
-        ..Plain::default()
-    })
+    plain(&Plain { kind: kind::COMPLETION, invocation_id: Some(invocation_id), error: Some(error), ..Plain::default() })
 }
 
 pub(in crate::signalr) fn cancel(invocation_id: &str) -> Bytes {
-    plain(&Plain {
-        kind: kind::CANCEL_INVOCATION,
-        invocation_id: Some(invocation_id),
-        ..Plain::default()
-    })
+    plain(&Plain { kind: kind::CANCEL_INVOCATION, invocation_id: Some(invocation_id), ..Plain::default() })
 }
 
 pub(in crate::signalr) fn close(error: Option<&str>, allow_reconnect: bool) -> Bytes {
-    plain(&Plain {
-        kind: kind::CLOSE,
-        error,
-        allow_reconnect,
-        ..Plain::default()
-    })
+    plain(&Plain { kind: kind::CLOSE, error, allow_reconnect, ..Plain::default() })
 }
 
 pub(in crate::signalr) fn ack(sequence_id: u64) -> Bytes {
-    plain(&Plain {
-        kind: kind::ACK,
-        sequence_id: Some(sequence_id),
-        ..Plain::default()
-    })
+    plain(&Plain { kind: kind::ACK, sequence_id: Some(sequence_id), ..Plain::default() })
 }
 
 pub(in crate::signalr) fn sequence(sequence_id: u64) -> Bytes {
-    plain(&Plain {
-        kind: kind::SEQUENCE,
-        sequence_id: Some(sequence_id),
-        ..Plain::default()
-    })
+    plain(&Plain { kind: kind::SEQUENCE, sequence_id: Some(sequence_id), ..Plain::default() })
 }
 
 fn plain(fields: &Plain<'_>) -> Bytes {

@@ -5,6 +5,5 @@ mod encode;
 
 pub(super) use decode::{decode, decode_value, element};
 pub(super) use encode::{
-    ack, cancel, close, completion_error, completion_value, completion_void, invocation, record,
-    sequence, stream_item,
+    ack, cancel, close, completion_error, completion_value, completion_void, invocation, record, sequence, stream_item,
 };

@@ -5,9 +5,7 @@ use bytes::Bytes;
 
 use super::reader::{Invalid, Reader, Token};
 use crate::signalr::record::kind;
-use crate::signalr::{
-    ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record,
-};
+use crate::signalr::{ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record};
 
 /// Kinds of a completion.
 pub(super) const ERROR_RESULT: u8 = 1;
@@ -36,17 +34,11 @@ pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, Protoco
             arguments: fields.arguments()?,
             stream_ids: fields.stream_ids()?,
         },
-        kind::STREAM_ITEM => Record::StreamItem {
-            invocation_id: fields.required_id()?,
-            item: fields.payload(ProtocolError::Item)?,
-        },
-        kind::COMPLETION => Record::Completion {
-            invocation_id: fields.required_id()?,
-            result: fields.completion()?,
-        },
-        kind::CANCEL_INVOCATION => Record::CancelInvocation {
-            invocation_id: fields.required_id()?,
-        },
+        kind::STREAM_ITEM => {
+            Record::StreamItem { invocation_id: fields.required_id()?, item: fields.payload(ProtocolError::Item)? }
+        }
+        kind::COMPLETION => Record::Completion { invocation_id: fields.required_id()?, result: fields.completion()? },
+        kind::CANCEL_INVOCATION => Record::CancelInvocation { invocation_id: fields.required_id()? },
         kind::PING => Record::Ping,
         kind::CLOSE => fields.close()?,
         kind::ACK => Record::Ack(fields.sequence_id()?),
@@ -129,9 +121,7 @@ impl<'a> Fields<'a> {
     fn invocation_id(&mut self) -> Result<Option<String>, ProtocolError> {
         match self.token(ProtocolError::InvocationId)? {
             Token::Nil | Token::Str([]) => Ok(None),
-            token => as_text(&token)
-                .map(|id| Some(id.to_owned()))
-                .ok_or(ProtocolError::InvocationId),
+            token => as_text(&token).map(|id| Some(id.to_owned())).ok_or(ProtocolError::InvocationId),
         }
     }
 
@@ -154,11 +144,7 @@ impl<'a> Fields<'a> {
         }
         let bytes = &start[..start.len() - self.reader.rest().len()];
         let count = usize::try_from(length).map_err(|_| ProtocolError::Arguments)?;
-        Ok(Arguments::new(
-            Protocol::MessagePack,
-            self.body.slice_ref(bytes),
-            count,
-        ))
+        Ok(Arguments::new(Protocol::MessagePack, self.body.slice_ref(bytes), count))
     }
 
     /// Absent from the JavaScript client's invocations unless there are some.
@@ -189,13 +175,9 @@ impl<'a> Fields<'a> {
             return Err(ProtocolError::Completion);
         };
         match u8::try_from(kind) {
-            Ok(ERROR_RESULT) => self
-                .text(ProtocolError::Completion)
-                .map(CompletionResult::Error),
+            Ok(ERROR_RESULT) => self.text(ProtocolError::Completion).map(CompletionResult::Error),
             Ok(VOID_RESULT) => Ok(CompletionResult::Void),
-            Ok(VALUE_RESULT) => self
-                .payload(ProtocolError::Completion)
-                .map(CompletionResult::Value),
+            Ok(VALUE_RESULT) => self.payload(ProtocolError::Completion).map(CompletionResult::Value),
             _ => Err(ProtocolError::Completion),
         }
     }
@@ -211,10 +193,7 @@ impl<'a> Fields<'a> {
             Token::Bool(allow) => allow,
             _ => return Err(ProtocolError::Close),
         };
-        Ok(Record::Close {
-            error,
-            allow_reconnect,
-        })
+        Ok(Record::Close { error, allow_reconnect })
     }
 
     fn sequence_id(&mut self) -> Result<u64, ProtocolError> {
@@ -229,11 +208,7 @@ impl<'a> Fields<'a> {
         for _ in 0..self.left {
             self.reader.value()?;
         }
-        if self.reader.rest().is_empty() {
-            Ok(())
-        } else {
-            Err(ProtocolError::Malformed)
-        }
+        if self.reader.rest().is_empty() { Ok(()) } else { Err(ProtocolError::Malformed) }
     }
 }
 

@@ -36,10 +36,7 @@ pub(in crate::signalr) fn invocation<T: Serialize>(
     Ok(record.finish())
 }
 
-pub(in crate::signalr) fn stream_item<T: Serialize>(
-    invocation_id: &str,
-    item: &T,
-) -> Result<Bytes, Error> {
+pub(in crate::signalr) fn stream_item<T: Serialize>(invocation_id: &str, item: &T) -> Result<Bytes, Error> {
     let mut record = Writer::new(4, kind::STREAM_ITEM);
     record.no_headers();
     record.text_or_nil(Some(invocation_id));
@@ -47,10 +44,7 @@ pub(in crate::signalr) fn stream_item<T: Serialize>(
     Ok(record.finish())
 }
 
-pub(in crate::signalr) fn completion_value<T: Serialize>(
-    invocation_id: &str,
-    result: &T,
-) -> Result<Bytes, Error> {
+pub(in crate::signalr) fn completion_value<T: Serialize>(invocation_id: &str, result: &T) -> Result<Bytes, Error> {
     let mut record = Writer::completion(5, invocation_id, VALUE_RESULT);
     record.value(result)?;
     Ok(record.finish())
@@ -139,19 +133,14 @@ impl Writer {
 
     /// Writes ids and times as the texts they are in JSON, which is what "human readable" means.
     fn value<T: Serialize>(&mut self, value: &T) -> Result<(), Error> {
-        let mut serializer = rmp_serde::Serializer::new(&mut self.bytes)
-            .with_struct_map()
-            .with_human_readable();
+        let mut serializer = rmp_serde::Serializer::new(&mut self.bytes).with_struct_map().with_human_readable();
         value.serialize(&mut serializer)
     }
 
     /// Puts the length right before the body, and gives both.
     fn finish(mut self) -> Bytes {
         let body_bytes = self.bytes.len() - PREFIX_BYTES_MAX;
-        let room = self
-            .bytes
-            .first_chunk_mut()
-            .expect("room for the length was made first");
+        let room = self.bytes.first_chunk_mut().expect("room for the length was made first");
         let prefix_bytes = LengthPrefix::write(body_bytes, room);
         Bytes::from(self.bytes).slice(PREFIX_BYTES_MAX - prefix_bytes..)
     }

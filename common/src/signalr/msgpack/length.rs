@@ -17,10 +17,7 @@ pub(in crate::signalr) struct LengthPrefix {
 impl LengthPrefix {
     /// Reads the prefix that `bytes` start with; `None` if it goes on beyond them. A body of no bytes
     /// is no record, one of more than `body_bytes_max` is refused before anything is held for it.
-    pub(in crate::signalr) fn parse(
-        bytes: &[u8],
-        body_bytes_max: usize,
-    ) -> Result<Option<Self>, ProtocolError> {
+    pub(in crate::signalr) fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Option<Self>, ProtocolError> {
         let mut length = 0_usize;
         for (index, &byte) in bytes.iter().take(PREFIX_BYTES_MAX).enumerate() {
             if index == PREFIX_BYTES_MAX - 1 && byte > 7 {
@@ -31,10 +28,7 @@ impl LengthPrefix {
                 return match length {
                     0 => Err(ProtocolError::Malformed),
                     body_bytes if body_bytes > body_bytes_max => Err(ProtocolError::TooLarge),
-                    body_bytes => Ok(Some(Self {
-                        prefix_bytes: index + 1,
-                        body_bytes,
-                    })),
+                    body_bytes => Ok(Some(Self { prefix_bytes: index + 1, body_bytes })),
                 };
             }
         }

@@ -132,9 +132,7 @@ impl<'a> Reader<'a> {
     /// A length of `N` bytes.
     fn length<const N: usize>(&mut self) -> Result<u32, Invalid> {
         let bytes = self.array::<N>()?;
-        Ok(bytes
-            .iter()
-            .fold(0, |length, &b| length << 8 | u32::from(b)))
+        Ok(bytes.iter().fold(0, |length, &b| length << 8 | u32::from(b)))
     }
 
     fn counted<const N: usize>(&mut self) -> Result<&'a [u8], Invalid> {

@@ -22,10 +22,7 @@ pub(super) fn iso_8601(data: &[u8]) -> Option<String> {
         }
         _ => return None,
     };
-    let at = OffsetDateTime::from_unix_timestamp(seconds)
-        .ok()?
-        .replace_nanosecond(nanoseconds)
-        .ok()?;
+    let at = OffsetDateTime::from_unix_timestamp(seconds).ok()?.replace_nanosecond(nanoseconds).ok()?;
     (0..=9999).contains(&at.year()).then(|| {
         format!(
             "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",

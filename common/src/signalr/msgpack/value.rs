@@ -6,8 +6,7 @@
 use serde::Deserializer;
 use serde::de::value::{SeqDeserializer, StrDeserializer};
 use serde::de::{
-    DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess,
-    VariantAccess, Visitor,
+    DeserializeOwned, DeserializeSeed, EnumAccess, IntoDeserializer, MapAccess, SeqAccess, VariantAccess, Visitor,
 };
 use serde::forward_to_deserialize_any;
 
@@ -16,9 +15,7 @@ use super::timestamp::{TIMESTAMP, iso_8601};
 use crate::signalr::ArgumentError;
 
 /// Decodes one value.
-pub(in crate::signalr) fn decode_value<T: DeserializeOwned>(
-    value: &[u8],
-) -> Result<T, ArgumentError> {
+pub(in crate::signalr) fn decode_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, ArgumentError> {
     let mut reader = Reader::new(value);
     T::deserialize(Value(&mut reader))
 }
@@ -51,23 +48,15 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
             Token::F64(value) => visitor.visit_f64(value),
             Token::Str(bytes) => visitor.visit_borrowed_str(text(bytes)?),
             Token::Bin(bytes) => visitor.visit_borrowed_bytes(bytes),
-            Token::Ext(TIMESTAMP, data) => {
-                visitor.visit_string(iso_8601(data).ok_or(ArgumentError::Mistyped)?)
-            }
+            Token::Ext(TIMESTAMP, data) => visitor.visit_string(iso_8601(data).ok_or(ArgumentError::Mistyped)?),
             Token::Ext(..) => Err(ArgumentError::Mistyped),
             Token::Array(left) => {
-                let mut elements = Elements {
-                    reader: self.0,
-                    left,
-                };
+                let mut elements = Elements { reader: self.0, left };
                 let value = visitor.visit_seq(&mut elements)?;
                 elements.finish().map(|()| value)
             }
             Token::Map(left) => {
-                let mut pairs = Elements {
-                    reader: self.0,
-                    left,
-                };
+                let mut pairs = Elements { reader: self.0, left };
                 let value = visitor.visit_map(&mut pairs)?;
                 pairs.finish().map(|()| value)
             }
@@ -131,20 +120,14 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
     }
 
     /// Names are text: serde would take a number for a field's place in its struct.
-    fn deserialize_identifier<V: Visitor<'de>>(
-        self,
-        visitor: V,
-    ) -> Result<V::Value, ArgumentError> {
+    fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ArgumentError> {
         match self.0.token()? {
             Token::Str(bytes) => visitor.visit_borrowed_str(text(bytes)?),
             _ => Err(ArgumentError::Mistyped),
         }
     }
 
-    fn deserialize_ignored_any<V: Visitor<'de>>(
-        self,
-        visitor: V,
-    ) -> Result<V::Value, ArgumentError> {
+    fn deserialize_ignored_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ArgumentError> {
         self.0.value()?;
         visitor.visit_unit()
     }
@@ -162,10 +145,7 @@ struct Elements<'r, 'de> {
 }
 
 impl<'de> Elements<'_, 'de> {
-    fn next<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, ArgumentError> {
+    fn next<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ArgumentError> {
         let Some(left) = self.left.checked_sub(1) else {
             return Ok(None);
         };
@@ -185,10 +165,7 @@ impl<'de> Elements<'_, 'de> {
 impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
     type Error = ArgumentError;
 
-    fn next_element_seed<T: DeserializeSeed<'de>>(
-        &mut self,
-        seed: T,
-    ) -> Result<Option<T::Value>, ArgumentError> {
+    fn next_element_seed<T: DeserializeSeed<'de>>(&mut self, seed: T) -> Result<Option<T::Value>, ArgumentError> {
         self.next(seed)
     }
 
@@ -201,17 +178,11 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
 impl<'de> MapAccess<'de> for Elements<'_, 'de> {
     type Error = ArgumentError;
 
-    fn next_key_seed<K: DeserializeSeed<'de>>(
-        &mut self,
-        seed: K,
-    ) -> Result<Option<K::Value>, ArgumentError> {
+    fn next_key_seed<K: DeserializeSeed<'de>>(&mut self, seed: K) -> Result<Option<K::Value>, ArgumentError> {
         self.next(seed)
     }
 
-    fn next_value_seed<V: DeserializeSeed<'de>>(
-        &mut self,
-        seed: V,
-    ) -> Result<V::Value, ArgumentError> {
+    fn next_value_seed<V: DeserializeSeed<'de>>(&mut self, seed: V) -> Result<V::Value, ArgumentError> {
         seed.deserialize(Value(self.reader))
     }
 }
@@ -221,10 +192,7 @@ impl<'de> EnumAccess<'de> for Value<'_, 'de> {
     type Error = ArgumentError;
     type Variant = Self;
 
-    fn variant_seed<V: DeserializeSeed<'de>>(
-        self,
-        seed: V,
-    ) -> Result<(V::Value, Self), ArgumentError> {
+    fn variant_seed<V: DeserializeSeed<'de>>(self, seed: V) -> Result<(V::Value, Self), ArgumentError> {
         let variant = seed.deserialize(Value(self.0))?;
         Ok((variant, self))
     }
@@ -240,18 +208,11 @@ impl<'de> VariantAccess<'de> for Value<'_, 'de> {
         }
     }
 
-    fn newtype_variant_seed<T: DeserializeSeed<'de>>(
-        self,
-        seed: T,
-    ) -> Result<T::Value, ArgumentError> {
+    fn newtype_variant_seed<T: DeserializeSeed<'de>>(self, seed: T) -> Result<T::Value, ArgumentError> {
         seed.deserialize(self)
     }
 
-    fn tuple_variant<V: Visitor<'de>>(
-        self,
-        _length: usize,
-        visitor: V,
-    ) -> Result<V::Value, ArgumentError> {
+    fn tuple_variant<V: Visitor<'de>>(self, _length: usize, visitor: V) -> Result<V::Value, ArgumentError> {
         self.deserialize_any(visitor)
     }
 

@@ -1,9 +1,6 @@
 //! Every rule on bad input: which error a record gives, and what is tolerated.
 
-use super::{
-    BOTH, Decoder, LIMIT, Protocol, ProtocolError, Record, decode, decode_body, decode_json,
-    from_hex,
-};
+use super::{BOTH, Decoder, LIMIT, Protocol, ProtocolError, Record, decode, decode_body, decode_json, from_hex};
 
 fn json_error(text: &str) -> ProtocolError {
     match decode_json(text) {
@@ -60,12 +57,7 @@ fn json_type_is_an_integer_token() {
 
 #[test]
 fn unknown_types_are_skipped() {
-    for text in [
-        r#"{"type":0}"#,
-        r#"{"type":10,"target":7,"headers":1}"#,
-        r#"{"type":262}"#,
-        r#"{"type":-1}"#,
-    ] {
+    for text in [r#"{"type":0}"#, r#"{"type":10,"target":7,"headers":1}"#, r#"{"type":262}"#, r#"{"type":-1}"#] {
         assert_eq!(decode_json(text), Ok(vec![]), "{text}");
         let twice = format!("{text}\u{1e}{{\"type\":6}}");
         assert_eq!(decode_json(&twice), Ok(vec![Record::Ping]), "{text}");
@@ -86,23 +78,11 @@ fn json_fields_of_invocations() {
         let fields = format!(r#""arguments":[]{target}"#);
         assert_eq!(invocation(&fields), ProtocolError::Target);
     }
-    for arguments in [
-        "",
-        r#","arguments":null"#,
-        r#","arguments":{}"#,
-        r#","arguments":"x""#,
-    ] {
+    for arguments in ["", r#","arguments":null"#, r#","arguments":{}"#, r#","arguments":"x""#] {
         let fields = format!(r#""target":"A"{arguments}"#);
         assert_eq!(invocation(&fields), ProtocolError::Arguments);
     }
-    for headers in [
-        "null",
-        "[]",
-        r#""x""#,
-        r#"{"a":1}"#,
-        r#"{"a":null}"#,
-        r#"{"a":{}}"#,
-    ] {
+    for headers in ["null", "[]", r#""x""#, r#"{"a":1}"#, r#"{"a":null}"#, r#"{"a":{}}"#] {
         let fields = format!(r#""target":"A","arguments":[],"headers":{headers}"#);
         assert_eq!(invocation(&fields), ProtocolError::Headers);
     }
@@ -114,12 +94,7 @@ fn json_fields_of_invocations() {
 
 #[test]
 fn json_ids_that_answers_need() {
-    for id in [
-        "",
-        r#","invocationId":"""#,
-        r#","invocationId":1"#,
-        r#","invocationId":null"#,
-    ] {
+    for id in ["", r#","invocationId":"""#, r#","invocationId":1"#, r#","invocationId":null"#] {
         for record in [
             r#""type":2,"item":1"#,
             r#""type":3"#,
@@ -137,22 +112,10 @@ fn json_ids_that_answers_need() {
 fn json_fields_of_other_records() {
     for (text, error) in [
         (r#"{"type":2,"invocationId":"0"}"#, ProtocolError::Item),
-        (
-            r#"{"type":3,"invocationId":"0","result":1,"error":"e"}"#,
-            ProtocolError::Completion,
-        ),
-        (
-            r#"{"type":3,"invocationId":"0","result":null,"error":"e"}"#,
-            ProtocolError::Completion,
-        ),
-        (
-            r#"{"type":3,"invocationId":"0","error":7}"#,
-            ProtocolError::Completion,
-        ),
-        (
-            r#"{"type":3,"invocationId":"0","error":null}"#,
-            ProtocolError::Completion,
-        ),
+        (r#"{"type":3,"invocationId":"0","result":1,"error":"e"}"#, ProtocolError::Completion),
+        (r#"{"type":3,"invocationId":"0","result":null,"error":"e"}"#, ProtocolError::Completion),
+        (r#"{"type":3,"invocationId":"0","error":7}"#, ProtocolError::Completion),
+        (r#"{"type":3,"invocationId":"0","error":null}"#, ProtocolError::Completion),
         (r#"{"type":7,"error":7}"#, ProtocolError::Close),
         (r#"{"type":7,"allowReconnect":"yes"}"#, ProtocolError::Close),
         (r#"{"type":8}"#, ProtocolError::SequenceId),
@@ -283,10 +246,7 @@ fn length_prefixes() {
         let decoded = decode(Protocol::MessagePack, &from_hex(hex));
         assert_eq!(decoded, Err(error), "{hex}");
     }
-    assert_eq!(
-        decode(Protocol::MessagePack, &from_hex("ff ff ff ff")),
-        Ok(vec![])
-    );
+    assert_eq!(decode(Protocol::MessagePack, &from_hex("ff ff ff ff")), Ok(vec![]));
 }
 
 #[test]
@@ -298,10 +258,7 @@ fn record_limit_counts_the_record_and_not_the_frame() {
     assert_eq!(json(LIMIT).len(), LIMIT);
     let three = json(LIMIT).repeat(3);
     assert_eq!(decode(Protocol::Json, three.as_bytes()).unwrap().len(), 3);
-    assert_eq!(
-        decode(Protocol::Json, json(LIMIT + 1).as_bytes()),
-        Err(ProtocolError::TooLarge)
-    );
+    assert_eq!(decode(Protocol::Json, json(LIMIT + 1).as_bytes()), Err(ProtocolError::TooLarge));
 
     let message_pack = |body: usize| {
         // A ping whose second element is binary of the length that is left.
@@ -320,10 +277,7 @@ fn record_limit_counts_the_record_and_not_the_frame() {
     };
     let three = message_pack(LIMIT).repeat(3);
     assert_eq!(decode(Protocol::MessagePack, &three).unwrap().len(), 3);
-    assert_eq!(
-        decode(Protocol::MessagePack, &message_pack(LIMIT + 1)),
-        Err(ProtocolError::TooLarge)
-    );
+    assert_eq!(decode(Protocol::MessagePack, &message_pack(LIMIT + 1)), Err(ProtocolError::TooLarge));
 }
 
 #[test]

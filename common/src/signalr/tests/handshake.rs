@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::{BOTH, Protocol};
 use crate::signalr::{
-    HANDSHAKE_BYTES_MAX, HandshakeDecoder, HandshakeError, HandshakeReply, HandshakeReplyDecoder,
-    HandshakeRequest, handshake_response_error, handshake_response_ok,
+    HANDSHAKE_BYTES_MAX, HandshakeDecoder, HandshakeError, HandshakeReply, HandshakeReplyDecoder, HandshakeRequest,
+    handshake_response_error, handshake_response_ok,
 };
 
 const MALFORMED: &str = "An unexpected error occurred during connection handshake.";
@@ -24,31 +24,16 @@ fn refusal(text: &str) -> String {
 
 #[test]
 fn requests_of_clients() {
-    let json = HandshakeRequest {
-        protocol: Protocol::Json,
-        version: 1,
-    };
+    let json = HandshakeRequest { protocol: Protocol::Json, version: 1 };
     assert_eq!(request(r#"{"protocol":"json","version":1}"#), Ok(json));
-    assert_eq!(
-        request(r#" {"version":1, "x":[], "protocol":"JSON"}"#),
-        Ok(json)
-    );
-    let message_pack = HandshakeRequest {
-        protocol: Protocol::MessagePack,
-        version: 2,
-    };
-    assert_eq!(
-        request(r#"{"protocol":"messagepack","version":2}"#),
-        Ok(message_pack)
-    );
+    assert_eq!(request(r#" {"version":1, "x":[], "protocol":"JSON"}"#), Ok(json));
+    let message_pack = HandshakeRequest { protocol: Protocol::MessagePack, version: 2 };
+    assert_eq!(request(r#"{"protocol":"messagepack","version":2}"#), Ok(message_pack));
 }
 
 #[test]
 fn refusals_word_by_word() {
-    assert_eq!(
-        refusal(r#"{"protocol":"foo","version":1}"#),
-        "The protocol 'foo' is not supported."
-    );
+    assert_eq!(refusal(r#"{"protocol":"foo","version":1}"#), "The protocol 'foo' is not supported.");
     for version in [3, 0, -1, 1_i64 << 40] {
         assert_eq!(
             refusal(&format!(r#"{{"protocol":"json","version":{version}}}"#)),
@@ -77,10 +62,7 @@ fn refusals_word_by_word() {
     assert_eq!(not_utf8, Err(HandshakeError::Malformed));
     let ping = HandshakeDecoder::new().push(Bytes::from_static(b"\x02\x91\x06\x1e"));
     assert_eq!(ping, Err(HandshakeError::Malformed));
-    assert_eq!(
-        HandshakeError::Canceled.to_string(),
-        "Handshake was canceled."
-    );
+    assert_eq!(HandshakeError::Canceled.to_string(), "Handshake was canceled.");
 }
 
 #[test]
@@ -94,10 +76,7 @@ fn a_made_up_name_is_told_back_in_part() {
 #[test]
 fn any_cut_and_what_follows() {
     for protocol in BOTH {
-        let sent = HandshakeRequest {
-            protocol,
-            version: 1,
-        };
+        let sent = HandshakeRequest { protocol, version: 1 };
         let follows = [&b"{\"type\":6}\x1e"[..], b"\x02\x91\x06", b"\x1e"].concat();
         let bytes = [&sent.encode()[..], &follows].concat();
         for cut in 0..=bytes.len() {
@@ -107,9 +86,7 @@ fn any_cut_and_what_follows() {
             for part in [&bytes[..cut], &bytes[cut..]] {
                 if found.is_some() {
                     rest.extend_from_slice(part);
-                } else if let Some((request, more)) =
-                    decoder.push(Bytes::copy_from_slice(part)).unwrap()
-                {
+                } else if let Some((request, more)) = decoder.push(Bytes::copy_from_slice(part)).unwrap() {
                     found = Some(request);
                     rest.extend_from_slice(&more);
                 }
@@ -142,26 +119,14 @@ fn answers() {
         (reply, rest.to_vec())
     };
     assert_eq!(handshake_response_ok(), &b"{}\x1e"[..]);
-    assert_eq!(
-        handshake_response_error("no \"x\""),
-        &b"{\"error\":\"no \\\"x\\\"\"}\x1e"[..]
-    );
-    assert_eq!(
-        HandshakeError::Malformed.response(),
-        handshake_response_error(MALFORMED)
-    );
-    assert_eq!(
-        answer(handshake_response_ok()),
-        (HandshakeReply::Accepted, vec![])
-    );
+    assert_eq!(handshake_response_error("no \"x\""), &b"{\"error\":\"no \\\"x\\\"\"}\x1e"[..]);
+    assert_eq!(HandshakeError::Malformed.response(), handshake_response_error(MALFORMED));
+    assert_eq!(answer(handshake_response_ok()), (HandshakeReply::Accepted, vec![]));
     assert_eq!(
         answer([handshake_response_ok(), "next".into()].concat().into()),
         (HandshakeReply::Accepted, b"next".to_vec())
     );
-    assert_eq!(
-        answer(handshake_response_error("no")),
-        (HandshakeReply::Refused("no".to_owned()), vec![])
-    );
+    assert_eq!(answer(handshake_response_error("no")), (HandshakeReply::Refused("no".to_owned()), vec![]));
     for other in ["{\"type\":6}\u{1e}", "[]\u{1e}", "x\u{1e}"] {
         let answer = HandshakeReplyDecoder::new().push(other.into());
         assert_eq!(answer, Err(HandshakeError::Malformed), "{other}");

@@ -43,62 +43,36 @@ fn decode_body(hex: &str) -> Result<Vec<Record>, ProtocolError> {
 /// The arguments of an invocation.
 fn arguments(record: &Record) -> &Arguments {
     match record {
-        Record::Invocation { arguments, .. } | Record::StreamInvocation { arguments, .. } => {
-            arguments
-        }
+        Record::Invocation { arguments, .. } | Record::StreamInvocation { arguments, .. } => arguments,
         other => panic!("no invocation: {other:?}"),
     }
 }
 
 fn from_hex(hex: &str) -> Vec<u8> {
-    hex.split_whitespace()
-        .map(|byte| u8::from_str_radix(byte, 16).unwrap())
-        .collect()
+    hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
 /// A record with its payloads, in the words of the fixtures.
 fn show(record: &Record) -> String {
     let call = |name: &str, id: &str, target: &str, arguments: &Arguments, streams: &[String]| {
-        let values: Vec<Value> = (0..arguments.len())
-            .map(|index| arguments.decode(index).unwrap())
-            .collect();
+        let values: Vec<Value> = (0..arguments.len()).map(|index| arguments.decode(index).unwrap()).collect();
         let values = Value::Array(values);
         let streams = serde_json::to_string(streams).unwrap();
         format!("{name} id={id} target={target} arguments={values} streams={streams}")
     };
     match record {
-        Record::Invocation {
-            invocation_id,
-            target,
-            arguments,
-            stream_ids,
-        } => {
+        Record::Invocation { invocation_id, target, arguments, stream_ids } => {
             let id = invocation_id.as_deref().unwrap_or("-");
             call("Invocation", id, target, arguments, stream_ids)
         }
-        Record::StreamInvocation {
-            invocation_id,
-            target,
-            arguments,
-            stream_ids,
-        } => call(
-            "StreamInvocation",
-            invocation_id,
-            target,
-            arguments,
-            stream_ids,
-        ),
-        Record::StreamItem {
-            invocation_id,
-            item,
-        } => {
+        Record::StreamInvocation { invocation_id, target, arguments, stream_ids } => {
+            call("StreamInvocation", invocation_id, target, arguments, stream_ids)
+        }
+        Record::StreamItem { invocation_id, item } => {
             let item: Value = item.decode().unwrap();
             format!("StreamItem id={invocation_id} item={item}")
         }
-        Record::Completion {
-            invocation_id,
-            result,
-        } => {
+        Record::Completion { invocation_id, result } => {
             let result = match result {
                 CompletionResult::Void => "void".to_owned(),
                 CompletionResult::Value(value) => {
@@ -112,10 +86,7 @@ fn show(record: &Record) -> String {
             format!("CancelInvocation id={invocation_id}")
         }
         Record::Ping => "Ping".to_owned(),
-        Record::Close {
-            error,
-            allow_reconnect,
-        } => {
+        Record::Close { error, allow_reconnect } => {
             let error = error.as_deref().unwrap_or("-");
             format!("Close error={error} allowReconnect={allow_reconnect}")
         }

@@ -7,9 +7,8 @@ use serde_json::Value;
 
 use super::{BOTH, Decoder, Protocol, Record, decode, show};
 use crate::signalr::{
-    HANDSHAKE_BYTES_MAX, HandshakeDecoder, ack, close, encode_cancel, encode_client_invocation,
-    encode_completion, encode_completion_error, encode_completion_void, encode_stream_invocation,
-    encode_stream_item, ping, sequence,
+    HANDSHAKE_BYTES_MAX, HandshakeDecoder, ack, close, encode_cancel, encode_client_invocation, encode_completion,
+    encode_completion_error, encode_completion_void, encode_stream_invocation, encode_stream_item, ping, sequence,
 };
 
 /// A limit that random input can reach.
@@ -34,12 +33,8 @@ enum Sent {
 impl Sent {
     fn encode(&self, protocol: Protocol) -> Bytes {
         match self {
-            Self::Call(id, target, value) => {
-                encode_client_invocation(protocol, id.as_deref(), target, value).unwrap()
-            }
-            Self::StreamCall(id, target, value) => {
-                encode_stream_invocation(protocol, id, target, value).unwrap()
-            }
+            Self::Call(id, target, value) => encode_client_invocation(protocol, id.as_deref(), target, value).unwrap(),
+            Self::StreamCall(id, target, value) => encode_stream_invocation(protocol, id, target, value).unwrap(),
             Self::Item(id, value) => encode_stream_item(protocol, id, value).unwrap(),
             Self::Done(id, value) => encode_completion(protocol, id, value).unwrap(),
             Self::Void(id) => encode_completion_void(protocol, id),
@@ -107,8 +102,7 @@ fn value() -> impl Strategy<Value = Value> {
 
 fn sent() -> impl Strategy<Value = Sent> {
     prop_oneof![
-        (proptest::option::of(id()), text(), value())
-            .prop_map(|(id, target, value)| Sent::Call(id, target, value)),
+        (proptest::option::of(id()), text(), value()).prop_map(|(id, target, value)| Sent::Call(id, target, value)),
         (id(), text(), value()).prop_map(|(id, target, value)| Sent::StreamCall(id, target, value)),
         (id(), value()).prop_map(|(id, value)| Sent::Item(id, value)),
         (id(), value()).prop_map(|(id, value)| Sent::Done(id, value)),
@@ -116,8 +110,7 @@ fn sent() -> impl Strategy<Value = Sent> {
         (id(), text()).prop_map(|(id, error)| Sent::Failed(id, error)),
         id().prop_map(Sent::Cancel),
         Just(Sent::Ping),
-        (proptest::option::of(text()), any::<bool>())
-            .prop_map(|(error, allow)| Sent::Close(error, allow)),
+        (proptest::option::of(text()), any::<bool>()).prop_map(|(error, allow)| Sent::Close(error, allow)),
         any::<u64>().prop_map(Sent::Ack),
         any::<u64>().prop_map(Sent::Sequence),
     ]

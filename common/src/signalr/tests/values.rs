@@ -42,41 +42,21 @@ enum Event {
 
 #[test]
 fn integers_of_any_width() {
-    for hex in [
-        "05",
-        "cc 05",
-        "cd 00 05",
-        "ce 00 00 00 05",
-        "cf 00 00 00 00 00 00 00 05",
-    ] {
+    for hex in ["05", "cc 05", "cd 00 05", "ce 00 00 00 05", "cf 00 00 00 00 00 00 00 05"] {
         assert_eq!(value(hex), Ok(5_u8), "{hex}");
         assert_eq!(value(hex), Ok(5_i64), "{hex}");
     }
-    for hex in [
-        "d0 05",
-        "d1 00 05",
-        "d2 00 00 00 05",
-        "d3 00 00 00 00 00 00 00 05",
-    ] {
+    for hex in ["d0 05", "d1 00 05", "d2 00 00 00 05", "d3 00 00 00 00 00 00 00 05"] {
         assert_eq!(value(hex), Ok(5_u64), "{hex}");
     }
-    for hex in [
-        "ff",
-        "d0 ff",
-        "d1 ff ff",
-        "d2 ff ff ff ff",
-        "d3 ff ff ff ff ff ff ff ff",
-    ] {
+    for hex in ["ff", "d0 ff", "d1 ff ff", "d2 ff ff ff ff", "d3 ff ff ff ff ff ff ff ff"] {
         assert_eq!(value(hex), Ok(-1_i32), "{hex}");
         assert_eq!(value::<u64>(hex), Err(ArgumentError::Mistyped), "{hex}");
     }
     assert_eq!(value("cf 00 00 01 00 00 00 00 00"), Ok(1_u64 << 40));
     assert_eq!(value::<u8>("cd 01 00"), Err(ArgumentError::Mistyped));
     assert_eq!(value::<u8>("a1 35"), Err(ArgumentError::Mistyped));
-    assert_eq!(
-        value::<u64>("cb 40 14 00 00 00 00 00 00"),
-        Err(ArgumentError::Mistyped)
-    );
+    assert_eq!(value::<u64>("cb 40 14 00 00 00 00 00 00"), Err(ArgumentError::Mistyped));
     assert_eq!(value("05"), Ok(5.0_f64));
     assert_eq!(value("ca 40 a0 00 00"), Ok(5.0_f32));
 }
@@ -86,23 +66,11 @@ fn bytes_text_and_nil() {
     assert_eq!(value("c4 02 01 ff"), Ok(vec![1_u8, 255]));
     assert_eq!(value("c5 00 02 01 ff"), Ok(vec![1_u8, 255]));
     assert_eq!(value("c6 00 00 00 02 01 ff"), Ok(vec![1_u8, 255]));
-    assert_eq!(
-        value("c4 02 c3 a4"),
-        Ok(bytes::Bytes::from_static(&[0xc3, 0xa4]))
-    );
-    for hex in [
-        "a2 c3 a4",
-        "d9 02 c3 a4",
-        "da 00 02 c3 a4",
-        "db 00 00 00 02 c3 a4",
-    ] {
+    assert_eq!(value("c4 02 c3 a4"), Ok(bytes::Bytes::from_static(&[0xc3, 0xa4])));
+    for hex in ["a2 c3 a4", "d9 02 c3 a4", "da 00 02 c3 a4", "db 00 00 00 02 c3 a4"] {
         assert_eq!(value(hex), Ok("ä".to_owned()), "{hex}");
     }
-    assert_eq!(
-        value::<String>("a1 c3"),
-        Err(ArgumentError::Mistyped),
-        "not UTF-8"
-    );
+    assert_eq!(value::<String>("a1 c3"), Err(ArgumentError::Mistyped), "not UTF-8");
     assert_eq!(value::<String>("c0"), Err(ArgumentError::Mistyped));
     assert_eq!(value("c0"), Ok(None::<String>));
     assert_eq!(value("a1 61"), Ok(Some("a".to_owned())));
@@ -117,10 +85,7 @@ fn a_date_is_its_json_text() {
         ("d6 ff 65 53 f1 00", "2023-11-14T22:13:20.000Z"),
         // 500 ms, as JavaScript packs it.
         ("d7 ff 77 35 94 00 65 53 f1 00", "2023-11-14T22:13:20.500Z"),
-        (
-            "c7 0c ff 00 00 00 00 ff ff ff ff ff ff ff ff",
-            "1969-12-31T23:59:59.000Z",
-        ),
+        ("c7 0c ff 00 00 00 00 ff ff ff ff ff ff ff ff", "1969-12-31T23:59:59.000Z"),
     ] {
         assert_eq!(value(hex), Ok(text.to_owned()), "{hex}");
         assert_eq!(value(hex), Ok(json!(text)), "{hex}");
@@ -176,13 +141,7 @@ fn every_type_of_the_javascript_client() {
 #[test]
 fn unknown_fields_of_any_type_are_passed_over() {
     let room = "a6 72 6f 6f 6d 49 64 a1 72";
-    for other in [
-        "d4 05 00",
-        "d6 ff 00 00 00 00",
-        "c4 01 00",
-        "92 c0 81 01 02",
-        "a1 ff",
-    ] {
+    for other in ["d4 05 00", "d6 ff 00 00 00 00", "c4 01 00", "92 c0 81 01 02", "a1 ff"] {
         let decoded = value::<Request>(&format!("82 a1 78 {other} {room}"));
         let room_id = "r".to_owned();
         assert_eq!(decoded, Ok(Request { room_id, seq: None }), "{other}");
@@ -192,35 +151,19 @@ fn unknown_fields_of_any_type_are_passed_over() {
 #[test]
 fn structs_have_names() {
     // An array in a struct's place, and a map whose keys are numbers.
-    assert_eq!(
-        value::<Request>("92 a1 72 05"),
-        Err(ArgumentError::Mistyped)
-    );
-    assert_eq!(
-        value::<Request>("82 00 a1 72 01 05"),
-        Err(ArgumentError::Mistyped)
-    );
-    let records =
-        decode_json(r#"{"type":1,"target":"A","arguments":[["r",5],{"roomId":"r"}]}"#).unwrap();
+    assert_eq!(value::<Request>("92 a1 72 05"), Err(ArgumentError::Mistyped));
+    assert_eq!(value::<Request>("82 00 a1 72 01 05"), Err(ArgumentError::Mistyped));
+    let records = decode_json(r#"{"type":1,"target":"A","arguments":[["r",5],{"roomId":"r"}]}"#).unwrap();
     let arguments = arguments(&records[0]);
-    assert_eq!(
-        arguments.decode_object::<Request>(0),
-        Err(ArgumentError::Mistyped)
-    );
+    assert_eq!(arguments.decode_object::<Request>(0), Err(ArgumentError::Mistyped));
     assert!(arguments.decode_object::<Request>(1).is_ok());
-    assert_eq!(
-        arguments.decode_object::<Request>(2),
-        Err(ArgumentError::Missing)
-    );
+    assert_eq!(arguments.decode_object::<Request>(2), Err(ArgumentError::Missing));
 }
 
 #[test]
 fn arrays_are_taken_whole() {
     assert_eq!(value("92 01 02"), Ok((1_u8, 2_u8)));
-    assert_eq!(
-        value::<(u8, u8)>("93 01 02 03"),
-        Err(ArgumentError::Mistyped)
-    );
+    assert_eq!(value::<(u8, u8)>("93 01 02 03"), Err(ArgumentError::Mistyped));
     assert_eq!(value::<(u8, u8)>("91 01"), Err(ArgumentError::Mistyped));
     assert_eq!(value("dc 00 02 01 02"), Ok(vec![1_u8, 2]));
     assert_eq!(value("dd 00 00 00 02 01 02"), Ok(vec![1_u8, 2]));
@@ -230,30 +173,19 @@ fn arrays_are_taken_whole() {
 
 #[test]
 fn every_shape_of_a_type_survives_both_protocols() {
-    let request = |seq| Request {
-        room_id: "g_ä".to_owned(),
-        seq,
-    };
+    let request = |seq| Request { room_id: "g_ä".to_owned(), seq };
     for protocol in BOTH {
         for seq in [None, Some(0), Some(u64::MAX)] {
             survives(protocol, &request(seq));
             survives(protocol, &Some(request(seq)));
-            let event = Event::MessageCreated {
-                request: request(seq),
-                body: "x".repeat(70_000),
-            };
+            let event = Event::MessageCreated { request: request(seq), body: "x".repeat(70_000) };
             survives_within(protocol, &event, 80_000);
         }
         survives(protocol, &Event::RoomAdded);
         survives(protocol, &Kind::Direct);
         survives(protocol, &Kind::Sized(200));
         survives(protocol, &Kind::Pair(1, 2));
-        survives(
-            protocol,
-            &vec![Kind::Named {
-                name: String::new(),
-            }],
-        );
+        survives(protocol, &vec![Kind::Named { name: String::new() }]);
         survives(protocol, &std::net::Ipv4Addr::LOCALHOST);
         survives(protocol, &json!({"a": [1, -1, 1.5, null, true, "x", {}]}));
     }
@@ -274,11 +206,7 @@ where
     let mut decoder = super::Decoder::new(protocol, limit);
     decoder.push(bytes);
     let record = decoder.next_record().unwrap().expect("a whole record");
-    assert_eq!(
-        arguments(&record).decode::<T>(0).as_ref(),
-        Ok(value),
-        "{protocol:?}"
-    );
+    assert_eq!(arguments(&record).decode::<T>(0).as_ref(), Ok(value), "{protocol:?}");
     // Both protocols carry the same names and texts.
     let shown: Value = arguments(&record).decode(0).unwrap();
     assert_eq!(shown, serde_json::to_value(value).unwrap(), "{protocol:?}");
@@ -286,8 +214,7 @@ where
 
 #[test]
 fn arguments_by_place() {
-    let json =
-        decode_json(r#"{"type":1,"target":"A","arguments":[ {"x":[1,2]} , "b",3 ]}"#).unwrap();
+    let json = decode_json(r#"{"type":1,"target":"A","arguments":[ {"x":[1,2]} , "b",3 ]}"#).unwrap();
     let message_pack = decode_body("95 01 80 c0 a1 41 93 81 a1 78 92 01 02 a1 62 03").unwrap();
     for records in [json, message_pack] {
         let arguments = arguments(&records[0]);
@@ -297,10 +224,7 @@ fn arguments_by_place() {
         assert_eq!(arguments.decode(2), Ok(3_u8));
         assert_eq!(arguments.decode::<u8>(1), Err(ArgumentError::Mistyped));
         assert_eq!(arguments.decode::<Value>(3), Err(ArgumentError::Missing));
-        assert_eq!(
-            arguments.decode_object::<Value>(1),
-            Err(ArgumentError::Mistyped)
-        );
+        assert_eq!(arguments.decode_object::<Value>(1), Err(ArgumentError::Mistyped));
     }
 }
 

@@ -4,9 +4,8 @@ use serde::Serialize;
 
 use super::{BOTH, Protocol, decode, from_hex, show};
 use crate::signalr::{
-    ack, close, encode_cancel, encode_client_invocation, encode_completion,
-    encode_completion_error, encode_completion_void, encode_invocation, encode_stream_invocation,
-    encode_stream_item, ping, sequence,
+    ack, close, encode_cancel, encode_client_invocation, encode_completion, encode_completion_error,
+    encode_completion_void, encode_invocation, encode_stream_invocation, encode_stream_item, ping, sequence,
 };
 
 fn lines(fixture: &str) -> impl Iterator<Item = &str> {
@@ -55,11 +54,7 @@ struct Event {
 }
 
 fn encoded(what: &str, protocol: Protocol) -> bytes::Bytes {
-    let event = Event {
-        room_id: "r",
-        absent: None,
-        typing: true,
-    };
+    let event = Event { room_id: "r", absent: None, typing: true };
     match what {
         "event" => encode_invocation(protocol, "Typing", &event).unwrap(),
         "call" => encode_client_invocation(protocol, Some("0"), "Echo", &"x").unwrap(),
@@ -89,11 +84,7 @@ fn encoders_write_what_they_always_wrote() {
         };
         let text = format!("{json}\u{1e}");
         assert_eq!(encoded(what, Protocol::Json), text.as_bytes(), "{what}");
-        assert_eq!(
-            encoded(what, Protocol::MessagePack),
-            from_hex(hex),
-            "{what}"
-        );
+        assert_eq!(encoded(what, Protocol::MessagePack), from_hex(hex), "{what}");
         // Both protocols mean the same record.
         let [json, message_pack] = BOTH.map(|protocol| {
             let records = decode(protocol, &encoded(what, protocol)).unwrap();

@@ -73,14 +73,14 @@ pub(super) struct LocalRoom {
     removed: VecDeque<UserId>,
     receipts: Receipts,
     waiting: Vec<OpenSignal>,
-    /// The last seq seen, for readers outside of the shard.
-    pub(super) last: Arc<AtomicU64>,
+    /// The highest seq seen of this room or its neighbours.
+    highest: Arc<AtomicU64>,
     /// Which life of the room on this node this is: answers to an earlier one do not count.
     pub(super) life: Arc<()>,
 }
 
 impl LocalRoom {
-    pub(super) fn new(id: RoomId) -> Self {
+    pub(super) fn new(id: RoomId, highest: Arc<AtomicU64>) -> Self {
         Self {
             channel: keys::room_channel(&id).into(),
             id,
@@ -91,7 +91,7 @@ impl LocalRoom {
             removed: VecDeque::new(),
             receipts: Receipts::default(),
             waiting: Vec::new(),
-            last: Arc::default(),
+            highest,
             life: Arc::default(),
         }
     }
@@ -238,7 +238,7 @@ impl LocalRoom {
         if backfilled > 0 {
             metrics::bus_backfilled(backfilled);
         }
-        self.last.store(self.feed.last().get(), Ordering::Relaxed);
+        self.highest.fetch_max(self.feed.last().get(), Ordering::Relaxed);
         effects
     }
 

@@ -39,7 +39,7 @@ fn heard(session: &SessionHandle) -> Vec<String> {
 }
 
 fn local_room() -> LocalRoom {
-    LocalRoom::new(RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap())
+    LocalRoom::new(RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap(), Arc::default())
 }
 
 fn open(local: &mut LocalRoom, head: u64) {
@@ -110,7 +110,7 @@ async fn who_registers_waits_for_the_head_and_hears_all_that_comes_after_it() {
     publish(&mut local, &created(12, 11));
     assert_eq!(heard(&ann), ["MessageCreated 11", "MessageCreated 12"]);
     assert_eq!(heard(&bob), ["MessageCreated 12"]);
-    assert_eq!(local.last.load(Ordering::Relaxed), 12);
+    assert_eq!(local.highest.load(Ordering::Relaxed), 12);
     local.unregister(ann.connection_id);
     assert!(!local.is_idle());
     local.unregister(bob.connection_id);

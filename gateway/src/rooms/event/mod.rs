@@ -188,13 +188,7 @@ impl Publication {
             let user_id = UserId::parse(lines.next()?).ok()?;
             let read_seq = Seq::parse(lines.next()?)?;
             let delivered_seq = Seq::parse(lines.next()?)?;
-            return Some(Self::Marks {
-                user_id,
-                marks: Marks {
-                    read_seq,
-                    delivered_seq,
-                },
-            });
+            return Some(Self::Marks { user_id, marks: Marks { read_seq, delivered_seq } });
         }
         let mut lines = rest.splitn(7, '\n');
         let epoch = Seq::parse(lines.next()?)?;
@@ -207,9 +201,7 @@ impl Publication {
             version: None,
             body: lines.nth(1)?,
         };
-        entry
-            .event(room_id, epoch)
-            .map(|event| Self::Event(Box::new(event)))
+        entry.event(room_id, epoch).map(|event| Self::Event(Box::new(event)))
     }
 }
 
@@ -249,29 +241,18 @@ impl Entry<'_> {
             "d" => Change::Deleted(self.state(room_id)?),
             "r" => {
                 let body: ReactionBody = serde_json::from_str(self.body).ok()?;
-                Change::Reaction {
-                    state: self.with(room_id, body.content),
-                    reaction: body.reaction,
-                }
+                Change::Reaction { state: self.with(room_id, body.content), reaction: body.reaction }
             }
             "u" => Change::Room(Box::new(self.room_update(room_id)?)),
             _ => return None,
         };
-        Some(RoomEvent {
-            room_id: room_id.clone(),
-            epoch,
-            seq: self.seq,
-            prev: self.prev,
-            change,
-        })
+        Some(RoomEvent { room_id: room_id.clone(), epoch, seq: self.seq, prev: self.prev, change })
     }
 
     /// The state of the message that the entry holds.
     pub(super) fn state(&self, room_id: &RoomId) -> Option<MessageState> {
         let content = if self.kind == "r" {
-            serde_json::from_str::<ReactionBody>(self.body)
-                .ok()?
-                .content
+            serde_json::from_str::<ReactionBody>(self.body).ok()?.content
         } else {
             serde_json::from_str(self.body).ok()?
         };
@@ -293,11 +274,7 @@ impl Entry<'_> {
         let snapshot = body.snapshot(room_id)?;
         let mut room = snapshot.room();
         room.member_count = snapshot::member_count(&body.meta)?;
-        Some(RoomUpdate {
-            users: body.users(),
-            change: body.change,
-            room: room.abridged(),
-        })
+        Some(RoomUpdate { users: body.users(), change: body.change, room: room.abridged() })
     }
 }
 
@@ -317,10 +294,7 @@ pub(super) struct UpdateBody {
 impl UpdateBody {
     /// The people that the change concerns.
     pub(super) fn users(&self) -> Vec<UserId> {
-        self.users
-            .iter()
-            .filter_map(|user| UserId::parse(user).ok())
-            .collect()
+        self.users.iter().filter_map(|user| UserId::parse(user).ok()).collect()
     }
 
     pub(super) fn snapshot(&self, room_id: &RoomId) -> Option<RoomSnapshot> {
