@@ -122,7 +122,13 @@ impl Parts {
             message_journal: message_journal.clone(),
             room_journal: room_journal.clone(),
             rates: RateLimits::new(config.limits.send_rate, config.limits.send_burst),
-            limits: HubLimits { body_bytes: config.limits.body_bytes, room_members: config.limits.room_members },
+            limits: HubLimits {
+                body_bytes: config.limits.body_bytes,
+                room_members: config.limits.room_members,
+                name_chars: config.limits.name_chars,
+                page: config.limits.page,
+                resume_events: config.limits.resume_events,
+            },
         });
         let authenticator =
             Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);

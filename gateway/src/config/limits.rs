@@ -21,8 +21,6 @@ pub struct LimitsConfig {
     pub room_members: usize,
     /// `RTS_LIMIT_NAME_CHARS`: a room's or a person's name. Default 120.
     pub name_chars: usize,
-    /// `RTS_LIMIT_ATTACHMENTS`: attachments of a message. Default 10.
-    pub attachments: usize,
     /// `RTS_LIMIT_PAGE`: items of a page. Default 200.
     pub page: usize,
     /// `RTS_LIMIT_RESUME_EVENTS`: events that a resume replays for a room. Default 500.
@@ -45,7 +43,6 @@ impl LimitsConfig {
             record_bytes: number(environment, "RTS_LIMIT_RECORD_BYTES", limits::RECORD_BYTES, 4096..=1_048_576),
             room_members: number(environment, "RTS_LIMIT_ROOM_MEMBERS", limits::ROOM_MEMBERS, 2..=1000),
             name_chars: number(environment, "RTS_LIMIT_NAME_CHARS", limits::NAME_CHARS, 1..=1000),
-            attachments: number(environment, "RTS_LIMIT_ATTACHMENTS", limits::ATTACHMENTS, 0..=100),
             page: number(environment, "RTS_LIMIT_PAGE", limits::PAGE_MAX, 1..=1000),
             resume_events: number(environment, "RTS_LIMIT_RESUME_EVENTS", limits::RESUME_EVENTS, 1..=1000),
             user_connections: number(environment, "RTS_LIMIT_USER_CONNECTIONS", USER_CONNECTIONS, 1..=10_000),

@@ -16,7 +16,7 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 36] = [
+pub const VARIABLES: [Variable; 35] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADMIN_LISTEN", "127.0.0.1:9080", "address for metrics and drains; not to be reached from outside"),
@@ -46,7 +46,6 @@ pub const VARIABLES: [Variable; 36] = [
     variable("RTS_LIMIT_RECORD_BYTES", "32768", "bytes of a record from a client"),
     variable("RTS_LIMIT_ROOM_MEMBERS", "1000", "members of a room"),
     variable("RTS_LIMIT_NAME_CHARS", "120", "characters of a name"),
-    variable("RTS_LIMIT_ATTACHMENTS", "10", "attachments of a message"),
     variable("RTS_LIMIT_PAGE", "200", "items of a page"),
     variable("RTS_LIMIT_RESUME_EVENTS", "500", "events that a resume replays for a room"),
     variable("RTS_LIMIT_USER_CONNECTIONS", "20", "connections of a user"),

@@ -33,7 +33,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         before: request.before,
         // From `after` upwards; without it, the newest.
         direction: if request.after.is_some() { Direction::Ascending } else { Direction::Descending },
-        limit: request::page_limit(request.limit)?,
+        limit: request::page_limit(request.limit, hub.parts.limits.page)?,
     };
     let page = hub.parts.rooms.history(&caller.person, room, range).await?;
     let messages = page.messages.into_iter().map(Message::from).collect();

@@ -58,7 +58,7 @@ pub(super) async fn one(hub: &Hub, caller: &Caller, request: RoomRequest) -> Res
 }
 
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
-    let limit = request::page_limit(request.limit)?;
+    let limit = request::page_limit(request.limit, hub.parts.limits.page)?;
     let after = request.cursor.as_deref().map(parse_cursor).transpose()?;
     let query = request.query.map(|query| query.to_lowercase()).filter(|query| !query.is_empty());
     let mut places = places(hub, caller, request.archived.unwrap_or(false)).await?;

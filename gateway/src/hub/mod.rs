@@ -78,6 +78,12 @@ pub struct HubLimits {
     pub body_bytes: usize,
     /// Members of a room.
     pub room_members: usize,
+    /// Characters of a room's name.
+    pub name_chars: usize,
+    /// Items of a page.
+    pub page: usize,
+    /// Events that a resume replays for a room.
+    pub resume_events: usize,
 }
 
 /// The parts that the methods work on.

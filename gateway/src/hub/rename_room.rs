@@ -22,7 +22,7 @@ pub(super) struct Response {
 
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
-    let name = request::room_name(&request.name)?;
+    let name = request::room_name(&request.name, hub.parts.limits.name_chars)?;
     let durable = hub.change_room(caller, room, &RoomOperation::Rename(name)).await?;
     let room = hub.parts.rooms.view(&caller.person, room).await?.room();
     Ok(Answer::once(Response { room }, durable))

@@ -59,22 +59,23 @@ pub(super) struct RoomRequest {
 }
 
 /// A page's size: the default without one, at most the maximum; zero or less is wrong.
-pub(super) fn page_limit(limit: Option<i64>) -> Result<usize, HubError> {
+pub(super) fn page_limit(limit: Option<i64>, page_max: usize) -> Result<usize, HubError> {
     match limit {
-        None => Ok(limits::PAGE_DEFAULT),
+        None => Ok(limits::PAGE_DEFAULT.min(page_max)),
         Some(limit) if limit <= 0 => Err(HubError::invalid("limit has to be 1 or more.")),
-        Some(limit) => Ok(usize::try_from(limit).unwrap_or(limits::PAGE_MAX).min(limits::PAGE_MAX)),
+        Some(limit) => Ok(usize::try_from(limit).unwrap_or(page_max).min(page_max)),
     }
 }
 
 /// A room's name, blanks around it cut.
-pub(super) fn room_name(name: &str) -> Result<&str, HubError> {
+pub(super) fn room_name(name: &str, chars_max: usize) -> Result<&str, HubError> {
     let name = name.trim();
     if name.is_empty() || name.chars().any(char::is_control) {
-        return Err(HubError::invalid("A name has 1 to 120 characters and no control characters."));
+        let sentence = format!("A name has 1 to {chars_max} characters and no control characters.");
+        return Err(HubError::invalid(sentence));
     }
-    if name.chars().count() > limits::NAME_CHARS {
-        return Err(HubError::new(ErrorKind::TooLarge, "A name has at most 120 characters."));
+    if name.chars().count() > chars_max {
+        return Err(HubError::new(ErrorKind::TooLarge, format!("A name has at most {chars_max} characters.")));
     }
     Ok(name)
 }

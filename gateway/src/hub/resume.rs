@@ -58,7 +58,9 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let lookups =
         request.rooms.into_iter().filter(|seen| named.insert(seen.room_id.clone().into_text())).map(async |seen| {
             let after = match seen.room_id.known() {
-                Some(room) => hub.parts.rooms.resume(&caller.person, room, seen.seq).await,
+                Some(room) => {
+                    hub.parts.rooms.resume(&caller.person, room, seen.seq, hub.parts.limits.resume_events).await
+                }
                 None => Err(Refusal::NotFound),
             };
             match after {

@@ -58,9 +58,16 @@ impl Rooms {
         }
     }
 
-    /// The events that a member missed after a seq, each message in its present state.
-    pub async fn resume(&self, person: &Person, room: &RoomId, after: Seq) -> Result<EventsAfter, Refusal> {
-        let limit = limits::RESUME_EVENTS.to_string();
+    /// The events that a member missed after a seq, each message in its present state; more than so
+    /// many are none.
+    pub async fn resume(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        after: Seq,
+        events_max: usize,
+    ) -> Result<EventsAfter, Refusal> {
+        let limit = events_max.to_string();
         let reply = self.as_member(&scripts::EVENTS, room, person, &[&after.to_string(), &limit]).await?;
         events(room, &reply)
     }

@@ -267,11 +267,8 @@ async fn silence_of_a_client_that_pings_ends_it() {
 
 #[tokio::test]
 async fn a_client_that_never_pings_lives_by_its_pongs_and_dies_without() {
-    let settings = Settings {
-        keep_alive: Duration::from_millis(20),
-        client_timeout: Duration::from_millis(100),
-        ..settings()
-    };
+    let settings =
+        Settings { keep_alive: Duration::from_millis(20), client_timeout: Duration::from_millis(100), ..settings() };
     let node = TestNode::start(settings).await;
     let (mut client, session) = node.connect("ann").await;
     // Reading answers the WebSocket's own pings.
@@ -310,11 +307,8 @@ async fn a_waiting_session_is_small() {
     let node = node().await;
     let (_client, session) = node.connect("ann").await;
     assert!(node.registry.len() == 1 && session.outbox.closed().is_none());
-    let sessions = super::Sessions {
-        settings: settings(),
-        service: node.service.clone(),
-        lifecycle: node.lifecycle.clone(),
-    };
+    let sessions =
+        super::Sessions { settings: settings(), service: node.service.clone(), lifecycle: node.lifecycle.clone() };
     let outbox = std::sync::Arc::new(super::Outbox::default());
     let id = super::ConnectionId::random();
     let now = std::time::Instant::now();

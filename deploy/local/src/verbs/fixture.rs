@@ -1,5 +1,5 @@
 //! `fixture`: a cluster for the tests of another language. It prints one line of JSON with everything,
-//! takes the commands of [`crate::commands`] on standard input, one a line, answers each with a line of
+//! takes the commands of `commands` on standard input, one a line, answers each with a line of
 //! JSON, and ends with its input.
 
 use std::process::ExitCode;
