@@ -68,6 +68,13 @@ impl Attempts {
         true
     }
 
+    /// Nothing came of an attempt: the next one comes as soon as after the first.
+    pub(super) fn failed(&mut self, entry: &Unstored, now: Instant) {
+        if let Some(tried) = self.tried.get_mut(entry) {
+            *tried = (1, now + AGAIN_FIRST);
+        }
+    }
+
     /// An entry is settled.
     pub(super) fn forget(&mut self, entry: &Unstored) {
         self.tried.remove(entry);
@@ -114,6 +121,10 @@ mod tests {
         assert_eq!(waits, [15, 30, 60, 120, 240, 480, 600, 600, 600]);
         assert!(attempts.may_try(&entry, now));
         assert!(!attempts.may_try(&entry, now));
+        attempts.failed(&entry, now);
+        assert!(!attempts.may_try(&entry, now));
+        now += AGAIN_FIRST;
+        assert!(attempts.may_try(&entry, now));
         attempts.forget(&entry);
         assert!(attempts.may_try(&entry, now));
     }

@@ -30,6 +30,7 @@ mod settle;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::{StreamExt, stream};
 use rand::seq::SliceRandom;
 use rts_common::redis::RedisFailure;
 use rts_common::redis::keys::{PARTITIONS, Partition};
@@ -38,7 +39,7 @@ use tokio::time::{Instant, sleep};
 
 use self::entry::{Attempts, Unstored};
 use self::index::{Backlog, Index};
-use self::settle::{Settled, Unsettled, by_room};
+use self::settle::{Settled, by_room};
 use crate::lifecycle::Lifecycle;
 use crate::metrics;
 
@@ -46,6 +47,8 @@ pub use self::settle::ReconcilerParts;
 
 /// Entries of one page.
 const PAGE: usize = 200;
+/// Rooms of one page that are worked on at once.
+const ROOMS_AT_ONCE: usize = 16;
 /// Pages of one partition in one round; the next round goes on behind them.
 const PAGES_PER_ROUND: usize = 10;
 
@@ -149,41 +152,23 @@ impl Reconciler {
             tracing::error!(?unreadable, "entries of the unstored index cannot be read and are removed");
             self.index.remove(partition, &unreadable).await?;
         }
-        for (room, backlog) in by_room(due) {
-            let messages = self.parts.settle_messages(&self.index, &room, &backlog.messages).await;
-            match messages {
-                Ok(settled) => {
-                    for (settled, (message, version)) in settled.iter().zip(&backlog.messages) {
-                        let room = room.clone();
-                        let (message, version) = (*message, *version);
-                        self.settled(partition, *settled, &Unstored::Message { room, message, version });
-                    }
-                }
-                Err(error) => failed(&room, &error),
-            }
-            if backlog.versions.is_empty() {
-                continue;
-            }
-            match self.parts.settle_room(&self.index, &room, &backlog.versions).await {
-                Ok(settled) => {
-                    for version in &backlog.versions {
-                        let (room, version) = (room.clone(), *version);
-                        self.settled(partition, settled, &Unstored::Room { room, version });
-                    }
-                }
-                Err(error) => failed(&room, &error),
+        let (parts, index) = (&self.parts, &self.index);
+        let settled: Vec<_> = stream::iter(by_room(due))
+            .map(async |(room, backlog)| parts.settle(index, &room, &backlog).await)
+            .buffer_unordered(ROOMS_AT_ONCE)
+            .collect()
+            .await;
+        let attempts = &mut self.held.entry(partition).or_default().attempts;
+        for (entry, settled) in settled.into_iter().flatten() {
+            metrics::reconciled(settled.map_or("failed", Settled::label));
+            match settled {
+                Some(Settled::Journaled) => {}
+                Some(Settled::Stored | Settled::Lost) => attempts.forget(&entry),
+                // Nothing came of it: SQS or DynamoDB may be back soon.
+                None => attempts.failed(&entry, now),
             }
         }
         Ok(())
-    }
-
-    fn settled(&mut self, partition: Partition, settled: Settled, entry: &Unstored) {
-        metrics::reconciled(settled.label());
-        if settled != Settled::Journaled
-            && let Some(held) = self.held.get_mut(&partition)
-        {
-            held.attempts.forget(entry);
-        }
     }
 
     /// Tells the metrics of the partitions that this node holds.
@@ -192,9 +177,4 @@ impl Reconciler {
         let oldest = self.held.values().filter_map(|held| held.backlog.oldest).min();
         metrics::unstored(entries, oldest.map_or(Duration::ZERO, Seq::age));
     }
-}
-
-fn failed(room: &rts_common::ids::RoomId, error: &Unsettled) {
-    metrics::reconciled("failed");
-    tracing::warn!(room = %room, %error, "unstored entries of a room could not be settled");
 }

@@ -10,6 +10,7 @@ use rts_common::redis::{Redis, RedisFailure, stored};
 use rts_common::seq::Seq;
 use rts_common::store::{Store, StoreError};
 
+use super::entry::Unstored;
 use super::index::Index;
 use crate::journal::{Full, Journal, JournalError};
 use crate::rooms::{Refusal, Rooms};
@@ -53,7 +54,7 @@ impl Settled {
 
 /// It could not be settled now.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum Unsettled {
+enum Unsettled {
     #[error(transparent)]
     Store(#[from] StoreError),
     #[error(transparent)]
@@ -74,13 +75,39 @@ pub(super) struct RoomBacklog {
 }
 
 impl ReconcilerParts {
+    /// Settles a room's entries; `None` for those of which nothing came.
+    pub(super) async fn settle(
+        &self,
+        index: &Index,
+        room: &RoomId,
+        backlog: &RoomBacklog,
+    ) -> Vec<(Unstored, Option<Settled>)> {
+        let mut all = Vec::with_capacity(backlog.messages.len() + backlog.versions.len());
+        let messages = self.settle_messages(index, room, &backlog.messages).await;
+        let messages = messages.inspect_err(|error| tell(room, error)).unwrap_or_default();
+        for (at, (message, version)) in backlog.messages.iter().enumerate() {
+            let entry = Unstored::Message { room: room.clone(), message: *message, version: *version };
+            all.push((entry, messages.get(at).copied()));
+        }
+        let settled = self.settle_room(index, room, &backlog.versions).await;
+        let settled = settled.inspect_err(|error| tell(room, error)).ok();
+        for version in &backlog.versions {
+            let entry = Unstored::Room { room: room.clone(), version: *version };
+            all.push((entry, settled));
+        }
+        all
+    }
+
     /// Settles message versions `(message, version)` of a room.
-    pub(super) async fn settle_messages(
+    async fn settle_messages(
         &self,
         index: &Index,
         room: &RoomId,
         messages: &[(Seq, Seq)],
     ) -> Result<Vec<Settled>, Unsettled> {
+        if messages.is_empty() {
+            return Ok(Vec::new());
+        }
         let seqs: Vec<_> = messages.iter().map(|(message, _)| *message).collect();
         let known = self.store.versions(room, &seqs).await?;
         let mut tickets = Vec::new();
@@ -107,12 +134,7 @@ impl ReconcilerParts {
 
     /// Settles versions of a room itself: all of its state goes under the highest one. Once that is
     /// journaled, the others have nothing to add and are only marked off.
-    pub(super) async fn settle_room(
-        &self,
-        index: &Index,
-        room: &RoomId,
-        versions: &[Seq],
-    ) -> Result<Settled, Unsettled> {
+    async fn settle_room(&self, index: &Index, room: &RoomId, versions: &[Seq]) -> Result<Settled, Unsettled> {
         let Some(highest) = versions.iter().max().copied() else {
             return Ok(Settled::Stored);
         };
@@ -182,9 +204,12 @@ impl ReconcilerParts {
     }
 }
 
+fn tell(room: &RoomId, error: &Unsettled) {
+    tracing::warn!(room = %room, %error, "unstored entries of a room could not be settled");
+}
+
 /// Entries by room.
-pub(super) fn by_room(entries: impl IntoIterator<Item = super::entry::Unstored>) -> BTreeMap<RoomId, RoomBacklog> {
-    use super::entry::Unstored;
+pub(super) fn by_room(entries: impl IntoIterator<Item = Unstored>) -> BTreeMap<RoomId, RoomBacklog> {
     let mut rooms: BTreeMap<RoomId, RoomBacklog> = BTreeMap::new();
     for entry in entries {
         match entry {
