@@ -65,7 +65,7 @@ pub struct ReconcilerSettings {
 
 impl Default for ReconcilerSettings {
     fn default() -> Self {
-        Self { after: Duration::from_secs(15), round: Duration::from_secs(5), lease: Duration::from_secs(20) }
+        Self { after: Duration::from_secs(15), round: Duration::from_secs(5), lease: Duration::from_secs(15) }
     }
 }
 
