@@ -9,8 +9,8 @@ const run = (program, ...args) => {
 };
 const ng = here('../node_modules/@angular/cli/bin/ng.js');
 const wanted = process.argv.slice(2);
-const tests = ['demo', 'cluster'].filter((name) => wanted.length === 0 || wanted.includes(name));
+const tests = ['demo', 'cluster', 'features'].filter((name) => wanted.length === 0 || wanted.includes(name));
 
 if (tests.includes('demo')) run(process.execPath, ng, 'build', '--configuration', 'demo');
-if (tests.includes('cluster')) run(process.execPath, ng, 'build');
+if (tests.includes('cluster') || tests.includes('features')) run(process.execPath, ng, 'build');
 run(process.execPath, '--test', '--test-concurrency=1', '--test-timeout=300000', ...tests.map((name) => `e2e/${name}.test.mjs`));

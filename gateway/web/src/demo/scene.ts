@@ -1,4 +1,5 @@
 import { FakeServer } from '../app/rts/testing/fake-server';
+import { chart } from './chart';
 
 const MINUTE_US = 60_000_000;
 
@@ -11,6 +12,7 @@ export function demoServer(korean: boolean): FakeServer {
     ['jiwoo', 'Jiwoo Han', '한지우'], ['minsu', 'Minsu Kim', '김민수'], ['sarah', 'Sarah Bennett', '사라 베넷'],
     ['yuna', 'Yuna Park', '박유나'], ['daniel', 'Daniel Okafor', '다니엘 오카포'], ['haneul', 'Haneul Lee', '이하늘'],
   ];
+  server.fileUrl = chart();
   people.forEach(([userId, en, ko]) => server.person(userId, say(en, ko)));
   server.presence.set('yuna', 'away').set('daniel', 'offline');
 

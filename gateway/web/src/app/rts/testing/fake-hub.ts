@@ -137,7 +137,7 @@ export class FakeHub implements HubLink {
       SearchUsers: ({ query = '' }) => ({
         users: [...server.names].filter(([id, n]) => id.startsWith(query) || n.startsWith(query)).map(([id, displayName]) => ({ userId: id, displayName, status: 'online' })),
       }),
-      GetAttachmentUrl: () => ({ url: 'icon.svg', expiresAt: new Date(Date.now() + 300_000).toISOString() }),
+      GetAttachmentUrl: () => ({ url: server.fileUrl, expiresAt: new Date(Date.now() + 300_000).toISOString() }),
       SearchMessages: ({ query, roomId }) => ({
         messages: [...server.rooms.values()].flatMap((r) => r.messages).filter((m) => m.body.includes(query) && (!roomId || m.roomId === roomId)).reverse(),
       }),

@@ -16,6 +16,8 @@ export class FakeServer {
 
   /** Where events go. */
   publish: (event: RoomEvent, members: readonly string[]) => void = () => undefined;
+  /** Where every file is. */
+  fileUrl = 'icon.svg';
   /** Events kept for a resume; more than this is truncated. */
   resumeMax = 500;
 
