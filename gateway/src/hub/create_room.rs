@@ -23,7 +23,7 @@ pub(super) struct Request {
 
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let people = others(request.member_ids, &caller.person.user)?;
-    let name = request.name.as_deref().map(request::room_name).transpose()?;
+    let name = request.name.as_deref().map(|name| request::room_name(name, hub.parts.limits.name_chars)).transpose()?;
     match (request.kind, request.case_id) {
         (RoomKind::Direct, None) => direct(hub, caller, people).await,
         (RoomKind::Direct, Some(_)) => Err(HubError::invalid("A direct room belongs to no case.")),

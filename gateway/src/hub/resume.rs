@@ -59,7 +59,8 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         request.rooms.into_iter().filter(|seen| named.insert(seen.room_id.clone().into_text())).map(async |seen| {
             let after = match seen.room_id.known() {
                 Some(room) => {
-                    hub.parts.rooms.resume(&caller.person, room, seen.seq, hub.parts.limits.resume_events).await
+                    let events_max = hub.parts.limits.resume_events;
+                    hub.parts.rooms.resume_up_to(&caller.person, room, seen.seq, events_max).await
                 }
                 None => Err(Refusal::NotFound),
             };

@@ -58,9 +58,13 @@ impl Rooms {
         }
     }
 
-    /// The events that a member missed after a seq, each message in its present state; more than so
-    /// many are none.
-    pub async fn resume(
+    /// The events that a member missed after a seq, each message in its present state.
+    pub async fn resume(&self, person: &Person, room: &RoomId, after: Seq) -> Result<EventsAfter, Refusal> {
+        self.resume_up_to(person, room, after, limits::RESUME_EVENTS).await
+    }
+
+    /// The same with a limit of the deployment's: more events than that are none.
+    pub async fn resume_up_to(
         &self,
         person: &Person,
         room: &RoomId,
