@@ -21,7 +21,7 @@ pub use self::identity::{DevLogin, IdentityConfig, KeySource};
 pub use self::limits::LimitsConfig;
 pub use self::listen::ListenConfig;
 pub use self::redis::RedisConfig;
-pub use self::variables::{VARIABLES, Variable};
+pub use self::variables::{VARIABLES, Variable, table};
 pub use self::web::WebConfig;
 
 /// All of it.

@@ -102,3 +102,18 @@ fn the_table_of_variables_is_what_is_read() {
     assert_eq!(*asked.lock().unwrap(), listed);
     assert!(VARIABLES.iter().all(|variable| !variable.default.is_empty() && !variable.meaning.is_empty()));
 }
+
+#[test]
+fn the_readme_has_the_table_of_variables() {
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&table()), "the README's configuration is not this:\n{}", table());
+}
+
+#[test]
+fn the_readme_tells_every_variable() {
+    let readme = include_str!("../../../README.md");
+    for variable in super::VARIABLES {
+        let row = format!("| `{}` | {} | {} |", variable.name, variable.default, variable.meaning);
+        assert!(readme.contains(&row), "the README lacks: {row}");
+    }
+}

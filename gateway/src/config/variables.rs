@@ -57,3 +57,17 @@ pub const VARIABLES: [Variable; 35] = [
     variable("RTS_LOG", "info", "filter of the log"),
     variable("RTS_LOG_FORMAT", "text", "`text` or `json`"),
 ];
+
+/// The table of the README.
+pub fn table() -> String {
+    let rows = VARIABLES.iter().map(|variable| {
+        let Variable { name, default, meaning } = variable;
+        let default = if matches!(*default, "required" | "none" | "random" | "exactly one of three") {
+            format!("*{default}*")
+        } else {
+            format!("`{default}`")
+        };
+        format!("| `{name}` | {default} | {meaning} |\n")
+    });
+    format!("| variable | default | what it says |\n|---|---|---|\n{}", rows.collect::<String>())
+}
