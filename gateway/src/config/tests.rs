@@ -108,12 +108,3 @@ fn the_readme_has_the_table_of_variables() {
     let readme = include_str!("../../../README.md");
     assert!(readme.contains(&table()), "the README's configuration is not this:\n{}", table());
 }
-
-#[test]
-fn the_readme_tells_every_variable() {
-    let readme = include_str!("../../../README.md");
-    for variable in super::VARIABLES {
-        let row = format!("| `{}` | {} | {} |", variable.name, variable.default, variable.meaning);
-        assert!(readme.contains(&row), "the README lacks: {row}");
-    }
-}
