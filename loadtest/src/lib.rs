@@ -5,7 +5,10 @@
 
 pub mod checker;
 pub mod cli;
+pub mod engine;
 pub mod link;
 pub mod procfs;
+pub mod report;
 pub mod require;
+pub mod scenario;
 mod ws;

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
+
 /// Measured values by name, in base units: seconds, bytes, counts.
 pub type Measures = BTreeMap<&'static str, f64>;
 
@@ -30,7 +32,7 @@ enum Comparison {
 pub struct Requirements(pub Vec<Requirement>);
 
 /// What a threshold came to.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The threshold as written.
     pub text: String,

@@ -12,6 +12,7 @@
 //! members. What a client may see twice by design, the overlap of live events and a resume, the
 //! virtual user sorts out before.
 
+mod event;
 mod history;
 mod numbers;
 mod room;
@@ -21,8 +22,9 @@ mod tests;
 mod violation;
 mod window;
 
+pub use event::{Content, Event, Resume, RoomTotals};
 pub use history::HistoryCheck;
-pub use room::{Content, Event, Resume, RoomCheck, RoomTotals};
+pub use room::RoomCheck;
 pub use violation::{Kind, Violation, Violations};
 
 /// A member's place in its room's list of members.

@@ -1,5 +1,6 @@
 //! One room: who got what, in which order.
 
+use super::event::{Content, Event, Resume, RoomTotals};
 use super::history::{HistoryCheck, Settled};
 use super::numbers::Numbers;
 use super::violation::{Kind, Violation, Violations};
@@ -15,39 +16,6 @@ const WINDOW_MAX: usize = 16 * 1024;
 /// The product counts unread messages exactly below this; this number means "or more".
 const UNREAD_CAP: u64 = 1000;
 
-/// A sequenced event as a member got it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Event {
-    /// Its seq.
-    pub seq: u64,
-    /// The seq before it.
-    pub prev: u64,
-    /// What it is.
-    pub content: Content,
-}
-
-/// What an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// A message of this run, unaltered.
-    Message(MessageKey),
-    /// A message that is not of this run, or altered.
-    Foreign,
-    /// Anything else that takes a place in the order.
-    Other,
-}
-
-/// The answer to a resume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Resume {
-    /// Whose.
-    pub slot: Slot,
-    /// The room's head; the member has all up to here now.
-    pub head: u64,
-    /// The member was told that it has to look into the history instead.
-    pub truncated: bool,
-}
-
 /// Everything known about one room of a run.
 #[derive(Debug)]
 pub struct RoomCheck {
@@ -56,21 +24,6 @@ pub struct RoomCheck {
     window: Window,
     settled: Settled,
     totals: RoomTotals,
-}
-
-/// Counts of a room.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct RoomTotals {
-    /// Messages acknowledged, each once.
-    pub acked: u64,
-    /// Messages in the room.
-    pub messages: u64,
-    /// Events received by members, each once.
-    pub deliveries: u64,
-    /// Events that a member was told it must fetch from the history (`truncated`).
-    pub truncated: u64,
-    /// Events of members too far behind to be checked one by one.
-    pub chain_only: u64,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -379,8 +332,8 @@ impl RoomCheck {
         self.window.len() == 0
     }
 
-    /// The end: whoever lacks something now has lost it. Gives the check of the history.
-    pub fn finish(&mut self, at_us: u64, found: &mut Violations) -> HistoryCheck<'_> {
+    /// The end: whoever lacks something now has lost it.
+    pub fn finish(&mut self, at_us: u64, found: &mut Violations) {
         let head = self.head();
         for member in &mut self.members {
             member.last = member.last.max(head);
@@ -388,6 +341,10 @@ impl RoomCheck {
         while self.window.front().is_some() {
             self.release(at_us, found);
         }
+    }
+
+    /// The check of the room's history, after [`Self::finish`].
+    pub fn history(&self) -> HistoryCheck<'_> {
         HistoryCheck::new(self.room, &self.settled)
     }
 

@@ -2,11 +2,15 @@
 
 mod connect_args;
 mod idle;
+mod run;
 
+use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+use crate::report::{Report, compare};
 
 /// Measures a cluster and checks that every message is right, in one run.
 #[derive(Debug, Parser)]
@@ -19,7 +23,16 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Open idle connections and measure what each costs the servers in memory.
-    Idle(idle::IdleArgs),
+    Idle(Box<idle::IdleArgs>),
+    /// Run a scenario: load, checks, report.
+    Run(Box<run::RunArgs>),
+    /// Show two runs side by side.
+    Compare {
+        /// The directory of the first run's report.
+        first: PathBuf,
+        /// The directory of the second run's report.
+        second: PathBuf,
+    },
 }
 
 impl Cli {
@@ -28,12 +41,17 @@ impl Cli {
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Idle(args) => args.run(),
+            Command::Run(args) => args.run(),
+            Command::Compare { first, second } => {
+                print!("{}", compare(&Report::read(&first)?, &Report::read(&second)?));
+                Ok(ExitCode::SUCCESS)
+            }
         }
     }
 }
 
 /// `250ms`, `30s`, `5m`, `2h`; a bare number is seconds.
-fn duration(text: &str) -> Result<Duration, String> {
+pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
     let factor = match unit {

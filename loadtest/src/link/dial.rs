@@ -13,6 +13,7 @@ use tokio::net::TcpStream;
 use super::http;
 use super::session::Session;
 use super::target::{Sources, Target};
+use super::token::TokenError;
 use crate::ws::{self, Chunk, FrameReader, Opcode};
 
 /// The hub of the gateway.
@@ -71,6 +72,9 @@ pub enum DialError {
         /// What is wrong with it.
         what: String,
     },
+    /// There is no token to connect with.
+    #[error("{0}")]
+    Token(#[from] TokenError),
     /// Not open in time.
     #[error("not open within the deadline")]
     Deadline,

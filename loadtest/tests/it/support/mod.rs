@@ -2,5 +2,7 @@
 
 mod fake;
 mod hub;
+mod proxy;
 
 pub(crate) use fake::FakeServer;
+pub(crate) use proxy::{Fault, Proxy};

@@ -1,0 +1,214 @@
+//! `loadtest run`: a scenario from beginning to end.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+use rand::Rng as _;
+use serde::Deserialize;
+
+use super::connect_args::{ConnectArgs, ProtocolArg};
+use super::{duration, exit_code};
+use crate::engine::{self, Plan, Watched};
+use crate::procfs::raise_open_files;
+use crate::report::{Live, Prices, Report, table};
+use crate::require::Requirements;
+use crate::scenario::{Arrivals, Mix, PhaseKind, Scenario};
+
+/// Files that are open besides connections.
+const OTHER_FILES: u64 = 200;
+
+/// Flags of `loadtest run`.
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag of its own")]
+#[derive(Args, Debug)]
+pub(super) struct RunArgs {
+    /// A built-in scenario (pairs, groups, big, mixed, connect-storm, reconnect-storm, slow-readers,
+    /// history, noise, idle) or a .toml file.
+    scenario: String,
+    /// Virtual users, each with one connection.
+    #[arg(long)]
+    users: Option<usize>,
+    /// Messages a second, over all users.
+    #[arg(long)]
+    rate: Option<f64>,
+    /// How long the full load lasts; of steps, each.
+    #[arg(long = "for", value_name = "TIME", value_parser = duration)]
+    hold: Option<Duration>,
+    /// How long the load rises before.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    ramp: Option<Duration>,
+    /// Over how long the first connects are spread.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    connect_over: Option<Duration>,
+    /// Members of a group.
+    #[arg(long)]
+    size: Option<usize>,
+    /// How many rooms, with random members.
+    #[arg(long)]
+    rooms: Option<usize>,
+    /// Exponent of the Zipf law by which rooms are chosen.
+    #[arg(long)]
+    zipf: Option<f64>,
+    /// Bytes of a message's body.
+    #[arg(long)]
+    body_bytes: Option<usize>,
+    /// The hub protocol of all users.
+    #[arg(long, value_enum)]
+    protocol: Option<ProtocolArg>,
+    /// Send as independent people do instead of evenly.
+    #[arg(long)]
+    poisson: bool,
+    /// After the first rate, go on with higher ones until --limit breaks; each lasts as long as --for.
+    #[arg(long)]
+    steps: bool,
+    /// What ends the steps.
+    #[arg(long, value_name = "LIST")]
+    limit: Option<Requirements>,
+    /// Where report.json and report.html are written.
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Thresholds that set the exit code, besides the checks: like p99<200ms,lost=0,dropped=0.
+    #[arg(long, value_name = "LIST", default_value = "")]
+    require: Requirements,
+    /// A local process to measure: its id, or name=id.
+    #[arg(long = "pid", value_name = "[NAME=]PID", value_parser = watched)]
+    pids: Vec<Watched>,
+    /// Measure the parts of the local cluster, which `cargo local status --json` names.
+    #[arg(long)]
+    local: bool,
+    /// Threads; half of the cores by default, for the servers may be on this machine, too.
+    #[arg(long)]
+    workers: Option<usize>,
+    /// Of everything left to chance.
+    #[arg(long)]
+    seed: Option<u64>,
+    /// How long to wait at the end until all that was sent is received.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
+    settle: Duration,
+    /// Prices for the cost line, instead of the built-in examples.
+    #[arg(long, value_name = "FILE")]
+    prices: Option<PathBuf>,
+    /// No view while it runs.
+    #[arg(long)]
+    quiet: bool,
+    #[command(flatten)]
+    connect: ConnectArgs,
+}
+
+impl RunArgs {
+    /// Runs, prints the table, writes the report.
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let scenario = self.scenario()?;
+        let prices = Prices::load(self.prices.as_deref())?;
+        let files = scenario.users as u64 * 2 + OTHER_FILES;
+        if let Err(allowed) = raise_open_files(files) {
+            bail!("{files} open files are needed and {allowed} allowed: raise `ulimit -n`");
+        }
+        let mut live = Live::new(self.quiet);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let outcome = runtime.block_on(async {
+            let plan = self.plan(scenario).await?;
+            engine::run(plan, &mut live).await
+        });
+        live.finish();
+        let report = Report::new(&outcome?, &self.require, Some(&prices));
+        print!("{}", table(&report));
+        if let Some(directory) = &self.out {
+            report.write(directory)?;
+            println!("report: {}", directory.join("report.html").display());
+        }
+        Ok(exit_code(report.passed))
+    }
+
+    async fn plan(&self, scenario: Scenario) -> anyhow::Result<Plan> {
+        let run = format!("{:08x}", rand::random::<u32>());
+        let tokens = self.connect.tokens(&run)?;
+        if let Some(most) = tokens.users_max().filter(|&most| most < scenario.users) {
+            bail!("the token file has {most} users, the scenario needs {}", scenario.users);
+        }
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let workers = self.workers.unwrap_or(cores / 2).clamp(1, scenario.users);
+        let mut watched = self.pids.clone();
+        if self.local {
+            watched.extend(local_parts()?);
+        }
+        Ok(Plan {
+            dialer: self.connect.dialer(scenario.users).await?,
+            tokens,
+            run: format!("lt{run}"),
+            workers,
+            seed: self.seed.unwrap_or_else(|| rand::rng().random()),
+            watched,
+            settle: self.settle,
+            scenario,
+        })
+    }
+
+    /// The scenario, as changed by flags.
+    fn scenario(&self) -> anyhow::Result<Scenario> {
+        let mut scenario = Scenario::load(&self.scenario)?;
+        set(&mut scenario.users, self.users);
+        set(&mut scenario.rates.messages, self.rate);
+        set(&mut scenario.connect.over, self.connect_over);
+        set(&mut scenario.rooms.size, self.size);
+        set(&mut scenario.rooms.count, self.rooms);
+        set(&mut scenario.rooms.zipf, self.zipf);
+        set(&mut scenario.body_bytes, self.body_bytes);
+        if let Some(protocol) = self.protocol {
+            scenario.protocol = match protocol {
+                ProtocolArg::Json => Mix::Json,
+                ProtocolArg::Messagepack => Mix::Messagepack,
+            };
+        }
+        if self.poisson {
+            scenario.arrivals = Arrivals::Poisson;
+        }
+        for phase in &mut scenario.phases {
+            match phase.kind {
+                PhaseKind::Ramp => set(&mut phase.time, self.ramp),
+                PhaseKind::Hold | PhaseKind::Step => set(&mut phase.time, self.hold),
+            }
+            if phase.kind == PhaseKind::Hold && self.steps {
+                phase.kind = PhaseKind::Step;
+            }
+            set(&mut phase.limit, self.limit.clone());
+        }
+        scenario.rooms.size = scenario.rooms.size.min(scenario.users);
+        scenario.check()?;
+        Ok(scenario)
+    }
+}
+
+fn set<T>(field: &mut T, flag: Option<T>) {
+    if let Some(value) = flag {
+        *field = value;
+    }
+}
+
+fn watched(text: &str) -> Result<Watched, String> {
+    let (name, pid) = text.split_once('=').unwrap_or(("process", text));
+    let pid = pid.parse().map_err(|_| format!("{pid:?} is no process id"))?;
+    Ok(Watched { name: name.to_owned(), pid })
+}
+
+/// The running parts of the local cluster.
+fn local_parts() -> anyhow::Result<Vec<Watched>> {
+    #[derive(Deserialize)]
+    struct Status {
+        parts: Vec<Part>,
+    }
+    #[derive(Deserialize)]
+    struct Part {
+        name: String,
+        pid: Option<u32>,
+    }
+    let output = std::process::Command::new("cargo")
+        .args(["local", "status", "--json"])
+        .output()
+        .context("`cargo local status --json` cannot be run")?;
+    let status: Status = serde_json::from_slice(&output.stdout).context("`cargo local status --json` gave no parts")?;
+    let running = |part: Part| Some(Watched { name: part.name, pid: part.pid? });
+    Ok(status.parts.into_iter().filter_map(running).collect())
+}

@@ -1,0 +1,183 @@
+//! What a run came to.
+
+use std::collections::BTreeMap;
+
+use super::stats::{Count, Latency, Stats};
+use crate::checker::{Kind, RoomTotals, Violations};
+use crate::procfs::ProcessSample;
+use crate::require::{Measures, Verdict};
+use crate::scenario::{Scenario, World};
+
+/// A local process whose use of resources is measured.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// What it is called in reports.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
+/// Everything about a run.
+pub struct Outcome {
+    /// What was run.
+    pub scenario: Scenario,
+    /// Its id, which all its users and messages carry.
+    pub run: String,
+    /// Where to.
+    pub targets: Vec<String>,
+    /// When it began, in milliseconds since the Unix epoch.
+    pub started_ms: u64,
+    /// How long everything took, in seconds.
+    pub seconds: f64,
+    /// People and rooms.
+    pub world: World,
+    /// The users' ids.
+    pub user_ids: Vec<String>,
+    /// The rooms' ids; none for a room that could not be made.
+    pub room_ids: Vec<Option<String>>,
+    /// All of it.
+    pub total: Stats,
+    /// The phases in which load was made.
+    pub spans: Vec<Span>,
+    /// Second by second.
+    pub series: Vec<Point>,
+    /// What the checker found.
+    pub violations: Violations,
+    /// Counts of all rooms together.
+    pub rooms: RoomTotals,
+    /// Users that were not connected at the end.
+    pub absent: u64,
+    /// Sends that were still waiting for an answer at the end.
+    pub unanswered: u64,
+    /// Why connections ended, or were not opened.
+    pub ends: BTreeMap<String, u64>,
+    /// The processes watched.
+    pub processes: Vec<ProcessUse>,
+    /// Connections open when memory was last looked at under load.
+    pub connections: u64,
+}
+
+/// A phase, or a step of one.
+pub struct Span {
+    /// What it is called.
+    pub name: String,
+    /// Begin and end, in seconds since the run's start.
+    pub seconds: (f64, f64),
+    /// The rate of messages asked for at its end.
+    pub rate: f64,
+    /// What happened in it.
+    pub stats: Stats,
+    /// Of a step: what was asked of it.
+    pub verdicts: Vec<Verdict>,
+}
+
+/// A second.
+#[derive(Clone, Debug, Default)]
+pub struct Point {
+    /// Seconds since the run's start.
+    pub at: f64,
+    /// How many seconds it really was.
+    pub seconds: f64,
+    /// Counts, as [`Count::ALL`].
+    pub counts: Vec<u64>,
+    /// Median, p99 and greatest latency of live deliveries, in seconds.
+    pub latency: Option<[f64; 3]>,
+    /// p99 of connects, in seconds.
+    pub connect_p99: Option<f64>,
+    /// Connections open.
+    pub online: u64,
+    /// Violations so far.
+    pub violations: u64,
+    /// Each watched process: share of a core, and bytes.
+    pub processes: Vec<(f64, u64)>,
+}
+
+/// What a process used.
+#[derive(Clone, Debug)]
+pub struct ProcessUse {
+    /// Which.
+    pub watched: Watched,
+    /// Before anybody connected.
+    pub before: ProcessSample,
+    /// When the load began, and when it ended.
+    pub loaded: (ProcessSample, ProcessSample),
+}
+
+impl Outcome {
+    /// Every measured value by the name that thresholds use.
+    pub fn measures(&self) -> Measures {
+        let mut measures = measures_of(&self.total, self.load_seconds());
+        for kind in Kind::ALL {
+            measures.insert(kind.name(), self.violations.count(kind) as f64);
+        }
+        measures.insert("violations", self.violations.total() as f64);
+        measures.insert("absent", self.absent as f64);
+        measures.insert("unanswered", self.unanswered as f64);
+        measures.insert("rooms_unmade", self.room_ids.iter().filter(|id| id.is_none()).count() as f64);
+        if !self.processes.is_empty() && self.connections > 0 {
+            let grown: f64 =
+                self.processes.iter().map(|p| p.loaded.0.rss_bytes as f64 - p.before.rss_bytes as f64).sum();
+            measures.insert("rss", grown / self.connections as f64);
+            let cpu: f64 = self.processes.iter().map(ProcessUse::cpu_seconds).sum();
+            measures.insert("cpu_seconds", cpu);
+            let deliveries = self.total.count(Count::Delivered);
+            if deliveries > 0 {
+                measures.insert("cpu_per_million", cpu * 1e6 / deliveries as f64);
+            }
+        }
+        if let Some(best) = self.highest_rate() {
+            measures.insert("highest_rate", best);
+        }
+        measures
+    }
+
+    /// For how long load was made.
+    pub fn load_seconds(&self) -> f64 {
+        self.spans.iter().map(|span| span.seconds.1 - span.seconds.0).sum()
+    }
+
+    /// The highest rate of a step that kept its limit.
+    pub fn highest_rate(&self) -> Option<f64> {
+        let good = self.spans.iter().filter(|s| !s.verdicts.is_empty() && s.verdicts.iter().all(|v| v.holds));
+        let best = good.map(|span| span.rate).fold(0.0, f64::max);
+        self.spans.iter().any(|span| !span.verdicts.is_empty()).then_some(best)
+    }
+}
+
+impl ProcessUse {
+    /// User and system time under load.
+    pub fn cpu_seconds(&self) -> f64 {
+        self.loaded.1.cpu.saturating_sub(self.loaded.0.cpu).as_secs_f64()
+    }
+}
+
+/// The values of some span by name. A latency that nothing was measured of is left out.
+pub(crate) fn measures_of(stats: &Stats, seconds: f64) -> Measures {
+    const NAMES: [(Latency, [&str; 5]); 7] = [
+        (Latency::Delivery, ["p50", "p90", "p99", "p999", "max"]),
+        (Latency::CatchUp, ["catch_up_p50", "catch_up_p90", "catch_up_p99", "catch_up_p999", "catch_up_max"]),
+        (Latency::Ack, ["ack_p50", "ack_p90", "ack_p99", "ack_p999", "ack_max"]),
+        (Latency::Stored, ["stored_p50", "stored_p90", "stored_p99", "stored_p999", "stored_max"]),
+        (Latency::Connect, ["connect_p50", "connect_p90", "connect_p99", "connect_p999", "connect_max"]),
+        (Latency::Call, ["call_p50", "call_p90", "call_p99", "call_p999", "call_max"]),
+        (Latency::Lag, ["send_lag_p50", "send_lag_p90", "send_lag_p99", "send_lag_p999", "send_lag_max"]),
+    ];
+    let mut measures = Measures::new();
+    for (latency, names) in NAMES {
+        let histogram = stats.latency(latency);
+        if histogram.is_empty() {
+            continue;
+        }
+        for (name, quantile) in names.into_iter().zip([0.5, 0.9, 0.99, 0.999, 1.0]) {
+            measures.insert(name, histogram.value_at_quantile(quantile) as f64 / 1e6);
+        }
+    }
+    for count in Count::ALL {
+        measures.insert(count.name(), stats.count(count) as f64);
+    }
+    if seconds > 0.0 {
+        measures.insert("rate", stats.count(Count::Sent) as f64 / seconds);
+        measures.insert("deliveries_per_second", stats.count(Count::Delivered) as f64 / seconds);
+    }
+    measures
+}

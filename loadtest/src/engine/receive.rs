@@ -1,0 +1,201 @@
+//! What a virtual user makes of what it receives.
+
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use rts_common::signalr::{CompletionResult, Payload, Record};
+
+use super::message::Authored;
+use super::stats::{Count, Latency};
+use super::user::{Arrived, Call, Outgoing, User};
+use super::wire;
+use super::worker::Worker;
+use crate::checker::{Content, Event, Resume};
+
+/// A message that failed so often is given up.
+const ATTEMPTS_MAX: u32 = 12;
+/// Before a failed message is sent again.
+const RETRY_US: u64 = 500_000;
+/// Own messages whose `MessagesStored` is waited for.
+const UNSTORED_MAX: usize = 256;
+
+impl User {
+    /// Takes a record.
+    pub(super) fn on_record(self: &Rc<Self>, worker: &Worker, record: Record) {
+        match record {
+            Record::Invocation { target, arguments, .. } => match target.as_str() {
+                "MessageCreated" | "MessageEdited" | "MessageDeleted" | "ReactionChanged" | "RoomUpdated" => {
+                    match arguments.decode_object::<wire::RoomEvent>(0) {
+                        Ok(event) => self.on_event(worker, &target, &event),
+                        Err(_) => worker.shared.ended(format!("an event of the wrong form: {target}")),
+                    }
+                }
+                "MessagesStored" => {
+                    if let Ok(stored) = arguments.decode_object::<wire::Stored>(0) {
+                        self.on_stored(worker, &stored);
+                    }
+                }
+                _ => worker.count(Count::Noise),
+            },
+            Record::Completion { invocation_id, result } => {
+                let id: u64 = invocation_id.parse().unwrap_or_default();
+                let mut state = self.state.borrow_mut();
+                let Some(at) = state.calls.iter().position(|&(known, _)| known == id) else { return };
+                let (_, call) = state.calls.remove(at);
+                drop(state);
+                self.on_answer(worker, call, result);
+                self.send_waiting(worker);
+            }
+            _ => {}
+        }
+    }
+
+    fn on_event(&self, worker: &Worker, target: &str, event: &wire::RoomEvent) {
+        let Some(arrived) = Self::understand(worker, target, event) else { return };
+        if let Some(buffered) = &mut self.state.borrow_mut().buffered {
+            buffered.push(arrived);
+            return;
+        }
+        self.deliver(worker, arrived, Latency::Delivery);
+    }
+
+    fn understand(worker: &Worker, target: &str, event: &wire::RoomEvent) -> Option<Arrived> {
+        let room = worker.shared.room_of_id(&event.room_id)?;
+        let recognized = event.message.as_ref().and_then(|message| worker.shared.recognize(message));
+        let (content, intended_wall_us) = match recognized {
+            Some((content, intended)) if target == "MessageCreated" => {
+                let same_place =
+                    event.message.as_ref().is_some_and(|m| m.seq == event.seq && m.room_id == event.room_id);
+                (if same_place { content } else { Content::Foreign }, Some(intended))
+            }
+            None if target == "MessageCreated" => (Content::Foreign, None),
+            _ => (Content::Other, None),
+        };
+        Some(Arrived { room, event: Event { seq: event.seq, prev: event.prev, content }, intended_wall_us })
+    }
+
+    fn deliver(&self, worker: &Worker, arrived: Arrived, latency: Latency) {
+        let shared = &worker.shared;
+        let Some(slot) = shared.world.slot(self.index, arrived.room) else { return };
+        shared.check(arrived.room, |check, found| check.delivered(slot, arrived.event, shared.now_us(), found));
+        let since = arrived.intended_wall_us.map(|intended| shared.since_wall(intended));
+        worker.delivered(latency, since);
+        if let (Content::Message(key), Some(intended)) = (arrived.event.content, arrived.intended_wall_us)
+            && key.sender == slot
+        {
+            let unstored = &mut self.state.borrow_mut().unstored;
+            if unstored.len() >= UNSTORED_MAX {
+                unstored.pop_front();
+            }
+            unstored.push_back((arrived.room, arrived.event.seq, intended));
+        }
+    }
+
+    fn on_stored(&self, worker: &Worker, stored: &wire::Stored) {
+        let Some(room) = worker.shared.room_of_id(&stored.room_id) else { return };
+        let unstored = &mut self.state.borrow_mut().unstored;
+        for seq in &stored.seqs {
+            if let Some(at) = unstored.iter().position(|&(r, s, _)| r == room && s == *seq)
+                && let Some((_, _, intended)) = unstored.remove(at)
+            {
+                worker.record(Latency::Stored, worker.shared.since_wall(intended));
+            }
+        }
+    }
+
+    fn on_answer(self: &Rc<Self>, worker: &Worker, call: Call, result: CompletionResult) {
+        let answer = match result {
+            CompletionResult::Value(payload) => Ok(Some(payload)),
+            CompletionResult::Void => Ok(None),
+            CompletionResult::Error(text) => Err(text),
+        };
+        let intended_us = match call {
+            Call::Send(outgoing) => return self.on_sent(worker, outgoing, answer),
+            Call::Resume => return self.on_resumed(worker, answer),
+            Call::Reply(reply) => {
+                let answer = answer.and_then(|payload| payload.ok_or_else(|| "no result".to_owned()));
+                let _gone = reply.send(answer);
+                return;
+            }
+            Call::Read { place, intended_us } => {
+                self.state.borrow_mut().places[place].is_reading = false;
+                let membership = worker.shared.world.memberships[self.index][place];
+                worker.shared.check(membership.room, |check, _| check.read(membership.slot, answer.is_ok()));
+                intended_us
+            }
+            Call::History { place, intended_us } => {
+                let page = answer.as_ref().ok().and_then(Option::as_ref);
+                let page = page.and_then(|page| page.decode::<wire::History>().ok());
+                let oldest = page.filter(|page| page.has_more);
+                let oldest = oldest.and_then(|page| page.messages.first().map(|message| message.seq));
+                self.state.borrow_mut().places[place].scrolled_to = oldest;
+                intended_us
+            }
+            Call::Typing { intended_us } => intended_us,
+        };
+        worker.count(if answer.is_ok() { Count::Calls } else { Count::Errors });
+        worker.record(Latency::Call, worker.shared.now_us().saturating_sub(intended_us));
+    }
+
+    fn on_sent(&self, worker: &Worker, outgoing: Outgoing, answer: Result<Option<Payload>, String>) {
+        let shared = &worker.shared;
+        let Authored { room, key, intended_us } = outgoing.message;
+        let now_us = shared.now_us();
+        match answer.map(|payload| payload.and_then(|payload| payload.decode::<wire::Sent>().ok())) {
+            Ok(Some(wire::Sent { seq })) => {
+                shared.pending.fetch_sub(1, Ordering::Relaxed);
+                worker.count(Count::Acked);
+                worker.record(Latency::Ack, shared.since_wall(intended_us));
+                shared.check(room, |check, found| check.acked(key, seq, now_us, found));
+            }
+            Err(text) if wire::is_refusal(wire::error_code(&text)) => {
+                let code = wire::error_code(&text);
+                worker.count(if code == "rateLimited" { Count::RateLimited } else { Count::Errors });
+                shared.pending.fetch_sub(1, Ordering::Relaxed);
+                shared.check(room, |check, found| check.refused(key, now_us, found));
+            }
+            Ok(None) | Err(_) => {
+                worker.count(Count::Errors);
+                if outgoing.attempts >= ATTEMPTS_MAX {
+                    Self::give_up(shared, outgoing);
+                } else {
+                    self.state.borrow_mut().waiting.push_back((now_us + RETRY_US, outgoing));
+                }
+            }
+        }
+    }
+
+    fn on_resumed(self: &Rc<Self>, worker: &Worker, answer: Result<Option<Payload>, String>) {
+        let shared = &worker.shared;
+        let decoded = answer.ok().flatten().and_then(|payload| payload.decode::<wire::Resumed>().ok());
+        let Some(resumed) = decoded else {
+            // As after any failed resume: connect anew and try again.
+            worker.count(Count::Errors);
+            self.cut.notify_one();
+            return;
+        };
+        for room in &resumed.rooms {
+            for event in &room.events {
+                if let Some(arrived) = Self::understand(worker, &event.r#type, event) {
+                    self.deliver(worker, arrived, Latency::CatchUp);
+                }
+            }
+            let index = shared.room_of_id(&room.room_id);
+            let Some((index, slot)) = index.and_then(|i| Some((i, shared.world.slot(self.index, i)?))) else {
+                continue;
+            };
+            let resume = Resume { slot, head: room.head_seq, truncated: room.truncated };
+            shared.check(index, |check, found| check.resumed(resume, shared.now_us(), found));
+        }
+        let buffered = self.state.borrow_mut().buffered.take().unwrap_or_default();
+        for arrived in buffered {
+            let last = shared.world.slot(self.index, arrived.room);
+            let last = last.and_then(|slot| shared.check(arrived.room, |check, _| check.last(slot)));
+            // Both a resume and the live events may bring what happened in between.
+            if last.is_some_and(|last| arrived.event.seq > last) {
+                self.deliver(worker, arrived, Latency::Delivery);
+            }
+        }
+        self.is_up(worker);
+    }
+}

@@ -1,0 +1,200 @@
+//! What is measured: latencies in HDR histograms, and counts.
+
+use hdrhistogram::Histogram;
+
+/// The longest latency told apart, in microseconds.
+const LATENCY_US_MAX: u64 = 300_000_000;
+
+/// A latency that is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Latency {
+    /// From the intended send to a member's receipt, live.
+    Delivery,
+    /// The same, for what a resume brought.
+    CatchUp,
+    /// From the intended send to the acknowledgement.
+    Ack,
+    /// From the intended send to `MessagesStored`.
+    Stored,
+    /// From the intended connect to the handshake's answer, resume included.
+    Connect,
+    /// Other calls, from the intended time to the answer.
+    Call,
+    /// How late the generator itself was.
+    Lag,
+}
+
+impl Latency {
+    /// Every one.
+    pub const ALL: [Self; 7] =
+        [Self::Delivery, Self::CatchUp, Self::Ack, Self::Stored, Self::Connect, Self::Call, Self::Lag];
+
+    /// Its name in reports.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Delivery => "delivery",
+            Self::CatchUp => "catch_up",
+            Self::Ack => "ack",
+            Self::Stored => "stored",
+            Self::Connect => "connect",
+            Self::Call => "call",
+            Self::Lag => "send_lag",
+        }
+    }
+}
+
+/// Something that is counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Count {
+    /// Messages put on the wire for the first time.
+    Sent,
+    /// Acknowledgements.
+    Acked,
+    /// Sequenced events received.
+    Delivered,
+    /// Messages sent again after an error or a broken connection.
+    Resent,
+    /// Sends answered with `rateLimited`.
+    RateLimited,
+    /// Calls answered with another error.
+    Errors,
+    /// Sends that the generator could not make: every member at its allowance, or too many waiting.
+    Unsent,
+    /// Connections opened.
+    Connects,
+    /// Attempts to connect that failed.
+    ConnectFailures,
+    /// Connections that ended though nobody here ended them.
+    Dropped,
+    /// Connections cut on purpose.
+    Cut,
+    /// Calls other than sends that were answered.
+    Calls,
+    /// Unsequenced events received: typing, receipts, presence.
+    Noise,
+}
+
+impl Count {
+    /// Every one.
+    pub const ALL: [Self; 13] = [
+        Self::Sent,
+        Self::Acked,
+        Self::Delivered,
+        Self::Resent,
+        Self::RateLimited,
+        Self::Errors,
+        Self::Unsent,
+        Self::Connects,
+        Self::ConnectFailures,
+        Self::Dropped,
+        Self::Cut,
+        Self::Calls,
+        Self::Noise,
+    ];
+
+    /// Its name in reports and thresholds.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Sent => "sent",
+            Self::Acked => "acked",
+            Self::Delivered => "delivered",
+            Self::Resent => "resent",
+            Self::RateLimited => "rate_limited",
+            Self::Errors => "errors",
+            Self::Unsent => "unsent",
+            Self::Connects => "connects",
+            Self::ConnectFailures => "connect_failures",
+            Self::Dropped => "dropped",
+            Self::Cut => "cut",
+            Self::Calls => "calls",
+            Self::Noise => "noise",
+        }
+    }
+}
+
+/// What happened in some span of time.
+#[derive(Clone, Debug)]
+pub struct Stats {
+    latencies: Vec<Histogram<u64>>,
+    counts: [u64; Count::ALL.len()],
+}
+
+impl Stats {
+    /// Of a span that begins now. The histograms take 300 kB each once they are used.
+    pub fn new() -> Self {
+        let histogram = |_| {
+            let mut histogram = Histogram::new_with_bounds(1, 1000, 3).expect("the bounds are valid");
+            histogram.auto(true);
+            histogram
+        };
+        Self { latencies: Latency::ALL.iter().map(histogram).collect(), counts: [0; Count::ALL.len()] }
+    }
+
+    /// Adds one latency.
+    pub fn record(&mut self, latency: Latency, us: u64) {
+        let value = us.clamp(1, LATENCY_US_MAX);
+        self.latencies[latency as usize].record(value).expect("a histogram that grows by itself takes any value");
+    }
+
+    /// Counts.
+    pub fn add(&mut self, count: Count, number: u64) {
+        self.counts[count as usize] += number;
+    }
+
+    /// A count.
+    pub fn count(&self, count: Count) -> u64 {
+        self.counts[count as usize]
+    }
+
+    /// A histogram, in microseconds.
+    pub fn latency(&self, latency: Latency) -> &Histogram<u64> {
+        &self.latencies[latency as usize]
+    }
+
+    /// Adds what another span or worker measured.
+    pub fn merge(&mut self, other: &Self) {
+        for (mine, others) in self.latencies.iter_mut().zip(&other.latencies) {
+            mine.add(others).expect("a histogram that grows by itself takes any other");
+        }
+        for (mine, others) in self.counts.iter_mut().zip(other.counts) {
+            *mine += others;
+        }
+    }
+
+    /// Begins anew, keeping the memory.
+    pub fn clear(&mut self) {
+        self.latencies.iter_mut().for_each(Histogram::reset);
+        self.counts = [0; Count::ALL.len()];
+    }
+}
+
+impl Default for Stats {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans_add_up_and_names_are_in_place() {
+        let (mut one, mut other) = (Stats::new(), Stats::new());
+        one.record(Latency::Ack, 1000);
+        other.record(Latency::Ack, 3_000_000);
+        other.add(Count::Noise, 2);
+        one.merge(&other);
+        assert_eq!(one.latency(Latency::Ack).len(), 2);
+        assert!(one.latency(Latency::Ack).max() >= 3_000_000);
+        assert_eq!(one.count(Count::Noise), 2);
+        one.clear();
+        assert_eq!((one.latency(Latency::Ack).len(), one.count(Count::Noise)), (0, 0));
+        for (i, count) in Count::ALL.into_iter().enumerate() {
+            assert_eq!(count as usize, i);
+        }
+        for (i, latency) in Latency::ALL.into_iter().enumerate() {
+            assert_eq!(latency as usize, i);
+        }
+    }
+}

@@ -1,0 +1,277 @@
+//! A virtual user: one connection, and what it asks for.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+use std::sync::atomic::Ordering;
+
+use rts_common::signalr::{Payload, encode_client_invocation};
+use tokio::sync::{Notify, oneshot};
+
+use super::message::Authored;
+use super::shared::Shared;
+use super::stats::{Count, Latency};
+use super::wire::{self, Request};
+use super::worker::Worker;
+use crate::checker::{Event, MessageKey};
+use crate::link::Session;
+
+/// The product takes so many calls of one connection at a time.
+pub(super) const IN_FLIGHT_MAX: usize = 32;
+/// Sends that wait for a connection or an answer; further ones count as unsent.
+const WAITING_MAX: usize = 256;
+/// One virtual user of a worker.
+pub(super) struct User {
+    pub(super) index: usize,
+    pub(super) session: RefCell<Option<Rc<Session>>>,
+    /// Told to cut its connection.
+    pub(super) cut: Notify,
+    pub(super) state: RefCell<State>,
+    /// It stands in the worker's list of users with something to do.
+    pub(super) is_busy: Cell<bool>,
+}
+
+/// What a user remembers.
+#[derive(Default)]
+pub(super) struct State {
+    /// As the world's memberships of the user.
+    pub(super) places: Vec<Place>,
+    pub(super) calls: Vec<(u64, Call)>,
+    last_call: u64,
+    /// To be sent, or sent again, from a time on.
+    pub(super) waiting: VecDeque<(u64, Outgoing)>,
+    pub(super) unstored: VecDeque<(u32, u64, u64)>,
+    /// Events that came while a resume was under way.
+    pub(super) buffered: Option<Vec<Arrived>>,
+    pub(super) connect_intended_us: u64,
+}
+
+/// A user's own view of a room.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Place {
+    next_number: u32,
+    pub(super) is_reading: bool,
+    /// How far back the history has been scrolled.
+    pub(super) scrolled_to: Option<u64>,
+}
+
+/// A message under way.
+#[derive(Clone, Copy)]
+pub(super) struct Outgoing {
+    pub(super) message: Authored,
+    pub(super) attempts: u32,
+}
+
+/// What an answer is for.
+pub(super) enum Call {
+    Send(Outgoing),
+    Resume,
+    Read { place: usize, intended_us: u64 },
+    Typing { intended_us: u64 },
+    History { place: usize, intended_us: u64 },
+    Reply(oneshot::Sender<Result<Payload, String>>),
+}
+
+/// A sequenced event, understood.
+#[derive(Clone, Copy)]
+pub(super) struct Arrived {
+    pub(super) room: u32,
+    pub(super) event: Event,
+    pub(super) intended_wall_us: Option<u64>,
+}
+
+impl User {
+    pub(super) fn new(index: usize, rooms: usize) -> Self {
+        let state = State { places: vec![Place::default(); rooms], ..State::default() };
+        Self {
+            index,
+            session: RefCell::default(),
+            cut: Notify::new(),
+            state: RefCell::new(state),
+            is_busy: Cell::new(false),
+        }
+    }
+
+    pub(super) fn is_connected(&self) -> bool {
+        self.session.borrow().is_some()
+    }
+
+    /// A new message to the room at `place`, meant to be sent at `intended_us`.
+    pub(super) fn send_message(self: &Rc<Self>, worker: &Worker, place: usize, intended_us: u64) {
+        let membership = worker.shared.world.memberships[self.index][place];
+        let mut state = self.state.borrow_mut();
+        if state.waiting.len() >= WAITING_MAX {
+            worker.count(Count::Unsent);
+            return;
+        }
+        let number = state.places[place].next_number;
+        state.places[place].next_number += 1;
+        let message = Authored {
+            room: membership.room,
+            key: MessageKey { sender: membership.slot, number },
+            intended_us: worker.shared.wall_us(intended_us),
+        };
+        worker.shared.pending.fetch_add(1, Ordering::Relaxed);
+        worker.count(Count::Sent);
+        state.waiting.push_back((0, Outgoing { message, attempts: 0 }));
+        drop(state);
+        self.send_waiting(worker);
+    }
+
+    /// Sends what is due, as far as the connection allows.
+    pub(super) fn send_waiting(self: &Rc<Self>, worker: &Worker) {
+        let now_us = worker.shared.now_us();
+        loop {
+            let mut state = self.state.borrow_mut();
+            if !self.is_connected() || state.buffered.is_some() || state.calls.len() >= IN_FLIGHT_MAX {
+                // The connection, or an answer, brings the user back here.
+                return;
+            }
+            let Some(at) = state.waiting.iter().position(|&(from_us, _)| from_us <= now_us) else {
+                if !state.waiting.is_empty() {
+                    worker.busy(self);
+                }
+                return;
+            };
+            let Some((_, mut outgoing)) = state.waiting.remove(at) else { return };
+            drop(state);
+            outgoing.attempts += 1;
+            if outgoing.attempts > 1 {
+                worker.count(Count::Resent);
+            }
+            let author = &worker.shared.author;
+            let (client_id, body) = (author.client_id(outgoing.message), author.body(outgoing.message));
+            let Some(room) = worker.shared.room(outgoing.message.room) else { continue };
+            let request = Request {
+                room_id: Some(&room.id),
+                client_id: Some(&client_id),
+                body: Some(&body),
+                ..Request::default()
+            };
+            self.invoke(worker, "SendMessage", &request, Call::Send(outgoing));
+        }
+    }
+
+    /// Asks for what happened since the last connection, if any room is known.
+    pub(super) fn resume(self: &Rc<Self>, worker: &Worker, connect_intended_us: u64) {
+        let memberships = &worker.shared.world.memberships[self.index];
+        let rooms: Vec<_> = memberships
+            .iter()
+            .filter_map(|membership| {
+                let room = worker.shared.room(membership.room)?;
+                let seq = worker.shared.check(membership.room, |check, _| check.last(membership.slot))?;
+                Some(wire::Seen { room_id: &room.id, seq })
+            })
+            .collect();
+        self.state.borrow_mut().connect_intended_us = connect_intended_us;
+        if rooms.is_empty() {
+            self.is_up(worker);
+            return;
+        }
+        self.state.borrow_mut().buffered = Some(Vec::new());
+        self.invoke(worker, "Resume", &Request { rooms: Some(rooms), ..Request::default() }, Call::Resume);
+    }
+
+    pub(super) fn is_up(self: &Rc<Self>, worker: &Worker) {
+        let since = worker.shared.now_us().saturating_sub(self.state.borrow().connect_intended_us);
+        worker.record(Latency::Connect, since);
+        worker.shared.online[self.index].store(true, Ordering::Relaxed);
+        self.send_waiting(worker);
+    }
+
+    /// Sets or takes back a typing indicator.
+    pub(super) fn type_in(self: &Rc<Self>, worker: &Worker, place: usize, intended_us: u64) {
+        let Some(room) = self.room(worker, place) else { return };
+        let request = Request { room_id: Some(room), typing: Some(true), ..Request::default() };
+        self.invoke(worker, "SetTyping", &request, Call::Typing { intended_us });
+    }
+
+    /// Marks all received as read.
+    pub(super) fn mark_read(self: &Rc<Self>, worker: &Worker, place: usize, intended_us: u64) {
+        if std::mem::replace(&mut self.state.borrow_mut().places[place].is_reading, true) {
+            return;
+        }
+        let membership = worker.shared.world.memberships[self.index][place];
+        let last = worker.shared.check(membership.room, |check, _| {
+            check.reading(membership.slot);
+            check.last(membership.slot)
+        });
+        let Some(room) = self.room(worker, place) else { return };
+        let request = Request { room_id: Some(room), seq: last, ..Request::default() };
+        self.invoke(worker, "MarkRead", &request, Call::Read { place, intended_us });
+    }
+
+    /// Reads the next older page of the history, from the newest when it has reached the end.
+    pub(super) fn scroll(self: &Rc<Self>, worker: &Worker, place: usize, intended_us: u64) {
+        let before = self.state.borrow().places[place].scrolled_to;
+        let Some(room) = self.room(worker, place) else { return };
+        let request = Request { room_id: Some(room), before, limit: Some(50), ..Request::default() };
+        self.invoke(worker, "GetHistory", &request, Call::History { place, intended_us });
+    }
+
+    /// Calls a method and waits for its answer.
+    pub(super) fn call(
+        self: &Rc<Self>,
+        worker: &Worker,
+        target: &str,
+        request: &Request<'_>,
+    ) -> oneshot::Receiver<Result<Payload, String>> {
+        let (reply, answer) = oneshot::channel();
+        self.invoke(worker, target, request, Call::Reply(reply));
+        answer
+    }
+
+    fn room<'a>(&self, worker: &'a Worker, place: usize) -> Option<&'a str> {
+        let membership = worker.shared.world.memberships[self.index][place];
+        Some(&worker.shared.room(membership.room)?.id)
+    }
+
+    fn invoke(self: &Rc<Self>, worker: &Worker, target: &str, request: &Request<'_>, call: Call) {
+        let session = self.session.borrow().clone();
+        let mut state = self.state.borrow_mut();
+        state.last_call += 1;
+        let id = state.last_call;
+        state.calls.push((id, call));
+        drop(state);
+        let Some(session) = session else {
+            // What the connection's end does with calls under way is right for this one, too.
+            self.forget_calls(&worker.shared);
+            return;
+        };
+        let record = encode_client_invocation(session.protocol(), Some(&id.to_string()), target, request)
+            .expect("a request holds only texts and numbers");
+        // A broken connection shows when it is read.
+        if matches!(session.send(&record), Ok(false)) {
+            worker.busy(self);
+        }
+    }
+
+    /// The connection is gone: messages wait for the next, everything else has failed.
+    pub(super) fn forget_calls(&self, shared: &Shared) {
+        let mut state = self.state.borrow_mut();
+        let calls = std::mem::take(&mut state.calls);
+        state.buffered = None;
+        for (_, call) in calls {
+            match call {
+                Call::Send(outgoing) => state.waiting.push_back((0, outgoing)),
+                Call::Read { place, .. } => {
+                    state.places[place].is_reading = false;
+                    let membership = shared.world.memberships[self.index][place];
+                    shared.check(membership.room, |check, _| check.read(membership.slot, false));
+                }
+                Call::Resume | Call::Typing { .. } | Call::History { .. } | Call::Reply(_) => {}
+            }
+        }
+        state
+            .waiting
+            .make_contiguous()
+            .sort_by_key(|(_, outgoing)| (outgoing.message.intended_us, outgoing.message.key));
+    }
+
+    /// Gives a message up.
+    pub(super) fn give_up(shared: &Shared, outgoing: Outgoing) {
+        shared.pending.fetch_sub(1, Ordering::Relaxed);
+        let Authored { room, key, .. } = outgoing.message;
+        shared.check(room, |check, found| check.abandoned(key, shared.now_us(), found));
+    }
+}
