@@ -27,7 +27,9 @@ use crate::{paths, ports};
 
 /// How long a supervisor in the background may take until it answers.
 const DETACH_PATIENCE: Duration = Duration::from_mins(3);
-/// Where the angular development server listens.
+/// This program as it runs, also when a build has put another in its place.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+/// Where Angular's development server listens.
 const WEB_DEVELOPMENT_PORT: u16 = 4200;
 
 /// What `up` was told.
@@ -220,7 +222,7 @@ async fn detach(arguments: Arguments, binaries: &Path, started: Instant) -> anyh
     let directory = paths::up_directory();
     let log: PathBuf = directory.join("supervisor.log");
     let output = File::create(&log)?;
-    let mut command = std::process::Command::new(std::env::current_exe()?);
+    let mut command = std::process::Command::new(THIS_PROGRAM);
     command
         .args(["up", "--background", "--nodes", &arguments.nodes.to_string()])
         .args(arguments.keep.then_some("--keep"))
@@ -230,6 +232,7 @@ async fn detach(arguments: Arguments, binaries: &Path, started: Instant) -> anyh
         .stdout(output.try_clone()?)
         .stderr(output);
     let mut supervisor = command.spawn()?;
+    let spawned = Instant::now();
     loop {
         if let Ok(Some(status)) = control::ask(&directory, &Command::Status).await {
             let paint = Paint::of_terminal();
@@ -240,7 +243,7 @@ async fn detach(arguments: Arguments, binaries: &Path, started: Instant) -> anyh
             eprint!("{}", fs::read_to_string(&log)?);
             bail!("the supervisor did not stay: {status}");
         }
-        if started.elapsed() > DETACH_PATIENCE {
+        if spawned.elapsed() > DETACH_PATIENCE {
             supervisor.kill()?;
             bail!("the supervisor does not answer; see {}", log.display());
         }
