@@ -23,6 +23,8 @@ use crate::session::SessionHandle;
 const JOB_TIMEOUT: Duration = Duration::from_secs(10);
 const RELOAD_FIRST: Duration = Duration::from_millis(200);
 const RELOAD_CEILING: Duration = Duration::from_secs(5);
+/// How long a session's start may take.
+const ATTACH_JOB_TIMEOUT: Duration = Duration::from_secs(50);
 /// Rooms of one person looked at at once.
 const ROOMS_AT_ONCE: usize = 16;
 /// Beyond every head: asks where a room stands without any of its events.
@@ -56,7 +58,7 @@ async fn run(bus: &Inner, mut job: Job) -> Outcome {
     match job.task {
         Task::Attach { session, reply } => {
             outcome.sessions = vec![session.connection_id];
-            let attached = timeout(JOB_TIMEOUT, attach(bus, &session, job.subscribed, &mut outcome));
+            let attached = timeout(ATTACH_JOB_TIMEOUT, attach(bus, &session, job.subscribed, &mut outcome));
             let result = match attached.await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {

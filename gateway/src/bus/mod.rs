@@ -77,8 +77,10 @@ const SHARDS_MAX: usize = 8;
 const COMMANDS_MAX: usize = 4096;
 /// Publications that wait for a shard: a message of 2 KiB each makes 4 MiB. Behind them, Redis waits.
 const INCOMING_MAX: usize = 2048;
-/// How long an attach may take, the wait for other devices of the same person included.
-const ATTACH_TIMEOUT: Duration = Duration::from_secs(12);
+/// How long an attach may take, the wait for other devices of the same person included. The client is
+/// connected meanwhile and only its calls wait, so this is as patient as a storm of newcomers needs
+/// whose lists of rooms DynamoDB has to tell.
+const ATTACH_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A session was not attached, and hears nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

@@ -24,6 +24,17 @@ pub struct HistoryRange {
     pub limit: usize,
 }
 
+/// What unread messages are counted for. If any of it is another when the count is done, it is not kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CountedAt {
+    /// The member's mark.
+    pub(super) read: Seq,
+    /// The room's head.
+    pub(super) head: Seq,
+    /// How many messages have reached DynamoDB after the room was rebuilt from it.
+    pub(super) late: Seq,
+}
+
 /// A page of history.
 #[derive(Debug)]
 pub struct HistoryPage {
@@ -108,13 +119,12 @@ impl Rooms {
         &self,
         person: &Person,
         room: &RoomId,
-        read: Seq,
-        head: Seq,
+        at: CountedAt,
     ) -> Result<u64, Refusal> {
         let (mut others, mut own) = (0_u64, 0_u64);
-        let mut before = Some(head.next());
+        let mut before = Some(at.head.next());
         loop {
-            let range = HistoryRange { after: read, before, direction: Direction::Descending, limit: limits::PAGE_MAX };
+            let range = HistoryRange { after: at.read, before, direction: Direction::Descending, limit: limits::PAGE_MAX };
             let page = self.history(person, room, range).await?;
             for message in page.messages.iter().filter(|message| !message.content.deleted) {
                 if message.content.sender_id == person.user {
@@ -131,9 +141,9 @@ impl Rooms {
                 break;
             }
         }
-        let arguments =
-            [person.user.to_string(), read.to_string(), head.to_string(), others.to_string(), own.to_string()];
-        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let numbers = [at.read.get(), at.head.get(), at.late.get(), others, own].map(|number| number.to_string());
+        let arguments: Vec<&str> =
+            std::iter::once(person.user.as_str()).chain(numbers.iter().map(String::as_str)).collect();
         self.redis.run(&scripts::SET_UNREAD, &keys::room(room), &arguments).await?;
         Ok(others)
     }

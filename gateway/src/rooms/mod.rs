@@ -22,6 +22,7 @@ use std::sync::Arc;
 use rts_common::ids::{Person, RoomId};
 use rts_common::redis::{NamedScript, Redis, RedisFailure, keys};
 use rts_common::store::{Store, StoreError};
+use tokio::sync::Semaphore;
 
 pub use self::changes::{CreatedRoom, NewRoom, RoomChanged, RoomOperation};
 pub use self::event::{Change, EventPayload, Publication, ReactionChange, RoomEvent, RoomUpdate};
@@ -32,6 +33,10 @@ pub use self::messages::{Found, MessageAt, MessageChange, Sending, Sent};
 pub use self::view::RoomView;
 
 use self::reply::Reply;
+
+/// Lists of rooms read from DynamoDB at once: a storm of newcomers waits its turn here rather than in
+/// retries.
+const LIST_LOADS_AT_ONCE: usize = 32;
 
 /// Why an operation did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -87,12 +92,13 @@ impl From<StoreError> for Refusal {
 pub struct Rooms {
     redis: Arc<Redis>,
     store: Store,
+    list_loads: Semaphore,
 }
 
 impl Rooms {
     /// On these stores.
     pub fn new(redis: Arc<Redis>, store: Store) -> Self {
-        Self { redis, store }
+        Self { redis, store, list_loads: Semaphore::new(LIST_LOADS_AT_ONCE) }
     }
 
     /// Runs a script as a member. The first two arguments are the organization and the user.

@@ -20,6 +20,7 @@ impl Rooms {
     pub async fn rooms_of(&self, person: &Person) -> Result<Vec<RoomId>, Refusal> {
         let mut list = self.room_list(person).await?;
         if !list.iter().any(|(field, _)| field == "*") {
+            let _turn = self.list_loads.acquire().await;
             let stored = self.store.rooms_of(person).await?;
             let rooms: Vec<_> = stored.iter().map(|room| (&room.room_id, room.version, room.is_member)).collect();
             merge_rooms(&self.redis, person, RoomList::Load, &rooms).await?;

@@ -7,6 +7,7 @@ use rts_common::redis::{keys, read, scripts};
 use rts_common::room::{Marks, Membership, Role, Room, RoomKind, RoomSnapshot};
 use rts_common::seq::Seq;
 
+use super::history::CountedAt;
 use super::messages::state;
 use super::snapshot::{self, member_count, seq_field};
 use super::{Refusal, Rooms};
@@ -94,7 +95,11 @@ impl Rooms {
             None
         };
         let unread = match reply.text(4)? {
-            "unknown" => self.count_unread(person, room, marks.read_seq, snapshot.head_seq).await?,
+            "unknown" => {
+                let late = seq_field(&meta, "late").unwrap_or_default();
+                let at = CountedAt { read: marks.read_seq, head: snapshot.head_seq, late };
+                self.count_unread(person, room, at).await?
+            }
             _ => reply.number(4)?,
         };
         let member_count = member_count(&meta).ok_or_else(unreadable)?;
