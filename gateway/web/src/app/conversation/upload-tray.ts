@@ -14,7 +14,11 @@ import { Icon } from '../ui/icon';
           <li [class.failed]="upload.state() === 'failed'">
             <rts-icon [name]="upload.state() === 'failed' ? 'warning' : upload.state() === 'done' ? 'check' : 'file'" />
             <span class="name">{{ upload.file.name }}</span>
-            <span class="size">{{ i18n.size(upload.file.size) }}</span>
+            @if (upload.error(); as error) {
+              <span class="why" role="alert">{{ i18n.t().errors[error.code] }}</span>
+            } @else {
+              <span class="size">{{ i18n.size(upload.file.size) }}</span>
+            }
             @if (upload.state() === 'preparing' || upload.state() === 'uploading') {
               <progress max="1" [value]="upload.progress()" [attr.aria-label]="i18n.t().composer.uploading(upload.file.name, percent(upload))"></progress>
             }

@@ -7,6 +7,9 @@ export interface DevUser {
   name: string;
 }
 
+/** The gateway has no such sign-in: it is switched on for development only. */
+export class NotOffered extends Error {}
+
 /** Whom this tab signed in as, so that a reload does not ask again. */
 const KEY = 'rts.dev-user';
 
@@ -27,6 +30,9 @@ export async function signInDev(config: AppConfig, user: DevUser): Promise<Ident
   const fetchToken = async (): Promise<string> => {
     const headers = { 'content-type': 'application/json' };
     const reply = await fetch(config.devTokenUrl, { method: 'POST', headers, body: JSON.stringify(user) });
+    if (reply.status === 404) {
+      throw new NotOffered();
+    }
     if (!reply.ok) {
       throw new Error(`The development sign-in answered ${reply.status}.`);
     }

@@ -127,7 +127,6 @@ export const en = {
     remove: (name: string): string => `Take ${name} out`,
     tooLong: (over: number): string => `${plural(over, 'byte', 'bytes')} too long`,
     tooManyFiles: (n: number): string => `A message has at most ${n} files.`,
-    uploadFailed: (name: string): string => `${name} could not be sent.`,
   },
 
   file: { download: (name: string): string => `Download ${name}`, image: (name: string): string => `Image ${name}`, open: (name: string): string => `Open ${name}` },

@@ -126,7 +126,6 @@ export const ko: Texts = {
     remove: (name) => `${name} 빼기`,
     tooLong: (over) => `${count(over)}바이트 초과`,
     tooManyFiles: (n) => `메시지 하나에 파일을 ${n}개까지 첨부할 수 있습니다.`,
-    uploadFailed: (name) => `${name} 파일을 보내지 못했습니다.`,
   },
 
   file: { download: (name) => `${name} 다운로드`, image: (name) => `이미지 ${name}`, open: (name) => `${name} 열기` },

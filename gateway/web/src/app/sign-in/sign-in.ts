@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, OnInit, inject, input, signal } fro
 import { Chat } from '../core/chat';
 import { AppConfig } from '../core/config';
 import { Identity } from '../core/identity';
-import { DevUser, rememberedDevUser, signInDev } from '../core/sign-in-dev';
+import { DevUser, NotOffered, rememberedDevUser, signInDev } from '../core/sign-in-dev';
 import { signInHost } from '../core/sign-in-host';
 import { redirectToOidc, resumeOidc } from '../core/sign-in-oidc';
 import { I18n } from '../i18n/i18n';
@@ -19,8 +19,8 @@ import { Preferences } from '../ui/preferences';
         @if (busy()) {
           <p role="status">{{ i18n.t().signIn.waiting }}</p>
         } @else {
-          @if (failed()) {
-            <p class="error" role="alert">{{ i18n.t().signIn.failed }}</p>
+          @if (failed(); as failed) {
+            <p class="error" role="alert">{{ i18n.t().signIn[failed] }}</p>
           }
           @switch (config().auth.kind) {
             @case ('dev') {
@@ -54,7 +54,7 @@ export class SignIn implements OnInit {
   private readonly chat = inject(Chat);
   readonly config = input.required<AppConfig>();
   protected readonly busy = signal(false);
-  protected readonly failed = signal(false);
+  protected readonly failed = signal<'failed' | 'unavailable' | undefined>(undefined);
 
   ngOnInit(): void {
     void this.begin();
@@ -91,14 +91,14 @@ export class SignIn implements OnInit {
 
   private async enter(identify: () => Promise<Identity | undefined>): Promise<void> {
     this.busy.set(true);
-    this.failed.set(false);
+    this.failed.set(undefined);
     try {
       const identity = await identify();
       if (identity !== undefined) {
         this.chat.signIn(this.config(), identity);
       }
-    } catch {
-      this.failed.set(true);
+    } catch (failure) {
+      this.failed.set(failure instanceof NotOffered ? 'unavailable' : 'failed');
     } finally {
       this.busy.set(false);
     }

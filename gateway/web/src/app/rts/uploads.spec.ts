@@ -1,0 +1,65 @@
+import { UploadTicket } from './contract';
+import { RtsError } from './errors';
+import { hubError } from './testing/fake-hub';
+import { opened } from './testing/harness';
+import { Put, startUpload } from './uploads';
+
+const TICKET: UploadTicket = { attachmentId: 'a1', url: 'https://files.example/a1', method: 'PUT', headers: {}, expiresAt: '' };
+const text = new TextEncoder().encode('안녕');
+/** The DOM of the tests has files that cannot be read. */
+const file = Object.assign(new File([text], '인사.txt', { type: 'text/plain' }), { arrayBuffer: () => Promise.resolve(text) });
+const passed = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
+
+describe('startUpload', () => {
+  it('binds the hash, tells the progress, and gives the attachment', async () => {
+    const { hub, client, room } = await openedNow();
+    hub.next('CreateUpload', () => TICKET);
+    let half: number | undefined;
+    const put: Put = (ticket, sent, progress) => {
+      expect([ticket, sent]).toEqual([TICKET, file]);
+      progress(0.5);
+      half = upload.progress();
+      return Promise.resolve();
+    };
+    const upload = startUpload(client.connection, room.roomId, file, put);
+    expect(upload.state()).toBe('preparing');
+    await passed();
+    expect(hub.calls.at(-1)).toEqual(['CreateUpload', {
+      roomId: room.roomId, fileName: '인사.txt', contentType: 'text/plain', sizeBytes: 6,
+      sha256: 'e8f817f346d1d411cc59d5bdda64fab3763890e1f0f8f4c15805cf78874d68bf',
+    }]);
+    expect([half, upload.progress(), upload.state()]).toEqual([0.5, 1, 'done']);
+    expect(upload.attachment()).toEqual({ attachmentId: 'a1', fileName: '인사.txt', contentType: 'text/plain', sizeBytes: 6 });
+  });
+
+  it('says why it failed', async () => {
+    const { hub, client, room } = await openedNow();
+    hub.next('CreateUpload', () => {
+      throw hubError('CreateUpload', 'tooLarge: A file has at most 100 MiB.');
+    });
+    const upload = startUpload(client.connection, room.roomId, file, () => Promise.resolve());
+    await passed();
+    expect([upload.state(), upload.error()?.code]).toEqual(['failed', 'tooLarge']);
+  });
+
+  it('stops when cancelled', async () => {
+    const { hub, client, room } = await openedNow();
+    hub.next('CreateUpload', () => TICKET);
+    const put: Put = (_ticket, _file, _progress, abort) =>
+      new Promise((_, reject) => abort.addEventListener('abort', () => reject(new RtsError('cancelled', ''))));
+    const upload = startUpload(client.connection, room.roomId, file, put);
+    await passed();
+    expect(upload.state()).toBe('uploading');
+    upload.cancel();
+    await passed();
+    expect([upload.state(), upload.error(), upload.attachment()]).toEqual(['cancelled', undefined, undefined]);
+  });
+
+  /** Hashing takes real time, so only the start runs on the still clock. */
+  async function openedNow(): ReturnType<typeof opened> {
+    vi.useFakeTimers();
+    const made = await opened();
+    vi.useRealTimers();
+    return made;
+  }
+});
