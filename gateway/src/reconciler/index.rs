@@ -40,6 +40,9 @@ impl Index {
         let mut count = redis::cmd("ZCARD");
         count.arg(partition.unstored());
         let entries = read(self.redis.command("unstored", &count).await?)?;
+        if entries == 0 {
+            return Ok(Backlog::default());
+        }
         let mut oldest = redis::cmd("ZRANGE");
         oldest.arg(partition.unstored()).arg(0).arg(0);
         let oldest: Vec<String> = read(self.redis.command("unstored", &oldest).await?)?;

@@ -118,7 +118,11 @@ impl Reconciler {
             self.held.remove(&partition);
             return Ok(());
         }
-        self.held.entry(partition).or_default().backlog = self.index.backlog(partition).await?;
+        let backlog = self.index.backlog(partition).await?;
+        self.held.entry(partition).or_default().backlog = backlog;
+        if backlog.entries == 0 {
+            return Ok(());
+        }
         for _ in 0..PAGES_PER_ROUND {
             let until = Seq::now().minus(self.settings.after);
             let after = self.held.entry(partition).or_default().looked_at;
