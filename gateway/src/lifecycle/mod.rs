@@ -230,7 +230,7 @@ async fn close_sessions(lifecycle: &Lifecycle, sessions: &Registry, over: Durati
         for outbox in open.drain(open.len() - share..) {
             outbox.close(CloseReason::Drain);
         }
-        if open.is_empty() {
+        if open.is_empty() || sessions.is_empty() {
             break;
         }
         lifecycle.pause(STEP).await;
