@@ -187,12 +187,12 @@ impl Redis {
         for argument in arguments {
             call.arg(*argument);
         }
-        self.observed(script.name, async |lane| call.invoke_async(lane).await).await
+        Box::pin(self.observed(script.name, async |lane| call.invoke_async(lane).await)).await
     }
 
     /// Runs one command.
     pub async fn command(&self, name: &'static str, command: &Cmd) -> Result<Value, RedisFailure> {
-        self.observed(name, async |lane| command.query_async(lane).await).await
+        Box::pin(self.observed(name, async |lane| command.query_async(lane).await)).await
     }
 
     /// Whether the server answers.
@@ -200,6 +200,7 @@ impl Redis {
         self.command("ping", &redis::cmd("PING")).await.map(drop)
     }
 
+    /// Boxed by its callers: the library's futures are kilobytes, and whoever waits for one would be as large.
     async fn observed(
         &self,
         name: &'static str,

@@ -69,7 +69,7 @@ impl Rooms {
     /// looked up there first.
     pub async fn create(&self, new: &NewRoom<'_>) -> Result<CreatedRoom, Refusal> {
         let derived = new.kind == RoomKind::Direct || new.case_id.is_some();
-        if derived && self.rebuild(new.room_id).await? {
+        if derived && Box::pin(self.rebuild(new.room_id)).await? {
             return Ok(CreatedRoom::Exists);
         }
         let mut arguments = vec![

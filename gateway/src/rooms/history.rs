@@ -74,7 +74,7 @@ impl Rooms {
                 limit: missing,
                 oldest: oldest_month(Timestamp::from_millis(reply.number(3)?)),
             };
-            self.stored(query).await?
+            Box::pin(self.stored(query)).await?
         } else {
             Vec::new()
         };
@@ -115,16 +115,12 @@ impl Rooms {
     }
 
     /// Counts what a member has unread, where the marks alone do not tell, and keeps the count.
-    pub(super) async fn count_unread(
-        &self,
-        person: &Person,
-        room: &RoomId,
-        at: CountedAt,
-    ) -> Result<u64, Refusal> {
+    pub(super) async fn count_unread(&self, person: &Person, room: &RoomId, at: CountedAt) -> Result<u64, Refusal> {
         let (mut others, mut own) = (0_u64, 0_u64);
         let mut before = Some(at.head.next());
         loop {
-            let range = HistoryRange { after: at.read, before, direction: Direction::Descending, limit: limits::PAGE_MAX };
+            let range =
+                HistoryRange { after: at.read, before, direction: Direction::Descending, limit: limits::PAGE_MAX };
             let page = self.history(person, room, range).await?;
             for message in page.messages.iter().filter(|message| !message.content.deleted) {
                 if message.content.sender_id == person.user {

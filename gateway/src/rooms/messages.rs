@@ -99,7 +99,7 @@ impl Rooms {
         let reader_is_owner = reply.text(1)? == "o";
         let state = match reply.status()? {
             "found" => state(room, &reply, 3)?,
-            "stored" => self.store.message(room, seq).await?.ok_or(Refusal::NoMessage)?,
+            "stored" => Box::pin(self.store.message(room, seq)).await?.ok_or(Refusal::NoMessage)?,
             _ => return Err(unexpected_status(&reply)),
         };
         Ok(Found { state, reader_is_owner })

@@ -3,6 +3,9 @@
 //! Each operation is one script. A room that Redis does not have is rebuilt from DynamoDB under a
 //! new epoch and the operation is tried again; a room that neither has is not found. Nothing here
 //! journals: whoever changes something gets back what the journal has to carry.
+//!
+//! Calls to DynamoDB are boxed where they stand: their futures are tens of kilobytes, and most calls never
+//! make one.
 
 mod changes;
 mod event;
@@ -128,7 +131,7 @@ impl Rooms {
             let reply = Reply::new(self.redis.run(script, &key, arguments).await?)?;
             match reply.status()? {
                 "cold" => {
-                    if !self.rebuild(room).await? {
+                    if !Box::pin(self.rebuild(room)).await? {
                         return Err(Refusal::NotFound);
                     }
                 }

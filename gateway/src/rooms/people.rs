@@ -21,7 +21,7 @@ impl Rooms {
         let mut list = self.room_list(person).await?;
         if !list.iter().any(|(field, _)| field == "*") {
             let _turn = self.list_loads.acquire().await;
-            let stored = self.store.rooms_of(person).await?;
+            let stored = Box::pin(self.store.rooms_of(person)).await?;
             let rooms: Vec<_> = stored.iter().map(|room| (&room.room_id, room.version, room.is_member)).collect();
             merge_rooms(&self.redis, person, RoomList::Load, &rooms).await?;
             list = self.room_list(person).await?;
@@ -68,7 +68,8 @@ impl Rooms {
         let known: Vec<Option<String>> = stream::iter(lookups).buffered(AT_ONCE).try_collect().await?;
         let unknown: Vec<UserId> =
             users.iter().zip(&known).filter(|(_, name)| name.is_none()).map(|(user, _)| user.clone()).collect();
-        let stored = if unknown.is_empty() { HashMap::default() } else { self.store.profiles(org, &unknown).await? };
+        let stored =
+            if unknown.is_empty() { HashMap::default() } else { Box::pin(self.store.profiles(org, &unknown)).await? };
         Ok(users
             .iter()
             .zip(known)

@@ -90,7 +90,7 @@ impl Rooms {
         let last_message = if reply.has(5) {
             Some(state(room, &reply.list(5)?, 0)?)
         } else if last > Seq::ZERO {
-            self.store.message(room, last).await?
+            Box::pin(self.store.message(room, last)).await?
         } else {
             None
         };

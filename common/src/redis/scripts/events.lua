@@ -8,9 +8,12 @@ if why then return { why } end
 local found = redis.call('HMGET', META, 'seq', 'epoch', 'trimmed')
 local head, trimmed = tonumber(found[1]), tonumber(found[3])
 local seen = tonumber(after)
-if seen > head or seen < trimmed then return { 'found', 'truncated', found[1], found[2], found[3], {} } end
+local truncated = { 'found', 'truncated', found[1], found[2], found[3], {} }
+if seen > head or (seen < trimmed and seen ~= head) then return truncated end
 local entries = redis.call('XRANGE', STREAM, '(' .. after .. '-0', '+', 'COUNT', tonumber(limit) + 1)
-if #entries > tonumber(limit) then return { 'found', 'truncated', found[1], found[2], found[3], {} } end
+if #entries > tonumber(limit) then return truncated end
+-- What the caller saw last is no event of the room any more: a failover took it back, and what lay before it.
+if entries[1] and tonumber(entries[1][2][4]) < seen then return truncated end
 local events = {}
 for _, entry in ipairs(entries) do
   local fields = entry[2]

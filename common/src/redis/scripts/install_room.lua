@@ -27,9 +27,11 @@ for index = 1, #late, 2 do
   if tonumber(late[index]) > tonumber(last) then last = late[index] end
 end
 redis.call('DEL', LATE)
+-- All before the epoch is DynamoDB's, also what reaches it later: a client or node that saw less than its head
+-- is told to read history, and history looks there.
 local epoch = text(micros())
 redis.call('HSET', META, 'org', org, 'kind', kind, 'name', name, 'case', case, 'by', by, 'at', at,
-  'archived', archived, 'v', version, 'epoch', epoch, 'seq', head, 'trimmed', head, 'last', last, 'count', count)
+  'archived', archived, 'v', version, 'epoch', epoch, 'rebuilt', epoch, 'seq', head, 'trimmed', epoch, 'last', last, 'count', count)
 local present_members = 0
 for index = 13, at_sent - 1, 4 do
   local user, value = ARGV[index], ARGV[index + 1]

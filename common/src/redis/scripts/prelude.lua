@@ -8,6 +8,7 @@ local UNSTORED = string.match(base, '^rts:{[^}]*}') .. ':unstored'
 local room = string.sub(base, -24)
 local STREAM_EVENTS, TRIM_BATCH, SCAN_MAX, DELETED_MAX, UNREAD_CAP = 1000, 128, 2000, 10000, 1000
 local SENT_TTL_SECONDS, LATE_TTL_SECONDS = 176400, 3600
+local SETTLING_MICROS = 300000000
 
 -- Sequences are whole numbers below 2^53; Lua would print them with an exponent.
 local function text(number) return string.format('%.0f', number) end
@@ -75,10 +76,21 @@ local function present(message)
   return { message, version, fields[2], fields[8], fields[10], fields[12] }
 end
 
+-- Whether the room was rebuilt from DynamoDB so lately that messages of before may still be on their way
+-- there, and nobody may tell: then nothing but the history counts right.
+local function is_settling()
+  local rebuilt = meta('rebuilt')
+  return rebuilt and micros() - tonumber(rebuilt) < SETTLING_MICROS
+end
+
 -- Recounts what `user` has unread after `read`. `n:` is how many messages of the room lie at or
 -- before the mark, `o:` how many of the user's own, not deleted, lie after it; `q:` says that they
 -- are not known here and have to be counted in the history.
 local function recount(user, read)
+  if is_settling() then
+    redis.call('HSET', MARKS, 'q:' .. user, '1')
+    return
+  end
   local found = redis.call('HMGET', META, 'last', 'count', 'trimmed')
   local own, after = 0, 0
   if read < tonumber(found[1]) then

@@ -10,19 +10,19 @@ for index = 1, #ARGV, 5 do
     -- The room is not in Redis: whoever rebuilds it may have read DynamoDB before this write.
     redis.call('HSET', LATE, seq, ordinal .. '\n' .. field)
     redis.call('EXPIRE', LATE, LATE_TTL_SECONDS)
-  elseif seq == version and tonumber(seq) < epoch and tonumber(seq) > epoch - 86400000000 then
+  elseif tonumber(version) < epoch and tonumber(version) > epoch - 86400000000 then
     -- Older than this rebuild, and within the dedup window that it read. Unless the rebuild knew it, the counts and the dedup index learn it now.
     local key = sent_key(math.floor(tonumber(seq) / 86400000000))
-    if redis.call('HSETNX', key, field, seq) == 1 then
+    if seq == version and redis.call('HSETNX', key, field, seq) == 1 then
       redis.call('EXPIRE', key, SENT_TTL_SECONDS, 'NX')
       redis.call('HINCRBY', META, 'count', 1)
       if tonumber(seq) > tonumber(meta('last')) then redis.call('HSET', META, 'last', seq) end
-      local all = redis.call('HKEYS', MEMBERS)
-      for _, user in ipairs(all) do
-        if tonumber(seq) <= mark('r:' .. user) then redis.call('HINCRBY', MARKS, 'n:' .. user, 1)
-        elseif user == sender then add_own(user, 1) end
-      end
     end
+    -- Nothing happened since: whoever saw less of the room than this has to know that.
+    if tonumber(meta('seq')) < math.min(epoch, tonumber(version)) then redis.call('HSET', META, 'seq', version) end
+    -- A count that was made in the history, or is being made, may have counted it or not.
+    redis.call('HINCRBY', META, 'late', 1)
+    for _, user in ipairs(redis.call('HKEYS', MEMBERS)) do redis.call('HSET', MARKS, 'q:' .. user, '1') end
   end
 end
 trim()

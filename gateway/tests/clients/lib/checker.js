@@ -6,12 +6,16 @@
 //   clients  [{name, rooms: {roomId: {from, steps}}}]           what each client went through, in order
 //   history  {roomId: [message]}                                all of GetHistory afterwards, ascending
 //   stored   {roomId: [message]}                                all of DynamoDB once drained, ascending
+//   lists    [{userId, roomId, readSeq, unread, marked}]        ListRooms of each member afterwards, and its highest acked mark
 //
 // Steps of a client in a room, which it has followed since `from` (a seq):
 //   {kind: "live" | "resumed", event}      taken as the next event
 //   {kind: "repeat", event}                heard again and dropped
 //   {kind: "gap", event}                   heard, but its `prev` was not the last one taken; not taken
 //   {kind: "truncated", from, headSeq, messages}   a resume gave up, and history after `from` was read instead
+
+/** This many unread means this many or more. */
+const UNREAD_MAX = 1000;
 
 /**
  * All that is wrong with a recording; empty when nothing is.
@@ -33,6 +37,7 @@ export function check(recording, { redisLost = false } = {}) {
     checkComplete(recording, report);
   }
   checkStored(recording, report);
+  checkLists(recording, report);
   return found;
 }
 
@@ -189,5 +194,15 @@ function checkStored(recording, report) {
     for (const item of items.values()) {
       if (!wanted.has(item.seq)) report("stored-more", roomId, say(item));
     }
+  }
+}
+
+// Marks are kept, and unread counts are exact: others' messages after the mark that are not deleted.
+function checkLists(recording, report) {
+  for (const { userId, roomId, readSeq, unread, marked } of recording.lists) {
+    if (readSeq < marked) report("mark-lost", roomId, `${userId} read up to ${marked}, the list says ${readSeq}`);
+    const counted = historyOf(recording, roomId).filter((m) => m.seq > readSeq && m.senderId !== userId && !m.deleted);
+    const due = Math.min(counted.length, UNREAD_MAX);
+    if (unread !== due) report("unread", roomId, `${userId} after ${readSeq}: ${unread}, should be ${due}`);
   }
 }

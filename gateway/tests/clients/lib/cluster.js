@@ -68,11 +68,22 @@ export class Cluster {
 
   /** Gives the fixture a command, such as `kill gateway-1`, and returns its answer. */
   async command(line) {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) throw new Error("the fixture has ended");
     const answer = this.#answer();
     this.#process.stdin.write(`${line}\n`);
     const result = JSON.parse(await within(answer, line, COMMAND_MS));
     if (!result.ok) throw new Error(`${line}: ${result.error}`);
     return result;
+  }
+
+  /** The parts and their states, for the report of a failure. */
+  async health() {
+    try {
+      const { parts } = await this.command("status");
+      return parts.map(({ name, state }) => `${name} ${state}`).join(", ");
+    } catch (error) {
+      return String(error);
+    }
   }
 
   /** Stops everything. */

@@ -9,9 +9,12 @@ import { pause, until } from "./wait.js";
 const USERS = 20;
 /** Between two messages of one user: some 60 a second in all, well within what the stand-in carries. */
 const PACE_MS = 250;
-/** Each of these numbers of a user's messages is edited, or deleted. */
+/** What is not yet true of a conversation that is still on its way to DynamoDB. */
+const STORAGE_RULES = ["not-stored", "stored-other", "stored-more"];
+/** After each of these numbers of a user's messages it is edited, or deleted, or the room is read up to it. */
 const EDIT_EVERY = 9;
 const DELETE_EVERY = 13;
+const READ_EVERY = 7;
 
 /** The conversation of twenty users in one large group, five small ones and ten direct rooms. */
 export class Load {
@@ -70,6 +73,7 @@ export class Load {
       const ack = await user.send(roomId, `${user.name} ${number}`, { resend: this.resend(index) });
       if (ack && number % DELETE_EVERY === 0) await user.remove(ack);
       else if (ack && number % EDIT_EVERY === 0) await user.edit(ack, `${ack.body} (edited)`);
+      if (ack && number % READ_EVERY === 0) await user.read(ack);
       await pause(Math.max(0, PACE_MS - (Date.now() - begun)));
     }
   }
@@ -107,7 +111,7 @@ export class Load {
     };
     const late = () => `everyone heard everything; connected: ${this.users.filter((user) => user.client.connected).length}`;
     await until(settled, late, 60_000, 250);
-    // Once more, for those who were told nothing new: an app would after waking up.
+    // Once more, as an app would after waking up: it finds nothing new.
     await Promise.all(this.users.map((user) => user.resume()));
   }
 
@@ -117,7 +121,7 @@ export class Load {
     let last = "";
     const drained = async () => {
       recording = await this.#record();
-      const open = check(recording, { redisLost }).filter(({ rule }) => rule === "not-stored" || rule === "stored-other");
+      const open = check(recording, { redisLost }).filter(({ rule }) => STORAGE_RULES.includes(rule));
       last = describe(open, 2);
       return open.length === 0;
     };
@@ -140,9 +144,17 @@ export class Load {
       acked: this.users.flatMap(({ acked }) => acked),
       changes: this.users.flatMap(({ changes }) => changes),
       clients: this.users.map((user) => user.recording()),
+      lists: (await Promise.all(this.users.map((user) => this.#lists(user)))).flat(),
       history,
       stored,
     };
+  }
+
+  async #lists(user) {
+    const { rooms } = await user.client.call("ListRooms", { limit: 200 });
+    return rooms.map(({ room: { roomId }, readSeq, unread }) => {
+      return { userId: user.name, roomId, readSeq, unread, marked: user.marks.get(roomId) ?? 0 };
+    });
   }
 
   /** How much was said, for the report of a run. */

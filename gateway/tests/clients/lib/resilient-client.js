@@ -7,6 +7,7 @@ import { pause, until } from "./wait.js";
 
 const RETRY_MS = 150;
 const PAGE = 200;
+const FOUND_AGAIN_MS = 30_000;
 /** Reconnects soon and never gives up. */
 const RECONNECT = { nextRetryDelayInMilliseconds: ({ previousRetryCount }) => (previousRetryCount === 0 ? 0 : 300) };
 
@@ -20,6 +21,8 @@ export class ResilientClient {
     this.rooms = new Map();
     this.acked = [];
     this.changes = [];
+    /** The highest seq that was acked as read, by room. */
+    this.marks = new Map();
     /** Sends that were given up on without an answer. */
     this.abandoned = 0;
     /** Sends answered as duplicates: their first attempt had taken effect. */
@@ -178,14 +181,33 @@ export class ResilientClient {
 
   /** Edits an own message until that is acked. */
   async edit({ roomId, seq }, body) {
-    const { message } = await this.#insist("EditMessage", { roomId, seq, body });
+    const { message } = await this.#change("EditMessage", { roomId, seq, body });
     this.changes.push({ roomId, seq, version: message.version, body });
   }
 
   /** Deletes an own message until that is acked. */
   async remove({ roomId, seq }) {
-    const { message } = await this.#insist("DeleteMessage", { roomId, seq });
+    const { message } = await this.#change("DeleteMessage", { roomId, seq });
     this.changes.push({ roomId, seq, version: message.version, deleted: true });
+  }
+
+  // After Redis lost its data, an acked message is not found until it has come out of the queue.
+  async #change(method, request) {
+    const deadline = Date.now() + FOUND_AGAIN_MS;
+    for (;;) {
+      try {
+        return await this.#insist(method, request);
+      } catch (error) {
+        if (error.code !== "notFound" || Date.now() > deadline) throw error;
+        await pause(RETRY_MS);
+      }
+    }
+  }
+
+  /** Reads up to a message until that is acked. */
+  async read({ roomId, seq }) {
+    const { readSeq } = await this.#insist("MarkRead", { roomId, seq });
+    this.marks.set(roomId, Math.max(readSeq, this.marks.get(roomId) ?? 0));
   }
 
   async #insist(method, request, again = true) {

@@ -63,6 +63,11 @@ function good() {
     ],
     history: { [ROOM]: history },
     stored: { [ROOM]: history.map((each) => ({ ...each })) },
+    lists: [
+      { userId: "ann", roomId: ROOM, readSeq: 0, unread: 0, marked: 0 },
+      { userId: "bob", roomId: ROOM, readSeq: 10, unread: 1, marked: 10 },
+      { userId: "cid", roomId: ROOM, readSeq: 0, unread: 2, marked: 0 },
+    ],
   };
   // Nothing shared, so that each fault is planted in one place only.
   return JSON.parse(JSON.stringify(recording));
@@ -115,6 +120,9 @@ const PLANTED = [
   ["a message is not stored", ["not-stored"], true, (r) => r.stored[ROOM].pop()],
   ["a message is stored in an old version", ["stored-other"], true, (r) => (r.stored[ROOM][1] = message(20, "two"))],
   ["a tombstone is stored with its body", ["stored-other"], true, (r) => (r.stored[ROOM][2].deleted = false)],
+  ["a mark is lost", ["mark-lost"], true, (r) => Object.assign(r.lists[1], { readSeq: 0, unread: 2 })],
+  ["a tombstone counts as unread", ["unread"], true, (r) => (r.lists[2].unread = 3)],
+  ["an unread message is not counted", ["unread"], true, (r) => (r.lists[1].unread = 0)],
   ["more is stored than there is", ["stored-more"], true, (r) => r.stored[ROOM].push(message(70, "?"))],
 ];
 

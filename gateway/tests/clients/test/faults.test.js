@@ -11,25 +11,32 @@ import { until } from "../lib/wait.js";
 
 const PATIENCE = { timeout: 300_000 };
 /** Acks before the fault, and after it. */
-const BEFORE = 150;
-const AFTER = 150;
+const BEFORE = 200;
+const AFTER = 250;
 
 /** Lets everyone talk, breaks something, mends it, and judges. */
 async function survive(t, cluster, { name, fault, resend, redisLost = false }) {
   const load = new Load(cluster, { name, resend });
   t.after(() => load.end());
-  await load.start();
-  load.talk();
-  await load.moreAcked(BEFORE);
-  await fault(load);
-  await load.moreAcked(AFTER);
-  await load.stop();
-  t.diagnostic(load.summary());
-  const { violations } = await load.verdict({ redisLost });
-  assert.equal(describe(violations), "");
-  const unstored = async () => (await cluster.metric(0, "rts_unstored_messages")) + (await cluster.metric(1, "rts_unstored_messages"));
-  await until(async () => (await unstored()) === 0, "nothing is unstored any more", 30_000, 250);
+  try {
+    await load.start();
+    load.talk();
+    await load.moreAcked(BEFORE);
+    await fault(load);
+    await load.moreAcked(AFTER);
+    await load.stop();
+    const { violations } = await load.verdict({ redisLost });
+    assert.equal(describe(violations), "");
+    await until(async () => (await unstored(cluster)) === 0, "nothing is unstored any more", 30_000, 250);
+  } finally {
+    t.diagnostic(`${load.summary()}; ${await cluster.health()}`);
+  }
   return load;
+}
+
+async function unstored(cluster) {
+  const counts = await Promise.all([0, 1].map((node) => cluster.metric(node, "rts_unstored_messages")));
+  return counts[0] + counts[1];
 }
 
 suite("with proxies", () => {
