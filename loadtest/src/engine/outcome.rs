@@ -114,11 +114,11 @@ impl Outcome {
         measures.insert("absent", self.absent as f64);
         measures.insert("unanswered", self.unanswered as f64);
         measures.insert("rooms_unmade", self.room_ids.iter().filter(|id| id.is_none()).count() as f64);
-        if !self.processes.is_empty() && self.connections > 0 {
-            let grown: f64 =
-                self.processes.iter().map(|p| p.loaded.0.rss_bytes as f64 - p.before.rss_bytes as f64).sum();
-            measures.insert("rss", grown / self.connections as f64);
-            let cpu: f64 = self.processes.iter().map(ProcessUse::cpu_seconds).sum();
+        let nodes = self.nodes();
+        if !nodes.is_empty() && self.connections > 0 {
+            let grown = |p: &&ProcessUse| p.loaded.0.rss_bytes as f64 - p.before.rss_bytes as f64;
+            measures.insert("rss", nodes.iter().map(grown).sum::<f64>() / self.connections as f64);
+            let cpu: f64 = nodes.iter().map(|process| process.cpu_seconds()).sum();
             measures.insert("cpu_seconds", cpu);
             let deliveries = self.total.count(Count::Delivered);
             if deliveries > 0 {
@@ -129,6 +129,13 @@ impl Outcome {
             measures.insert("highest_rate", best);
         }
         measures
+    }
+
+    /// The processes that hold the connections: those called `gateway…`, or all if none is.
+    fn nodes(&self) -> Vec<&ProcessUse> {
+        let is_gateway = |process: &&ProcessUse| process.watched.name.starts_with("gateway");
+        let gateways: Vec<_> = self.processes.iter().filter(is_gateway).collect();
+        if gateways.is_empty() { self.processes.iter().collect() } else { gateways }
     }
 
     /// For how long load was made.

@@ -56,7 +56,22 @@ impl User {
             buffered.push(arrived);
             return;
         }
-        self.deliver(worker, arrived, Latency::Delivery);
+        self.on_live(worker, arrived);
+    }
+
+    /// An event that was not part of a resume.
+    fn on_live(&self, worker: &Worker, arrived: Arrived) {
+        let Some(place) = worker.shared.world.place(self.index, arrived.room) else { return };
+        let seq = arrived.event.seq;
+        let mut state = self.state.borrow_mut();
+        let place = &mut state.places[place];
+        // An event of the moment of a resume may be in its answer and come live, too: clients drop it.
+        let is_overlap = seq <= place.resumed_to && seq > place.live_seq;
+        place.live_seq = place.live_seq.max(seq);
+        drop(state);
+        if !is_overlap {
+            self.deliver(worker, arrived, Latency::Delivery);
+        }
     }
 
     fn understand(worker: &Worker, target: &str, event: &wire::RoomEvent) -> Option<Arrived> {
@@ -181,20 +196,17 @@ impl User {
                 }
             }
             let index = shared.room_of_id(&room.room_id);
-            let Some((index, slot)) = index.and_then(|i| Some((i, shared.world.slot(self.index, i)?))) else {
+            let Some((index, place)) = index.and_then(|i| Some((i, shared.world.place(self.index, i)?))) else {
                 continue;
             };
+            let slot = shared.world.memberships[self.index][place].slot;
+            self.state.borrow_mut().places[place].resumed_to = room.head_seq;
             let resume = Resume { slot, head: room.head_seq, truncated: room.truncated };
             shared.check(index, |check, found| check.resumed(resume, shared.now_us(), found));
         }
         let buffered = self.state.borrow_mut().buffered.take().unwrap_or_default();
         for arrived in buffered {
-            let last = shared.world.slot(self.index, arrived.room);
-            let last = last.and_then(|slot| shared.check(arrived.room, |check, _| check.last(slot)));
-            // Both a resume and the live events may bring what happened in between.
-            if last.is_some_and(|last| arrived.event.seq > last) {
-                self.deliver(worker, arrived, Latency::Delivery);
-            }
+            self.on_live(worker, arrived);
         }
         self.is_up(worker);
     }

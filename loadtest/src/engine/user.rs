@@ -51,6 +51,10 @@ pub(super) struct State {
 pub(super) struct Place {
     next_number: u32,
     pub(super) is_reading: bool,
+    /// What a resume brought on this connection may come live once more, up to here.
+    pub(super) resumed_to: u64,
+    /// The last live event of this connection.
+    pub(super) live_seq: u64,
     /// How far back the history has been scrolled.
     pub(super) scrolled_to: Option<u64>,
 }
@@ -168,7 +172,12 @@ impl User {
             self.is_up(worker);
             return;
         }
-        self.state.borrow_mut().buffered = Some(Vec::new());
+        let mut state = self.state.borrow_mut();
+        state.buffered = Some(Vec::new());
+        for place in &mut state.places {
+            (place.resumed_to, place.live_seq) = (0, 0);
+        }
+        drop(state);
         self.invoke(worker, "Resume", &Request { rooms: Some(rooms), ..Request::default() }, Call::Resume);
     }
 

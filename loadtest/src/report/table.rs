@@ -104,10 +104,10 @@ fn resources(out: &mut String, report: &Report) -> std::fmt::Result {
         )?;
     }
     if let Some(rss) = measure("rss") {
-        writeln!(out, "  {:.2} kB of RSS per connection", rss / 1024.0)?;
+        writeln!(out, "  {:.2} kB of RSS per connection, of the nodes", rss / 1024.0)?;
     }
     if let Some(cpu) = measure("cpu_per_million") {
-        writeln!(out, "  {cpu:.2} s of CPU per million deliveries, of the processes measured")?;
+        writeln!(out, "  {cpu:.2} s of CPU per million deliveries, of the nodes")?;
     }
     Ok(())
 }

@@ -66,11 +66,14 @@ impl World {
         Ok(Self { rooms, memberships })
     }
 
-    /// A user's place in a room.
+    /// Which of a user's memberships a room is.
+    pub fn place(&self, user: usize, room: u32) -> Option<usize> {
+        self.memberships[user].binary_search_by_key(&room, |membership| membership.room).ok()
+    }
+
+    /// A user's place among a room's members.
     pub fn slot(&self, user: usize, room: u32) -> Option<Slot> {
-        let rooms = &self.memberships[user];
-        let at = rooms.binary_search_by_key(&room, |membership| membership.room).ok()?;
-        Some(rooms[at].slot)
+        self.place(user, room).map(|place| self.memberships[user][place].slot)
     }
 }
 
