@@ -2,8 +2,8 @@
 //! so that nothing is held for a client that never comes, and any node can take it up.
 //!
 //! `1.<payload>.<signature>` in base64url. Payload: expiry (8 bytes, milliseconds), connection id (16),
-//! digest of the person (16), and the id of the node that made it, which SSE, long polling and
-//! stateful reconnect will need to find the owner. Signature: HMAC-SHA256 of all before it.
+//! digest of the person (16), and the id of the node that made it. The connection is the node's where
+//! it is taken up, whichever made the token. Signature: HMAC-SHA256 of all before it.
 
 use std::time::Duration;
 
@@ -69,6 +69,12 @@ impl TokenSigner {
 
     /// What a token says, if it is one of this cluster's and not over.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<ConnectionToken, InvalidToken> {
+        self.read(token).and_then(|token| if token.is_over(now) { Err(InvalidToken) } else { Ok(token) })
+    }
+
+    /// What a token says, if it is one of this cluster's. Requests bring it for as long as the
+    /// connection lives, which it can be taken up for only while it is not over.
+    pub fn read(&self, token: &str) -> Result<ConnectionToken, InvalidToken> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(InvalidToken);
         }
@@ -78,8 +84,7 @@ impl TokenSigner {
         self.mac.clone().chain_update(signed).verify_slice(&signature).map_err(|_| InvalidToken)?;
         let payload = signed.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix('.')).ok_or(InvalidToken)?;
         let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| InvalidToken)?;
-        let token = ConnectionToken::parse(&payload).ok_or(InvalidToken)?;
-        if token.expires <= now { Err(InvalidToken) } else { Ok(token) }
+        ConnectionToken::parse(&payload).ok_or(InvalidToken)
     }
 }
 
@@ -87,6 +92,16 @@ impl ConnectionToken {
     /// Whether the token was made for this person.
     pub fn is_of(&self, person: &Person) -> bool {
         self.person == digest(person)
+    }
+
+    /// Whether it can no longer be taken up.
+    pub fn is_over(&self, now: Timestamp) -> bool {
+        self.expires <= now
+    }
+
+    /// How long it can still be taken up.
+    pub fn left(&self, now: Timestamp) -> Duration {
+        Duration::from_millis(self.expires.millis().saturating_sub(now.millis()))
     }
 
     fn parse(payload: &[u8]) -> Option<Self> {

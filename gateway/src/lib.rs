@@ -15,6 +15,7 @@ pub mod journal;
 pub mod lifecycle;
 pub mod metrics;
 pub mod node;
+pub mod peers;
 mod queues;
 pub mod reconciler;
 pub mod rooms;

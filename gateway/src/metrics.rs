@@ -64,12 +64,18 @@ const BUCKETS: [(&str, &[f64]); 8] = [
 pub enum Transport {
     /// A WebSocket.
     WebSockets,
+    /// Server-Sent Events.
+    ServerSentEvents,
+    /// Long polls.
+    LongPolling,
 }
 
 impl Transport {
     const fn label(self) -> &'static str {
         match self {
             Self::WebSockets => "websockets",
+            Self::ServerSentEvents => "server_sent_events",
+            Self::LongPolling => "long_polling",
         }
     }
 }

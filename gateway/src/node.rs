@@ -20,6 +20,7 @@ use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, RateLimits};
 use crate::journal::{Journal, JournalLimits};
 use crate::lifecycle::{self, Lifecycle, Part, Readiness};
 use crate::metrics::{self, Exporter};
+use crate::peers::Peers;
 use crate::queues;
 use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
 use crate::rooms::Rooms;
@@ -51,6 +52,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
     let app = App {
         authenticator: Arc::clone(&parts.authenticator),
         connection_tokens: TokenSigner::new(&config.identity.connection_secret, config.node_id.clone()),
+        peers: Peers::new(config.listen.advertise, Arc::clone(&parts.redis), &config.identity.connection_secret),
         origins: OriginPolicy::new(config.web.allowed_origins.clone()),
         registry: Arc::clone(&registry),
         sessions: Arc::new(Sessions {

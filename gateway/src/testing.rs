@@ -23,6 +23,7 @@ use crate::connection_token::TokenSigner;
 use crate::http::{App, Origin, OriginPolicy, public_router, serve};
 use crate::hub::{Call, Caller, Outcome};
 use crate::lifecycle::{Lifecycle, Readiness};
+use crate::peers::{MemoryDirectory, Peers};
 use crate::session::{Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings};
 
 /// Nothing that a test waits for takes longer.
@@ -113,6 +114,11 @@ pub(crate) struct TestNode {
 impl TestNode {
     /// With the settings of production but for what a test shortens.
     pub(crate) async fn start(settings: Settings) -> Self {
+        Self::start_among(settings, &MemoryDirectory::default()).await
+    }
+
+    /// As one of several nodes.
+    pub(crate) async fn start_among(settings: Settings, directory: &MemoryDirectory) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (lifecycle, readiness, registry) = (Lifecycle::new(), Readiness::new(), Registry::new(100));
@@ -127,6 +133,7 @@ impl TestNode {
         let secret = Secret::new(SECRET);
         let app = App {
             authenticator: Arc::new(Authenticator::new(&identity()).unwrap()),
+            peers: Peers::in_memory(address, directory, &secret),
             connection_tokens: TokenSigner::new(&secret, NodeId::random()),
             origins: OriginPolicy::new(vec![Origin::parse("https://app.example.com").unwrap()]),
             registry: Arc::clone(&registry),

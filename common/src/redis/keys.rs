@@ -114,6 +114,12 @@ pub fn node_channel(node: &NodeId) -> String {
     format!("rts:{{{}}}:node:{node}:events", partition.tag())
 }
 
+/// The address of the node that a connection lives on, where requests for it go; leased. The id is in
+/// the form that clients see.
+pub fn connection(id: &str) -> String {
+    format!("rts:{{{}}}:connection:{id}", Partition::of(id).tag())
+}
+
 /// The cluster slot of a channel or key of ours.
 pub fn slot_of(key: &str) -> u16 {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));

@@ -38,6 +38,15 @@ pub enum HandshakeError {
         /// The version asked for.
         version: i64,
     },
+    /// The protocol has binary records, and the transport carries text.
+    #[error(
+        "Cannot use the '{}' protocol on the current transport. The transport does not support 'Binary' transfer format.",
+        protocol.name()
+    )]
+    NeedsBinary {
+        /// The protocol asked for.
+        protocol: Protocol,
+    },
     /// No handshake at all: bad JSON, a field missing or of the wrong type, another record first.
     #[error("An unexpected error occurred during connection handshake.")]
     Malformed,
@@ -158,6 +167,7 @@ impl HandshakeError {
         match self {
             Self::UnsupportedProtocol(_) => "unsupported_protocol",
             Self::UnsupportedVersion { .. } => "unsupported_version",
+            Self::NeedsBinary { .. } => "needs_binary",
             Self::Malformed => "malformed",
             Self::Canceled => "canceled",
         }

@@ -1,6 +1,6 @@
 //! Where the node listens.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use rts_common::config::Environment;
 
@@ -9,6 +9,9 @@ use rts_common::config::Environment;
 pub struct ListenConfig {
     /// `RTS_LISTEN`: for clients. Default `0.0.0.0:8080`.
     pub public: SocketAddr,
+    /// `RTS_ADVERTISE`: where the other nodes reach this one, to send requests on that belong here. Default:
+    /// `RTS_LISTEN`; where that is every address of the machine, the one that it reaches others from.
+    pub advertise: SocketAddr,
     /// `RTS_ADMIN_LISTEN`: for metrics and drains; not to be reached from outside. Default
     /// `127.0.0.1:9080`.
     pub admin: SocketAddr,
@@ -19,9 +22,26 @@ impl ListenConfig {
         const FORM: &str = "an address and port like 0.0.0.0:8080";
         let public = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 8080));
         let admin = SocketAddr::from((Ipv4Addr::LOCALHOST, 9080));
-        Self {
-            public: environment.parsed("RTS_LISTEN", public, FORM),
-            admin: environment.parsed("RTS_ADMIN_LISTEN", admin, FORM),
+        let public = environment.parsed("RTS_LISTEN", public, FORM);
+        let advertise = environment.parsed("RTS_ADVERTISE", reachable(public), FORM);
+        if advertise.ip().is_unspecified() {
+            environment.problem("RTS_ADVERTISE", "is no address that others could reach");
         }
+        Self { public, advertise, admin: environment.parsed("RTS_ADMIN_LISTEN", admin, FORM) }
     }
+}
+
+/// An address for others. A UDP socket that is connected sends nothing, and knows which address of the
+/// machine is used on the way out.
+fn reachable(listen: SocketAddr) -> SocketAddr {
+    const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 255, 255, 255), 9);
+    if !listen.ip().is_unspecified() {
+        return listen;
+    }
+    let own = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).and_then(|socket| {
+        socket.connect(ANYWHERE)?;
+        socket.local_addr()
+    });
+    let ip = own.map_or(IpAddr::V4(Ipv4Addr::LOCALHOST), |address| address.ip());
+    SocketAddr::new(ip, listen.port())
 }

@@ -16,9 +16,10 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 35] = [
+pub const VARIABLES: [Variable; 36] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
+    variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
     variable("RTS_ADMIN_LISTEN", "127.0.0.1:9080", "address for metrics and drains; not to be reached from outside"),
     variable("RTS_REDIS_URL", "required", "one Redis URL, or those of a cluster with commas"),
     variable("RTS_ROOM_QUEUE_URL", "required", "URL of `chat-room-queue`"),

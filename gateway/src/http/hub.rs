@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use http::{HeaderMap, Method, header};
 use rts_common::seq::Timestamp;
 
@@ -11,11 +11,11 @@ use super::App;
 use super::identify::identify;
 use super::query::QueryPairs;
 use super::refusal::Refusal;
-use super::upgrade;
+use super::{requests, upgrade};
 use crate::auth::Identity;
 use crate::connection_token::ConnectionToken;
 
-/// A WebSocket, or what other transports ask.
+/// A WebSocket, or a request of another transport.
 pub(super) async fn connect(
     State(app): State<Arc<App>>,
     query: QueryPairs,
@@ -25,27 +25,9 @@ pub(super) async fn connect(
         Method::GET if asks_for_websocket(request.headers()) => upgrade::upgrade(app, &query, request).await,
         Method::GET | Method::POST | Method::DELETE => {
             let identity = identify(&app, request.headers(), &query).await?;
-            Ok(other_transport(&app, &query, &identity, request.method()).into_response())
+            requests::serve(app, &query, identity, request).await
         }
         _ => Err(Refusal::WrongMethod),
-    }
-}
-
-/// What Server-Sent Events (GET that accepts `text/event-stream`), long polling (GET, DELETE) and sends
-/// (POST) get while the WebSocket is the only transport.
-fn other_transport(app: &App, query: &QueryPairs, identity: &Identity, method: &Method) -> Refusal {
-    let token = match connection_token(app, query, identity) {
-        Ok(Some(token)) => token,
-        Ok(None) => return Refusal::NoConnectionId,
-        Err(refusal) => return refusal,
-    };
-    if app.registry.has_ended(token.connection_id) {
-        return Refusal::NoSuchConnection;
-    }
-    match *method {
-        // Sends on a WebSocket go over the WebSocket.
-        Method::POST if app.registry.is_live(token.connection_id) => Refusal::WrongMethod,
-        _ => Refusal::WrongTransport,
     }
 }
 

@@ -1,9 +1,9 @@
 //! HTTP: the routes, what stands before every request, and the listeners.
 //!
-//! Absent so far: Server-Sent Events and long polling (their requests come to `hub` and are
-//! refused there), and the web app at `/`.
+//! Absent so far: the web app at `/`.
 
 mod accept;
+mod answers;
 mod cors;
 mod dev_token;
 mod health;
@@ -13,6 +13,7 @@ mod negotiate;
 mod origin;
 mod query;
 mod refusal;
+mod requests;
 mod router;
 #[cfg(test)]
 mod tests;
@@ -24,6 +25,7 @@ use crate::auth::{Authenticator, DevTokens};
 use crate::connection_token::TokenSigner;
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::metrics::Exporter;
+use crate::peers::Peers;
 use crate::session::{Registry, Sessions};
 
 pub use self::accept::serve;
@@ -38,6 +40,8 @@ pub struct App {
     pub connection_tokens: TokenSigner,
     /// Which web pages may connect.
     pub origins: OriginPolicy,
+    /// The nodes where other connections are.
+    pub peers: Peers,
     /// The node's connections.
     pub registry: Arc<Registry>,
     /// What lives them.

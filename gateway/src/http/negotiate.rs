@@ -23,7 +23,7 @@ struct Negotiated {
     connection_id: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_token: Option<String>,
-    available_transports: [OfferedTransport; 1],
+    available_transports: [OfferedTransport; 3],
 }
 
 #[derive(Serialize)]
@@ -38,11 +38,18 @@ struct NotNegotiated {
     error: String,
 }
 
-/// What is offered. Server-Sent Events (text) and long polling (both formats) will stand here.
-const TRANSPORTS: [OfferedTransport; 1] = [OfferedTransport {
-    transport: "WebSockets",
-    transfer_formats: &[TransferFormat::Text.name(), TransferFormat::Binary.name()],
-}];
+/// What is offered, best first.
+const TRANSPORTS: [OfferedTransport; 3] = [
+    OfferedTransport {
+        transport: "WebSockets",
+        transfer_formats: &[TransferFormat::Text.name(), TransferFormat::Binary.name()],
+    },
+    OfferedTransport { transport: "ServerSentEvents", transfer_formats: &[TransferFormat::Text.name()] },
+    OfferedTransport {
+        transport: "LongPolling",
+        transfer_formats: &[TransferFormat::Text.name(), TransferFormat::Binary.name()],
+    },
+];
 
 pub(super) async fn negotiate(
     State(app): State<Arc<App>>,

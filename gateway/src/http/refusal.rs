@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::auth::AuthError;
+use crate::peers::NoDirectory;
 
 /// When to come again after a refusal for lack of room, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -27,6 +28,8 @@ pub(super) enum Refusal {
     WrongMethod,
     /// The request is wrong in another way.
     Malformed(&'static str),
+    /// The body is larger than any that is taken, or broke off.
+    TooLarge,
     /// The node is full, going down, or cannot check tokens now.
     Unavailable,
 }
@@ -42,6 +45,7 @@ impl IntoResponse for Refusal {
             Self::WrongTransport => (StatusCode::BAD_REQUEST, "The connection cannot be used with this transport"),
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Self::Malformed(text) => (StatusCode::BAD_REQUEST, text),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "The server cannot take this connection now"),
         };
         let mut response = (status, text).into_response();
@@ -68,5 +72,12 @@ impl From<AuthError> for Refusal {
             }
             AuthError::NoKeys => Self::Unavailable,
         }
+    }
+}
+
+impl From<NoDirectory> for Refusal {
+    fn from(error: NoDirectory) -> Self {
+        tracing::debug!(%error, "the place of a connection is not known now");
+        Self::Unavailable
     }
 }

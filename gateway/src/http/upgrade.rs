@@ -21,7 +21,8 @@ use super::query::QueryPairs;
 use super::refusal::Refusal;
 use crate::auth::Identity;
 use crate::hub::Caller;
-use crate::session::{Arrival, ClaimError, ConnectionId, Outbox, WebSocket};
+use crate::peers::Place;
+use crate::session::{Arrival, ClaimError, ConnectionId, Held, Outbox, Transport, WebSocket};
 
 /// The one version of the WebSocket protocol.
 const VERSION: &str = "13";
@@ -40,35 +41,54 @@ pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Requ
         return Ok(wrong_version());
     }
     let accept = accept_key(request.headers()).ok_or(Refusal::Malformed("No WebSocket handshake"))?;
-    let arrival = claim(&app, query, identity, arrived)?;
+    let arrival = claim(&app, query, identity, arrived).await?;
     let upgrade = hyper::upgrade::on(&mut request);
     let sessions = Arc::clone(&app.sessions);
     app.sessions.lifecycle.spawn(async move {
         // Boxed: what an upgrade needs is not kept for the life of the session.
         let deadline = arrived + sessions.settings.handshake_timeout;
         if let Some(socket) = Box::pin(upgraded(upgrade, deadline)).await {
-            sessions.run(arrival, socket).await;
+            sessions.run(arrival, Transport::WebSocket(socket)).await;
         }
     });
     Ok(switching(accept))
 }
 
 /// Takes the connection that the request names, or a new one.
-fn claim(app: &App, query: &QueryPairs, identity: Identity, arrived: Instant) -> Result<Arrival, Refusal> {
-    let token = connection_token(app, query, &identity)?;
+async fn claim(app: &App, query: &QueryPairs, identity: Identity, arrived: Instant) -> Result<Arrival, Refusal> {
     // Without negotiation: nothing could come back with this id.
-    let (connection_id, token_ends) = token.map_or((ConnectionId::random(), arrived), |token| {
-        let left = token.expires.millis().saturating_sub(Timestamp::now().millis());
-        (token.connection_id, arrived + Duration::from_millis(left))
-    });
+    let (connection_id, token_left) = match connection_token(app, query, &identity)? {
+        None => (ConnectionId::random(), Duration::ZERO),
+        Some(token) => {
+            let left = token.left(Timestamp::now());
+            take_place(app, token.connection_id, left).await?;
+            (token.connection_id, left)
+        }
+    };
     let outbox = Arc::new(Outbox::default());
-    let claim = app.registry.claim(connection_id, token_ends, &outbox).map_err(|error| match error {
+    let claim = app.registry.claim(connection_id, arrived + token_left, &outbox, None);
+    let claim = claim.map_err(|error| match error {
         ClaimError::InUse => Refusal::AlreadyConnected,
         ClaimError::Ended => Refusal::NoSuchConnection,
         ClaimError::Full => Refusal::Unavailable,
     })?;
     let caller = Arc::new(Caller { person: identity.person, display_name: identity.display_name });
     Ok(Arrival { connection_id, caller, expires: identity.expires, outbox, claim, arrived })
+}
+
+/// Takes an id among all nodes, for as long as its token could be used a second time.
+async fn take_place(app: &App, id: ConnectionId, token_left: Duration) -> Result<(), Refusal> {
+    match app.registry.find(id) {
+        Some(Held::ByWebSocket) => return Err(Refusal::AlreadyConnected),
+        Some(Held::ByLink(_)) => return Err(Refusal::WrongTransport),
+        None if app.registry.has_ended(id) => return Err(Refusal::NoSuchConnection),
+        None => {}
+    }
+    match app.peers.claim(id, token_left).await? {
+        None => Ok(()),
+        Some(Place::At(_)) => Err(Refusal::AlreadyConnected),
+        Some(Place::Here) => Err(Refusal::NoSuchConnection),
+    }
 }
 
 /// The socket once HTTP is done with it. Taken out of hyper's wrapping: it is always TCP here.

@@ -9,7 +9,7 @@ const TIMES: DrainTimes = DrainTimes { notice: Duration::from_millis(50), sessio
 /// A session that lives until its outbox is closed, and says why and when.
 fn session(lifecycle: &Lifecycle, registry: &Arc<Registry>) -> JoinHandle<(Option<CloseReason>, Instant)> {
     let outbox = Arc::new(Outbox::default());
-    let claim = registry.claim(ConnectionId::random(), Instant::now(), &outbox).unwrap();
+    let claim = registry.claim(ConnectionId::random(), Instant::now(), &outbox, None).unwrap();
     lifecycle.spawn(async move {
         let drained = std::future::poll_fn(|cx| outbox.poll_drain(cx)).await;
         drop(claim);

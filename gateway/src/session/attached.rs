@@ -14,7 +14,7 @@ use tokio::time::Sleep;
 use super::calls::Calls;
 use super::liveness::{Due, Liveness};
 use super::transport::{Incoming, TransportError};
-use super::{Arrival, Attachment, BoxFuture, CloseReason, Counts, SessionHandle, Sessions, WebSocket, stream};
+use super::{Arrival, Attachment, BoxFuture, CloseReason, Counts, SessionHandle, Sessions, Transport, stream};
 use crate::hub::Call;
 
 /// What the phase works with.
@@ -28,7 +28,7 @@ pub(super) struct Stay<'a> {
 /// The phase under way.
 struct Attached<'a, S> {
     stay: Stay<'a>,
-    socket: &'a mut WebSocket<S>,
+    socket: &'a mut Transport<S>,
     calls: &'a mut Calls,
     decoder: Decoder,
     /// The decoder has no whole record left.
@@ -45,7 +45,7 @@ enum Bus {
 
 impl Stay<'_> {
     /// Stays until there is a reason to end. The calls that are under way then are left in `calls`.
-    pub(super) async fn run<S>(self, socket: &mut WebSocket<S>, calls: &mut Calls, received: Bytes) -> CloseReason
+    pub(super) async fn run<S>(self, socket: &mut Transport<S>, calls: &mut Calls, received: Bytes) -> CloseReason
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
@@ -220,14 +220,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
 
     /// Pings, or ends, as the time says.
     fn check(&mut self, now: Instant) -> Result<(), CloseReason> {
-        if !self.is_listening() {
+        if !self.is_listening() || self.socket.is_its_own_keep_alive() {
             self.liveness.heard(now);
+        } else if !self.socket.can_ask() {
+            self.liveness.sign(now);
         }
         match self.liveness.check(&self.stay.sessions.settings, now) {
             Due::Nothing => {}
             Due::Close(reason) => return Err(reason),
-            // What is still on its way serves as well.
-            Due::Ping { .. } if !self.socket.is_flushed() => {}
+            // What is still on its way serves as well, and so do long polls.
+            Due::Ping { .. } if self.socket.is_its_own_keep_alive() || !self.socket.is_flushed() => {}
             Due::Ping { and_ask } => {
                 self.send([ping(self.stay.protocol)]);
                 if and_ask {

@@ -1,4 +1,4 @@
-//! The last phase: what is under way is answered, the client told why, and the WebSocket closed.
+//! The last phase: what is under way is answered, the client told why, and the transport closed.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -9,12 +9,12 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::calls::Calls;
 use super::transport::{Incoming, TransportError};
-use super::{CloseReason, Settings, WebSocket};
+use super::{CloseReason, Settings, Transport};
 
 /// Says goodbye after the handshake.
 pub(super) async fn say<S>(
     settings: &Settings,
-    socket: &mut WebSocket<S>,
+    socket: &mut Transport<S>,
     protocol: Protocol,
     reason: CloseReason,
     calls: &mut Calls,
@@ -37,8 +37,8 @@ pub(super) async fn say<S>(
     close(settings, socket).await;
 }
 
-/// Closes the WebSocket after what is on its way out, and waits a little for the client to do so too.
-pub(super) async fn close<S>(settings: &Settings, socket: &mut WebSocket<S>)
+/// Closes the transport after what is on its way out, and waits a little for the client to do so too.
+pub(super) async fn close<S>(settings: &Settings, socket: &mut Transport<S>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
@@ -53,7 +53,7 @@ async fn within(time: Duration, work: impl Future<Output = io::Result<()>>) -> b
 /// Ready when all calls are answered and the answers out.
 fn poll_answered<S>(
     cx: &mut Context<'_>,
-    socket: &mut WebSocket<S>,
+    socket: &mut Transport<S>,
     protocol: Protocol,
     calls: &mut Calls,
 ) -> Poll<io::Result<()>>
@@ -75,7 +75,7 @@ where
 }
 
 /// Ready when the client closed, or is gone. What it still says is not listened to.
-fn poll_closed<S>(cx: &mut Context<'_>, socket: &mut WebSocket<S>) -> Poll<io::Result<()>>
+fn poll_closed<S>(cx: &mut Context<'_>, socket: &mut Transport<S>) -> Poll<io::Result<()>>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {

@@ -8,14 +8,14 @@ use rts_common::signalr::{HandshakeDecoder, HandshakeError, Protocol, TransferFo
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::transport::{Incoming, TransportError};
-use super::{Arrival, CloseReason, Settings, WebSocket};
+use super::{Arrival, CloseReason, Settings, Transport};
 
 /// Waits for the client's handshake and queues the answer to it. Gives the protocol, and what came
 /// behind the handshake.
 pub(super) async fn shake_hands<S>(
     settings: &Settings,
     arrival: &Arrival,
-    socket: &mut WebSocket<S>,
+    socket: &mut Transport<S>,
 ) -> Result<(Protocol, Bytes), CloseReason>
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -24,6 +24,9 @@ where
     let deadline = (arrival.arrived + settings.handshake_timeout).into();
     let asked = tokio::time::timeout_at(deadline, poll_fn(|cx| poll_request(cx, arrival, socket, &mut decoder)));
     let refused = match asked.await {
+        Ok(Ok((protocol, _))) if socket.is_text_only() && protocol.transfer_format().is_binary() => {
+            HandshakeError::NeedsBinary { protocol }
+        }
         // Version 2 without stateful reconnect is version 1.
         Ok(Ok((protocol, rest))) => {
             socket.send(protocol.transfer_format(), [handshake_response_ok()]);
@@ -51,7 +54,7 @@ enum Failure {
 fn poll_request<S>(
     cx: &mut Context<'_>,
     arrival: &Arrival,
-    socket: &mut WebSocket<S>,
+    socket: &mut Transport<S>,
     decoder: &mut HandshakeDecoder,
 ) -> Poll<Result<(Protocol, Bytes), Failure>>
 where

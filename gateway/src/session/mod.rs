@@ -1,4 +1,4 @@
-//! Sessions: one task each, from the WebSocket's upgrade to its end.
+//! Sessions: one task each, from a client's arrival on some transport to its end.
 //!
 //! A session goes through three phases, each a file: `handshake`, `attached` (calls in, answers
 //! and events out, keep-alive), `goodbye`. Whatever happens in a phase ends it with one
@@ -31,16 +31,16 @@ use tokio::io::{AsyncRead, AsyncWrite};
 pub use self::close::CloseReason;
 pub use self::handle::{ConnectionId, SessionHandle};
 pub use self::outbox::{Drained, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
-pub use self::registry::{Claim, ClaimError, Registry};
+pub use self::registry::{Claim, ClaimError, Held, Registry};
 pub use self::service::{Attachment, BoxFuture, Service};
 pub use self::settings::Settings;
-pub use self::transport::WebSocket;
+pub use self::transport::{Link, LinkEnd, LinkKind, Over, Reader, Taken, Transport, WebSocket};
 pub use self::user_connections::{UserConnection, UserConnections};
 
 use self::calls::Calls;
 use crate::hub::Caller;
 use crate::lifecycle::Lifecycle;
-use crate::metrics::{self, OpenConnection, Transport};
+use crate::metrics::{self, OpenConnection};
 
 /// How long an effect may go on after its session's end.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
@@ -82,15 +82,15 @@ struct Counts {
 }
 
 impl Sessions {
-    /// Lives a session on an upgraded socket, to its end.
-    pub async fn run<S>(&self, arrival: Arrival, mut socket: WebSocket<S>)
+    /// Lives a session on what carries it, to its end.
+    pub async fn run<S>(&self, arrival: Arrival, mut socket: Transport<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin + Send,
     {
         let mut counts = Counts::default();
         let (protocol, reason) = match handshake::shake_hands(&self.settings, &arrival, &mut socket).await {
             Ok((protocol, received)) => {
-                let _open = OpenConnection::new(Transport::WebSockets, protocol);
+                let _open = OpenConnection::new(socket.label(), protocol);
                 let mut calls = Calls::default();
                 let stay = attached::Stay { sessions: self, arrival: &arrival, protocol, counts: &mut counts };
                 let reason = stay.run(&mut socket, &mut calls, received).await;

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::{ConnectionId, Outbox};
+use super::{ConnectionId, Link, Outbox};
 
 /// Connections by id. Ids of ended ones are remembered for as long as their token could be used.
 #[derive(Debug)]
@@ -18,11 +18,26 @@ pub struct Registry {
 
 #[derive(Debug, Default)]
 struct State {
-    live: HashMap<ConnectionId, Arc<Outbox>>,
+    live: HashMap<ConnectionId, Live>,
     ended: HashSet<ConnectionId>,
     /// Until when ended ones are remembered. Tokens live equally long, so the oldest is in front, or
     /// so nearly that nothing is kept for much longer.
     memory: VecDeque<(Instant, ConnectionId)>,
+}
+
+#[derive(Debug)]
+struct Live {
+    outbox: Arc<Outbox>,
+    link: Option<Arc<Link>>,
+}
+
+/// What carries a live connection.
+#[derive(Clone, Debug)]
+pub enum Held {
+    /// A WebSocket: requests have no part in it.
+    ByWebSocket,
+    /// Requests.
+    ByLink(Arc<Link>),
 }
 
 /// Why an id cannot be had.
@@ -51,12 +66,13 @@ impl Registry {
         Arc::new(Self { connections_max, state: Mutex::default(), emptied: Notify::new() })
     }
 
-    /// Takes an id for a connection whose token ends at a moment.
+    /// Takes an id for a connection whose token ends at a moment; with its link if requests carry it.
     pub fn claim(
         self: &Arc<Self>,
         id: ConnectionId,
         token_ends: Instant,
         outbox: &Arc<Outbox>,
+        link: Option<Arc<Link>>,
     ) -> Result<Claim, ClaimError> {
         let mut state = self.lock();
         if state.live.contains_key(&id) {
@@ -68,14 +84,16 @@ impl Registry {
         if state.live.len() >= self.connections_max {
             return Err(ClaimError::Full);
         }
-        state.live.insert(id, Arc::clone(outbox));
+        state.live.insert(id, Live { outbox: Arc::clone(outbox), link });
         drop(state);
         Ok(Claim { registry: Arc::clone(self), id, token_ends })
     }
 
-    /// Whether an id is a live connection's.
-    pub fn is_live(&self, id: ConnectionId) -> bool {
-        self.lock().live.contains_key(&id)
+    /// What carries a connection, if it is live.
+    pub fn find(&self, id: ConnectionId) -> Option<Held> {
+        let state = self.lock();
+        let live = state.live.get(&id)?;
+        Some(live.link.clone().map_or(Held::ByWebSocket, Held::ByLink))
     }
 
     /// Whether an id's connection is over, as far as is remembered.
@@ -100,7 +118,7 @@ impl Registry {
 
     /// The outboxes of all that are live.
     pub fn outboxes(&self) -> Vec<Arc<Outbox>> {
-        self.lock().live.values().cloned().collect()
+        self.lock().live.values().map(|live| Arc::clone(&live.outbox)).collect()
     }
 
     /// Waits until none is live.
@@ -152,10 +170,10 @@ mod tests {
         let registry = Registry::new(2);
         let (id, other) = (ConnectionId::random(), ConnectionId::random());
         let now = Instant::now();
-        let claim = |id, ends| registry.claim(id, ends, &Arc::default()).map(drop);
-        let held = registry.claim(id, now + Duration::from_mins(1), &Arc::default()).unwrap();
+        let claim = |id, ends| registry.claim(id, ends, &Arc::default(), None).map(drop);
+        let held = registry.claim(id, now + Duration::from_mins(1), &Arc::default(), None).unwrap();
         assert_eq!(claim(id, now).unwrap_err(), ClaimError::InUse);
-        let second = registry.claim(other, now, &Arc::default()).unwrap();
+        let second = registry.claim(other, now, &Arc::default(), None).unwrap();
         assert_eq!(claim(ConnectionId::random(), now).unwrap_err(), ClaimError::Full);
         drop((held, second));
         assert!(registry.is_empty());

@@ -20,6 +20,12 @@ pub struct Settings {
     pub finish_timeout: Duration,
     /// How long the goodbye may take, until the client closes too.
     pub close_timeout: Duration,
+    /// How long a long poll waits for something to tell.
+    pub poll_idle: Duration,
+    /// How long a client may take from one long poll to the next.
+    pub poll_gap_max: Duration,
+    /// How long a request that sends may take, its turn and its body included.
+    pub post_timeout: Duration,
     /// The largest record of a client, with its framing.
     pub record_bytes_max: usize,
     /// Calls that may wait for their answer; beyond, nothing more is read.
@@ -35,6 +41,9 @@ impl Default for Settings {
             write_timeout: Duration::from_secs(30),
             finish_timeout: Duration::from_secs(3),
             close_timeout: Duration::from_secs(3),
+            poll_idle: Duration::from_secs(90),
+            poll_gap_max: Duration::from_secs(15),
+            post_timeout: Duration::from_secs(30),
             record_bytes_max: RECORD_BYTES,
             calls_in_flight_max: INVOCATIONS_IN_FLIGHT,
         }

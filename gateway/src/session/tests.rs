@@ -320,11 +320,11 @@ async fn a_waiting_session_is_small() {
         }),
         expires: now,
         outbox: outbox.clone(),
-        claim: node.registry.claim(id, now, &outbox).unwrap(),
+        claim: node.registry.claim(id, now, &outbox, None).unwrap(),
         arrived: now,
     };
     let (here, _there) = tokio::io::duplex(64);
-    let session = sessions.run(arrival, super::WebSocket::new(here, b""));
+    let session = sessions.run(arrival, super::Transport::WebSocket(super::WebSocket::new(here, b"")));
     let bytes = std::mem::size_of_val(&session);
     println!("a session is {bytes} bytes");
     assert!(bytes <= 2048, "{bytes} bytes");

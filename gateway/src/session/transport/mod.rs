@@ -1,8 +1,117 @@
-//! What carries a session's bytes. WebSockets only, so far; Server-Sent Events and long polling will
-//! stand beside them.
+//! What carries a session's bytes: a WebSocket, or a link that Server-Sent Events or long polls feed.
 
 mod frame;
+mod link;
 mod websocket;
 
+use std::io;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use rts_common::signalr::TransferFormat;
+use tokio::io::{AsyncRead, AsyncWrite};
+
+pub use self::link::{Link, LinkEnd, LinkKind, Over, Reader, Taken};
 pub use self::websocket::WebSocket;
 pub(super) use self::websocket::{Incoming, TransportError};
+use crate::metrics;
+
+/// The session's end of what carries it.
+#[derive(Debug)]
+pub enum Transport<S> {
+    /// A WebSocket.
+    WebSocket(WebSocket<S>),
+    /// HTTP requests.
+    Link(LinkEnd),
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
+    /// What metrics call it.
+    pub(super) fn label(&self) -> metrics::Transport {
+        match self {
+            Self::WebSocket(_) => metrics::Transport::WebSockets,
+            Self::Link(link) => match link.kind() {
+                LinkKind::EventStream => metrics::Transport::ServerSentEvents,
+                LinkKind::LongPoll => metrics::Transport::LongPolling,
+            },
+        }
+    }
+
+    /// Whether it cannot carry binary records.
+    pub(super) fn is_text_only(&self) -> bool {
+        self.label() == metrics::Transport::ServerSentEvents
+    }
+
+    /// Whether its own requests show that both sides are there: then nobody pings.
+    pub(super) fn is_its_own_keep_alive(&self) -> bool {
+        self.label() == metrics::Transport::LongPolling
+    }
+
+    /// Whether a client that never pings can be asked for a sign of life. If not, only its socket tells.
+    pub(super) fn can_ask(&self) -> bool {
+        matches!(self, Self::WebSocket(_))
+    }
+
+    /// What comes next from the client.
+    pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
+        match self {
+            Self::WebSocket(socket) => socket.poll_incoming(cx),
+            Self::Link(link) => link.poll_incoming(cx),
+        }
+    }
+
+    /// Puts whole records on their way. Whoever sends looks at [`Self::is_flushed`] first.
+    pub(super) fn send(&mut self, format: TransferFormat, records: impl IntoIterator<Item = Bytes>) {
+        match self {
+            Self::WebSocket(socket) => socket.send(format, records),
+            Self::Link(link) => link.send(records),
+        }
+    }
+
+    /// Asks for a sign of life, where clients give one by themselves.
+    pub(super) fn send_ping(&mut self) {
+        if let Self::WebSocket(socket) = self {
+            socket.send_ping();
+        }
+    }
+
+    /// Closes after what is on its way.
+    pub(super) fn close(&mut self) {
+        match self {
+            Self::WebSocket(socket) => socket.close(),
+            Self::Link(link) => link.close(),
+        }
+    }
+
+    /// Closes: the client does not speak the transport.
+    pub(super) fn close_malformed(&mut self) {
+        match self {
+            Self::WebSocket(socket) => socket.close_malformed(),
+            Self::Link(link) => link.close(),
+        }
+    }
+
+    /// Whether the client closed too.
+    pub(super) fn is_closed_by_client(&self) -> bool {
+        match self {
+            Self::WebSocket(socket) => socket.is_closed_by_client(),
+            Self::Link(link) => link.is_closed_by_client(),
+        }
+    }
+
+    /// Whether nothing is on its way.
+    pub(super) fn is_flushed(&self) -> bool {
+        match self {
+            Self::WebSocket(socket) => socket.is_flushed(),
+            Self::Link(link) => link.is_flushed(),
+        }
+    }
+
+    /// Ready when nothing is on its way.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::WebSocket(socket) => socket.poll_flush(cx),
+            Self::Link(link) => link.poll_flush(cx),
+        }
+    }
+}

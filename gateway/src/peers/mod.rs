@@ -1,0 +1,122 @@
+//! The other nodes, as far as connections need them: where one lives, and how a request that landed
+//! here gets there.
+//!
+//! No client has to come back to the node it was on. A connection lives where it was taken up; its
+//! address stands in Redis under a lease, and a request of it that lands elsewhere is sent on to that
+//! address. It goes from node to node over HTTP rather than through Redis: bodies stream, a slow
+//! reader slows its writer by TCP's own means, an open poll is given up by closing its connection, and
+//! all that needs no second framing and no share of the bus.
+//!
+//! A request is sent on once. It carries the client's own bearer token, which the owner checks as if the
+//! client had come to it, and a hop mark that only a node can make.
+
+mod directory;
+mod forward;
+mod hop;
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::body::Body;
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::{TokioExecutor, TokioTimer};
+use rts_common::config::Secret;
+use rts_common::redis::Redis;
+
+use self::directory::Directory;
+use self::hop::HopSigner;
+use crate::session::ConnectionId;
+
+pub use self::directory::{NoDirectory, Place};
+pub use self::forward::{Hop, Unreachable};
+
+/// How long an address stands without being renewed: so long are the requests of a connection whose node
+/// died sent to nobody, and get their 404 from that.
+const LEASE: Duration = Duration::from_secs(30);
+const RENEW_EVERY: Duration = Duration::from_secs(10);
+/// How long another node may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a connection to another node is kept for the next request.
+const POOL_IDLE: Duration = Duration::from_secs(60);
+/// Connections that are kept for each node.
+const POOL_SIZE: usize = 256;
+
+/// What a node knows of its peers.
+pub struct Peers {
+    own: SocketAddr,
+    directory: Directory,
+    hops: HopSigner,
+    client: Client<HttpConnector, Body>,
+}
+
+impl Peers {
+    /// Of a node that others reach at an address, with the secret that all nodes share.
+    pub fn new(own: SocketAddr, redis: Arc<Redis>, secret: &Secret) -> Self {
+        Self::with(own, Directory::Redis(redis), secret)
+    }
+
+    fn with(own: SocketAddr, directory: Directory, secret: &Secret) -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_nodelay(true);
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(POOL_IDLE)
+            .pool_max_idle_per_host(POOL_SIZE)
+            .build(connector);
+        Self { own, directory, hops: HopSigner::new(secret), client }
+    }
+
+    /// Takes a connection for this node, for so long; or tells where it is.
+    pub async fn claim(&self, id: ConnectionId, time: Duration) -> Result<Option<Place>, NoDirectory> {
+        match self.directory.claim(id, self.own, time).await? {
+            None => Ok(None),
+            Some(owner) => Ok(Some(self.place(owner))),
+        }
+    }
+
+    /// Where a connection lives, if it lives.
+    pub async fn find(&self, id: ConnectionId) -> Result<Option<Place>, NoDirectory> {
+        Ok(self.directory.find(id).await?.map(|owner| self.place(owner)))
+    }
+
+    /// Keeps a connection's address for as long as it is polled.
+    pub async fn keep(&self, id: ConnectionId) {
+        loop {
+            // Renewed by setting it: a Redis that lost everything learns of it again.
+            if let Err(error) = self.directory.set(id, self.own, LEASE).await {
+                tracing::warn!(connection = %id, %error, "the address of a connection could not be renewed");
+            }
+            tokio::time::sleep(RENEW_EVERY).await;
+        }
+    }
+
+    /// Forgets a connection, once its token is over: until then others still have to find its end here.
+    pub async fn release(&self, id: ConnectionId, token_left: Duration) {
+        let released = if token_left.is_zero() {
+            self.directory.remove(id).await
+        } else {
+            self.directory.set(id, self.own, token_left).await
+        };
+        if let Err(error) = released {
+            tracing::debug!(connection = %id, %error, "the address of a connection ends with its lease");
+        }
+    }
+
+    fn place(&self, owner: SocketAddr) -> Place {
+        if owner == self.own { Place::Here } else { Place::At(owner) }
+    }
+}
+
+#[cfg(test)]
+pub(crate) use self::directory::MemoryDirectory;
+
+#[cfg(test)]
+impl Peers {
+    /// With a directory that is shared by the nodes of a test.
+    pub(crate) fn in_memory(own: SocketAddr, directory: &MemoryDirectory, secret: &Secret) -> Self {
+        Self::with(own, Directory::Memory(directory.clone()), secret)
+    }
+}

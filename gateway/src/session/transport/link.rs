@@ -1,0 +1,301 @@
+//! What lies between a session and the HTTP requests that carry it, when no WebSocket does: requests
+//! bring bodies and take records, the session sees one transport.
+//!
+//! Both ways are bounded: one body waits to be read, and the session sends no more until what it
+//! sent is taken. It never asks which request is there; a reader that stays away ends it.
+
+use std::collections::VecDeque;
+use std::io;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker, ready};
+use std::time::{Duration, Instant};
+
+use bytes::{Bytes, BytesMut};
+use tokio::sync::mpsc;
+use tokio::time::Sleep;
+
+use super::{Incoming, TransportError};
+
+/// What a reader takes at once: records up to this much, or one that is larger.
+const TAKE_BYTES: usize = 64 * 1024;
+
+/// What the requests do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LinkKind {
+    /// One GET whose answer does not end: text only.
+    EventStream,
+    /// A GET for whatever comes next, again and again.
+    LongPoll,
+}
+
+/// The requests' end.
+#[derive(Debug)]
+pub struct Link {
+    kind: LinkKind,
+    /// One after the other: a record may be cut between two bodies.
+    posts: tokio::sync::Mutex<mpsc::Sender<Bytes>>,
+    state: Mutex<State>,
+}
+
+/// The session's end.
+#[derive(Debug)]
+pub struct LinkEnd {
+    link: Arc<Link>,
+    posts: mpsc::Receiver<Bytes>,
+    /// How long a long poll may stay away.
+    gap_max: Duration,
+    gap: Option<Pin<Box<Sleep>>>,
+}
+
+#[derive(Debug)]
+struct State {
+    outgoing: VecDeque<Bytes>,
+    /// The session has said all it had to say.
+    over: bool,
+    /// A reader was told that it is over.
+    told: bool,
+    /// The client wants it ended.
+    deleted: bool,
+    /// Since when no reader is there.
+    away_since: Option<Instant>,
+    /// The number of the newest reader; older ones have to go.
+    newest: u64,
+    reader: Option<Waker>,
+    session: Option<Waker>,
+}
+
+/// What a reader gets.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Taken {
+    /// Whole records.
+    Records(Bytes),
+    /// Nothing more will come.
+    Over,
+    /// Another reader took its place.
+    Superseded,
+}
+
+/// The session is over: nobody takes this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the session is over")]
+pub struct Over;
+
+impl Link {
+    /// The two ends of a new one. An event stream's reader has to be there when the session begins; a
+    /// long poll's may stay away for so long at a time.
+    pub fn open(kind: LinkKind, gap_max: Duration) -> (Arc<Self>, LinkEnd) {
+        let (sender, posts) = mpsc::channel(1);
+        let state = State {
+            outgoing: VecDeque::new(),
+            over: false,
+            told: false,
+            deleted: false,
+            away_since: Some(Instant::now()),
+            newest: 0,
+            reader: None,
+            session: None,
+        };
+        let link = Arc::new(Self { kind, posts: tokio::sync::Mutex::new(sender), state: Mutex::new(state) });
+        (Arc::clone(&link), LinkEnd { link, posts, gap_max, gap: None })
+    }
+
+    /// What its requests do.
+    pub fn kind(&self) -> LinkKind {
+        self.kind
+    }
+
+    /// Hands one request's body to the session, in turn; the body is asked for when the turn has come.
+    pub async fn post<E: From<Over>>(&self, body: impl Future<Output = Result<Bytes, E>>) -> Result<(), E> {
+        let posts = self.posts.lock().await;
+        let bytes = body.await?;
+        posts.send(bytes).await.map_err(|_| Over.into())
+    }
+
+    /// Ends the connection, as its client wants it.
+    pub fn delete(&self) {
+        let mut state = self.lock();
+        state.deleted = true;
+        state.wake_reader();
+        wake_session(state);
+    }
+
+    /// A new reader, in place of the one that may be there. None once the client knows that it is over.
+    pub fn reader(self: &Arc<Self>) -> Option<Reader> {
+        let mut state = self.lock();
+        if state.told || state.deleted {
+            return None;
+        }
+        state.newest += 1;
+        state.away_since = None;
+        state.wake_reader();
+        let number = state.newest;
+        wake_session(state);
+        Some(Reader { link: Arc::clone(self), number })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// Somebody who takes what the session sends, as long as it is not dropped.
+#[derive(Debug)]
+pub struct Reader {
+    link: Arc<Link>,
+    number: u64,
+}
+
+impl Reader {
+    /// What comes next.
+    pub fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
+        let mut state = self.link.lock();
+        if state.newest != self.number {
+            return Poll::Ready(Taken::Superseded);
+        }
+        if let Some(records) = state.take() {
+            wake_session(state);
+            return Poll::Ready(Taken::Records(records));
+        }
+        if state.over || state.deleted {
+            state.told = true;
+            wake_session(state);
+            return Poll::Ready(Taken::Over);
+        }
+        state.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        let mut state = self.link.lock();
+        if state.newest == self.number {
+            state.away_since = Some(Instant::now());
+            state.reader = None;
+            wake_session(state);
+        }
+    }
+}
+
+impl LinkEnd {
+    /// What its requests do.
+    pub(super) fn kind(&self) -> LinkKind {
+        self.link.kind
+    }
+
+    /// What comes next from the client.
+    pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
+        if let Poll::Ready(Some(bytes)) = self.posts.poll_recv(cx) {
+            return Poll::Ready(Ok(if bytes.is_empty() { Incoming::Sign } else { Incoming::Data(bytes) }));
+        }
+        let away_since = {
+            let mut state = self.link.lock();
+            if state.deleted {
+                return Poll::Ready(Ok(Incoming::Close));
+            }
+            state.session = Some(cx.waker().clone());
+            state.away_since
+        };
+        let Some(since) = away_since else {
+            self.gap = None;
+            return Poll::Pending;
+        };
+        if self.link.kind == LinkKind::LongPoll {
+            let deadline = (since + self.gap_max).into();
+            let gap = self.gap.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+            if gap.deadline() != deadline {
+                gap.as_mut().reset(deadline);
+            }
+            ready!(gap.as_mut().poll(cx));
+        }
+        Poll::Ready(Err(TransportError::Lost(io::ErrorKind::TimedOut.into())))
+    }
+
+    /// Puts whole records on their way.
+    pub(super) fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let mut state = self.link.lock();
+        if !state.over {
+            state.outgoing.extend(records);
+            if !state.outgoing.is_empty() {
+                state.wake_reader();
+            }
+        }
+    }
+
+    /// Nothing will follow.
+    pub(super) fn close(&mut self) {
+        let mut state = self.link.lock();
+        state.over = true;
+        state.wake_reader();
+    }
+
+    /// Whether the client knows of the end, and nothing comes after. A long poll ends with a DELETE,
+    /// which is waited for even when a poll was told.
+    pub(super) fn is_closed_by_client(&self) -> bool {
+        let state = self.link.lock();
+        state.deleted || (state.told && self.link.kind == LinkKind::EventStream)
+    }
+
+    /// Whether all that was sent is taken.
+    pub(super) fn is_flushed(&self) -> bool {
+        self.link.lock().outgoing.is_empty()
+    }
+
+    /// Ready when all that was sent is taken.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut state = self.link.lock();
+        if state.outgoing.is_empty() {
+            return Poll::Ready(Ok(()));
+        }
+        if state.deleted || (state.away_since.is_some() && self.link.kind == LinkKind::EventStream) {
+            return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
+        }
+        state.session = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for LinkEnd {
+    fn drop(&mut self) {
+        let mut state = self.link.lock();
+        state.over = true;
+        state.outgoing = VecDeque::new();
+        state.wake_reader();
+    }
+}
+
+impl State {
+    fn take(&mut self) -> Option<Bytes> {
+        let first = self.outgoing.pop_front()?;
+        let fits = |taken: usize, next: &Bytes| taken + next.len() <= TAKE_BYTES;
+        if self.outgoing.front().is_none_or(|next| !fits(first.len(), next)) {
+            return Some(first);
+        }
+        let mut records = BytesMut::from(&first[..]);
+        while let Some(next) = self.outgoing.front().filter(|next| fits(records.len(), next)) {
+            records.extend_from_slice(next);
+            self.outgoing.pop_front();
+        }
+        if self.outgoing.is_empty() {
+            // A burst's worth of queue is not kept.
+            self.outgoing = VecDeque::new();
+        }
+        Some(records.freeze())
+    }
+
+    fn wake_reader(&mut self) {
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
+    }
+}
+
+/// Wakes after the lock is gone: the session wants it next.
+fn wake_session(mut state: MutexGuard<'_, State>) {
+    let session = state.session.take();
+    drop(state);
+    if let Some(session) = session {
+        session.wake();
+    }
+}
