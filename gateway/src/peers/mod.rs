@@ -39,7 +39,7 @@ const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How long another node may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// How long a connection to another node is kept for the next request.
-const POOL_IDLE: Duration = Duration::from_secs(60);
+const POOL_IDLE: Duration = Duration::from_mins(1);
 /// Connections that are kept for each node.
 const POOL_SIZE: usize = 256;
 

@@ -163,7 +163,7 @@ async fn long_polls_carry_a_session() {
     // Of two polls the newer one stays.
     let (older, newer) = tokio::join!(connection.poll(&node), async {
         tokio::time::sleep(Duration::from_millis(100)).await;
-        let (newer, _) = tokio::join!(connection.poll(&node), async {
+        let (newer, ()) = tokio::join!(connection.poll(&node), async {
             tokio::time::sleep(Duration::from_millis(100)).await;
             session.outbox.try_push("{\"c\":3}\u{1e}".into());
         });
@@ -316,7 +316,7 @@ async fn requests_may_land_on_any_node() {
     assert_eq!(connection.poll(&two).await.body, "{}\u{1e}");
     for node in [&one, &two, &two, &one] {
         assert_eq!(connection.post(node, CALL).await.status, 200);
-        let other = if std::ptr::eq(node, &one) { &two } else { &one };
+        let other = if std::ptr::eq(node, &raw const one) { &two } else { &one };
         assert_eq!(connection.poll(other).await.body, ANSWER);
     }
     assert_eq!((one.registry.len(), two.registry.len()), (1, 0));
