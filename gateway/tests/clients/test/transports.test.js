@@ -13,7 +13,7 @@ import { until } from "../lib/wait.js";
 const MESSAGES = 200;
 const TOLD_WITHIN_MS = 2_000;
 const NEVER = Number.MAX_SAFE_INTEGER;
-const RECONNECT = [0, 100, 500, 1000, 2000];
+const RECONNECT = [0, 100, 500, 1000, 2000, 2000, 2000];
 
 let cluster;
 before(async () => (cluster = await Cluster.start()), { timeout: 180_000 });
