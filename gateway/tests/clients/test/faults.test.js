@@ -87,7 +87,10 @@ suite("with proxies", () => {
     await survive(t, cluster, {
       name: "redis",
       redisLost: true,
-      fault: async () => {
+      fault: async (load) => {
+        // Twice: rooms come back under load, and are lost again while what they had is still on its way to DynamoDB.
+        assert.equal(await cluster.redis("FLUSHALL"), "+OK");
+        await load.moreAcked(30);
         assert.equal(await cluster.redis("FLUSHALL"), "+OK");
         await cluster.command("kill redis");
         await cluster.command("start redis");
