@@ -128,6 +128,10 @@ impl RunArgs {
         if let Some(most) = tokens.users_max().filter(|&most| most < scenario.users) {
             bail!("the token file has {most} users, the scenario needs {}", scenario.users);
         }
+        let dialer = self.connect.dialer(scenario.users).await?;
+        // What is wrong for everyone is told at once.
+        let token = tokens.token(0, dialer.target(0)).await.context("no token for the first user")?;
+        dialer.open(0, &token, scenario.protocol_of(0)).await.context("the first user cannot connect")?;
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let workers = self.workers.unwrap_or(cores / 2).clamp(1, scenario.users);
         let mut watched = self.pids.clone();
@@ -135,7 +139,7 @@ impl RunArgs {
             watched.extend(local_parts()?);
         }
         Ok(Plan {
-            dialer: self.connect.dialer(scenario.users).await?,
+            dialer,
             tokens,
             run: format!("lt{run}"),
             workers,

@@ -202,10 +202,12 @@ async fn connect(worker: &Worker, user: &User, token: &mut Option<String>) -> Re
 
 /// Receives until the connection ends.
 async fn serve(worker: &Worker, user: &Rc<User>, session: &Session) -> SessionEnd {
-    let slow = worker.shared.scenario.slow.filter(|slow| user.index < slow.users);
+    let is_slow = worker.shared.scenario.slow.filter(|slow| user.index < slow.users);
     let mut next_ping = Instant::now() + PING_EVERY;
     let mut heard = Instant::now();
     loop {
+        // Once the load is over, everyone catches up.
+        let slow = is_slow.filter(|_| worker.shared.load().at(worker.shared.now_us()) > 0.0);
         match timeout_at(next_ping, session.readable()).await {
             Ok(Err(error)) => return error.into(),
             Ok(Ok(())) => {
