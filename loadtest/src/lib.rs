@@ -7,6 +7,7 @@ pub mod checker;
 pub mod cli;
 pub mod engine;
 pub mod link;
+pub mod local;
 pub mod procfs;
 pub mod report;
 pub mod require;

@@ -7,11 +7,11 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use rand::Rng as _;
-use serde::Deserialize;
 
 use super::connect_args::{ConnectArgs, ProtocolArg};
 use super::{duration, exit_code};
-use crate::engine::{self, Plan, Watched};
+use crate::engine::{self, Fault, Plan, Watched};
+use crate::local;
 use crate::procfs::raise_open_files;
 use crate::report::{Live, Prices, Report, table};
 use crate::require::Requirements;
@@ -78,6 +78,10 @@ pub(super) struct RunArgs {
     /// Measure the parts of the local cluster, which `cargo local status --json` names.
     #[arg(long)]
     local: bool,
+    /// What is done to the local cluster while the load lasts: kill-node@30s, restart-redis@60s, drain@90s,
+    /// or kill-NAME and drain-NAME with the name of any part.
+    #[arg(long = "fault", value_name = "WHAT@TIME")]
+    faults: Vec<Fault>,
     /// Threads; half of the cores by default, for the servers may be on this machine, too.
     #[arg(long)]
     workers: Option<usize>,
@@ -136,7 +140,7 @@ impl RunArgs {
         let workers = self.workers.unwrap_or(cores / 2).clamp(1, scenario.users);
         let mut watched = self.pids.clone();
         if self.local {
-            watched.extend(local_parts()?);
+            watched.extend(local::parts()?);
         }
         Ok(Plan {
             dialer,
@@ -145,6 +149,7 @@ impl RunArgs {
             workers,
             seed: self.seed.unwrap_or_else(|| rand::rng().random()),
             watched,
+            faults: self.faults.clone(),
             settle: self.settle,
             scenario,
         })
@@ -195,24 +200,4 @@ fn watched(text: &str) -> Result<Watched, String> {
     let (name, pid) = text.split_once('=').unwrap_or(("process", text));
     let pid = pid.parse().map_err(|_| format!("{pid:?} is no process id"))?;
     Ok(Watched { name: name.to_owned(), pid })
-}
-
-/// The running parts of the local cluster.
-fn local_parts() -> anyhow::Result<Vec<Watched>> {
-    #[derive(Deserialize)]
-    struct Status {
-        parts: Vec<Part>,
-    }
-    #[derive(Deserialize)]
-    struct Part {
-        name: String,
-        pid: Option<u32>,
-    }
-    let output = std::process::Command::new("cargo")
-        .args(["local", "status", "--json"])
-        .output()
-        .context("`cargo local status --json` cannot be run")?;
-    let status: Status = serde_json::from_slice(&output.stdout).context("`cargo local status --json` gave no parts")?;
-    let running = |part: Part| Some(Watched { name: part.name, pid: part.pid? });
-    Ok(status.parts.into_iter().filter_map(running).collect())
 }

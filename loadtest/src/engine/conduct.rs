@@ -9,6 +9,7 @@ use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use super::fault::{self, Fault};
 use super::outcome::{Outcome, Point, ProcessUse, Span, Watched, measures_of};
 use super::shared::{Load, Parts, Shared, Stage, lock};
 use super::stats::{Count, Latency, Stats};
@@ -43,6 +44,8 @@ pub struct Plan {
     pub seed: u64,
     /// Local processes to measure.
     pub watched: Vec<Watched>,
+    /// What is done to the local cluster meanwhile.
+    pub faults: Vec<Fault>,
     /// How long to wait at the end until everything sent is received.
     pub settle: Duration,
 }
@@ -58,7 +61,7 @@ pub trait Watcher {
 /// Runs a plan to its end, or until interrupted, and checks it either way.
 pub async fn run(plan: Plan, watcher: &mut dyn Watcher) -> anyhow::Result<Outcome> {
     let world = World::new(&plan.scenario, plan.seed)?;
-    let Plan { scenario, run, dialer, tokens, workers, seed, watched, settle } = plan;
+    let Plan { scenario, run, dialer, tokens, workers, seed, watched, faults, settle } = plan;
     let parts = Parts { scenario, world, run: run.clone(), tokens, dialer, seed, workers };
     let shared = Arc::new(Shared::new(parts));
     let (done, finished) = mpsc::unbounded_channel();
@@ -77,6 +80,7 @@ pub async fn run(plan: Plan, watcher: &mut dyn Watcher) -> anyhow::Result<Outcom
         watcher,
         finished,
         done: Vec::new(),
+        faults,
         interrupted: false,
         last_us: 0,
     };
@@ -119,6 +123,7 @@ struct Conductor<'a> {
     watcher: &'a mut dyn Watcher,
     finished: mpsc::UnboundedReceiver<Stage>,
     done: Vec<Stage>,
+    faults: Vec<Fault>,
     interrupted: bool,
     last_us: u64,
 }
@@ -171,6 +176,7 @@ impl Conductor<'_> {
     }
 
     async fn phases(&mut self) {
+        fault::schedule(std::mem::take(&mut self.faults), &self.shared);
         for phase in self.shared.scenario.phases.clone() {
             if self.interrupted {
                 return;

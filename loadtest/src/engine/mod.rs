@@ -7,6 +7,7 @@
 
 mod checks;
 mod conduct;
+mod fault;
 mod generate;
 mod message;
 mod outcome;
@@ -19,6 +20,7 @@ mod wire;
 mod worker;
 
 pub use conduct::{Plan, Watcher, run};
+pub use fault::Fault;
 pub use message::{Author, Authored};
 pub(crate) use outcome::measures_of;
 pub use outcome::{Outcome, Point, ProcessUse, Span, Watched};
