@@ -12,7 +12,7 @@ use tokio::time::{sleep, timeout};
 use super::user::User;
 use super::wire::{History, Listed, Request};
 use super::worker::Worker;
-use crate::checker::{Content, Kind, MessageKey, Violation};
+use crate::checker::{Content, MessageKey};
 
 /// Users and rooms of a worker being compared at a time.
 const AT_ONCE: usize = 16;
@@ -36,7 +36,12 @@ pub(super) async fn compare(worker: &Rc<Worker>) {
         // One worker compares a room: that of the first member who is there.
         let online = |user: &&u32| worker.shared.online[**user as usize].load(Ordering::Relaxed);
         let reader = plan.members.iter().find(online).and_then(|&user| worker.user(user as usize));
-        let Some(user) = reader else { continue };
+        let Some(user) = reader else {
+            if worker.number == 0 && !plan.members.iter().any(|user| online(&user)) {
+                worker.shared.unverified(room, None, "nobody is there to read the history");
+            }
+            continue;
+        };
         let (worker, user, places) = (worker.clone(), user.clone(), places.clone());
         tasks.spawn_local(async move {
             let _place = places.acquire().await;
@@ -53,7 +58,7 @@ async fn compare_unread(worker: &Worker, user: &Rc<User>) {
         let request = Request { cursor: cursor.as_deref(), limit: Some(PAGE), ..Request::default() };
         let Some(listed) = ask::<Listed>(worker, user, "ListRooms", &request).await else {
             for membership in &shared.world.memberships[user.index] {
-                unverified(worker, membership.room, Some(membership.slot), "no list of rooms");
+                shared.unverified(membership.room, Some(membership.slot), "no list of rooms");
             }
             return;
         };
@@ -79,7 +84,7 @@ async fn compare_history(worker: &Worker, user: &Rc<User>, room: u32) {
         let after = messages.last().map_or(state.head, |&(seq, _)| seq);
         let request = Request { room_id: Some(&state.id), after: Some(after), limit: Some(PAGE), ..Request::default() };
         let Some(page) = ask::<History>(worker, user, "GetHistory", &request).await else {
-            return unverified(worker, room, None, "no history");
+            return shared.unverified(room, None, "no history");
         };
         for message in &page.messages {
             let key = match shared.recognize(message) {
@@ -93,7 +98,7 @@ async fn compare_history(worker: &Worker, user: &Rc<User>, room: u32) {
             break;
         }
         if is_stuck {
-            return unverified(worker, room, None, "a history that says there is more and gives nothing");
+            return shared.unverified(room, None, "a history that says there is more and gives nothing");
         }
     }
     let now_us = shared.now_us();
@@ -124,11 +129,4 @@ async fn ask<T: serde::de::DeserializeOwned>(
         }
     }
     None
-}
-
-fn unverified(worker: &Worker, room: u32, member: Option<u32>, detail: &str) {
-    let at_us = worker.shared.now_us();
-    let kind = Kind::Unverified;
-    let violation = Violation { kind, room, seq: None, member, message: None, at_us, detail: detail.to_owned() };
-    worker.shared.violations().push(violation);
 }

@@ -329,6 +329,7 @@ impl Conductor<'_> {
             absent += 1;
             for membership in &self.shared.world.memberships[user] {
                 self.shared.check(membership.room, |check, _| check.absent(membership.slot));
+                self.shared.unverified(membership.room, Some(membership.slot), "not connected at the end");
             }
         }
         for room in (0_u32..).take(self.shared.world.rooms.len()) {

@@ -9,7 +9,7 @@ use tokio::sync::watch;
 
 use super::message::Author;
 use super::wire;
-use crate::checker::{Content, RoomCheck, Violations};
+use crate::checker::{Content, Kind, RoomCheck, Slot, Violation, Violations};
 use crate::link::{Dialer, Tokens};
 use crate::scenario::{Scenario, World};
 
@@ -172,6 +172,13 @@ impl Shared {
             found.listed().iter().for_each(|violation| violations.push(violation.clone()));
         }
         Some(told)
+    }
+
+    /// Something could not be checked.
+    pub(super) fn unverified(&self, room: u32, member: Option<Slot>, detail: &str) {
+        let (kind, at_us) = (Kind::Unverified, self.now_us());
+        let violation = Violation { kind, room, seq: None, member, message: None, at_us, detail: detail.to_owned() };
+        self.violations().push(violation);
     }
 
     /// What a message is, and when it was meant to be sent.
