@@ -1,7 +1,12 @@
 //! `loadtest`: how fast a cluster is, and whether every message is right, in one run.
 //!
-//! [`link`] opens SignalR connections as the stock client does, [`require`] holds what was measured
-//! against thresholds, [`procfs`] watches local server processes, [`cli`] is the program.
+//! [`scenario`] says what a run does, as data. [`engine`] runs it: [`link`] opens connections as the
+//! stock client does, virtual users act open-loop, and the [`checker`], which is pure, is told what
+//! they send and receive. [`report`] tells what came of it, [`require`] holds it against thresholds.
+//! [`procfs`] watches local server processes, [`local`] finds those of the local cluster, [`cli`] is
+//! the program.
+//!
+//! Deliberately absent: TLS (it ends at the balancer), other transports than WebSocket, files.
 
 pub mod checker;
 pub mod cli;
