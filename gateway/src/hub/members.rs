@@ -65,8 +65,9 @@ pub(super) async fn remove(hub: &Hub, caller: &Caller, request: RemoveRequest) -
 
 pub(super) async fn leave(hub: &Hub, caller: &Caller, request: RoomRequest) -> Result<Answer<Empty>, HubError> {
     let room = request.room_id.id()?;
-    let mut durable = hub.change_room(caller, room, &RoomOperation::Leave).await?;
+    // Both places are there before anything happens: a full journal must not leave a room without an owner.
     let place = hub.room_place()?;
+    let mut durable = hub.change_room(caller, room, &RoomOperation::Leave).await?;
     let hint = hub.parts.bus.last_seq(room);
     if let Some(changed) = hub.parts.rooms.hand_over(&caller.person, room, hint).await? {
         durable.push(journal_room(place, &caller.person.org, changed.change));
