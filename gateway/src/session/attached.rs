@@ -96,7 +96,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
     /// Writes what is on its way, then takes the answers and events that are due. Only what is
     /// flushed makes room for more: a slow client's events pile up in its outbox, which is bounded.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
-        if !self.socket.is_flushed() {
+        if self.socket.is_flushed() {
+            // A poll or an event stream takes what is there without a flush of the session's.
+            self.liveness.all_read();
+        } else {
             let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
             self.liveness.flushed(Instant::now(), flushed.is_ready());
             if flushed.is_pending() {

@@ -60,10 +60,15 @@ impl Liveness {
     /// Whether what was sent is all read, as far as the kernel can tell.
     pub(super) fn flushed(&mut self, now: Instant, is_flushed: bool) {
         if is_flushed {
-            self.stalled = None;
+            self.all_read();
         } else {
             self.stalled.get_or_insert(now);
         }
+    }
+
+    /// Nothing that was sent is left unread.
+    pub(super) fn all_read(&mut self) {
+        self.stalled = None;
     }
 
     /// What is due now; a ping is told once.
