@@ -1,6 +1,6 @@
 // One connection of a user through a stock SignalR client, which notes everything it hears.
 
-import { CLIENTS } from "./signalr.js";
+import { CLIENTS, hubProtocol } from "./signalr.js";
 import { until, within } from "./wait.js";
 
 /** Sequenced events of a room. */
@@ -34,10 +34,12 @@ export class ChatClient {
    * @param {string} options.url of the hub
    * @param {() => string} options.token makes a token for each connection
    * @param {string} options.user the user's id
-   * @param {10 | 5} [options.version] of the stock client
+   * @param {10 | 8 | 5} [options.version] of the stock client
+   * @param {"json" | "messagepack"} [options.protocol]
+   * @param {number} [options.transport] of `HttpTransportType`; else WebSockets
    * @param {object | number[]} [options.reconnect] policy of the stock client's automatic reconnect; without it there is none
    */
-  constructor({ url, token, user, version = 10, reconnect, transport }) {
+  constructor({ url, token, user, version = 10, protocol = "json", reconnect, transport }) {
     const signalr = CLIENTS.get(version);
     this.user = user;
     this.version = version;
@@ -51,6 +53,7 @@ export class ChatClient {
     const builder = new signalr.HubConnectionBuilder()
       .withUrl(url, { accessTokenFactory: token, transport: transport ?? signalr.HttpTransportType.WebSockets })
       .configureLogging(signalr.LogLevel.None);
+    if (protocol !== "json") builder.withHubProtocol(hubProtocol(version, protocol));
     if (reconnect) builder.withAutomaticReconnect(reconnect);
     this.connection = builder.build();
     this.#listen();

@@ -1,4 +1,4 @@
-// The two stock clients under test, by major version.
+// The stock clients under test, by major version, and the protocols they speak.
 
 import { createRequire } from "node:module";
 
@@ -10,8 +10,23 @@ const require = createRequire(import.meta.url);
 /** The stock clients by major version. */
 export const CLIENTS = new Map([
   [10, require("@microsoft/signalr")],
+  [8, require("signalr-8")],
   [5, require("signalr-5")],
 ]);
 
-/** Major versions of the stock clients. */
-export const VERSIONS = [...CLIENTS.keys()];
+/** The MessagePack protocol of each. */
+const MESSAGE_PACK = new Map([
+  [10, require("@microsoft/signalr-protocol-msgpack")],
+  [8, require("msgpack-8")],
+  [5, require("msgpack-5")],
+]);
+
+/** The newest and the oldest of the stock clients. */
+export const VERSIONS = [10, 5];
+
+/** A protocol other than JSON for a builder of a stock client. */
+export function hubProtocol(version, name) {
+  if (name !== "messagepack") throw new Error(`there is no protocol ${name}`);
+  const { MessagePackHubProtocol } = MESSAGE_PACK.get(version);
+  return new MessagePackHubProtocol();
+}

@@ -1,0 +1,46 @@
+// The sections of the conformance suite. Each is a file that runs alone or, imported by
+// `test/conformance.test.js`, beside the others: on one cluster, and so that those that wait for timers of
+// the protocol (15, 30, 60, 90 seconds) wait at the same time.
+
+import { after, before, describe, test } from "node:test";
+
+import { Cluster } from "../cluster.js";
+
+/** A page that may connect, beside the cluster's own. */
+export const ALLOWED_PAGE = "https://app.example.com";
+/** Longer than any wait of the protocol. */
+const CASE = { timeout: 140_000 };
+/** Cases of one section at a time; those that mostly wait are beside them all. */
+const AT_ONCE = 4;
+
+const beside = [];
+const afterwards = [];
+/** What the cases run on; there once they run. */
+export const world = {};
+
+/**
+ * Declares a section.
+ * @param {string} name
+ * @param {(test: (name: string, run: (t: object) => Promise<void>) => void) => void} cases
+ * @param {{waits?: boolean, alone?: boolean}} [how] `waits`: its cases wait more than they work, and all run at once; `alone`:
+ *   its cases do to the nodes what others would feel, and run one by one after everything else
+ */
+export function section(name, cases, { waits = false, alone = false } = {}) {
+  if (beside.length + afterwards.length === 0) setImmediate(declare);
+  (alone ? afterwards : beside).push({ name, cases, waits });
+}
+
+function declare() {
+  before(async () => (world.cluster = await start()), { timeout: 180_000 });
+  after(() => world.cluster?.stop());
+  describe("the protocol", { concurrency: beside.length + 1 }, () => {
+    for (const { name, cases, waits } of beside) describe(name, { concurrency: waits ? 100 : AT_ONCE }, () => cases(define));
+  });
+  for (const { name, cases } of afterwards) describe(name, () => cases(define));
+}
+
+const define = (name, run) => test(name, CASE, run);
+
+function start() {
+  return Cluster.start(["--env", `gateway:RTS_ALLOWED_ORIGINS=${ALLOWED_PAGE}`]);
+}
