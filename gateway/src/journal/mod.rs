@@ -87,16 +87,7 @@ impl Journal {
     /// Starts, in tasks of the node's lifecycle. Does not wait for SQS. A queue whose URL ends in
     /// `.fifo` gets groups and deduplication ids.
     pub fn start(config: &SdkConfig, queue_url: &str, limits: JournalLimits, lifecycle: &Lifecycle) -> Self {
-        let inner = Arc::new(Inner {
-            limits,
-            is_fifo: queue_url.rsplit('.').next() == Some("fifo"),
-            places: AtomicUsize::new(0),
-            bytes: AtomicUsize::new(0),
-            is_closed: AtomicBool::new(false),
-            queue: Mutex::default(),
-            filled: Notify::new(),
-            emptied: Notify::new(),
-        });
+        let inner = Arc::new(Inner::new(limits, queue_url.rsplit('.').next() == Some("fifo")));
         let sqs = Sqs::new(config, queue_url);
         lifecycle.spawn_critical("journal", batcher::run(Arc::clone(&inner), sqs));
         Self { inner }
@@ -170,20 +161,20 @@ impl Permit {
     fn submit(self, body: Body, fifo: Fifo) -> Ticket {
         let inner = Arc::clone(&self.place.journal);
         let (told, ticket) = oneshot::channel();
-        let since = Instant::now();
         let mut entry = Entry {
             body,
             fifo: inner.is_fifo.then_some(fifo),
-            deadline: since + inner.limits.deadline,
-            since,
+            deadline: Instant::now() + inner.limits.deadline,
             told: vec![told],
             places: Vec::new(),
         };
         let mut place = self.place;
         place.weigh(entry.bytes());
         entry.places.push(place);
-        inner.queue().push(entry);
-        inner.filled.notify_one();
+        let is_due = inner.queue().push(entry);
+        if is_due {
+            inner.filled.notify_one();
+        }
         Ticket(ticket)
     }
 }
@@ -220,6 +211,19 @@ struct Inner {
 }
 
 impl Inner {
+    fn new(limits: JournalLimits, is_fifo: bool) -> Self {
+        Self {
+            limits,
+            is_fifo,
+            places: AtomicUsize::new(0),
+            bytes: AtomicUsize::new(0),
+            is_closed: AtomicBool::new(false),
+            queue: Mutex::default(),
+            filled: Notify::new(),
+            emptied: Notify::new(),
+        }
+    }
+
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect("no holder of this lock panics")
     }

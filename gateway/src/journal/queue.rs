@@ -61,7 +61,6 @@ pub(super) struct Entry {
     pub(super) fifo: Option<Fifo>,
     /// When it is given up.
     pub(super) deadline: Instant,
-    pub(super) since: Instant,
     pub(super) told: Vec<Told>,
     /// Its places in the journal; given back when it is dropped.
     pub(super) places: Vec<Place>,
@@ -94,13 +93,13 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    #[cfg(test)]
-    fn is_empty(&self) -> bool {
+    pub(super) fn is_empty(&self) -> bool {
         self.entries.is_empty()
     }
 
-    /// Adds an entry; marks are merged into those of the same member that still wait.
-    pub(super) fn push(&mut self, entry: Entry) {
+    /// Adds an entry; marks are merged into those of the same member that still wait. True if the
+    /// sending task has to look: there was nothing before, or a batch is full now.
+    pub(super) fn push(&mut self, entry: Entry) -> bool {
         if let Some((key, marks)) = marks_of(&entry.body) {
             let waiting = self.marks.get(&key).and_then(|number| self.entries.get_mut(number - self.left));
             if let Some(waiting) = waiting
@@ -110,22 +109,18 @@ impl Queue {
                 known.delivered_seq = known.delivered_seq.max(marks.delivered_seq);
                 waiting.told.extend(entry.told);
                 waiting.places.extend(entry.places);
-                return;
+                return false;
             }
             self.marks.insert(key, self.left + self.entries.len());
         }
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
+        self.entries.len() == 1 || self.has_full_batch()
     }
 
     /// Whether a batch is full.
     pub(super) fn has_full_batch(&self) -> bool {
         self.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
-    }
-
-    /// Since when the oldest waits.
-    pub(super) fn oldest(&self) -> Option<Instant> {
-        self.entries.front().map(|entry| entry.since)
     }
 
     /// When the oldest is given up.
@@ -198,12 +193,10 @@ mod tests {
 
     fn entry(body: Body) -> (Entry, oneshot::Receiver<Result<(), JournalError>>) {
         let (told, ticket) = oneshot::channel();
-        let since = Instant::now();
         let entry = Entry {
             body,
             fifo: None,
-            deadline: since + std::time::Duration::from_secs(15),
-            since,
+            deadline: Instant::now() + std::time::Duration::from_secs(15),
             told: vec![told],
             places: Vec::new(),
         };
@@ -227,9 +220,9 @@ mod tests {
     #[test]
     fn batches_are_full_by_number_or_by_size() {
         let mut queue = Queue::default();
-        for _ in 0..BATCH_ENTRIES + 3 {
-            queue.push(entry(text(10)).0);
-        }
+        let due: Vec<_> = (0..BATCH_ENTRIES + 3).map(|_| queue.push(entry(text(10)).0)).collect();
+        assert_eq!(due[..BATCH_ENTRIES - 1], [&[true][..], &[false; BATCH_ENTRIES - 2]].concat());
+        assert!(due[BATCH_ENTRIES - 1..].iter().all(|due| *due));
         assert!(queue.has_full_batch());
         assert_eq!(queue.take_batch().len(), BATCH_ENTRIES);
         assert!(!queue.has_full_batch());

@@ -107,7 +107,7 @@ async fn answer(State(state): State<Arc<EndpointState>>, body: String) -> Respon
     json!({"Successful": successful, "Failed": failed}).to_string().into_response()
 }
 
-fn message(number: u64, body: &str) -> MessageRecord {
+pub(super) fn message(number: u64, body: &str) -> MessageRecord {
     let version = Seq::new(number).unwrap();
     MessageRecord {
         v: FORMAT,
