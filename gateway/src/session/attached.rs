@@ -86,39 +86,44 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
     /// Does all that can be done now. An error is the reason to end.
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         loop {
-            let advanced = self.write(cx)? | self.attach(cx)? | self.call(cx)? | self.read(cx)?;
+            self.write(cx)?;
+            let advanced = self.attach(cx)? | self.call(cx)? | self.read(cx)?;
             if !advanced {
                 return Ok(());
             }
         }
     }
 
-    /// Writes what is on its way, then takes the answers and events that are due. Only what is
-    /// flushed makes room for more: a slow client's events pile up in its outbox, which is bounded.
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
-        if self.socket.is_flushed() {
-            // A poll or an event stream takes what is there without a flush of the session's.
-            self.liveness.all_read();
-        } else {
-            let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
-            self.liveness.flushed(Instant::now(), flushed.is_ready());
-            if flushed.is_pending() {
-                return match self.stay.arrival.outbox.poll_closed(cx) {
-                    Poll::Ready(reason) => Err(reason),
-                    Poll::Pending => Ok(false),
-                };
+    /// Writes what is on its way, takes the answers and events that are due, and writes those, until
+    /// there is nothing more or the client does not take more. Only what is flushed makes room for
+    /// more: a slow client's events pile up in its outbox, which is bounded.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        loop {
+            if self.socket.is_flushed() {
+                // A poll or an event stream takes what is there without a flush of the session's.
+                self.liveness.all_read();
+            } else {
+                let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
+                self.liveness.flushed(Instant::now(), flushed.is_ready());
+                if flushed.is_pending() {
+                    return match self.stay.arrival.outbox.poll_closed(cx) {
+                        Poll::Ready(reason) => Err(reason),
+                        Poll::Pending => Ok(()),
+                    };
+                }
             }
-        }
-        let answers = self.calls.poll_answers(cx);
-        let has_answers = answers.is_ready();
-        if let Poll::Ready(answers) = answers {
-            self.send(answers);
-        }
-        match self.stay.arrival.outbox.poll_drain(cx) {
-            Poll::Pending => Ok(has_answers),
-            Poll::Ready(drained) => {
-                self.send(drained.records);
-                drained.closed.map_or(Ok(true), Err)
+            let answers = self.calls.poll_answers(cx);
+            let has_answers = answers.is_ready();
+            if let Poll::Ready(answers) = answers {
+                self.send(answers);
+            }
+            match self.stay.arrival.outbox.poll_drain(cx) {
+                Poll::Pending if has_answers => {}
+                Poll::Pending => return Ok(()),
+                Poll::Ready(drained) => {
+                    self.send(drained.records);
+                    drained.closed.map_or(Ok(()), Err)?;
+                }
             }
         }
     }

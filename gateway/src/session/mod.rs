@@ -13,6 +13,7 @@ mod handle;
 mod handshake;
 mod liveness;
 mod outbox;
+mod queue;
 mod registry;
 mod service;
 mod settings;
@@ -30,7 +31,8 @@ use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::close::CloseReason;
 pub use self::handle::{ConnectionId, SessionHandle};
-pub use self::outbox::{Drained, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
+pub use self::outbox::{Drained, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
+pub use self::queue::Queue;
 pub use self::registry::{Claim, ClaimError, Held, Registry};
 pub use self::service::{Attachment, BoxFuture, Service};
 pub use self::settings::Settings;

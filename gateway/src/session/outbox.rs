@@ -1,16 +1,16 @@
 //! The bounded queue between fan-out and one session's socket.
 
-use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
 use super::close::CloseReason;
+use super::queue::Queue;
 use crate::metrics;
 
-/// Records that may wait. The queue itself then holds 32 bytes for each, 64 KiB in all; an empty
-/// one holds nothing.
+/// Records that may wait. The queue itself then holds 32 bytes for each, 64 KiB in all; one that is
+/// empty, or holds one, nothing.
 pub const OUTBOX_RECORDS_MAX: usize = 2048;
 /// Bytes of records that may wait. Their memory is shared by all sessions that get them; a client
 /// that is the only one to wait holds up to this much.
@@ -25,9 +25,41 @@ pub struct Outbox {
     state: Mutex<State>,
 }
 
+/// Sessions with something in their outboxes, woken when this is dropped: what comes in at once is
+/// in the outbox before its session looks, and goes out in one frame.
+#[derive(Debug, Default)]
+pub struct Later(Vec<Waker>);
+
+impl Later {
+    /// Whether there is nobody to wake.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// Takes over those of another.
+    pub fn absorb(&mut self, mut other: Self) {
+        if self.0.is_empty() {
+            std::mem::swap(&mut self.0, &mut other.0);
+        } else {
+            self.0.append(&mut other.0);
+        }
+    }
+
+    /// Wakes them now.
+    pub fn wake(&mut self) {
+        self.0.drain(..).for_each(Waker::wake);
+    }
+}
+
+impl Drop for Later {
+    fn drop(&mut self) {
+        self.wake();
+    }
+}
+
 #[derive(Debug, Default)]
 struct State {
-    records: VecDeque<Bytes>,
+    records: Queue<Bytes>,
     bytes: usize,
     closed: Option<CloseReason>,
     session: Option<Waker>,
@@ -37,7 +69,7 @@ struct State {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Drained {
     /// All that waited, in the order pushed.
-    pub records: VecDeque<Bytes>,
+    pub records: Queue<Bytes>,
     /// Set once somebody wants the session ended; nothing comes after.
     pub closed: Option<CloseReason>,
 }
@@ -57,6 +89,11 @@ impl Outbox {
     /// Puts one or more whole records, encoded for the session's protocol, behind what waits
     /// already. `false`: they will not be delivered, the session is ending.
     pub fn try_push(&self, records: Bytes) -> bool {
+        self.try_push_later(records, &mut Later::default())
+    }
+
+    /// The same, and leaves it to [`Later`] to wake the session.
+    pub fn try_push_later(&self, records: Bytes, later: &mut Later) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             return false;
@@ -65,14 +102,14 @@ impl Outbox {
         if state.records.len() >= self.records_max || bytes > self.bytes_max {
             metrics::outbox_overflow();
             // Whoever misses one event must resume anyway: nothing of the rest is worth its memory.
-            state.records = VecDeque::new();
+            state.records = Queue::default();
             state.bytes = 0;
             end(state, CloseReason::Slow);
             return false;
         }
         state.bytes = bytes;
         state.records.push_back(records);
-        wake(state);
+        later.0.extend(state.session.take());
         true
     }
 
@@ -159,15 +196,14 @@ mod tests {
     }
 
     #[test]
-    fn holds_what_was_pushed_in_order_and_nothing_when_empty() {
+    fn holds_what_was_pushed_in_order() {
         let outbox = Outbox::default();
-        assert_eq!(outbox.lock().records.capacity(), 0);
         assert!(outbox.try_push(Bytes::from_static(b"a")));
         assert!(outbox.try_push(Bytes::from_static(b"b")));
         let drained = outbox.drain();
-        assert_eq!(drained.records, [Bytes::from_static(b"a"), Bytes::from_static(b"b")]);
+        assert_eq!(drained.records.into_iter().collect::<Vec<_>>(), ["a", "b"]);
         assert_eq!(drained.closed, None);
-        assert_eq!(outbox.lock().records.capacity(), 0);
+        assert!(outbox.lock().records.is_empty());
     }
 
     #[test]
@@ -175,7 +211,7 @@ mod tests {
         let outbox = Outbox::with_bounds(2, 100);
         assert!(outbox.try_push(record(1)) && outbox.try_push(record(1)));
         assert!(!outbox.try_push(record(1)));
-        assert_eq!(outbox.drain(), Drained { records: VecDeque::new(), closed: Some(CloseReason::Slow) });
+        assert_eq!(outbox.drain(), Drained { records: Queue::default(), closed: Some(CloseReason::Slow) });
         assert!(!outbox.try_push(record(1)), "a closed one takes nothing more");
     }
 
@@ -197,6 +233,25 @@ mod tests {
         outbox.close(CloseReason::Internal);
         let drained = outbox.drain();
         assert_eq!((drained.records.len(), drained.closed), (1, Some(CloseReason::Drain)));
+    }
+
+    #[tokio::test]
+    async fn a_session_is_woken_once_for_all_that_comes_at_once() {
+        let outbox = Arc::new(Outbox::default());
+        let session = tokio::spawn({
+            let outbox = Arc::clone(&outbox);
+            async move { poll_fn(|cx| outbox.poll_drain(cx)).await.records.len() }
+        });
+        tokio::task::yield_now().await;
+        let mut later = Later::default();
+        for _ in 0..3 {
+            assert!(outbox.try_push_later(record(1), &mut later));
+        }
+        assert_eq!(later.0.len(), 1);
+        tokio::task::yield_now().await;
+        assert!(!session.is_finished());
+        drop(later);
+        assert_eq!(session.await.unwrap(), 3);
     }
 
     #[tokio::test]

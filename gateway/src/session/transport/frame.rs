@@ -177,6 +177,15 @@ pub(super) fn header(opcode: Opcode, payload_bytes: usize) -> Bytes {
     header.freeze()
 }
 
+/// How long such a header is.
+pub(super) fn header_bytes(payload_bytes: usize) -> usize {
+    match payload_bytes {
+        0..=125 => 2,
+        126..=0xFFFF => 4,
+        _ => 10,
+    }
+}
+
 /// Writes the header of a whole frame to a client.
 pub(super) fn put_header(buffer: &mut BytesMut, opcode: Opcode, payload_bytes: usize) {
     use bytes::BufMut as _;
@@ -277,6 +286,9 @@ mod tests {
 
     #[test]
     fn headers_to_clients_have_the_shortest_length() {
+        for payload_bytes in [0, 125, 126, 65_535, 65_536] {
+            assert_eq!(header(Opcode::Text, payload_bytes).len(), header_bytes(payload_bytes));
+        }
         assert_eq!(header(Opcode::Text, 125)[..], [0x81, 125]);
         assert_eq!(header(Opcode::Binary, 126)[..], [0x82, 126, 0, 126]);
         assert_eq!(header(Opcode::Binary, 65_536)[..], [0x82, 127, 0, 0, 0, 0, 0, 1, 0, 0]);

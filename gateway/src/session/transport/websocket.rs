@@ -1,6 +1,5 @@
 //! A WebSocket over a byte stream: frames in, frames out, and no buffer while nothing moves.
 
-use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -10,7 +9,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use rts_common::signalr::TransferFormat;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-use super::frame::{FrameReader, MalformedFrame, Opcode, Piece, header, put_header};
+use super::frame::{FrameReader, MalformedFrame, Opcode, Piece, header, header_bytes, put_header};
+use crate::session::Queue;
 
 /// What is read at once: on the stack, so that waiting costs nothing. Handed on are copies of the
 /// exact size.
@@ -64,7 +64,7 @@ pub struct WebSocket<S> {
     received: BytesMut,
     /// Frames on their way out. Whoever sends looks at [`Self::is_flushed`] first, so that what
     /// waits here is bounded by what one turn of the session sends.
-    outgoing: VecDeque<Bytes>,
+    outgoing: Queue<Bytes>,
     /// The payload of the last ping that is not answered; earlier ones need no answer of their own.
     ping: Option<Bytes>,
     /// Our close frame is out, or on its way; nothing may follow it.
@@ -80,7 +80,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             stream,
             reader: FrameReader::default(),
             received: received.into(),
-            outgoing: VecDeque::new(),
+            outgoing: Queue::default(),
             ping: None,
             closing: false,
             client_closed: false,
@@ -133,36 +133,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
             return;
         }
         let opcode = if format.is_binary() { Opcode::Binary } else { Opcode::Text };
-        let mut frame = Vec::new();
+        let mut records = records.into_iter();
+        let Some(first) = records.next() else { return };
+        let Some(second) = records.next() else {
+            let payload_bytes = first.len();
+            self.send_frame(opcode, std::iter::once(first), payload_bytes);
+            return;
+        };
         let mut frame_bytes = 0;
-        for record in records {
+        let mut frame = Vec::new();
+        for record in [first, second].into_iter().chain(records) {
             if frame_bytes + record.len() > FRAME_BYTES && !frame.is_empty() {
-                self.send_frame(opcode, &mut frame, frame_bytes);
+                self.send_frame(opcode, frame.drain(..), frame_bytes);
                 frame_bytes = 0;
             }
             frame_bytes += record.len();
             frame.push(record);
         }
-        if !frame.is_empty() {
-            self.send_frame(opcode, &mut frame, frame_bytes);
-        }
+        self.send_frame(opcode, frame.drain(..), frame_bytes);
     }
 
-    fn send_frame(&mut self, opcode: Opcode, parts: &mut Vec<Bytes>, payload_bytes: usize) {
+    fn send_frame(&mut self, opcode: Opcode, parts: impl Iterator<Item = Bytes>, payload_bytes: usize) {
         if payload_bytes > COPY_BYTES {
             self.outgoing.push_back(header(opcode, payload_bytes));
-            self.outgoing.extend(parts.drain(..));
+            self.outgoing.extend(parts);
         } else {
             self.send_small(opcode, payload_bytes, parts);
-            parts.clear();
         }
     }
 
-    fn send_small(&mut self, opcode: Opcode, payload_bytes: usize, parts: &[Bytes]) {
-        let mut frame = BytesMut::with_capacity(payload_bytes + 4);
+    fn send_small(&mut self, opcode: Opcode, payload_bytes: usize, parts: impl Iterator<Item = Bytes>) {
+        // Of exactly its size: it becomes `Bytes` without another allocation.
+        let mut frame = BytesMut::with_capacity(header_bytes(payload_bytes) + payload_bytes);
         put_header(&mut frame, opcode, payload_bytes);
         for part in parts {
-            frame.extend_from_slice(part);
+            frame.extend_from_slice(&part);
         }
         self.outgoing.push_back(frame.freeze());
     }
@@ -170,7 +175,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// Asks for a sign of life that every WebSocket client gives by itself.
     pub fn send_ping(&mut self) {
         if !self.closing {
-            self.send_small(Opcode::Ping, 0, &[]);
+            self.send_small(Opcode::Ping, 0, std::iter::empty());
         }
     }
 
@@ -186,7 +191,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     fn close_with(&mut self, code: u16) {
         if !self.closing {
-            self.send_small(Opcode::Close, 2, &[Bytes::copy_from_slice(&code.to_be_bytes())]);
+            let code = Bytes::copy_from_slice(&code.to_be_bytes());
+            self.send_small(Opcode::Close, code.len(), std::iter::once(code));
             self.closing = true;
         }
     }
@@ -206,24 +212,32 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         if let Some(payload) = self.ping.take()
             && !self.closing
         {
-            self.send_small(Opcode::Pong, payload.len(), &[payload]);
+            self.send_small(Opcode::Pong, payload.len(), std::iter::once(payload));
         }
         while !self.outgoing.is_empty() {
-            let mut slices = [IoSlice::new(&[]); SLICES];
-            let mut count = 0;
-            for (slice, bytes) in slices.iter_mut().zip(&self.outgoing) {
-                *slice = IoSlice::new(bytes);
-                count += 1;
-            }
-            let written = ready!(Pin::new(&mut self.stream).poll_write_vectored(cx, &slices[..count]))?;
+            let written = ready!(self.poll_write(cx))?;
             if written == 0 {
                 return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
             }
             self.written(written);
         }
-        // A burst's worth of queue is not kept.
-        self.outgoing = VecDeque::new();
         Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        let stream = Pin::new(&mut self.stream);
+        if self.outgoing.len() == 1
+            && let Some(only) = self.outgoing.front_mut()
+        {
+            return stream.poll_write(cx, only);
+        }
+        let mut slices = [IoSlice::new(&[]); SLICES];
+        let mut count = 0;
+        for (slice, bytes) in slices.iter_mut().zip(&self.outgoing) {
+            *slice = IoSlice::new(bytes);
+            count += 1;
+        }
+        stream.poll_write_vectored(cx, &slices[..count])
     }
 
     fn written(&mut self, mut count: usize) {

@@ -1,0 +1,108 @@
+//! A queue whose usual length is none or one: then it holds no allocation.
+
+use std::collections::{VecDeque, vec_deque};
+use std::iter::Chain;
+use std::option;
+
+/// First in, first out. The first item lies in place, those behind it on the heap; what a burst needed
+/// there is given back with its last item.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Queue<T> {
+    first: Option<T>,
+    /// Empty while there is no first.
+    rest: VecDeque<T>,
+}
+
+impl<T> Default for Queue<T> {
+    fn default() -> Self {
+        Self { first: None, rest: VecDeque::new() }
+    }
+}
+
+impl<T> Queue<T> {
+    /// How many wait.
+    pub fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
+    /// Whether none waits.
+    pub fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+
+    /// Puts one behind all.
+    pub fn push_back(&mut self, item: T) {
+        if self.first.is_none() {
+            self.first = Some(item);
+        } else {
+            self.rest.push_back(item);
+        }
+    }
+
+    /// The one whose turn it is.
+    pub fn front_mut(&mut self) -> Option<&mut T> {
+        self.first.as_mut()
+    }
+
+    /// Takes the one whose turn it is.
+    pub fn pop_front(&mut self) -> Option<T> {
+        let first = self.first.take();
+        self.first = self.rest.pop_front();
+        if self.rest.is_empty() && self.rest.capacity() > 0 {
+            self.rest = VecDeque::new();
+        }
+        first
+    }
+
+    /// All, in order.
+    pub fn iter(&self) -> Chain<option::Iter<'_, T>, vec_deque::Iter<'_, T>> {
+        self.first.iter().chain(&self.rest)
+    }
+}
+
+impl<T> IntoIterator for Queue<T> {
+    type Item = T;
+    type IntoIter = Chain<option::IntoIter<T>, vec_deque::IntoIter<T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.first.into_iter().chain(self.rest)
+    }
+}
+
+impl<'a, T> IntoIterator for &'a Queue<T> {
+    type Item = &'a T;
+    type IntoIter = Chain<option::Iter<'a, T>, vec_deque::Iter<'a, T>>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.iter()
+    }
+}
+
+impl<T> Extend<T> for Queue<T> {
+    fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
+        items.into_iter().for_each(|item| self.push_back(item));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keeps_order_and_no_memory() {
+        let mut queue = Queue::default();
+        assert!(queue.is_empty() && queue.pop_front().is_none());
+        queue.push_back(1);
+        assert_eq!((queue.len(), queue.rest.capacity()), (1, 0));
+        queue.extend(2..=4);
+        assert_eq!(queue.iter().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
+        assert_eq!(queue.pop_front(), Some(1));
+        queue.push_back(5);
+        assert_eq!(queue.front_mut(), Some(&mut 2));
+        assert_eq!(queue.clone().into_iter().collect::<Vec<_>>(), [2, 3, 4, 5]);
+        for expected in 2..=5 {
+            assert_eq!(queue.pop_front(), Some(expected));
+        }
+        assert_eq!((queue.len(), queue.rest.capacity(), queue.is_empty()), (0, 0, true));
+    }
+}
