@@ -22,10 +22,14 @@ use super::person::{AttachReply, LocalPerson, Outcome};
 use super::room::{Effect, Entrance, LocalRoom, OpenSignal};
 use super::{fetch, jobs};
 use crate::metrics;
-use crate::session::{CloseReason, ConnectionId, SessionHandle};
+use crate::session::{CloseReason, ConnectionId, Later, SessionHandle};
 
 /// Sessions that have to resume are closed over this time, so that they do not come back at once.
 const RESYNC_SPREAD: Duration = Duration::from_secs(1);
+
+/// Publications taken before their sessions are woken: those of a session go out in one frame. To a room of
+/// a thousand, so many take a shard two milliseconds.
+const INCOMING_AT_ONCE: usize = 32;
 
 /// What a shard is told, other than by Redis.
 pub(super) enum Command {
@@ -59,15 +63,24 @@ pub(super) struct Shard {
     rooms: HashMap<RoomId, LocalRoom>,
     people: HashMap<Person, LocalPerson>,
     receipts_due: BinaryHeap<Reverse<(Instant, RoomId)>>,
+    /// Those to be woken at the end of a turn.
+    later: Later,
 }
 
 impl Shard {
     pub(super) fn new(bus: Arc<Inner>) -> Self {
-        Self { bus, rooms: HashMap::new(), people: HashMap::new(), receipts_due: BinaryHeap::new() }
+        Self {
+            bus,
+            rooms: HashMap::new(),
+            people: HashMap::new(),
+            receipts_due: BinaryHeap::new(),
+            later: Later::default(),
+        }
     }
 
     /// Runs until the bus is gone.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut incoming: mpsc::Receiver<Incoming>) {
+        let mut taken = Vec::with_capacity(INCOMING_AT_ONCE);
         loop {
             let due = self.receipts_due.peek().map(|Reverse((due, _))| *due);
             let due_or_later = due.unwrap_or_else(|| Instant::now() + RESYNC_SPREAD);
@@ -75,9 +88,12 @@ impl Shard {
                 biased;
                 Some(command) = commands.recv() => self.command(command),
                 () = sleep_until(due_or_later), if due.is_some() => self.tell_receipts(),
-                Some(incoming) = incoming.recv() => self.incoming(&incoming),
+                1.. = incoming.recv_many(&mut taken, INCOMING_AT_ONCE) => {
+                    taken.drain(..).for_each(|incoming| self.incoming(&incoming));
+                }
                 else => return,
             }
+            self.later.wake();
         }
     }
 
@@ -255,6 +271,7 @@ impl Shard {
                     self.bus.post_person(Command::Settle { person: person.clone(), room }, &person);
                 }
                 Effect::Resync(sessions) => resync(&self.bus, sessions),
+                Effect::Wake(later) => self.later.absorb(later),
             }
         }
         self.forget_if_idle(id);

@@ -16,7 +16,7 @@ use super::notice::{PerProtocol, record, room_added, room_removed};
 use super::receipts::Receipts;
 use crate::metrics;
 use crate::rooms::{Change, Publication, RoomEvent};
-use crate::session::{ConnectionId, SessionHandle};
+use crate::session::{ConnectionId, Later, SessionHandle};
 
 /// What a new member is told first.
 pub(super) struct Entrance {
@@ -46,6 +46,8 @@ pub(super) enum Effect {
     Settle(Person),
     /// Close these with leave to reconnect: they have missed something.
     Resync(Vec<SessionHandle>),
+    /// Wake those that an event was put into the outboxes of.
+    Wake(Later),
 }
 
 /// Someone who is coming in.
@@ -250,12 +252,19 @@ impl LocalRoom {
             }
         }
         let mut record = PerProtocol::new(|protocol| Some(event.encode(protocol)));
+        let mut later = Later::default();
+        let mut put = |session: &SessionHandle| {
+            record.get(session.protocol).is_some_and(|bytes| session.outbox.try_push_later(bytes, &mut later))
+        };
         let reached = self
             .listeners
             .values()
             .filter(|listener| listener.since < event.seq)
-            .filter(|listener| push(&listener.session, &mut record))
+            .filter(|listener| put(&listener.session))
             .count();
+        if !later.is_empty() {
+            effects.push(Effect::Wake(later));
+        }
         metrics::deliveries(reached);
         if live && reached > 0 {
             metrics::fanout_delay(event.seq.age());
