@@ -37,3 +37,11 @@ pub const STREAM_EVENTS: usize = 1000;
 pub const DEDUP_WINDOW: Duration = Duration::from_hours(24);
 /// A versioned change of a message is tried again this often when others change it at the same time.
 pub const CHANGE_ATTEMPTS: usize = 16;
+/// An emoji of a reaction, in bytes: the longest that Unicode recommends, two people of a skin tone each who
+/// kiss, has 35.
+pub const EMOJI_BYTES: usize = 40;
+/// Different emoji of one message: more of them nobody can tell apart, and each is a line of its own in a client.
+pub const REACTION_EMOJI: usize = 20;
+/// Reactions of one message, each person's each emoji counted: everyone in the largest room once. With the longest
+/// ids they are 130 KB, and a message with them fits one DynamoDB item (400 KB) and one SQS message (1 MiB).
+pub const REACTIONS: usize = 1000;

@@ -115,6 +115,7 @@ impl From<Refusal> for HubError {
             Refusal::Archived => Self::new(ErrorKind::Archived, "The room is archived and read-only."),
             Refusal::Conflict => Self::new(ErrorKind::Conflict, "It has changed meanwhile."),
             Refusal::EmptyBody => Self::invalid("body is empty."),
+            Refusal::TooManyReactions => Self::new(ErrorKind::TooLarge, "The message has as many reactions as it may."),
             Refusal::TooManyMembers => super::request::too_many_members(),
             Refusal::Unavailable(cause) => {
                 tracing::warn!(cause, "a call cannot be served now");

@@ -23,6 +23,8 @@ pub enum Method {
     EditMessage,
     /// `DeleteMessage`
     DeleteMessage,
+    /// `React`
+    React,
     /// `MarkRead`
     MarkRead,
     /// `MarkDelivered`
@@ -35,7 +37,7 @@ pub enum Method {
 
 impl Method {
     /// Every one of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 15] = [
         Self::CreateRoom,
         Self::AddMembers,
         Self::RemoveMember,
@@ -46,6 +48,7 @@ impl Method {
         Self::SendMessage,
         Self::EditMessage,
         Self::DeleteMessage,
+        Self::React,
         Self::MarkRead,
         Self::MarkDelivered,
         Self::GetHistory,
@@ -70,6 +73,7 @@ impl Method {
             Self::SendMessage => "SendMessage",
             Self::EditMessage => "EditMessage",
             Self::DeleteMessage => "DeleteMessage",
+            Self::React => "React",
             Self::MarkRead => "MarkRead",
             Self::MarkDelivered => "MarkDelivered",
             Self::GetHistory => "GetHistory",

@@ -1,7 +1,7 @@
 //! The hub: every method of the chat by name.
 //!
 //! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
-//! Presence, typing, reactions, files, search and the archive are not here yet: each is to be a
+//! Presence, typing, files, search and the archive are not here yet: each is to be a
 //! verb file beside the others and a line in [`method::Method`].
 
 mod answer;
@@ -16,6 +16,7 @@ mod mark;
 mod members;
 pub mod method;
 mod rate;
+mod react;
 mod rename_room;
 mod request;
 mod resume;
@@ -139,6 +140,7 @@ impl Hub {
             Method::SendMessage => reply.to(arguments, async |r| send_message::run(self, caller, r).await).await,
             Method::EditMessage => reply.to(arguments, async |r| edit_message::run(self, caller, r).await).await,
             Method::DeleteMessage => reply.to(arguments, async |r| delete_message::run(self, caller, r).await).await,
+            Method::React => reply.to(arguments, async |r| react::run(self, caller, r).await).await,
             Method::MarkRead => reply.to(arguments, async |r| mark::read(self, caller, r).await).await,
             Method::MarkDelivered => reply.to(arguments, async |r| mark::delivered(self, caller, r).await).await,
             Method::GetHistory => reply.to(arguments, async |r| get_history::run(self, caller, r).await).await,

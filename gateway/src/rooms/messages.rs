@@ -69,6 +69,8 @@ pub struct Found {
     pub state: MessageState,
     /// Whether the reader owns the room.
     pub reader_is_owner: bool,
+    /// Whether the room is read-only.
+    pub room_is_archived: bool,
 }
 
 impl Rooms {
@@ -96,13 +98,13 @@ impl Rooms {
     /// A message in its present state, as a member sees it.
     pub async fn message(&self, person: &Person, room: &RoomId, seq: Seq) -> Result<Found, Refusal> {
         let reply = self.as_member(&scripts::MESSAGE, room, person, &[&seq.to_string()]).await?;
-        let reader_is_owner = reply.text(1)? == "o";
+        let (reader_is_owner, room_is_archived) = (reply.text(1)? == "o", reply.text(2)? != "0");
         let state = match reply.status()? {
             "found" => state(room, &reply, 3)?,
             "stored" => Box::pin(self.store.message(room, seq)).await?.ok_or(Refusal::NoMessage)?,
             _ => return Err(unexpected_status(&reply)),
         };
-        Ok(Found { state, reader_is_owner })
+        Ok(Found { state, reader_is_owner, room_is_archived })
     }
 
     /// Changes a message from the state that `change` decides on, until nobody else changed it in

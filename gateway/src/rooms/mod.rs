@@ -68,6 +68,9 @@ pub enum Refusal {
     /// The room would have too many members.
     #[error("too many members")]
     TooManyMembers,
+    /// The message would have too many reactions.
+    #[error("too many reactions")]
+    TooManyReactions,
     /// Redis or DynamoDB did not answer; whether it took effect is unknown.
     #[error("unavailable: {0}")]
     Unavailable(String),

@@ -63,7 +63,9 @@ end
 local function version_of(message)
   local changed = redis.call('HGET', CHANGED, message)
   if changed then return changed end
-  if stream_entry(message) then return message end
+  -- The seq of any other event is no message.
+  local entry = stream_entry(message)
+  if entry and entry[2][2] == 'c' then return message end
   return nil
 end
 

@@ -8,6 +8,7 @@ import { history } from "./api/history.js";
 import { lists } from "./api/lists.js";
 import { members } from "./api/members.js";
 import { messages } from "./api/messages.js";
+import { reactions } from "./api/reactions.js";
 import { refusals } from "./api/refusals.js";
 import { resume } from "./api/resume.js";
 import { rooms } from "./api/rooms.js";
@@ -16,4 +17,4 @@ const shared = {};
 before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
-for (const suite of [rooms, members, lists, messages, history, resume, refusals, connectionLimits]) suite(shared);
+for (const suite of [rooms, members, lists, messages, history, reactions, resume, refusals, connectionLimits]) suite(shared);
