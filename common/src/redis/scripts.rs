@@ -55,9 +55,6 @@ pub static CREATE_ROOM: NamedScript =
 /// Changes a room.
 pub static CHANGE_ROOM: NamedScript =
     NamedScript { name: "change_room", script: LazyLock::new(|| of_room(include_str!("scripts/change_room.lua"))) };
-/// Finds who becomes owner.
-pub static HEIR: NamedScript =
-    NamedScript { name: "heir", script: LazyLock::new(|| of_room(include_str!("scripts/heir.lua"))) };
 /// Opens a rebuilt room.
 pub static INSTALL_ROOM: NamedScript =
     NamedScript { name: "install_room", script: LazyLock::new(|| of_room(include_str!("scripts/install_room.lua"))) };

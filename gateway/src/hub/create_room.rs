@@ -73,27 +73,29 @@ async fn new_room<'a>(
 
 async fn make(hub: &Hub, caller: &Caller, new: NewRoom<'_>) -> Result<Answer<Response>, HubError> {
     let place = hub.room_place()?;
-    let CreatedRoom::New(change) = hub.parts.rooms.create(&new).await? else {
-        return found(hub, caller, &new).await;
+    let change = match hub.parts.rooms.create(&new).await? {
+        CreatedRoom::New(change) => Some(change),
+        CreatedRoom::Exists(owed) => {
+            may_find(hub, caller, &new).await?;
+            owed
+        }
     };
-    let version = match &change {
-        rts_common::record::RoomChange::Room { version, .. } => *version,
-        _ => rts_common::seq::Seq::now(),
+    let ticket = match change {
+        Some(change) => {
+            let journaled = journal_room(place, &caller.person.org, change.clone());
+            hub.relist(caller, &change).await;
+            Some(journaled)
+        }
+        None => None,
     };
-    let listed: Vec<_> = new.members.iter().map(|(user, _, _)| (user.clone(), version, true)).collect();
-    let ticket = journal_room(place, &caller.person.org, change);
-    // The room is there whatever comes of this: the Lambda lists it again after it stored it.
-    if let Err(error) = hub.parts.rooms.list_room(&caller.person.org, new.room_id, &listed).await {
-        tracing::warn!(room = %new.room_id, %error, "lists of rooms will follow later");
-    }
     let room = hub.parts.rooms.view(&caller.person, new.room_id).await?.room();
-    Ok(Answer::once(Response { room }, [ticket]))
+    Ok(Answer::once(Response { room }, ticket))
 }
 
 /// A room of a case that the caller is not in says no more than that it is there.
-async fn found(hub: &Hub, caller: &Caller, new: &NewRoom<'_>) -> Result<Answer<Response>, HubError> {
-    match hub.parts.rooms.view(&caller.person, new.room_id).await {
-        Ok(view) => Ok(Answer::now(Response { room: view.room() })),
+async fn may_find(hub: &Hub, caller: &Caller, new: &NewRoom<'_>) -> Result<(), HubError> {
+    match hub.parts.rooms.glance(&caller.person, new.room_id).await {
+        Ok(_) => Ok(()),
         Err(Refusal::NotFound) => {
             Err(HubError::new(ErrorKind::Conflict, "This case has a room already, and you are not in it."))
         }

@@ -1,6 +1,7 @@
 //! `AddMembers`, `RemoveMember` and `LeaveRoom`.
 
 use rts_common::ids::{RoomId, UserId};
+use rts_common::record::RoomChange;
 use rts_common::room::RoomKind;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +12,7 @@ use super::request::{self, RoomRef, RoomRequest, UserRef};
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
 use crate::journal::Ticket;
-use crate::rooms::{Refusal, RoomChanged, RoomOperation};
+use crate::rooms::{Refusal, RoomOperation, RoomOutcome};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -64,44 +65,39 @@ pub(super) async fn remove(hub: &Hub, caller: &Caller, request: RemoveRequest) -
 }
 
 pub(super) async fn leave(hub: &Hub, caller: &Caller, request: RoomRequest) -> Result<Answer<Empty>, HubError> {
-    let room = request.room_id.id()?;
-    // Both places are there before anything happens: a full journal must not leave a room without an owner.
-    let place = hub.room_place()?;
-    let mut durable = hub.change_room(caller, room, &RoomOperation::Leave).await?;
-    let hint = hub.parts.bus.last_seq(room);
-    if let Some(changed) = hub.parts.rooms.hand_over(&caller.person, room, hint).await? {
-        durable.push(journal_room(place, &caller.person.org, changed.change));
-    }
+    let durable = hub.change_room(caller, request.room_id.id()?, &RoomOperation::Leave).await?;
     Ok(Answer::once(Empty {}, durable))
 }
 
 impl Hub {
-    /// Changes a room, tells the people concerned, and journals it.
+    /// Changes a room, tells the people concerned, and journals it. What was as wanted already and is not known
+    /// to be stored is journaled again: the answer means "durable" then too.
     pub(super) async fn change_room(
         &self,
         caller: &Caller,
         room: &RoomId,
         operation: &RoomOperation<'_>,
-    ) -> Result<Vec<Ticket>, HubError> {
+    ) -> Result<Option<Ticket>, HubError> {
         let place = self.room_place()?;
         let hint = self.parts.bus.last_seq(room);
-        let Some(changed) = self.parts.rooms.change_room(&caller.person, room, hint, operation).await? else {
-            return Ok(Vec::new());
+        let change = match self.parts.rooms.change_room(&caller.person, room, hint, operation).await? {
+            RoomOutcome::Changed(change) | RoomOutcome::Unchanged(Some(change)) => change,
+            RoomOutcome::Unchanged(None) => return Ok(None),
         };
-        self.relist(caller, room, &changed).await;
-        Ok(vec![journal_room(place, &caller.person.org, changed.change)])
+        self.relist(caller, &change).await;
+        Ok(Some(journal_room(place, &caller.person.org, change)))
     }
 
     /// The change has happened whatever comes of this: should it fail, the Lambda does it again
     /// after it stored the change, or the reconciler.
-    async fn relist(&self, caller: &Caller, room: &RoomId, changed: &RoomChanged) {
-        let moved: Vec<_> = changed
-            .members
-            .iter()
-            .map(|member| (member.user_id.clone(), member.version, member.role.is_some()))
-            .collect();
-        if let Err(error) = self.parts.rooms.list_room(&caller.person.org, room, &moved).await {
-            tracing::warn!(%room, %error, "lists of rooms will follow later");
+    pub(super) async fn relist(&self, caller: &Caller, change: &RoomChange) {
+        let RoomChange::Room { room_id, members, .. } = change else {
+            return;
+        };
+        let moved: Vec<_> =
+            members.iter().map(|member| (member.user_id.clone(), member.version, member.role.is_some())).collect();
+        if let Err(error) = self.parts.rooms.list_room(&caller.person.org, room_id, &moved).await {
+            tracing::warn!(room = %room_id, %error, "lists of rooms will follow later");
         }
     }
 }

@@ -4,12 +4,11 @@ use rts_common::ids::{CaseId, Person, RoomId, UserId};
 use rts_common::record::RoomChange;
 use rts_common::redis::stored::parse_member;
 use rts_common::redis::{keys, scripts};
-use rts_common::room::{Membership, Role, Room, RoomFacts, RoomKind};
+use rts_common::room::{Membership, Role, RoomFacts, RoomKind};
 use rts_common::seq::Seq;
 
 use super::event::UpdateBody;
 use super::reply::Reply;
-use super::snapshot::member_count;
 use super::{Refusal, Rooms, unexpected_status};
 
 /// A room to be made.
@@ -32,8 +31,9 @@ pub struct NewRoom<'a> {
 pub enum CreatedRoom {
     /// It was made; this is for the journal.
     New(RoomChange),
-    /// It was there.
-    Exists,
+    /// It was there. Whoever made or changed it may have died before that was journaled: then this is for the
+    /// journal.
+    Exists(Option<RoomChange>),
 }
 
 /// A change of a room.
@@ -50,18 +50,24 @@ pub enum RoomOperation<'a> {
     Archive,
     /// Opens it again.
     Unarchive,
-    /// Makes a member owner; done by the node itself.
-    Promote(&'a UserId),
 }
 
-/// A room after a change.
-pub struct RoomChanged {
-    /// The room; of a large room, only with the members concerned.
-    pub room: Room,
+/// What came of a change.
+pub enum RoomOutcome {
+    /// It happened. For the journal, with the memberships that changed.
+    Changed(RoomChange),
+    /// All was as wanted. Whoever did it may have died before it was journaled: then this is for the journal.
+    Unchanged(Option<RoomChange>),
+}
+
+impl RoomOutcome {
     /// The memberships that changed.
-    pub members: Vec<Membership>,
-    /// For the journal.
-    pub change: RoomChange,
+    pub fn members(&self) -> &[Membership] {
+        match self {
+            Self::Changed(RoomChange::Room { members, .. }) => members,
+            _ => &[],
+        }
+    }
 }
 
 impl Rooms {
@@ -69,8 +75,8 @@ impl Rooms {
     /// looked up there first.
     pub async fn create(&self, new: &NewRoom<'_>) -> Result<CreatedRoom, Refusal> {
         let derived = new.kind == RoomKind::Direct || new.case_id.is_some();
-        if derived && Box::pin(self.rebuild(new.room_id)).await? {
-            return Ok(CreatedRoom::Exists);
+        if derived {
+            Box::pin(self.rebuild(new.room_id)).await?;
         }
         let mut arguments = vec![
             new.creator.org.as_str(),
@@ -88,7 +94,7 @@ impl Rooms {
         let key = keys::room(new.room_id);
         let reply = Reply::new(self.redis.run(&scripts::CREATE_ROOM, &key, &arguments).await?)?;
         if reply.status()? == "exists" {
-            return Ok(CreatedRoom::Exists);
+            return Ok(CreatedRoom::Exists(self.owed(new.room_id, reply.text(1)?).await?));
         }
         let version = reply.seq(1)?;
         let facts = RoomFacts {
@@ -115,14 +121,14 @@ impl Rooms {
         }))
     }
 
-    /// Changes a room; `None` if there was nothing to change.
+    /// Changes a room. Who leaves a group without an owner leaves it to another, in one step.
     pub async fn change_room(
         &self,
         person: &Person,
         room: &RoomId,
         hint: Seq,
         operation: &RoomOperation<'_>,
-    ) -> Result<Option<RoomChanged>, Refusal> {
+    ) -> Result<RoomOutcome, Refusal> {
         let hint = hint.to_string();
         let limit;
         let mut arguments = vec![operation.name(), &hint];
@@ -133,31 +139,29 @@ impl Rooms {
                 arguments.push(&limit);
                 arguments.extend(people.iter().flat_map(|(user, name)| [user.as_str(), name]));
             }
-            RoomOperation::Remove(user) | RoomOperation::Promote(user) => {
-                arguments.push(user.as_str());
-            }
+            RoomOperation::Remove(user) => arguments.push(user.as_str()),
             RoomOperation::Leave | RoomOperation::Archive | RoomOperation::Unarchive => {}
         }
-        let reply = if matches!(operation, RoomOperation::Promote(_)) {
-            self.as_node(&scripts::CHANGE_ROOM, room, &arguments).await?
-        } else {
-            self.as_member(&scripts::CHANGE_ROOM, room, person, &arguments).await?
-        };
+        let reply = self.as_member(&scripts::CHANGE_ROOM, room, person, &arguments).await?;
         match reply.status()? {
-            "unchanged" => Ok(None),
-            "changed" => changed(room, reply.seq(1)?, reply.text(4)?).map(Some),
+            "unchanged" => Ok(RoomOutcome::Unchanged(self.owed(room, reply.text(1)?).await?)),
+            "changed" => {
+                let version = reply.seq(1)?;
+                let owes = !reply.text(2)?.is_empty();
+                let whole = if owes { self.whole_change(room, version).await? } else { None };
+                let change = whole.map_or_else(|| changed(room, version, &reply), |(_, change)| Ok(change))?;
+                Ok(RoomOutcome::Changed(change))
+            }
             _ => Err(unexpected_status(&reply)),
         }
     }
 
-    /// After an owner left: makes the member of the longest standing owner, if there is none.
-    pub async fn hand_over(&self, person: &Person, room: &RoomId, hint: Seq) -> Result<Option<RoomChanged>, Refusal> {
-        let reply = Reply::new(self.redis.run(&scripts::HEIR, &keys::room(room), &[]).await?)?;
-        let Ok(heir) = reply.text(0) else {
+    /// The whole room for the journal, if a version of it is not known to be stored.
+    async fn owed(&self, room: &RoomId, unstored: &str) -> Result<Option<RoomChange>, Refusal> {
+        let Some(version) = Seq::parse(unstored) else {
             return Ok(None);
         };
-        let heir = UserId::parse(heir).map_err(|error| Refusal::Fault(error.to_string()))?;
-        self.change_room(person, room, hint, &RoomOperation::Promote(&heir)).await
+        Ok(self.whole_change(room, version).await?.map(|(_, change)| change))
     }
 }
 
@@ -170,25 +174,26 @@ impl RoomOperation<'_> {
             Self::Leave => "leave",
             Self::Archive => "archive",
             Self::Unarchive => "unarchive",
-            Self::Promote(_) => "promote",
         }
     }
 }
 
-fn changed(room_id: &RoomId, version: Seq, body: &str) -> Result<RoomChanged, Refusal> {
+/// From the bodies of its events: of a leave that leaves the room to another there are two.
+fn changed(room_id: &RoomId, version: Seq, reply: &Reply) -> Result<RoomChange, Refusal> {
     let unreadable = || Refusal::Fault(format!("a change of room {room_id} cannot be read"));
-    let body: UpdateBody = serde_json::from_str(body).map_err(|_| unreadable())?;
-    let snapshot = body.snapshot(room_id).ok_or_else(unreadable)?;
-    let users = body.users();
-    let mut room = snapshot.room();
-    room.member_count = member_count(&body.meta).ok_or_else(unreadable)?;
-    let members = body
-        .members
-        .chunks_exact(2)
-        .filter_map(|pair| parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1]))
-        .filter(|member| users.contains(&member.user_id))
-        .collect::<Vec<_>>();
+    let (mut members, mut last) = (Vec::new(), None);
+    for index in (3..).take_while(|index| reply.has(*index)) {
+        let body: UpdateBody = serde_json::from_str(reply.text(index)?).map_err(|_| unreadable())?;
+        let users = body.users();
+        let known = body.members.chunks_exact(2);
+        members.extend(
+            known
+                .filter_map(|pair| parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1]))
+                .filter(|member| users.contains(&member.user_id)),
+        );
+        last = Some(body);
+    }
+    let snapshot = last.and_then(|body| body.snapshot(room_id)).ok_or_else(unreadable)?;
     let facts = Some(snapshot.facts).filter(|facts| facts.version == version);
-    let change = RoomChange::Room { room_id: room_id.clone(), version, facts, members: members.clone() };
-    Ok(RoomChanged { room, members, change })
+    Ok(RoomChange::Room { room_id: room_id.clone(), version, facts, members })
 }

@@ -27,7 +27,7 @@ use rts_common::redis::{NamedScript, Redis, RedisFailure, keys};
 use rts_common::store::{Store, StoreError};
 use tokio::sync::Semaphore;
 
-pub use self::changes::{CreatedRoom, NewRoom, RoomChanged, RoomOperation};
+pub use self::changes::{CreatedRoom, NewRoom, RoomOperation, RoomOutcome};
 pub use self::event::{Change, EventPayload, Publication, ReactionChange, RoomEvent, RoomUpdate};
 pub use self::events::{EventsAfter, Head};
 pub use self::history::{HistoryPage, HistoryRange};

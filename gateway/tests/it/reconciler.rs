@@ -264,8 +264,8 @@ async fn a_room_is_journaled_whole_under_its_last_version_and_the_others_are_mar
     world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &rename).await.unwrap();
     let bob = person("bob").user;
     let remove = RoomOperation::Remove(&bob);
-    let last = world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &remove).await.unwrap().unwrap();
-    let last = last.members[0].version;
+    let last = world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &remove).await.unwrap();
+    let last = last.members()[0].version;
     world.reconcile();
     let journaled = world.journaled(3).await;
     let records: Vec<RoomRecord> = journaled.iter().map(body).collect();

@@ -1,9 +1,11 @@
--- Changes a room's facts or members.
+-- Changes a room's facts or members. Who leaves a group without an owner leaves it to the member of the longest
+-- standing, in the same step: then there are two events.
 -- ARGV: org, caller, operation, hint, then its own:
---   rename name | add limit user name … | remove user | leave | archive | unarchive | promote user
--- {'changed', seq, prev, epoch, body} | {'unchanged'} | {'forbidden'} | {'archived'} | {'tooMany'} | {'noMember'}
--- | {'notFound'} | {'cold'}
--- The body is JSON: {change, users, meta, members, marks}, hashes as flat lists of texts.
+--   rename name | add limit user name … | remove user | leave | archive | unarchive
+-- {'changed', version, unstored, body of each event …} | {'unchanged', unstored} | {'forbidden'} | {'archived'}
+-- | {'tooMany'} | {'noMember'} | {'notFound'} | {'cold'}
+-- `unstored` is the highest version of what was as wanted already and is not known to be stored, or ''.
+-- A body is JSON: {change, users, meta, members, marks}, hashes as flat lists of texts.
 local org, caller, operation, hint = unpack(ARGV)
 local why = refused(org, caller)
 if why then return { why } end
@@ -18,11 +20,10 @@ if archived and operation ~= 'unarchive' and operation ~= 'archive' and operatio
 
 local now = math.max(tonumber(meta('seq')) + 1, tonumber(hint) + 1, tonumber(meta('v')) + 1, micros())
 local version = text(now)
-local users, change = {}, nil
+local bodies, unstored = {}, ''
 
 local function member(user, role, joined, name)
   redis.call('HSET', MEMBERS, user, role .. ' ' .. version .. ' ' .. joined .. ' ' .. name)
-  users[#users + 1] = user
 end
 local function parts(user)
   local value = redis.call('HGET', MEMBERS, user)
@@ -30,64 +31,92 @@ local function parts(user)
   return string.match(value, '^(%a) (%d+) (%d+) (.*)$')
 end
 
-if operation == 'rename' then
-  if meta('name') == ARGV[5] then return { 'unchanged' } end
-  change = 'renamed'
-  redis.call('HSET', META, 'name', ARGV[5], 'v', version)
-elseif operation == 'archive' or operation == 'unarchive' then
-  if archived == (operation == 'archive') then return { 'unchanged' } end
-  change = operation .. 'd'
-  redis.call('HSET', META, 'archived', archived and '0' or text(math.floor(now / 1000)), 'v', version)
-elseif operation == 'add' then
-  change = 'membersAdded'
-  local fresh, seen = {}, {}
-  for index = 6, #ARGV, 2 do
-    if not role_of(ARGV[index]) and not seen[ARGV[index]] then
-      seen[ARGV[index]] = true
-      fresh[#fresh + 1] = index
+-- Records and publishes what happened, at its seq. All seqs here are at least what append would choose, and time
+-- only grows.
+local function record(change, users, seq)
+  local prev = meta('seq')
+  redis.call('HSET', META, 'seq', seq)
+  local shown, shown_marks = {}, {}
+  if tonumber(meta('members')) <= 50 then
+    shown, shown_marks = redis.call('HGETALL', MEMBERS), redis.call('HGETALL', MARKS)
+  else
+    for _, user in ipairs(users) do
+      shown[#shown + 1] = user
+      shown[#shown + 1] = redis.call('HGET', MEMBERS, user)
     end
   end
-  if #fresh == 0 then return { 'unchanged' } end
-  if tonumber(meta('members')) + #fresh > tonumber(ARGV[5]) then return { 'tooMany' } end
-  for _, index in ipairs(fresh) do
+  local body = cjson.encode({
+    change = change, users = users, meta = redis.call('HGETALL', META), members = shown, marks = shown_marks,
+  })
+  redis.call('XADD', STREAM, seq .. '-0', 'k', 'u', 'p', prev, 'm', '0', 'n', '0', 'u', caller, 's', body)
+  redis.call('SPUBLISH', base .. ':events',
+    table.concat({ 'u', meta('epoch'), seq, prev, '0', '0', caller, body }, '\n'))
+  bodies[#bodies + 1] = body
+end
+
+-- Who becomes owner once `gone` is not in the room: the member of the longest standing, if there is no owner.
+local function heir_of(gone)
+  local heir, since
+  local all = redis.call('HGETALL', MEMBERS)
+  for index = 1, #all, 2 do
+    local user, role, joined = all[index], string.match(all[index + 1], '^(%a) %d+ (%d+)')
+    if user ~= gone then
+      if role == 'o' then return nil end
+      joined = tonumber(joined)
+      if role == 'm' and (not heir or joined < since or (joined == since and user < heir)) then
+        heir, since = user, joined
+      end
+    end
+  end
+  return heir
+end
+
+if operation == 'rename' then
+  if meta('name') == ARGV[5] then return { 'unchanged', highest_unstored({ meta('v') }) } end
+  redis.call('HSET', META, 'name', ARGV[5], 'v', version)
+  record('renamed', {}, version)
+elseif operation == 'archive' or operation == 'unarchive' then
+  if archived == (operation == 'archive') then return { 'unchanged', highest_unstored({ meta('v') }) } end
+  redis.call('HSET', META, 'archived', archived and '0' or text(math.floor(now / 1000)), 'v', version)
+  record(operation .. 'd', {}, version)
+elseif operation == 'add' then
+  local fresh, names, known, seen = {}, {}, {}, {}
+  for index = 6, #ARGV, 2 do
     local user = ARGV[index]
-    member(user, 'm', version, ARGV[index + 1])
+    if role_of(user) then
+      local _, joined_at = parts(user)
+      known[#known + 1] = joined_at
+    elseif not seen[user] then
+      seen[user] = true
+      fresh[#fresh + 1], names[user] = user, ARGV[index + 1]
+    end
+  end
+  unstored = highest_unstored(known)
+  if #fresh == 0 then return { 'unchanged', unstored } end
+  if tonumber(meta('members')) + #fresh > tonumber(ARGV[5]) then return { 'tooMany' } end
+  for _, user in ipairs(fresh) do
+    member(user, 'm', version, names[user])
     redis.call('HDEL', MARKS, 'q:' .. user)
     redis.call('HSET', MARKS, 'r:' .. user, version, 'd:' .. user, version, 'n:' .. user, meta('count'), 'o:' .. user, '0')
   end
   redis.call('HINCRBY', META, 'members', #fresh)
+  record('membersAdded', fresh, version)
 elseif operation == 'remove' or operation == 'leave' then
-  change = 'memberRemoved'
   local user = operation == 'leave' and caller or ARGV[5]
   local role, _, joined, name = parts(user)
   if role ~= 'o' and role ~= 'm' then return { 'noMember' } end
+  local heir = heir_of(user)
+  local left_at = version
+  if heir then version = text(now + 1) end
   member(user, 'x', joined, name)
   redis.call('HINCRBY', META, 'members', -1)
-elseif operation == 'promote' then
-  change = 'roleChanged'
-  local role, _, joined, name = parts(ARGV[5])
-  if role ~= 'm' then return { 'unchanged' } end
-  member(ARGV[5], 'o', joined, name)
-end
-
--- The seq is the version: `now` already is at least what append would choose, and time only grows.
-redis.call('ZADD', UNSTORED, version, 'r:' .. room .. ':' .. version)
-local prev = meta('seq')
-redis.call('HSET', META, 'seq', version)
-local shown, shown_marks = {}, {}
-if tonumber(meta('members')) <= 50 then
-  shown, shown_marks = redis.call('HGETALL', MEMBERS), redis.call('HGETALL', MARKS)
-else
-  for _, user in ipairs(users) do
-    shown[#shown + 1] = user
-    shown[#shown + 1] = redis.call('HGET', MEMBERS, user)
+  record('memberRemoved', { user }, left_at)
+  if heir then
+    -- Both memberships have one version: one record of the journal carries them, and one entry of the index awaits it.
+    local _, _, heir_joined, heir_name = parts(heir)
+    member(heir, 'o', heir_joined, heir_name)
+    record('roleChanged', { heir }, version)
   end
 end
-local body = cjson.encode({
-  change = change, users = users, meta = redis.call('HGETALL', META), members = shown, marks = shown_marks,
-})
-local epoch = meta('epoch')
-redis.call('XADD', STREAM, version .. '-0', 'k', 'u', 'p', prev, 'm', '0', 'n', '0', 'u', caller, 's', body)
-redis.call('SPUBLISH', base .. ':events',
-  table.concat({ 'u', epoch, version, prev, '0', '0', caller, body }, '\n'))
-return { 'changed', version, prev, epoch, body }
+redis.call('ZADD', UNSTORED, version, 'r:' .. room .. ':' .. version)
+return { 'changed', version, unstored, unpack(bodies) }

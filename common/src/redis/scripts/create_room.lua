@@ -1,8 +1,18 @@
 -- Makes a room, unless it is there.
 -- ARGV: org, caller, kind (direct or group), name or '', case or '', then user, role (o or m), name of each member
--- {'created', version, epoch} | {'exists'}
+-- {'created', version, epoch} | {'exists', highest version that is not known to be stored or ''}
 local org, caller, kind, name, case = unpack(ARGV)
-if redis.call('EXISTS', META) == 1 then return { 'exists' } end
+if redis.call('EXISTS', META) == 1 then
+  local versions, seen = { meta('v') }, {}
+  for _, value in ipairs(redis.call('HVALS', MEMBERS)) do
+    local version = string.match(value, '^%a (%d+)')
+    if not seen[version] then
+      seen[version] = true
+      versions[#versions + 1] = version
+    end
+  end
+  return { 'exists', highest_unstored(versions) }
+end
 redis.call('DEL', MEMBERS, MARKS, STREAM, PENDING, CHANGED, DELETED)
 local version = text(micros())
 local members = 0

@@ -50,6 +50,18 @@ local function append(kind, message, ordinal, sender, body, hint)
   return seq, prev, found[2]
 end
 
+-- The highest of these versions of the room itself that is not known to be stored, or ''.
+local function highest_unstored(versions)
+  local highest = ''
+  for _, version in ipairs(versions) do
+    if (highest == '' or tonumber(version) > tonumber(highest))
+        and redis.call('ZSCORE', UNSTORED, 'r:' .. room .. ':' .. version) then
+      highest = version
+    end
+  end
+  return highest
+end
+
 local function await_storage(message, version)
   redis.call('ZADD', PENDING, version, version)
   redis.call('ZADD', UNSTORED, version, 'm:' .. room .. ':' .. message .. ':' .. version)

@@ -77,15 +77,15 @@ impl Node {
     pub(super) async fn add(&self, room: &RoomId, by: &str, name: &str) {
         let people = [(person(name).user, name.to_owned())];
         let operation = RoomOperation::Add(&people, 100);
-        let changed = self.rooms.change_room(&person(by), room, Seq::ZERO, &operation).await.unwrap().unwrap();
-        self.list(room, name, changed.members[0].version, true).await;
+        let changed = self.rooms.change_room(&person(by), room, Seq::ZERO, &operation).await.unwrap();
+        self.list(room, name, changed.members()[0].version, true).await;
     }
 
     pub(super) async fn remove(&self, room: &RoomId, by: &str, name: &str) {
         let user = person(name).user;
         let operation = RoomOperation::Remove(&user);
-        let changed = self.rooms.change_room(&person(by), room, Seq::ZERO, &operation).await.unwrap().unwrap();
-        self.list(room, name, changed.members[0].version, false).await;
+        let changed = self.rooms.change_room(&person(by), room, Seq::ZERO, &operation).await.unwrap();
+        self.list(room, name, changed.members()[0].version, false).await;
     }
 
     /// Sends until Redis takes it; the clientId makes it one message.

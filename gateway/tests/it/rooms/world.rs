@@ -1,0 +1,150 @@
+//! A Redis of one's own, and what is said in its rooms.
+
+use std::sync::Arc;
+
+use aws_config::{BehaviorVersion, Region};
+use rts_common::ids::{ClientId, OrgId, Person, RoomId, UserId};
+use rts_common::message::{MessageContent, MessageState};
+use rts_common::redis::{Redis, keys};
+use rts_common::room::{Role, RoomKind};
+use rts_common::seq::{Seq, Timestamp};
+use rts_common::store::{Direction, Store, Tables};
+use rts_gateway::rooms::{
+    CreatedRoom, HistoryPage, HistoryRange, MessageAt, MessageChange, NewRoom, Refusal, Rooms, Sending, Sent,
+};
+
+use crate::support::RedisServer;
+
+pub(super) struct World {
+    _server: RedisServer,
+    pub(super) redis: Arc<Redis>,
+    pub(super) rooms: Rooms,
+}
+
+impl World {
+    pub(super) fn new() -> Self {
+        let server = RedisServer::start();
+        let redis = server.client();
+        let config = aws_config::SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url("http://127.0.0.1:9")
+            .build();
+        let rooms = Rooms::new(redis.clone(), Store::connect(&config, Tables::default()));
+        Self { _server: server, redis, rooms }
+    }
+
+    pub(super) async fn group(&self, names: &[&str]) -> RoomId {
+        let room_id = RoomId::new_group();
+        let creator = person(names[0]);
+        let members = names
+            .iter()
+            .enumerate()
+            .map(|(index, name)| {
+                let role = if index == 0 { Role::Owner } else { Role::Member };
+                (person(name).user, role, format!("Name of {name}"))
+            })
+            .collect();
+        let new = NewRoom {
+            room_id: &room_id,
+            creator: &creator,
+            kind: RoomKind::Group,
+            name: Some("방"),
+            case_id: None,
+            members,
+        };
+        assert!(matches!(self.rooms.create(&new).await.unwrap(), CreatedRoom::New(_)));
+        room_id
+    }
+
+    /// The unstored index of the room's partition, the room's own entries of it.
+    pub(super) async fn unstored(&self, room: &RoomId) -> Vec<String> {
+        let mut command = redis::cmd("ZRANGE");
+        command.arg(keys::Partition::of_room(room).unstored()).arg(0).arg(-1);
+        let all: Vec<String> = rts_common::redis::read(self.redis.command("test", &command).await.unwrap()).unwrap();
+        all.into_iter().filter(|entry| entry.starts_with(&format!("r:{room}:"))).collect()
+    }
+
+    /// Marks all that is journaled of the room as stored.
+    pub(super) async fn store_room(&self, room: &RoomId) {
+        let mut command = redis::cmd("ZREM");
+        command.arg(keys::Partition::of_room(room).unstored()).arg(self.unstored(room).await);
+        self.redis.command("test", &command).await.unwrap();
+    }
+
+    pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str, body: &str) -> Sent {
+        let person = person(from);
+        let content = content(&person, client_id, body);
+        let sending = Sending { person: &person, room, content: &content, hint: Seq::ZERO, accept: true };
+        self.rooms.send(&sending).await.unwrap()
+    }
+
+    pub(super) async fn say(&self, room: &RoomId, from: &str, client_id: &str) -> MessageState {
+        match self.send(room, from, client_id, &format!("body of {client_id}")).await {
+            Sent::New(state) => state,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub(super) async fn unread(&self, room: &RoomId, who: &str) -> u64 {
+        self.rooms.view(&person(who), room).await.unwrap().unread
+    }
+
+    pub(super) async fn edit(
+        &self,
+        room: &RoomId,
+        who: &str,
+        seq: Seq,
+        body: &str,
+    ) -> Result<(MessageState, bool), Refusal> {
+        let person = person(who);
+        let at = MessageAt { person: &person, room, seq, hint: Seq::ZERO };
+        self.rooms
+            .change_message(at, |found| {
+                let mut content = found.state.content.clone();
+                body.clone_into(&mut content.body);
+                content.edited_at = Some(Timestamp::now());
+                Ok(Some(MessageChange::Edit(content)))
+            })
+            .await
+    }
+
+    pub(super) async fn delete(&self, room: &RoomId, who: &str, seq: Seq) -> Result<(MessageState, bool), Refusal> {
+        let person = person(who);
+        let at = MessageAt { person: &person, room, seq, hint: Seq::ZERO };
+        self.rooms
+            .change_message(at, |found| {
+                let mut content = found.state.content.clone();
+                content.bury();
+                Ok(Some(MessageChange::Delete(content)))
+            })
+            .await
+    }
+
+    pub(super) async fn page(&self, room: &RoomId, after: u64, before: Option<u64>, limit: usize) -> HistoryPage {
+        let range = HistoryRange {
+            after: Seq::new(after).unwrap(),
+            before: before.map(|seq| Seq::new(seq).unwrap()),
+            direction: if after > 0 { Direction::Ascending } else { Direction::Descending },
+            limit,
+        };
+        self.rooms.history(&person("ann"), room, range).await.unwrap()
+    }
+}
+
+pub(super) fn person(name: &str) -> Person {
+    Person { org: OrgId::parse("acme").unwrap(), user: UserId::parse(name).unwrap() }
+}
+
+pub(super) fn content(person: &Person, client_id: &str, body: &str) -> MessageContent {
+    MessageContent {
+        sender_id: person.user.clone(),
+        client_id: ClientId::parse(client_id).unwrap(),
+        body: body.to_owned(),
+        attachments: vec![],
+        reply_to: None,
+        edited_at: None,
+        deleted: false,
+        reactions: vec![],
+    }
+}
