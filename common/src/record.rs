@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::ids::{NodeId, OrgId, RoomId, UserId};
 use crate::message::MessageState;
-use crate::room::{Marks, Membership, RoomFacts};
+use crate::room::{Closing, Marks, Membership, RoomFacts};
 use crate::seq::Seq;
 
 /// The format that this build writes.
@@ -56,6 +56,9 @@ pub enum RoomChange {
         /// The memberships that changed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         members: Vec<Membership>,
+        /// What the room holds, where the facts say that it is archived.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        closing: Option<Closing>,
     },
     /// A member read or received more.
     Marks {

@@ -49,6 +49,23 @@ pub struct RoomFacts {
     pub version: Seq,
 }
 
+/// What an archived room held when it was closed, for the archive index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Closing {
+    /// Its members.
+    pub members: Vec<UserId>,
+    /// Its first message that was there to be read; zero without any.
+    #[serde(default)]
+    pub first_seq: Seq,
+    /// Its last message.
+    #[serde(default)]
+    pub last_seq: Seq,
+    /// How many messages it has had, deleted ones too.
+    #[serde(default)]
+    pub message_count: u64,
+}
+
 /// One person's membership at a version; kept as a tombstone after it ends, so that a late write
 /// of an earlier state cannot bring it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

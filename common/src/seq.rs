@@ -63,6 +63,11 @@ impl Seq {
         Duration::from_micros(micros(SystemTime::now()).saturating_sub(self.0))
     }
 
+    /// The seq of a moment.
+    pub fn of(moment: Timestamp) -> Self {
+        Self(moment.0.saturating_mul(1000).min(SEQ_MAX))
+    }
+
     /// The moment, to the millisecond.
     pub fn timestamp(self) -> Timestamp {
         Timestamp(self.0 / 1000)

@@ -64,6 +64,8 @@ fn of_code(code: &str, status: u16) -> StoreError {
         | "ServiceUnavailable"
         | "ServiceUnavailableException"
         | "TransactionConflictException"
+        | "TransactionCanceledException"
+        | "TransactionInProgressException"
         | "ReplicatedWriteConflictException" => StoreError::Unavailable,
         _ if status >= 500 => StoreError::Unavailable,
         _ => StoreError::Refused(code.to_owned()),

@@ -8,6 +8,7 @@
 //! Every call has a deadline and few attempts. Reads are strongly consistent, except those of an
 //! index, which DynamoDB cannot do.
 
+mod archive;
 mod backoff;
 mod batch;
 mod error;

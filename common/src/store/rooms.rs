@@ -72,6 +72,30 @@ impl Store {
         }
     }
 
+    /// The facts of these rooms, of no more than is asked for; those that are not stored are left out.
+    pub async fn facts_of(&self, rooms: &[RoomId]) -> Result<HashMap<RoomId, RoomFacts>, StoreError> {
+        // A key may stand only once in a batch.
+        let distinct: BTreeSet<_> = rooms.iter().collect();
+        let keys = distinct
+            .into_iter()
+            .map(|room| {
+                batch::key(
+                    (names::PK, AttributeValue::S(names::room_pk(room))),
+                    (names::SK, AttributeValue::S(names::META.to_owned())),
+                )
+            })
+            .collect();
+        let items = self.get_all(&self.tables.rooms, keys, &names::FACTS).await?;
+        items
+            .into_iter()
+            .map(|item| {
+                let mut fields = Fields(item);
+                let room = fields.required(names::PK, id)?;
+                Ok((room, facts_from_item(fields.0)?.1))
+            })
+            .collect()
+    }
+
     /// The rooms a person is or was in. The index follows its table after a moment.
     pub async fn rooms_of(&self, person: &Person) -> Result<Vec<UserRoom>, StoreError> {
         let (mut found, mut start) = (Vec::new(), None);

@@ -85,6 +85,9 @@ pub mod rooms {
     /// Received up to here (N).
     pub const DELIVERED_SEQ: &str = "deliveredSeq";
 
+    /// The attributes of a `META` item that tell its room and its facts.
+    pub const FACTS: [&str; 9] = [PK, ORG, KIND, NAME, CASE_ID, CREATED_BY, CREATED_AT, ARCHIVED_AT, VERSION];
+
     const MEMBER: &str = "MEMBER#";
 
     /// The partition key of a room.
@@ -173,7 +176,8 @@ pub mod messages {
 
 /// `chat-archive-index`: the archived rooms of an organization, newest last.
 pub mod archive {
-    use super::RoomId;
+    use super::{OrgId, RoomId};
+    use crate::ids::CaseId;
     use crate::seq::Timestamp;
 
     /// Partition key (S): the organization.
@@ -185,9 +189,34 @@ pub mod archive {
     /// Partition key of [`BY_CASE`] (S).
     pub const CASE_KEY: &str = "caseKey";
 
+    /// The room (S).
+    pub const ROOM_ID: &str = "roomId";
+    /// When it was closed (S).
+    pub const ARCHIVED_AT: &str = "archivedAt";
+    /// Version of the facts that closed it (N).
+    pub const VERSION: &str = "version";
+    /// The room's name (S).
+    pub const TITLE: &str = "title";
+    /// The case (S).
+    pub const CASE_ID: &str = "caseId";
+    /// Who was in it when it was closed (L of S).
+    pub const MEMBERS: &str = "members";
+    /// Its first message (N); 0 without any.
+    pub const FIRST_SEQ: &str = "firstSeq";
+    /// Its last message (N); 0 without any.
+    pub const LAST_SEQ: &str = "lastSeq";
+    /// How many messages it has had (N).
+    pub const MESSAGE_COUNT: &str = "messageCount";
+
     /// The sort key of a room archived at a moment.
     pub fn archived_at_room(at: Timestamp, room: &RoomId) -> String {
         format!("{at}#{room}")
+    }
+
+    /// The key of a case, `org/case` with the organization escaped as in a person's key.
+    pub fn case_key(org: &OrgId, case: &CaseId) -> String {
+        let org = org.as_str().replace('%', "%25").replace('/', "%2F");
+        format!("{org}/{case}")
     }
 }
 

@@ -12,12 +12,12 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{Item, facts_to_item, message_to_item, role_to_text, seq_value};
+use super::item::{Item, message_to_item, role_to_text, seq_value};
 use super::schema::{messages, rooms};
 use super::{CallLimits, StoreError, Tables, client};
 use crate::ids::{OrgId, Person, RoomId, UserId};
 use crate::message::MessageState;
-use crate::room::{Marks, Membership, RoomFacts};
+use crate::room::{Marks, Membership};
 use crate::seq::Seq;
 
 /// What a write did. Either way the store now holds this version or a later one.
@@ -33,8 +33,8 @@ pub enum Written {
 /// retryable, within its own deadline.
 #[derive(Clone, Debug)]
 pub struct Writer {
-    client: Client,
-    tables: Tables,
+    pub(super) client: Client,
+    pub(super) tables: Tables,
 }
 
 impl Writer {
@@ -47,12 +47,6 @@ impl Writer {
     pub async fn message(&self, org: &OrgId, message: &MessageState) -> Result<Written, StoreError> {
         let item = message_to_item(org, message);
         self.put(&self.tables.messages, item, messages::VERSION, message.version).await
-    }
-
-    /// Writes a room's facts at their version.
-    pub async fn facts(&self, org: &OrgId, room: &RoomId, facts: &RoomFacts) -> Result<Written, StoreError> {
-        let item = facts_to_item(org, room, facts);
-        self.put(&self.tables.rooms, item, rooms::VERSION, facts.version).await
     }
 
     /// Writes a membership at its version, beside the marks of the same item.
@@ -151,9 +145,9 @@ impl Writer {
 }
 
 /// An item without a version is one that is not there, or that has marks only.
-const IF_NEWER: &str = "attribute_not_exists(#version) OR #version < :version";
+pub(super) const IF_NEWER: &str = "attribute_not_exists(#version) OR #version < :version";
 
-async fn conditional<T, E>(
+pub(super) async fn conditional<T, E>(
     call: impl Future<Output = Result<T, SdkError<E, HttpResponse>>>,
 ) -> Result<Written, StoreError>
 where

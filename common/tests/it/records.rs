@@ -5,12 +5,13 @@
 use std::path::PathBuf;
 
 use rts_common::record::{FORMAT, MessageRecord, RoomChange, RoomRecord};
+use rts_common::room::Closing;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 const MESSAGES: [&str; 4] = ["message-new", "message-full", "message-edited", "message-deleted"];
-const ROOMS: [&str; 5] = ["room-created", "room-direct", "room-members", "marks", "profile"];
+const ROOMS: [&str; 6] = ["room-created", "room-direct", "room-members", "room-archived", "marks", "profile"];
 
 fn fixture(name: &str) -> String {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/records").join(format!("{name}.json"));
@@ -60,8 +61,8 @@ fn message_records_are_read_and_written_as_ever() {
 
 #[test]
 fn room_records_are_read_and_written_as_ever() {
-    let [created, direct, members, marks, profile] = ROOMS.map(stable::<RoomRecord>);
-    for record in [&created, &direct, &members, &marks, &profile] {
+    let [created, direct, members, archived, marks, profile] = ROOMS.map(stable::<RoomRecord>);
+    for record in [&created, &direct, &members, &archived, &marks, &profile] {
         assert_eq!(record.v, FORMAT);
     }
     let parts = |record: &RoomRecord| match &record.change {
@@ -71,6 +72,8 @@ fn room_records_are_read_and_written_as_ever() {
     assert_eq!(parts(&created), (true, 2));
     assert_eq!(parts(&direct), (true, 2));
     assert_eq!(parts(&members), (false, 2));
+    assert_eq!(parts(&archived), (true, 1));
+    assert!(matches!(archived.change, RoomChange::Room { closing: Some(Closing { message_count: 2, .. }), .. }));
     assert!(matches!(marks.change, RoomChange::Marks { .. }));
     assert!(matches!(profile.change, RoomChange::Profile { .. }));
 }

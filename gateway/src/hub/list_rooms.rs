@@ -4,18 +4,19 @@ use std::cmp::Reverse;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{StreamExt, stream};
 use rts_common::ids::RoomId;
 use rts_common::message::Message;
 use rts_common::room::Room;
 use rts_common::seq::Seq;
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
 use super::rename_room::Response as RoomResponse;
 use super::request::{self, RoomRequest};
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
-use crate::rooms::{Refusal, RoomView};
+use crate::rooms::{Refusal, RoomView, Standing};
 
 /// Rooms looked at at once for one request.
 const AT_ONCE: usize = 32;
@@ -60,12 +61,8 @@ pub(super) async fn one(hub: &Hub, caller: &Caller, request: RoomRequest) -> Res
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let limit = request::page_limit(request.limit, hub.parts.limits.page)?;
     let after = request.cursor.as_deref().map(parse_cursor).transpose()?;
-    let query = request.query.map(|query| query.to_lowercase()).filter(|query| !query.is_empty());
-    let mut places = places(hub, caller, request.archived.unwrap_or(false)).await?;
-    if let Some(after) = after {
-        places.retain(|place| *place > after);
-    }
-    places.sort_unstable();
+    let query = request.query.map(|query| folded(query.trim())).filter(|query| !query.is_empty());
+    let places = places(hub, caller, request.archived.unwrap_or(false), query.as_deref(), after.as_ref()).await?;
 
     let mut rooms = Vec::with_capacity(limit.min(places.len()));
     let mut cursor = None;
@@ -78,9 +75,6 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             Err(Refusal::NotFound) => continue,
             Err(refusal) => return Err(refusal.into()),
         };
-        if !query.as_deref().is_none_or(|query| matches(&view, query)) {
-            continue;
-        }
         if rooms.len() == limit {
             return Ok(Answer::now(Response { rooms, cursor }));
         }
@@ -90,21 +84,35 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     Ok(Answer::now(Response { rooms, cursor: None }))
 }
 
-async fn places(hub: &Hub, caller: &Caller, archived: bool) -> Result<Vec<Place>, HubError> {
-    let rooms = hub.parts.rooms.rooms_of(&caller.person).await?;
-    let standings = rooms.into_iter().map(async |room| match hub.parts.rooms.standing(&caller.person, &room).await {
-        Ok((is_archived, activity)) => Ok((is_archived == archived).then_some((Reverse(activity), room))),
-        Err(Refusal::NotFound) => Ok(None),
-        Err(refusal) => Err(HubError::from(refusal)),
-    });
-    let found: Vec<Option<Place>> = stream::iter(standings).buffer_unordered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+/// The caller's rooms that are wanted, in order: open ones by activity, archived ones by when they were archived.
+async fn places(
+    hub: &Hub,
+    caller: &Caller,
+    archived: bool,
+    query: Option<&str>,
+    after: Option<&Place>,
+) -> Result<Vec<Place>, HubError> {
+    let standings = hub.parts.rooms.standings(&caller.person).await?;
+    let mut places: Vec<_> = standings
+        .into_iter()
+        .filter(|standing| standing.archived_at.is_some() == archived)
+        .filter(|standing| query.is_none_or(|query| matches(standing, query)))
+        .map(|standing| (Reverse(standing.archived_at.map_or(standing.activity, Seq::of)), standing.room_id))
+        .filter(|place| after.is_none_or(|after| place > after))
+        .collect();
+    places.sort_unstable();
+    Ok(places)
 }
 
-fn matches(view: &RoomView, query: &str) -> bool {
-    let facts = &view.snapshot.facts;
-    facts.name.as_deref().is_some_and(|name| name.to_lowercase().contains(query))
-        || facts.case_id.as_ref().is_some_and(|case| case.as_str().to_lowercase().contains(query))
+/// By a part of the name, or the beginning of the case's id.
+fn matches(standing: &Standing, query: &str) -> bool {
+    standing.name.as_deref().is_some_and(|name| folded(name).contains(query))
+        || standing.case_id.as_deref().is_some_and(|case| folded(case).starts_with(query))
+}
+
+/// Composed and in lower case: Korean typed on any system is found by any other's.
+fn folded(text: &str) -> String {
+    text.nfc().flat_map(char::to_lowercase).collect()
 }
 
 fn listed(view: RoomView) -> Listed {
@@ -130,4 +138,26 @@ fn parse_cursor(cursor: &str) -> Result<Place, HubError> {
         Some((Reverse(Seq::parse(activity)?), RoomId::parse(room).ok()?))
     };
     place().ok_or_else(|| HubError::invalid("cursor is not one that this method gave."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rooms_are_found_by_a_part_of_the_name_or_the_beginning_of_the_case() {
+        let standing = Standing {
+            room_id: RoomId::new_group(),
+            archived_at: None,
+            activity: Seq::ZERO,
+            name: Some("\u{1112}\u{116C}\u{110B}\u{1174} Minutes".to_owned()),
+            case_id: Some("CASE-4711".to_owned()),
+        };
+        for query in ["회의", "\u{1112}\u{116C}", "MINUTES", "nut", "case-47", "Case-4711"] {
+            assert!(matches(&standing, &folded(query)), "{query}");
+        }
+        for query in ["4711", "회의실", "minutes of"] {
+            assert!(!matches(&standing, &folded(query)), "{query}");
+        }
+    }
 }

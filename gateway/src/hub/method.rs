@@ -13,6 +13,10 @@ pub enum Method {
     LeaveRoom,
     /// `RenameRoom`
     RenameRoom,
+    /// `ArchiveRoom`
+    ArchiveRoom,
+    /// `UnarchiveRoom`
+    UnarchiveRoom,
     /// `ListRooms`
     ListRooms,
     /// `GetRoom`
@@ -37,12 +41,14 @@ pub enum Method {
 
 impl Method {
     /// Every one of them.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 17] = [
         Self::CreateRoom,
         Self::AddMembers,
         Self::RemoveMember,
         Self::LeaveRoom,
         Self::RenameRoom,
+        Self::ArchiveRoom,
+        Self::UnarchiveRoom,
         Self::ListRooms,
         Self::GetRoom,
         Self::SendMessage,
@@ -68,6 +74,8 @@ impl Method {
             Self::RemoveMember => "RemoveMember",
             Self::LeaveRoom => "LeaveRoom",
             Self::RenameRoom => "RenameRoom",
+            Self::ArchiveRoom => "ArchiveRoom",
+            Self::UnarchiveRoom => "UnarchiveRoom",
             Self::ListRooms => "ListRooms",
             Self::GetRoom => "GetRoom",
             Self::SendMessage => "SendMessage",

@@ -1,10 +1,11 @@
 //! The hub: every method of the chat by name.
 //!
 //! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
-//! Presence, typing, files, search and the archive are not here yet: each is to be a
+//! Presence, typing, files and search are not here yet: each is to be a
 //! verb file beside the others and a line in [`method::Method`].
 
 mod answer;
+mod archive_room;
 mod create_room;
 mod delete_message;
 mod durable;
@@ -135,6 +136,10 @@ impl Hub {
             Method::RemoveMember => reply.to(arguments, async |r| members::remove(self, caller, r).await).await,
             Method::LeaveRoom => reply.to(arguments, async |r| members::leave(self, caller, r).await).await,
             Method::RenameRoom => reply.to(arguments, async |r| rename_room::run(self, caller, r).await).await,
+            Method::ArchiveRoom => reply.to(arguments, async |r| archive_room::archive(self, caller, r).await).await,
+            Method::UnarchiveRoom => {
+                reply.to(arguments, async |r| archive_room::unarchive(self, caller, r).await).await
+            }
             Method::ListRooms => reply.to(arguments, async |r| list_rooms::run(self, caller, r).await).await,
             Method::GetRoom => reply.to(arguments, async |r| list_rooms::one(self, caller, r).await).await,
             Method::SendMessage => reply.to(arguments, async |r| send_message::run(self, caller, r).await).await,

@@ -161,6 +161,7 @@ impl ReconcilerParts {
                 version: *version,
                 facts: None,
                 members: Vec::new(),
+                closing: None,
             })?);
         }
         for ticket in tickets {

@@ -118,6 +118,7 @@ impl Rooms {
             version,
             facts: Some(facts),
             members: members.collect(),
+            closing: None,
         }))
     }
 
@@ -147,7 +148,8 @@ impl Rooms {
             "unchanged" => Ok(RoomOutcome::Unchanged(self.owed(room, reply.text(1)?).await?)),
             "changed" => {
                 let version = reply.seq(1)?;
-                let owes = !reply.text(2)?.is_empty();
+                // What is closed is journaled with all that the archive index tells of it.
+                let owes = !reply.text(2)?.is_empty() || matches!(operation, RoomOperation::Archive);
                 let whole = if owes { self.whole_change(room, version).await? } else { None };
                 let change = whole.map_or_else(|| changed(room, version, &reply), |(_, change)| Ok(change))?;
                 Ok(RoomOutcome::Changed(change))
@@ -195,5 +197,5 @@ fn changed(room_id: &RoomId, version: Seq, reply: &Reply) -> Result<RoomChange, 
     }
     let snapshot = last.and_then(|body| body.snapshot(room_id)).ok_or_else(unreadable)?;
     let facts = Some(snapshot.facts).filter(|facts| facts.version == version);
-    Ok(RoomChange::Room { room_id: room_id.clone(), version, facts, members })
+    Ok(RoomChange::Room { room_id: room_id.clone(), version, facts, members, closing: None })
 }

@@ -45,8 +45,25 @@ pub struct HistoryPage {
 }
 
 impl Rooms {
-    /// A page as a member sees it. The stream is read first: what has left it since is stored.
+    /// A page as a member sees it.
     pub async fn history(&self, person: &Person, room: &RoomId, range: HistoryRange) -> Result<HistoryPage, Refusal> {
+        self.read_history(Some(person), room, range).await
+    }
+
+    /// The first message of a room that is there to be read.
+    pub(super) async fn first_message(&self, room: &RoomId) -> Result<Option<Seq>, Refusal> {
+        let range = HistoryRange { after: Seq::ZERO, before: None, direction: Direction::Ascending, limit: 1 };
+        let page = self.read_history(None, room, range).await?;
+        Ok(page.messages.first().map(|message| message.seq))
+    }
+
+    /// A page for a member, or for the node itself. The stream is read first: what has left it since is stored.
+    async fn read_history(
+        &self,
+        reader: Option<&Person>,
+        room: &RoomId,
+        range: HistoryRange,
+    ) -> Result<HistoryPage, Refusal> {
         let wanted = range.limit + 1;
         let arguments = [
             range.after.to_string(),
@@ -55,7 +72,10 @@ impl Rooms {
             if range.direction == Direction::Ascending { "asc" } else { "desc" }.to_owned(),
         ];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let reply = self.as_member(&scripts::HISTORY, room, person, &arguments).await?;
+        let reply = match reader {
+            Some(person) => self.as_member(&scripts::HISTORY, room, person, &arguments).await?,
+            None => self.as_node(&scripts::HISTORY, room, &arguments).await?,
+        };
         let trimmed = reply.seq(1)?;
         let recent = states(room, reply.list(2)?)?;
         let stored_before = range.before.map_or(trimmed.next(), |before| before.min(trimmed.next()));

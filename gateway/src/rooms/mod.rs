@@ -18,6 +18,7 @@ mod rebuild;
 mod repair;
 mod reply;
 mod snapshot;
+mod standing;
 mod view;
 
 use std::sync::Arc;
@@ -33,6 +34,7 @@ pub use self::events::{EventsAfter, Head};
 pub use self::history::{HistoryPage, HistoryRange};
 pub use self::marks::MarkKind;
 pub use self::messages::{Found, MessageAt, MessageChange, Sending, Sent};
+pub use self::standing::Standing;
 pub use self::view::RoomView;
 
 use self::reply::Reply;

@@ -110,6 +110,6 @@ impl Rooms {
             version,
             joined_seq: reply.seq(3)?,
         };
-        Ok(Some(RoomChange::Room { room_id: room.clone(), version, facts: None, members: vec![member] }))
+        Ok(Some(RoomChange::Room { room_id: room.clone(), version, facts: None, members: vec![member], closing: None }))
     }
 }

@@ -6,10 +6,11 @@ use rts_common::message::MessageState;
 use rts_common::record::RoomChange;
 use rts_common::redis::stored::parse_member;
 use rts_common::redis::{keys, read};
+use rts_common::room::{Closing, Membership};
 use rts_common::seq::Seq;
 
 use super::event::Entry;
-use super::snapshot;
+use super::snapshot::{self, seq_field};
 use super::{Refusal, Rooms};
 
 impl Rooms {
@@ -54,10 +55,27 @@ impl Rooms {
         let members = self.flat_hash(&format!("{base}:members")).await?;
         let snapshot = snapshot::parse(room, &meta, &[], &[])
             .ok_or_else(|| Refusal::Fault(format!("room {room} cannot be read")))?;
-        let members =
+        let members: Vec<_> =
             members.chunks_exact(2).filter_map(|pair| parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1])).collect();
-        let change = RoomChange::Room { room_id: room.clone(), version, facts: Some(snapshot.facts), members };
-        Ok(Some((snapshot.org, change)))
+        let closing = match snapshot.facts.archived_at {
+            Some(_) => Some(self.closing(room, &meta, &members).await?),
+            None => None,
+        };
+        let facts = Some(snapshot.facts);
+        Ok(Some((snapshot.org, RoomChange::Room { room_id: room.clone(), version, facts, members, closing })))
+    }
+
+    /// What an archived room holds. Nothing is sent to it any more: this is what it held when it was closed, but for
+    /// who left it since.
+    async fn closing(&self, room: &RoomId, meta: &[String], members: &[Membership]) -> Result<Closing, Refusal> {
+        let field = |name| seq_field(meta, name).unwrap_or_default();
+        let is_member = |member: &&Membership| member.role.is_some();
+        Ok(Closing {
+            members: members.iter().filter(is_member).map(|member| member.user_id.clone()).collect(),
+            first_seq: self.first_message(room).await?.unwrap_or_default(),
+            last_seq: field("last"),
+            message_count: field("count").get(),
+        })
     }
 
     async fn flat_hash(&self, key: &str) -> Result<Vec<String>, Refusal> {

@@ -3,7 +3,7 @@
 use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::limits;
 use rts_common::message::MessageState;
-use rts_common::redis::{keys, read, scripts};
+use rts_common::redis::scripts;
 use rts_common::room::{Marks, Membership, Role, Room, RoomKind, RoomSnapshot};
 use rts_common::seq::Seq;
 
@@ -59,20 +59,6 @@ impl Rooms {
     /// A room as it stands in lists.
     pub async fn glance(&self, person: &Person, room: &RoomId) -> Result<RoomView, Refusal> {
         self.look(person, room, &limits::ROOM_MEMBERS_INLINE.to_string()).await
-    }
-
-    /// Whether a room is archived, and the activity that lists are ordered by.
-    pub async fn standing(&self, person: &Person, room: &RoomId) -> Result<(bool, Seq), Refusal> {
-        let mut command = redis::cmd("HMGET");
-        command.arg(format!("{}:meta", keys::room(room))).arg(&["archived", "last", "at"]);
-        let found: [Option<String>; 3] = read(self.redis.command("standing", &command).await?)?;
-        let [Some(archived), Some(last), Some(at)] = found else {
-            let view = self.glance(person, room).await?;
-            return Ok((view.snapshot.facts.archived_at.is_some(), view.activity()));
-        };
-        let created = at.parse().ok().and_then(|millis: u64| Seq::new(millis.saturating_mul(1000)));
-        let last = Seq::parse(&last).unwrap_or_default();
-        Ok((archived != "0", last.max(created.unwrap_or_default())))
     }
 
     async fn look(&self, person: &Person, room: &RoomId, inline: &str) -> Result<RoomView, Refusal> {

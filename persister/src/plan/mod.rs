@@ -6,7 +6,7 @@ use std::collections::hash_map::Entry;
 use rts_common::ids::{OrgId, RoomId, UserId};
 use rts_common::message::MessageState;
 use rts_common::record::RoomChange;
-use rts_common::room::{Marks, Membership, RoomFacts};
+use rts_common::room::{Closing, Marks, Membership, RoomFacts};
 use rts_common::seq::Seq;
 use rts_common::store::StoreError;
 use rts_common::store::writer::{Writer, Written};
@@ -51,8 +51,8 @@ pub fn plan<'a>(records: impl Iterator<Item = Option<&'a Record>>) -> Vec<Planne
 pub enum Write {
     /// A message.
     Message(OrgId, MessageState),
-    /// A room's facts.
-    Facts(OrgId, RoomId, RoomFacts),
+    /// A room's facts, and what it held if they close it.
+    Facts(OrgId, RoomId, RoomFacts, Option<Closing>),
     /// A membership.
     Membership(OrgId, RoomId, Membership),
     /// A member's marks.
@@ -81,7 +81,7 @@ impl Write {
     pub async fn apply(&self, writer: &Writer) -> Result<Written, StoreError> {
         match self {
             Self::Message(org, message) => writer.message(org, message).await,
-            Self::Facts(org, room, facts) => writer.facts(org, room, facts).await,
+            Self::Facts(org, room, facts, closing) => writer.facts(org, room, facts, closing.as_ref()).await,
             Self::Membership(org, room, member) => writer.membership(org, room, member).await,
             Self::Marks(room, user, marks) => writer.marks(room, user, *marks).await,
             Self::Profile(org, user, name, version) => writer.profile(org, user, name, *version).await,
@@ -91,7 +91,7 @@ impl Write {
     fn key(&self) -> ItemKey {
         match self {
             Self::Message(_, message) => ItemKey::Message(message.room_id.clone(), message.seq),
-            Self::Facts(_, room, _) => ItemKey::Facts(room.clone()),
+            Self::Facts(_, room, ..) => ItemKey::Facts(room.clone()),
             Self::Membership(_, room, member) => ItemKey::Membership(room.clone(), member.user_id.clone()),
             Self::Marks(room, user, _) => ItemKey::Marks(room.clone(), user.clone()),
             Self::Profile(org, user, ..) => ItemKey::Profile(org.clone(), user.clone()),
@@ -101,7 +101,7 @@ impl Write {
     fn version(&self) -> Seq {
         match self {
             Self::Message(_, message) => message.version,
-            Self::Facts(_, _, facts) => facts.version,
+            Self::Facts(_, _, facts, _) => facts.version,
             Self::Membership(_, _, member) => member.version,
             // Marks are merged, not chosen from.
             Self::Marks(..) => Seq::ZERO,
@@ -126,8 +126,9 @@ fn writes(record: &Record) -> Vec<Write> {
         Record::Room(record) => {
             let org = &record.org;
             match &record.change {
-                RoomChange::Room { room_id, facts, members, .. } => {
-                    let facts = facts.clone().map(|facts| Write::Facts(org.clone(), room_id.clone(), facts));
+                RoomChange::Room { room_id, facts, members, closing, .. } => {
+                    let facts =
+                        facts.clone().map(|facts| Write::Facts(org.clone(), room_id.clone(), facts, closing.clone()));
                     let members =
                         members.iter().map(|member| Write::Membership(org.clone(), room_id.clone(), member.clone()));
                     members.chain(facts).collect()

@@ -65,8 +65,13 @@ pub(crate) fn room_record(room_name: &str, version: u64, facts: Option<u64>, mem
         version: seq(*version),
         joined_seq: Seq::ZERO,
     });
-    let change =
-        RoomChange::Room { room_id: room(room_name), version: seq(version), facts, members: members.collect() };
+    let change = RoomChange::Room {
+        room_id: room(room_name),
+        version: seq(version),
+        facts,
+        members: members.collect(),
+        closing: None,
+    };
     RoomRecord { v: FORMAT, org: org(), change }
 }
 

@@ -15,7 +15,7 @@ use crate::support::{Database, event_of, facts, marks, membership, message, room
 const CASES: u32 = 12;
 
 /// An order of deliveries of `count` records, each at least once, some more often, cut into batches.
-fn deliveries(count: usize) -> impl Strategy<Value = Vec<Vec<usize>>> {
+pub(crate) fn deliveries(count: usize) -> impl Strategy<Value = Vec<Vec<usize>>> {
     let again = prop::collection::vec(0..count, 0..count);
     let order = again.prop_flat_map(move |again| {
         let all: Vec<_> = (0..count).chain(again).collect();
@@ -24,12 +24,12 @@ fn deliveries(count: usize) -> impl Strategy<Value = Vec<Vec<usize>>> {
     (order, 1..10_usize).prop_map(|(order, batch)| order.chunks(batch).map(<[_]>::to_vec).collect())
 }
 
-fn batches<T: Serialize + Clone>(records: &[T], deliveries: &[Vec<usize>]) -> Vec<Vec<T>> {
+pub(crate) fn batches<T: Serialize + Clone>(records: &[T], deliveries: &[Vec<usize>]) -> Vec<Vec<T>> {
     let of = |batch: &Vec<usize>| batch.iter().map(|index| records[*index].clone()).collect();
     deliveries.iter().map(of).collect()
 }
 
-fn check<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>, property: &impl AsyncFn(&Database, T)) {
+pub(crate) fn check<T: std::fmt::Debug>(strategy: &impl Strategy<Value = T>, property: &impl AsyncFn(&Database, T)) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let database = runtime.block_on(Database::start());
     let config = ProptestConfig { cases: CASES, failure_persistence: None, ..ProptestConfig::default() };

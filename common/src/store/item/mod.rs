@@ -1,6 +1,7 @@
 //! The mapping between our types and DynamoDB items, written out attribute by attribute: what is
 //! stored does not change because a field was renamed in Rust.
 
+mod archive;
 mod message;
 mod room;
 
@@ -11,6 +12,7 @@ use serde::Deserialize;
 use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
 
+pub(super) use self::archive::archive_entry;
 pub(super) use self::message::{message_from_item, message_to_item};
 pub(super) use self::room::{facts_from_item, facts_to_item, marks_from_item, membership_from_item, role_to_text};
 use super::StoreError;
@@ -132,7 +134,7 @@ fn list(value: AttributeValue) -> Option<Vec<AttributeValue>> {
     }
 }
 
-fn timestamp(value: AttributeValue) -> Option<Timestamp> {
+pub(super) fn timestamp(value: AttributeValue) -> Option<Timestamp> {
     let text = text(value)?;
     let deserializer = IntoDeserializer::<ValueError>::into_deserializer(text.as_str());
     Timestamp::deserialize(deserializer).ok()

@@ -58,7 +58,7 @@ export class Cluster {
     this.info = JSON.parse(await within(this.#answer(), "the cluster's start", START_MS));
     this.jwt = this.info.jwt;
     const { endpoint, region, accessKeyId, secretAccessKey, outputs } = this.info.aws;
-    const tables = { rooms: outputs.roomsTableName, messages: outputs.messagesTableName };
+    const tables = { rooms: outputs.roomsTableName, messages: outputs.messagesTableName, archive: outputs.archiveTableName };
     this.dynamo = new Dynamo({ endpoint, region, accessKeyId, secretAccessKey, tables });
   }
 

@@ -6,7 +6,7 @@ const month = (seq) => new Date(Math.floor(seq / 1000)).toISOString().slice(0, 7
 
 /** DynamoDB of a cluster. */
 export class Dynamo {
-  /** @param {{endpoint: string, region: string, accessKeyId: string, secretAccessKey: string, tables: {rooms: string, messages: string}}} aws */
+  /** @param {{endpoint: string, region: string, accessKeyId: string, secretAccessKey: string, tables: {rooms: string, messages: string, archive: string}}} aws */
   constructor(aws) {
     this.endpoint = aws.endpoint;
     this.tables = aws.tables;
@@ -60,6 +60,11 @@ export class Dynamo {
   async room(roomId) {
     const items = await this.#query(this.tables.rooms, "pk", roomId);
     return new Map(items.map((item) => [item.sk, item]));
+  }
+
+  /** The entries of an organization in the archive index, oldest first. */
+  archive(org) {
+    return this.#query(this.tables.archive, "org", org);
   }
 }
 

@@ -3,6 +3,7 @@
 import { after, before } from "node:test";
 
 import { Cluster } from "../lib/cluster.js";
+import { archive } from "./api/archive.js";
 import { connectionLimits } from "./api/connections.js";
 import { history } from "./api/history.js";
 import { lists } from "./api/lists.js";
@@ -17,4 +18,4 @@ const shared = {};
 before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
-for (const suite of [rooms, members, lists, messages, history, reactions, resume, refusals, connectionLimits]) suite(shared);
+for (const suite of [rooms, members, lists, messages, history, reactions, archive, resume, refusals, connectionLimits]) suite(shared);

@@ -75,7 +75,7 @@ pub(crate) fn room_record(room: &RoomId, facts: Option<RoomFacts>, members: Vec<
     let version = facts.as_ref().map(|facts| facts.version);
     let version = members.iter().map(|member| member.version).chain(version).max();
     let version = version.unwrap_or(Seq::ZERO);
-    let change = RoomChange::Room { room_id: room.clone(), version, facts, members };
+    let change = RoomChange::Room { room_id: room.clone(), version, facts, members, closing: None };
     RoomRecord { v: FORMAT, org: org(), change }
 }
 

@@ -13,7 +13,7 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 use rts_common::ids::RoomId;
-use rts_common::store::schema::{messages, rooms};
+use rts_common::store::schema::{archive, messages, rooms};
 use rts_common::store::{Store, Tables};
 use rts_persister::{Persister, Queue};
 
@@ -145,7 +145,23 @@ async fn create_tables(client: &Client, tables: &Tables) {
         .attribute_definitions(attribute(messages::SEQ, ScalarAttributeType::N))
         .key_schema(key(messages::ROOM_MONTH, KeyType::Hash))
         .key_schema(key(messages::SEQ, KeyType::Range));
-    for table in [rooms, messages] {
+    let by_case = GlobalSecondaryIndex::builder()
+        .index_name(archive::BY_CASE)
+        .key_schema(key(archive::CASE_KEY, KeyType::Hash))
+        .key_schema(key(archive::ARCHIVED_AT_ROOM, KeyType::Range))
+        .projection(Projection::builder().projection_type(ProjectionType::All).build())
+        .build()
+        .unwrap();
+    let archive = client
+        .create_table()
+        .table_name(&tables.archive)
+        .attribute_definitions(attribute(archive::ORG, ScalarAttributeType::S))
+        .attribute_definitions(attribute(archive::ARCHIVED_AT_ROOM, ScalarAttributeType::S))
+        .attribute_definitions(attribute(archive::CASE_KEY, ScalarAttributeType::S))
+        .key_schema(key(archive::ORG, KeyType::Hash))
+        .key_schema(key(archive::ARCHIVED_AT_ROOM, KeyType::Range))
+        .global_secondary_indexes(by_case);
+    for table in [rooms, messages, archive] {
         table.billing_mode(BillingMode::PayPerRequest).send().await.unwrap();
     }
 }

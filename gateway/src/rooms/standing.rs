@@ -1,0 +1,102 @@
+//! Where rooms stand in a person's lists, told without reading them whole.
+//!
+//! What Redis has costs one command a room. Of rooms that Redis lost, DynamoDB is asked for the facts, a hundred at
+//! a time; only one that is not archived is rebuilt for a list. No room is asked about that is not the person's own,
+//! and no table or index is walked.
+
+use std::collections::HashMap;
+
+use futures_util::{StreamExt, TryStreamExt, stream};
+use rts_common::ids::{Person, RoomId};
+use rts_common::redis::{keys, read};
+use rts_common::room::RoomFacts;
+use rts_common::seq::{Seq, Timestamp};
+
+use super::{Refusal, Rooms};
+
+/// Rooms asked about at once for one request.
+const AT_ONCE: usize = 32;
+
+/// Where a room stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// The room.
+    pub room_id: RoomId,
+    /// Since when it is archived.
+    pub archived_at: Option<Timestamp>,
+    /// The seq of its newest message, or the moment of its creation. Not told of an archived one that Redis lost.
+    pub activity: Seq,
+    /// Its name.
+    pub name: Option<String>,
+    /// The case that it belongs to.
+    pub case_id: Option<String>,
+}
+
+impl Rooms {
+    /// Where all rooms of a person stand.
+    pub async fn standings(&self, person: &Person) -> Result<Vec<Standing>, Refusal> {
+        let rooms = self.rooms_of(person).await?;
+        let asked = rooms.into_iter().map(async |room| {
+            let standing = self.warm_standing(&room).await?;
+            Ok::<_, Refusal>((room, standing))
+        });
+        let asked: Vec<_> = asked.collect();
+        let found: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
+        let mut standings = Vec::with_capacity(found.len());
+        let mut cold = Vec::new();
+        for (room, standing) in found {
+            match standing {
+                Some(standing) => standings.push(standing),
+                None => cold.push(room),
+            }
+        }
+        standings.extend(Box::pin(self.cold_standings(person, cold)).await?);
+        Ok(standings)
+    }
+
+    /// `None` if Redis does not have the room.
+    async fn warm_standing(&self, room: &RoomId) -> Result<Option<Standing>, Refusal> {
+        let mut command = redis::cmd("HMGET");
+        command.arg(format!("{}:meta", keys::room(room))).arg(&["archived", "last", "at", "name", "case"]);
+        let found: [Option<String>; 5] = read(self.redis.command("standing", &command).await?)?;
+        let [Some(archived), Some(last), Some(at), name, case_id] = found else {
+            return Ok(None);
+        };
+        let last = Seq::parse(&last).unwrap_or_default();
+        Ok(Some(Standing {
+            room_id: room.clone(),
+            archived_at: archived.parse().ok().filter(|millis| *millis > 0).map(Timestamp::from_millis),
+            activity: last.max(Seq::of(Timestamp::from_millis(at.parse().unwrap_or(0)))),
+            name: name.filter(|name| !name.is_empty()),
+            case_id: case_id.filter(|case| !case.is_empty()),
+        }))
+    }
+
+    async fn cold_standings(&self, person: &Person, rooms: Vec<RoomId>) -> Result<Vec<Standing>, Refusal> {
+        if rooms.is_empty() {
+            return Ok(Vec::new());
+        }
+        let facts: HashMap<RoomId, RoomFacts> = self.store.facts_of(&rooms).await?;
+        let looks = rooms.into_iter().map(async |room| {
+            let stored = facts.get(&room).filter(|facts| facts.archived_at.is_some());
+            let (facts, activity) = match stored {
+                Some(facts) => (facts.clone(), Seq::of(facts.created_at)),
+                None => match self.glance(person, &room).await {
+                    Ok(view) => (view.snapshot.facts.clone(), view.activity()),
+                    Err(Refusal::NotFound) => return Ok(None),
+                    Err(refusal) => return Err(refusal),
+                },
+            };
+            Ok(Some(Standing {
+                room_id: room,
+                archived_at: facts.archived_at,
+                activity,
+                name: facts.name,
+                case_id: facts.case_id.map(|case| case.to_string()),
+            }))
+        });
+        let looks: Vec<_> = looks.collect();
+        let found: Vec<Option<Standing>> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+}
