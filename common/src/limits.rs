@@ -37,6 +37,13 @@ pub const STREAM_EVENTS: usize = 1000;
 pub const DEDUP_WINDOW: Duration = Duration::from_hours(24);
 /// A versioned change of a message is tried again this often when others change it at the same time.
 pub const CHANGE_ATTEMPTS: usize = 16;
+/// Members that one message mentions: more of them are rather everyone.
+pub const MENTIONS: usize = 50;
+/// Texts of one message that may be the ids of members: Redis is asked about each, a microsecond of its time at most.
+pub const MENTION_CANDIDATES: usize = 1000;
+/// Messages looked through for those that mention someone, after Redis lost its data; of older ones that are still
+/// unread no mention is counted.
+pub const MENTION_SCAN: usize = 10_000;
 /// An emoji of a reaction, in bytes: the longest that Unicode recommends, two people of a skin tone each who
 /// kiss, has 35.
 pub const EMOJI_BYTES: usize = 40;

@@ -45,6 +45,9 @@ pub struct MessageContent {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
+    /// The members that its body mentions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
     /// When its body was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,
@@ -61,6 +64,7 @@ impl MessageContent {
     pub fn bury(&mut self) {
         self.body.clear();
         self.attachments.clear();
+        self.mentions.clear();
         self.reactions.clear();
         self.deleted = true;
     }
@@ -106,6 +110,9 @@ pub struct Message {
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reply_to: Option<Seq>,
+    /// The members that its body mentions.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub mentions: Vec<UserId>,
     /// When its body was last changed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,
@@ -128,6 +135,7 @@ impl From<MessageState> for Message {
             body: content.body,
             attachments: content.attachments,
             reply_to: content.reply_to,
+            mentions: content.mentions,
             edited_at: content.edited_at,
             deleted: content.deleted,
             reactions: content.reactions,

@@ -58,6 +58,9 @@ pub static CHANGE_ROOM: NamedScript =
 /// Opens a rebuilt room.
 pub static INSTALL_ROOM: NamedScript =
     NamedScript { name: "install_room", script: LazyLock::new(|| of_room(include_str!("scripts/install_room.lua"))) };
+/// Finds out who is a member.
+pub static MENTIONED: NamedScript =
+    NamedScript { name: "mentioned", script: LazyLock::new(|| of_room(include_str!("scripts/mentioned.lua"))) };
 /// Keeps an unread count.
 pub static SET_UNREAD: NamedScript =
     NamedScript { name: "set_unread", script: LazyLock::new(|| of_room(include_str!("scripts/set_unread.lua"))) };

@@ -151,6 +151,8 @@ pub mod messages {
     pub const EDITED_AT: &str = "editedAt";
     /// The message it answers (N).
     pub const REPLY_TO: &str = "replyTo";
+    /// The members that its body mentions (L of S); absent without any.
+    pub const MENTIONS: &str = "mentions";
     /// Its files (L of M).
     pub const ATTACHMENTS: &str = "attachments";
     /// In an attachment: its id (S).

@@ -25,6 +25,7 @@ pub(super) struct Response {
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     request::body(&request.body, hub.parts.limits.body_bytes, true)?;
+    let mentions = hub.parts.rooms.mentions(&caller.person, room, &request.body).await?;
     let place = hub.message_place()?;
     let at = MessageAt { person: &caller.person, room, seq: request.seq, hint: hub.parts.bus.last_seq(room) };
     let (state, _) = hub
@@ -43,6 +44,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             }
             let mut content = content.clone();
             content.body.clone_from(&request.body);
+            content.mentions.clone_from(&mentions);
             content.edited_at = Some(Timestamp::now());
             Ok(Some(MessageChange::Edit(content)))
         })

@@ -46,6 +46,7 @@ struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_message: Option<Message>,
     unread: u64,
+    mentions: u64,
     read_seq: Seq,
     delivered_seq: Seq,
 }
@@ -121,6 +122,7 @@ fn listed(view: RoomView) -> Listed {
         head_seq: room.head_seq,
         room,
         unread: view.unread,
+        mentions: view.mentions,
         read_seq: view.marks.read_seq,
         delivered_seq: view.marks.delivered_seq,
         last_message: view.last_message.map(Message::from),

@@ -85,6 +85,7 @@ mod tests {
             body: "hello".to_owned(),
             attachments: Vec::new(),
             reply_to: None,
+            mentions: Vec::new(),
             edited_at: None,
             deleted: false,
             reactions: Vec::new(),

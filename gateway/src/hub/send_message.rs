@@ -41,10 +41,12 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     if let Some(seq) = request.reply_to {
         hub.parts.rooms.message(&caller.person, room, seq).await?;
     }
+    let mentions = hub.parts.rooms.mentions(&caller.person, room, &body).await?;
     let content = MessageContent {
         sender_id: caller.person.user.clone(),
         client_id: request.client_id,
         body,
+        mentions,
         attachments: Vec::new(),
         reply_to: request.reply_to,
         edited_at: None,

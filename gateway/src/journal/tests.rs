@@ -124,6 +124,7 @@ pub(super) fn message(number: u64, body: &str) -> MessageRecord {
                 body: body.to_owned(),
                 attachments: Vec::new(),
                 reply_to: None,
+                mentions: Vec::new(),
                 edited_at: None,
                 deleted: false,
                 reactions: Vec::new(),

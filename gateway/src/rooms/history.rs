@@ -35,6 +35,15 @@ pub(super) struct CountedAt {
     pub(super) late: Seq,
 }
 
+/// What a member has unread, up to the cap.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Counted {
+    /// Others' messages.
+    pub(super) unread: u64,
+    /// Those that mention the member.
+    pub(super) mentions: u64,
+}
+
 /// A page of history.
 #[derive(Debug)]
 pub struct HistoryPage {
@@ -134,10 +143,18 @@ impl Rooms {
         Ok(messages)
     }
 
-    /// Counts what a member has unread, where the marks alone do not tell, and keeps the count.
-    pub(super) async fn count_unread(&self, person: &Person, room: &RoomId, at: CountedAt) -> Result<u64, Refusal> {
-        let (mut others, mut own) = (0_u64, 0_u64);
+    /// Counts what a member has unread, where Redis alone does not tell, and keeps the counts. Messages beyond the
+    /// cap are looked through for mentions only, and only if those are wanted.
+    pub(super) async fn count_unread(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        at: CountedAt,
+        wants_mentions: bool,
+    ) -> Result<Counted, Refusal> {
+        let (mut counted, mut own, mut mentions) = (Counted::default(), 0_u64, Vec::new());
         let mut before = Some(at.head.next());
+        let mut looked_at = 0;
         loop {
             let range =
                 HistoryRange { after: at.read, before, direction: Direction::Descending, limit: limits::PAGE_MAX };
@@ -145,23 +162,39 @@ impl Rooms {
             for message in page.messages.iter().filter(|message| !message.content.deleted) {
                 if message.content.sender_id == person.user {
                     own += 1;
-                } else {
-                    others += 1;
+                    continue;
+                }
+                counted.unread += 1;
+                if message.content.mentions.contains(&person.user) {
+                    mentions.push(message.seq);
                 }
             }
-            if others >= limits::UNREAD_CAP {
-                return Ok(limits::UNREAD_CAP);
-            }
+            looked_at += page.messages.len();
             before = page.messages.first().map(|message| message.seq);
             if !page.has_more || before.is_none() {
                 break;
             }
+            if counted.unread >= limits::UNREAD_CAP && (!wants_mentions || looked_at >= limits::MENTION_SCAN) {
+                return Ok(counted.capped(mentions.len()));
+            }
         }
-        let numbers = [at.read.get(), at.head.get(), at.late.get(), others, own].map(|number| number.to_string());
-        let arguments: Vec<&str> =
-            std::iter::once(person.user.as_str()).chain(numbers.iter().map(String::as_str)).collect();
+        let numbers = [at.read.get(), at.head.get(), at.late.get(), counted.unread, own];
+        let mut arguments: Vec<String> = vec![person.user.to_string()];
+        arguments.extend(numbers.map(|number| number.to_string()));
+        arguments.push(if wants_mentions { "mentions" } else { "" }.to_owned());
+        if wants_mentions {
+            arguments.extend(mentions.iter().map(Seq::to_string));
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         self.redis.run(&scripts::SET_UNREAD, &keys::room(room), &arguments).await?;
-        Ok(others)
+        Ok(counted.capped(mentions.len()))
+    }
+}
+
+impl Counted {
+    fn capped(self, mentions: usize) -> Self {
+        let mentions = u64::try_from(mentions).unwrap_or(limits::UNREAD_CAP);
+        Self { unread: self.unread.min(limits::UNREAD_CAP), mentions: mentions.min(limits::UNREAD_CAP) }
     }
 }
 

@@ -12,6 +12,7 @@ mod event;
 mod events;
 mod history;
 mod marks;
+mod mentions;
 mod messages;
 mod people;
 mod rebuild;

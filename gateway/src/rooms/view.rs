@@ -7,7 +7,7 @@ use rts_common::redis::scripts;
 use rts_common::room::{Marks, Membership, Role, Room, RoomKind, RoomSnapshot};
 use rts_common::seq::Seq;
 
-use super::history::CountedAt;
+use super::history::{Counted, CountedAt};
 use super::messages::state;
 use super::snapshot::{self, member_count, seq_field};
 use super::{Refusal, Rooms};
@@ -25,6 +25,8 @@ pub struct RoomView {
     pub joined_seq: Seq,
     /// Unread messages, up to the cap.
     pub unread: u64,
+    /// Those of them that mention the member.
+    pub mentions: u64,
     /// Its newest message; a tombstone perhaps.
     pub last_message: Option<MessageState>,
 }
@@ -62,7 +64,7 @@ impl Rooms {
     }
 
     async fn look(&self, person: &Person, room: &RoomId, inline: &str) -> Result<RoomView, Refusal> {
-        let reply = self.as_member(&scripts::VIEW, room, person, &[inline]).await?;
+        let reply = self.as_member(&scripts::VIEW, room, person, &[inline, "0"]).await?;
         let meta = reply.texts(1)?;
         let unreadable = || Refusal::Fault(format!("room {room} cannot be read"));
         let snapshot = snapshot::parse(room, &meta, &reply.texts(2)?, &reply.texts(3)?).ok_or_else(unreadable)?;
@@ -80,15 +82,17 @@ impl Rooms {
         } else {
             None
         };
-        let unread = match reply.text(4)? {
-            "unknown" => {
-                let late = seq_field(&meta, "late").unwrap_or_default();
-                let at = CountedAt { read: marks.read_seq, head: snapshot.head_seq, late };
-                self.count_unread(person, room, at).await?
-            }
-            _ => reply.number(4)?,
-        };
+        let knows_unread = reply.text(4)? != "unknown";
+        let knows_mentions = reply.text(6)? != "unknown";
+        let mut counted = Counted::default();
+        if !knows_unread || !knows_mentions {
+            let late = seq_field(&meta, "late").unwrap_or_default();
+            let at = CountedAt { read: marks.read_seq, head: snapshot.head_seq, late };
+            counted = self.count_unread(person, room, at, !knows_mentions).await?;
+        }
+        let unread = if knows_unread { reply.number(4)? } else { counted.unread };
+        let mentions = if knows_mentions { reply.number(6)? } else { counted.mentions };
         let member_count = member_count(&meta).ok_or_else(unreadable)?;
-        Ok(RoomView { snapshot, member_count, marks, joined_seq, unread, last_message })
+        Ok(RoomView { snapshot, member_count, marks, joined_seq, unread, mentions, last_message })
     }
 }

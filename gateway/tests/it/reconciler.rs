@@ -142,6 +142,7 @@ impl World {
             body: client_id.to_owned(),
             attachments: Vec::new(),
             reply_to: None,
+            mentions: Vec::new(),
             edited_at: None,
             deleted: false,
             reactions: Vec::new(),

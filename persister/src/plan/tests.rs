@@ -40,6 +40,7 @@ pub(crate) fn message(room_name: &str, at: u64, version: u64) -> MessageRecord {
                 body: format!("version {version}"),
                 attachments: vec![],
                 reply_to: None,
+                mentions: Vec::new(),
                 edited_at: None,
                 deleted: false,
                 reactions: vec![],

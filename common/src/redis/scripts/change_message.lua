@@ -1,8 +1,8 @@
 -- Sets a message's state if it still is at the version that the new state was made from.
 -- ARGV: org, user, message seq, expected version, kind (e edited, d deleted, r reaction), body,
---       ordinal, sender, hint
+--       ordinal, sender, hint, how many are mentioned no more, then they, then those who are now
 -- {'changed', seq, prev, epoch} | {'conflict'} | {'forbidden'} | {'archived'} | {'notFound'} | {'cold'}
-local org, user, message, expected, kind, body, ordinal, sender, hint = unpack(ARGV)
+local org, user, message, expected, kind, body, ordinal, sender, hint, unmentioned = unpack(ARGV, 1, 10)
 local why = refused(org, user)
 if why then return { why } end
 if kind == 'e' and sender ~= user then return { 'forbidden' } end
@@ -14,6 +14,13 @@ if version and version ~= expected then return { 'conflict' } end
 local seq, prev, epoch = append(kind, message, ordinal, sender, body, hint)
 redis.call('HSET', CHANGED, message, seq)
 await_storage(message, seq)
+for index = 11, #ARGV do
+  if index <= 10 + tonumber(unmentioned) then
+    redis.call('ZREM', mentions_key(ARGV[index]), message)
+  else
+    add_mention(ARGV[index], sender, message)
+  end
+end
 if kind == 'd' then
   redis.call('ZADD', DELETED, message, message)
   redis.call('ZREMRANGEBYRANK', DELETED, 0, -DELETED_MAX - 1)

@@ -97,6 +97,7 @@ elseif operation == 'add' then
   for _, user in ipairs(fresh) do
     member(user, 'm', version, names[user])
     redis.call('HDEL', MARKS, 'q:' .. user)
+    forget_mentions(user)
     redis.call('HSET', MARKS, 'r:' .. user, version, 'd:' .. user, version, 'n:' .. user, meta('count'), 'o:' .. user, '0')
   end
   redis.call('HINCRBY', META, 'members', #fresh)
@@ -109,6 +110,7 @@ elseif operation == 'remove' or operation == 'leave' then
   local left_at = version
   if heir then version = text(now + 1) end
   member(user, 'x', joined, name)
+  forget_mentions(user)
   redis.call('HINCRBY', META, 'members', -1)
   record('memberRemoved', { user }, left_at)
   if heir then

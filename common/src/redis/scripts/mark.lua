@@ -10,6 +10,7 @@ local moved = false
 if kind == 'r' and wanted > read then
   read, moved = wanted, true
   recount(user, read)
+  redis.call('ZREMRANGEBYSCORE', mentions_key(user), '-inf', text(read))
 end
 if wanted > delivered then delivered, moved = wanted, true end
 if moved then

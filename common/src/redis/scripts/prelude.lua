@@ -134,6 +134,19 @@ local function add_own(user, number)
   end
 end
 
+-- Others' messages, not deleted, that mention a member, by seq. What is read is dropped. After a loss nobody knows
+-- them until they are counted in the history: `w:` says so.
+local function mentions_key(user) return base .. ':mentions:' .. user end
+local function add_mention(user, sender, message)
+  if user == sender or tonumber(message) <= mark('r:' .. user) then return end
+  redis.call('ZADD', mentions_key(user), message, message)
+  redis.call('ZREMRANGEBYRANK', mentions_key(user), 0, -DELETED_MAX - 1)
+end
+local function forget_mentions(user)
+  redis.call('DEL', mentions_key(user))
+  redis.call('HDEL', MARKS, 'w:' .. user)
+end
+
 -- Drops the oldest entries beyond what the stream keeps, but never one that is not yet stored.
 local function trim()
   local excess = redis.call('XLEN', STREAM) - STREAM_EVENTS

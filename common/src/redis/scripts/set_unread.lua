@@ -1,11 +1,15 @@
--- Keeps a count made in the history, if nothing happened to the room or the mark meanwhile.
+-- Keeps what was counted in the history, if nothing happened to the room or the mark meanwhile.
 -- ARGV: user, readSeq it was made for, head it was made at, how many late messages were known, others' undeleted
---       messages, own undeleted messages
-local user, read, head, late, others, own = unpack(ARGV)
+--       messages, own undeleted messages, then '' or 'mentions' and the messages that mention the user
+local user, read, head, late, others, own, mentions = unpack(ARGV, 1, 7)
 if meta('seq') ~= head or (meta('late') or '0') ~= late or text(mark('r:' .. user)) ~= read then return 0 end
 if is_settling() then return 0 end
 local deleted = redis.call('ZCOUNT', DELETED, '(' .. read, '+inf')
 local before = tonumber(meta('count')) - tonumber(others) - tonumber(own) - deleted
 redis.call('HSET', MARKS, 'n:' .. user, text(before), 'o:' .. user, own)
 redis.call('HDEL', MARKS, 'q:' .. user)
+if mentions == 'mentions' then
+  forget_mentions(user)
+  for index = 8, #ARGV do redis.call('ZADD', mentions_key(user), ARGV[index], ARGV[index]) end
+end
 return 1

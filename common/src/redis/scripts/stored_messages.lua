@@ -22,7 +22,7 @@ for index = 1, #ARGV, 5 do
     if tonumber(meta('seq')) < math.min(epoch, tonumber(version)) then redis.call('HSET', META, 'seq', version) end
     -- A count that was made in the history, or is being made, may have counted it or not.
     redis.call('HINCRBY', META, 'late', 1)
-    for _, user in ipairs(redis.call('HKEYS', MEMBERS)) do redis.call('HSET', MARKS, 'q:' .. user, '1') end
+    for _, user in ipairs(redis.call('HKEYS', MEMBERS)) do redis.call('HSET', MARKS, 'q:' .. user, '1', 'w:' .. user, '1') end
   end
 end
 trim()

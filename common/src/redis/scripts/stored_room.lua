@@ -23,6 +23,7 @@ for index = 6, at_marks - 1, 2 do
     if is and joined > mark('r:' .. user) then
       redis.call('HSET', MARKS, 'r:' .. user, text(joined), 'd:' .. user, text(joined))
       recount(user, joined)
+      redis.call('HSET', MARKS, 'w:' .. user, '1')
     end
   end
 end

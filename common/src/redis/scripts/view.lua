@@ -1,8 +1,8 @@
 -- A room as one member sees it.
--- ARGV: org, user, how many members may be given ('' for all)
--- {'found', meta, members, marks, unread or 'unknown', last message's present state or nil}
+-- ARGV: org, user, how many members may be given ('' for all), up to where messages have expired
+-- {'found', meta, members, marks, unread or 'unknown', last message's present state or nil, mentions or 'unknown'}
 -- | {'notFound'} | {'cold'}
-local org, user, inline = unpack(ARGV)
+local org, user, inline, expired = unpack(ARGV)
 local why = refused(org, user)
 if why then return { why } end
 local facts = redis.call('HGETALL', META)
@@ -23,4 +23,9 @@ if redis.call('HEXISTS', MARKS, 'q:' .. user) == 0 then
   unread = text(math.max(0, math.min(UNREAD_CAP, others)))
 end
 local last = meta('last')
-return { 'found', facts, members, marks, unread, last ~= '0' and present(last) or false }
+local mentions = 'unknown'
+if redis.call('HEXISTS', MARKS, 'w:' .. user) == 0 then
+  local after = math.max(mark('r:' .. user), tonumber(expired))
+  mentions = text(math.min(UNREAD_CAP, redis.call('ZCOUNT', mentions_key(user), '(' .. text(after), '+inf')))
+end
+return { 'found', facts, members, marks, unread, last ~= '0' and present(last) or false, mentions }

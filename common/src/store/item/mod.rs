@@ -32,6 +32,13 @@ impl ItemBuilder {
         self
     }
 
+    pub(super) fn optional_value(self, name: &str, value: Option<AttributeValue>) -> Self {
+        match value {
+            Some(value) => self.value(name, value),
+            None => self,
+        }
+    }
+
     pub(super) fn text(self, name: &str, text: impl Into<String>) -> Self {
         self.value(name, AttributeValue::S(text.into()))
     }

@@ -17,6 +17,7 @@ fn event(epoch: u64, number: u64, prev: u64) -> RoomEvent {
         body: "hello".to_owned(),
         attachments: Vec::new(),
         reply_to: None,
+        mentions: Vec::new(),
         edited_at: None,
         deleted: false,
         reactions: Vec::new(),

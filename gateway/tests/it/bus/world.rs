@@ -97,6 +97,7 @@ impl Node {
             body: format!("from {from}"),
             attachments: Vec::new(),
             reply_to: None,
+            mentions: Vec::new(),
             edited_at: None,
             deleted: false,
             reactions: Vec::new(),

@@ -143,6 +143,7 @@ pub(super) fn content(person: &Person, client_id: &str, body: &str) -> MessageCo
         body: body.to_owned(),
         attachments: vec![],
         reply_to: None,
+        mentions: Vec::new(),
         edited_at: None,
         deleted: false,
         reactions: vec![],

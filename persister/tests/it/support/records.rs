@@ -41,6 +41,7 @@ pub(crate) fn message(room: &RoomId, at: Seq, version: Seq) -> MessageRecord {
                 body: format!("version {version}"),
                 attachments: vec![],
                 reply_to: None,
+                mentions: Vec::new(),
                 edited_at: (version > at).then(|| version.timestamp()),
                 deleted: false,
                 reactions: vec![],

@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 
 use super::{Fields, Item, ItemBuilder, id, list, number, seq, text, timestamp};
-use crate::ids::{OrgId, RoomId};
+use crate::ids::{OrgId, RoomId, UserId};
 use crate::message::{Attachment, MessageContent, MessageState, Reaction};
 use crate::store::StoreError;
 use crate::store::schema::messages as names;
@@ -28,6 +28,7 @@ pub(in crate::store) fn message_to_item(org: &OrgId, message: &MessageState) -> 
         .value(names::ATTACHMENTS, AttributeValue::L(attachments))
         .value(names::REACTIONS, AttributeValue::L(reactions))
         .optional_number(names::REPLY_TO, content.reply_to.map(crate::seq::Seq::get))
+        .optional_value(names::MENTIONS, Some(users(&content.mentions)).filter(|_| !content.mentions.is_empty()))
         .build()
 }
 
@@ -45,6 +46,7 @@ pub(in crate::store) fn message_from_item(room: &RoomId, item: Item) -> Result<M
             body: fields.required(names::BODY, text)?,
             attachments: fields.maps(names::ATTACHMENTS, attachment_from_fields)?,
             reply_to: fields.optional(names::REPLY_TO, seq)?,
+            mentions: fields.optional(names::MENTIONS, user_ids)?.unwrap_or_default(),
             edited_at: fields.optional(names::EDITED_AT, timestamp)?,
             deleted: fields.optional(names::DELETED, |value| value.as_bool().ok().copied())?.unwrap_or(false),
             reactions: fields.maps(names::REACTIONS, reaction_from_fields)?,
@@ -71,18 +73,22 @@ fn attachment_from_fields(mut fields: Fields) -> Result<Attachment, StoreError> 
 }
 
 fn reaction_to_value(reaction: &Reaction) -> AttributeValue {
-    let users = reaction.user_ids.iter().map(|user| AttributeValue::S(user.to_string())).collect();
     let map = ItemBuilder::default()
         .text(names::EMOJI, reaction.emoji.as_str())
-        .value(names::USER_IDS, AttributeValue::L(users));
+        .value(names::USER_IDS, users(&reaction.user_ids));
     AttributeValue::M(map.build())
 }
 
 fn reaction_from_fields(mut fields: Fields) -> Result<Reaction, StoreError> {
-    Ok(Reaction {
-        emoji: fields.required(names::EMOJI, text)?,
-        user_ids: fields.required(names::USER_IDS, |value| list(value)?.into_iter().map(id).collect())?,
-    })
+    Ok(Reaction { emoji: fields.required(names::EMOJI, text)?, user_ids: fields.required(names::USER_IDS, user_ids)? })
+}
+
+fn users(users: &[UserId]) -> AttributeValue {
+    AttributeValue::L(users.iter().map(|user| AttributeValue::S(user.to_string())).collect())
+}
+
+fn user_ids(value: AttributeValue) -> Option<Vec<UserId>> {
+    list(value)?.into_iter().map(id).collect()
 }
 
 #[cfg(test)]

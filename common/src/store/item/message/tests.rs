@@ -22,6 +22,7 @@ fn plain() -> MessageState {
             body: "hello".to_owned(),
             attachments: vec![],
             reply_to: None,
+            mentions: Vec::new(),
             edited_at: None,
             deleted: false,
             reactions: vec![],
@@ -33,6 +34,7 @@ fn plain() -> MessageState {
 fn a_message_has_these_attributes_and_types() {
     let mut message = plain();
     message.content.reply_to = Seq::new(5);
+    message.content.mentions = vec![UserId::parse("bob").unwrap()];
     message.content.edited_at = Some(Timestamp::from_millis(1_767_225_601_000));
     let item = message_to_item(&org(), &message);
     let s = |text: &str| AttributeValue::S(text.to_owned());
@@ -52,6 +54,7 @@ fn a_message_has_these_attributes_and_types() {
         ("replyTo", n("5")),
         ("attachments", AttributeValue::L(vec![])),
         ("reactions", AttributeValue::L(vec![])),
+        ("mentions", AttributeValue::L(vec![s("bob")])),
     ];
     assert_eq!(item, expected.map(|(name, value)| (name.to_owned(), value)).into());
 }
@@ -84,8 +87,8 @@ fn contents() -> impl Strategy<Value = MessageContent> {
             }
         });
     let user = "\\PC{1,20}".prop_map(|text| UserId::parse(&text).unwrap());
-    let reaction =
-        ("\\PC{1,4}", prop::collection::vec(user, 0..4)).prop_map(|(emoji, user_ids)| Reaction { emoji, user_ids });
+    let reaction = ("\\PC{1,4}", prop::collection::vec(user.clone(), 0..4))
+        .prop_map(|(emoji, user_ids)| Reaction { emoji, user_ids });
     (
         "\\PC{0,200}",
         prop::collection::vec(attachment, 0..3),
@@ -93,14 +96,16 @@ fn contents() -> impl Strategy<Value = MessageContent> {
         prop::option::of(0..4_000_000_000_000_u64),
         any::<bool>(),
         prop::collection::vec(reaction, 0..3),
+        prop::collection::vec(user, 0..3),
     )
-        .prop_map(|(body, attachments, reply_to, edited_at, deleted, reactions)| MessageContent {
+        .prop_map(|(body, attachments, reply_to, edited_at, deleted, reactions, mentions)| MessageContent {
             body,
             attachments,
             reply_to: reply_to.and_then(Seq::new),
             edited_at: edited_at.map(Timestamp::from_millis),
             deleted,
             reactions,
+            mentions,
             ..plain().content
         })
 }

@@ -1,0 +1,153 @@
+//! Mentions: `@` and the id of a member.
+//!
+//! An `@` counts where no letter or digit stands before it. What follows it up to a blank may be an id, or begin
+//! with one: the longest that is a member's id is meant. An id ends where a word does; before Korean, Chinese or
+//! Japanese letters it may end anywhere, since particles follow without a blank (`@ann님`). Ids with blanks in them
+//! cannot be mentioned.
+//!
+//! Who is a member is asked of Redis before the message is sent, and only for a body that has an `@`. A member who
+//! is taken out in between stays mentioned, and counts nothing, since they do not see the room any more.
+
+use std::collections::HashSet;
+
+use rts_common::ids::{ID_BYTES_MAX, Person, RoomId, UserId};
+use rts_common::limits;
+use rts_common::redis::scripts;
+
+use super::{Refusal, Rooms};
+
+/// Where scripts begin whose words are followed by particles without a blank: Hangul, then Kana and Han.
+const FIRST_WITHOUT_BLANKS: char = '\u{1100}';
+
+impl Rooms {
+    /// The members that a body mentions, each once, in order.
+    pub async fn mentions(&self, person: &Person, room: &RoomId, body: &str) -> Result<Vec<UserId>, Refusal> {
+        let starts = starts(body);
+        if starts.is_empty() {
+            return Ok(Vec::new());
+        }
+        let mut asked: Vec<&str> = starts.iter().flat_map(|(_, ids)| ids.iter().copied()).collect();
+        asked.sort_unstable();
+        asked.dedup();
+        let reply = self.as_member(&scripts::MENTIONED, room, person, &asked).await?;
+        let members: HashSet<String> = reply.texts(1)?.into_iter().collect();
+        Ok(choose(&starts, |id| members.contains(id)))
+    }
+}
+
+/// Places where a mention may begin, with all ids that it may mean, the longest first.
+fn starts(body: &str) -> Vec<(usize, Vec<&str>)> {
+    let mut found = Vec::new();
+    let mut asked = 0;
+    for (at, _) in body.match_indices('@') {
+        if body[..at].chars().next_back().is_some_and(char::is_alphanumeric) {
+            continue;
+        }
+        let ids = ids(&body[at + 1..]);
+        asked += ids.len();
+        if asked > limits::MENTION_CANDIDATES {
+            break;
+        }
+        if !ids.is_empty() {
+            found.push((at + 1, ids));
+        }
+    }
+    found
+}
+
+fn ids(text: &str) -> Vec<&str> {
+    let mut ids = Vec::new();
+    let mut before = None;
+    for (end, next) in text.char_indices().map(|(end, next)| (end, Some(next))).chain([(text.len(), None)]) {
+        if end > ID_BYTES_MAX {
+            break;
+        }
+        if before.is_some_and(|before| is_end(before, next)) {
+            ids.push(&text[..end]);
+        }
+        if next.is_none_or(|next| next.is_whitespace() || next.is_control()) {
+            break;
+        }
+        before = next;
+    }
+    ids.reverse();
+    ids
+}
+
+/// Whether an id may end between two characters.
+fn is_end(before: char, next: Option<char>) -> bool {
+    next.is_none_or(|next| !before.is_alphanumeric() || !next.is_alphanumeric() || next >= FIRST_WITHOUT_BLANKS)
+}
+
+fn choose(starts: &[(usize, Vec<&str>)], is_member: impl Fn(&str) -> bool) -> Vec<UserId> {
+    let mut mentioned: Vec<UserId> = Vec::new();
+    let mut free_from = 0;
+    for (at, ids) in starts {
+        let Some(id) = ids.iter().find(|id| is_member(id)).filter(|_| *at >= free_from) else {
+            continue;
+        };
+        free_from = at + id.len();
+        if let Ok(user) = UserId::parse(id)
+            && mentioned.len() < limits::MENTIONS
+            && !mentioned.contains(&user)
+        {
+            mentioned.push(user);
+        }
+    }
+    mentioned
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn mentioned(body: &str) -> Vec<String> {
+        let members = ["ann", "ann.b", "bob", "민수", "a@b", "o'neil", "u-1", "annabel lee"];
+        choose(&starts(body), |id| members.contains(&id)).iter().map(ToString::to_string).collect()
+    }
+
+    #[test]
+    fn the_longest_id_of_a_member_is_meant() {
+        for (body, expected) in [
+            ("@ann", vec!["ann"]),
+            ("hi @ann, and @bob!", vec!["ann", "bob"]),
+            ("@ann.b. @ann.", vec!["ann.b", "ann"]),
+            ("@ann,@bob", vec!["ann", "bob"]),
+            ("(@u-1) \"@o'neil\"", vec!["u-1", "o'neil"]),
+            ("@민수님 안녕, @ann님도", vec!["민수", "ann"]),
+            ("@ann @ann", vec!["ann"]),
+            ("@a@b", vec!["a@b"]),
+            ("@@ann", vec!["ann"]),
+            ("@ann\n@bob", vec!["ann", "bob"]),
+            ("@annabel @ann_ @Ann @eve @ann1", vec!["ann"]),
+            ("mail ann@bob.example, 민수@bob", vec![]),
+            ("@", vec![]),
+            ("@ ann", vec![]),
+            ("nobody", vec![]),
+        ] {
+            assert_eq!(mentioned(body), expected, "{body}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_and_what_is_mentioned_is_bounded() {
+        for body in ["@".repeat(16_384), "@.".repeat(8_000), format!("@{}", "-".repeat(16_000)), "@가나".repeat(2_000)]
+        {
+            let asked: usize = starts(&body).iter().map(|(_, ids)| ids.len()).sum();
+            assert!(asked <= limits::MENTION_CANDIDATES, "{asked}");
+            assert!(starts(&body).iter().flat_map(|(_, ids)| ids).all(|id| id.len() <= ID_BYTES_MAX));
+        }
+        let many: String = (0..100).map(|number| format!("@u{number} ")).collect();
+        assert_eq!(choose(&starts(&many), |_| true).len(), limits::MENTIONS);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_body_makes_it_panic(body in "[@a가 .\\PC]{0,60}") {
+            for user in choose(&starts(&body), |id| id.len() % 2 == 1) {
+                let mention = format!("@{}", user);
+                proptest::prop_assert!(body.contains(&mention));
+            }
+        }
+    }
+}
