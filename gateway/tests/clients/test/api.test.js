@@ -8,6 +8,7 @@ import { connectionLimits } from "./api/connections.js";
 import { history } from "./api/history.js";
 import { lists } from "./api/lists.js";
 import { members } from "./api/members.js";
+import { mentions } from "./api/mentions.js";
 import { messages } from "./api/messages.js";
 import { reactions } from "./api/reactions.js";
 import { refusals } from "./api/refusals.js";
@@ -18,4 +19,4 @@ const shared = {};
 before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
-for (const suite of [rooms, members, lists, messages, history, reactions, archive, resume, refusals, connectionLimits]) suite(shared);
+for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, connectionLimits]) suite(shared);
