@@ -9,6 +9,7 @@ pub mod limits;
 pub mod message;
 pub mod record;
 pub mod redis;
+pub mod retention;
 pub mod room;
 pub mod seq;
 pub mod signalr;

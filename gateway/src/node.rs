@@ -101,7 +101,7 @@ impl Parts {
         let servers = config.redis.servers();
         let redis = Arc::new(Redis::new(servers, metrics::redis_call).context("Redis cannot be used")?);
         let aws = aws_config::load_from_env().await;
-        let store = Store::connect(&aws, tables(&config.aws));
+        let store = Store::connect(&aws, tables(&config.aws)).with_retention(config.aws.retention);
         let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store.clone()));
         let journal = |url: &str| Journal::start(&aws, url, JournalLimits::default(), lifecycle);
         let (message_journal, room_journal) =

@@ -7,6 +7,7 @@ use futures_util::future::LocalBoxFuture;
 use lambda_runtime::{Error, LambdaEvent, service_fn};
 use rts_common::config::Environment;
 use rts_common::redis::RedisServers;
+use rts_common::retention::Retention;
 use rts_common::store::Tables;
 use rts_common::store::writer::Writer;
 use rts_common::telemetry;
@@ -23,7 +24,7 @@ pub async fn run(queue: Queue) -> Result<(), Error> {
 
     // One client for the life of the process: its connections outlive a batch.
     let sdk_config = aws_config::load_from_env().await;
-    let writer = Writer::connect(&sdk_config, config.tables);
+    let writer = Writer::connect(&sdk_config, config.tables).with_retention(config.retention);
     let persister = Persister::new(queue, writer, Notifier::new(config.redis.as_ref())?);
     if config.redis.is_none() {
         tracing::warn!("RTS_REDIS_URL is not set: senders are not told what is stored");
@@ -58,6 +59,8 @@ async fn announce_shutdown(queue: Queue) {
 #[derive(Debug)]
 struct Config {
     tables: Tables,
+    /// `RTS_RETENTION_DAYS`: after how many days messages expire; 0 keeps them.
+    retention: Retention,
     /// `RTS_REDIS_URL`: one server, or a cluster's nodes with commas; without it nobody is told.
     redis: Option<RedisServers>,
 }
@@ -71,7 +74,7 @@ impl Config {
                 })
                 .ok()
         });
-        Self { tables: Tables::from_environment(environment), redis }
+        Self { tables: Tables::from_environment(environment), retention: Retention::read(environment), redis }
     }
 }
 

@@ -91,7 +91,7 @@ pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure
             let arguments = ["0", "", "", "", "0", user_id.as_str(), &read, &delivered];
             redis.run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments).await.map(drop)
         }
-        RoomChange::Room { room_id, version, facts, members } => {
+        RoomChange::Room { room_id, version, facts, members, .. } => {
             let mut arguments = vec![version.to_string()];
             match facts {
                 Some(facts) => arguments.extend([

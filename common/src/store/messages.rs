@@ -57,6 +57,9 @@ pub fn oldest_month(created_at: Timestamp) -> Month {
 impl Store {
     /// One message, a tombstone too.
     pub async fn message(&self, room: &RoomId, seq: Seq) -> Result<Option<MessageState>, StoreError> {
+        if seq <= self.retention.expired() {
+            return Ok(None);
+        }
         let reply = self
             .client
             .get_item()
@@ -71,6 +74,7 @@ impl Store {
     /// The messages of a stretch, in the query's direction, tombstones included. Fewer than the limit
     /// means that there are no more.
     pub async fn messages(&self, query: MessageQuery<'_>) -> Result<Vec<MessageState>, StoreError> {
+        let query = MessageQuery { after: query.after.max(self.retention.expired()), ..query };
         let months = months(&query);
         let mut found = Vec::new();
         // A busy room's page lies in one or two partitions; a quiet one's may lie years back.

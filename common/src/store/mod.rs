@@ -30,18 +30,31 @@ pub use self::error::StoreError;
 pub use self::messages::{Direction, MessageQuery, MessageScan, oldest_month};
 pub use self::rooms::{Profile, StoredRoom, UserRoom};
 pub use self::schema::Tables;
+use crate::retention::Retention;
 
 /// The reading side of the store; cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
     client: Client,
     tables: Tables,
+    retention: Retention,
 }
 
 impl Store {
     /// A store on the region, endpoint and credentials of `config`. Connects with the first call.
     pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
-        Self { client: client(config, CallLimits::READ), tables }
+        Self { client: client(config, CallLimits::READ), tables, retention: Retention::default() }
+    }
+
+    /// Leaves out messages that have expired.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
+    }
+
+    /// How long messages are kept.
+    pub fn retention(&self) -> Retention {
+        self.retention
     }
 }
 

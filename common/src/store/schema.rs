@@ -153,6 +153,8 @@ pub mod messages {
     pub const REPLY_TO: &str = "replyTo";
     /// The members that its body mentions (L of S); absent without any.
     pub const MENTIONS: &str = "mentions";
+    /// When it expires, in seconds since the Unix epoch (N): the table's time to live; absent where it does not.
+    pub const EXPIRES_AT: &str = "expiresAt";
     /// Its files (L of M).
     pub const ATTACHMENTS: &str = "attachments";
     /// In an attachment: its id (S).

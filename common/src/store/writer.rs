@@ -17,6 +17,7 @@ use super::schema::{messages, rooms};
 use super::{CallLimits, StoreError, Tables, client};
 use crate::ids::{OrgId, Person, RoomId, UserId};
 use crate::message::MessageState;
+use crate::retention::Retention;
 use crate::room::{Marks, Membership};
 use crate::seq::Seq;
 
@@ -35,17 +36,24 @@ pub enum Written {
 pub struct Writer {
     pub(super) client: Client,
     pub(super) tables: Tables,
+    retention: Retention,
 }
 
 impl Writer {
     /// A writer on the region, endpoint and credentials of `config`. Connects with the first call.
     pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
-        Self { client: client(config, CallLimits::WRITE), tables }
+        Self { client: client(config, CallLimits::WRITE), tables, retention: Retention::default() }
+    }
+
+    /// Writes on each message when it expires.
+    #[must_use]
+    pub fn with_retention(self, retention: Retention) -> Self {
+        Self { retention, ..self }
     }
 
     /// Writes a message at its version.
     pub async fn message(&self, org: &OrgId, message: &MessageState) -> Result<Written, StoreError> {
-        let item = message_to_item(org, message);
+        let item = message_to_item(org, message, self.retention.expires_at(message.seq));
         self.put(&self.tables.messages, item, messages::VERSION, message.version).await
     }
 

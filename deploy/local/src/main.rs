@@ -95,6 +95,9 @@ struct Fixture {
     proxies: bool,
     #[arg(long, default_value_t = 30)]
     visibility_seconds: u64,
+    /// After how many days messages expire, a part of one too.
+    #[arg(long, default_value_t = 0.0)]
+    retention_days: f64,
     /// Make every so many invocations of a function fail.
     #[arg(long)]
     fail_every: Option<u32>,
@@ -114,6 +117,7 @@ impl Fixture {
             balancer: !self.no_balancer && !self.no_aws && self.nodes > 0,
             proxies: self.proxies,
             visibility_seconds: self.visibility_seconds,
+            retention_days: self.retention_days,
             function_fault: self.fail_every.map(|every| FunctionFault { every, when: self.fail_when }),
             environment: self.environment,
             ..ClusterOptions::default()

@@ -1,6 +1,7 @@
 //! Queues and tables. Region, credentials and endpoint come from the AWS SDK's own variables.
 
 use rts_common::config::Environment;
+use rts_common::retention::Retention;
 
 /// Names in AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +16,8 @@ pub struct AwsConfig {
     pub messages_table: String,
     /// `RTS_ARCHIVE_TABLE`. Default `chat-archive-index`.
     pub archive_table: String,
+    /// `RTS_RETENTION_DAYS`: after how many days messages expire, as the functions are told too. Default 0: never.
+    pub retention: Retention,
 }
 
 impl AwsConfig {
@@ -25,6 +28,7 @@ impl AwsConfig {
             rooms_table: table(environment, "RTS_ROOMS_TABLE", "chat-rooms"),
             messages_table: table(environment, "RTS_MESSAGES_TABLE", "chat-messages"),
             archive_table: table(environment, "RTS_ARCHIVE_TABLE", "chat-archive-index"),
+            retention: Retention::read(environment),
         }
     }
 }

@@ -16,7 +16,7 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 36] = [
+pub const VARIABLES: [Variable; 37] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
@@ -27,6 +27,7 @@ pub const VARIABLES: [Variable; 36] = [
     variable("RTS_ROOMS_TABLE", "chat-rooms", "DynamoDB table of rooms"),
     variable("RTS_MESSAGES_TABLE", "chat-messages", "DynamoDB table of messages"),
     variable("RTS_ARCHIVE_TABLE", "chat-archive-index", "DynamoDB table of archived rooms"),
+    variable("RTS_RETENTION_DAYS", "0", "days after which messages expire, the same as for the functions; 0 keeps all"),
     variable("RTS_JWT_SECRET", "exactly one of three", "HS256 secret of tokens, at least 32 bytes"),
     variable(
         "RTS_JWT_KEY_FILE",

@@ -73,7 +73,13 @@ impl Rooms {
     ) -> Result<EventsAfter, Refusal> {
         let limit = events_max.to_string();
         let reply = self.as_member(&scripts::EVENTS, room, person, &[&after.to_string(), &limit]).await?;
-        events(room, &reply)
+        let expired = self.expired();
+        let has_expired = |event: &RoomEvent| event.message().is_some_and(|message| message.seq <= expired);
+        Ok(match events(room, &reply)? {
+            // Whoever was away for that long reads the history, which leaves them out.
+            EventsAfter::Whole { head, events } if events.iter().any(has_expired) => EventsAfter::Truncated { head },
+            after => after,
+        })
     }
 }
 

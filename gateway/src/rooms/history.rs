@@ -73,6 +73,7 @@ impl Rooms {
         room: &RoomId,
         range: HistoryRange,
     ) -> Result<HistoryPage, Refusal> {
+        let range = HistoryRange { after: range.after.max(self.expired()), ..range };
         let wanted = range.limit + 1;
         let arguments = [
             range.after.to_string(),

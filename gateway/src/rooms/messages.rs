@@ -105,6 +105,9 @@ impl Rooms {
             "stored" => Box::pin(self.store.message(room, seq)).await?.ok_or(Refusal::NoMessage)?,
             _ => return Err(unexpected_status(&reply)),
         };
+        if seq <= self.expired() {
+            return Err(Refusal::NoMessage);
+        }
         Ok(Found { state, reader_is_owner, room_is_archived })
     }
 

@@ -26,6 +26,7 @@ use std::sync::Arc;
 
 use rts_common::ids::{Person, RoomId};
 use rts_common::redis::{NamedScript, Redis, RedisFailure, keys};
+use rts_common::seq::Seq;
 use rts_common::store::{Store, StoreError};
 use tokio::sync::Semaphore;
 
@@ -108,6 +109,11 @@ impl Rooms {
     /// On these stores.
     pub fn new(redis: Arc<Redis>, store: Store) -> Self {
         Self { redis, store, list_loads: Semaphore::new(LIST_LOADS_AT_ONCE) }
+    }
+
+    /// Messages up to here have expired: nobody reads them any more, wherever they still are.
+    fn expired(&self) -> Seq {
+        self.store.retention().expired()
     }
 
     /// Runs a script as a member. The first two arguments are the organization and the user.

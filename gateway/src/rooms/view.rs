@@ -64,7 +64,8 @@ impl Rooms {
     }
 
     async fn look(&self, person: &Person, room: &RoomId, inline: &str) -> Result<RoomView, Refusal> {
-        let reply = self.as_member(&scripts::VIEW, room, person, &[inline, "0"]).await?;
+        let expired = self.expired();
+        let reply = self.as_member(&scripts::VIEW, room, person, &[inline, &expired.to_string()]).await?;
         let meta = reply.texts(1)?;
         let unreadable = || Refusal::Fault(format!("room {room} cannot be read"));
         let snapshot = snapshot::parse(room, &meta, &reply.texts(2)?, &reply.texts(3)?).ok_or_else(unreadable)?;
@@ -75,17 +76,20 @@ impl Rooms {
             .map(|(member, marks)| (*marks, member.joined_seq))
             .ok_or_else(unreadable)?;
         let last = seq_field(&meta, "last").unwrap_or_default();
-        let last_message = if reply.has(5) {
-            Some(state(room, &reply.list(5)?, 0)?)
-        } else if last > Seq::ZERO {
-            Box::pin(self.store.message(room, last)).await?
-        } else {
+        let last_message = if last <= expired {
             None
+        } else if reply.has(5) {
+            Some(state(room, &reply.list(5)?, 0)?)
+        } else {
+            Box::pin(self.store.message(room, last)).await?
         };
-        let knows_unread = reply.text(4)? != "unknown";
+        // What has expired is not unread any more. Redis counts it still: where a mark lies before it, the history
+        // is counted, unless all of it has expired.
+        let has_expired = marks.read_seq < expired && reply.text(4)? != "0";
+        let knows_unread = reply.text(4)? != "unknown" && !has_expired;
         let knows_mentions = reply.text(6)? != "unknown";
         let mut counted = Counted::default();
-        if !knows_unread || !knows_mentions {
+        if last > expired && (!knows_unread || !knows_mentions) {
             let late = seq_field(&meta, "late").unwrap_or_default();
             let at = CountedAt { read: marks.read_seq, head: snapshot.head_seq, late };
             counted = self.count_unread(person, room, at, !knows_mentions).await?;

@@ -21,6 +21,8 @@ pub struct ClusterOptions {
     pub function_fault: Option<FunctionFault>,
     /// How long a failed batch stays out of sight, in seconds.
     pub visibility_seconds: u64,
+    /// After how many days messages expire; 0 keeps all.
+    pub retention_days: f64,
     /// Whether there is a balancer in front of the gateways.
     pub balancer: bool,
     /// Whether Prometheus scrapes the gateways, if it can be had.
@@ -56,6 +58,7 @@ impl Default for ClusterOptions {
             feeds_functions: true,
             function_fault: None,
             visibility_seconds: 30,
+            retention_days: 0.0,
             balancer: true,
             prometheus: false,
             proxies: false,

@@ -115,6 +115,7 @@ impl Build<'_> {
                 binaries: binaries.clone(),
                 redis_url: self.redis_url(),
                 visibility_seconds: options.visibility_seconds,
+                retention_days: options.retention_days,
                 log_filter: "info".to_owned(),
                 fault: options.function_fault,
                 feeds_functions: Mutex::new(options.feeds_functions),
@@ -184,6 +185,7 @@ impl Build<'_> {
             jwt,
             connection_secret,
             allowed_origins: &self.blueprint.allowed_origins,
+            retention_days: self.blueprint.options.retention_days,
         };
         Ok(gateway::part(home.path(), &gateway)?)
     }

@@ -54,6 +54,7 @@ pub(crate) struct Gateway<'a> {
     pub(crate) jwt: &'a Jwt,
     pub(crate) connection_secret: &'a str,
     pub(crate) allowed_origins: &'a [String],
+    pub(crate) retention_days: f64,
 }
 
 /// The name of the gateway with a number from 1.
@@ -84,6 +85,7 @@ pub(crate) fn part(run: &Path, gateway: &Gateway) -> io::Result<Part> {
         ("RTS_CONNECTION_SECRET", gateway.connection_secret.to_owned()),
         ("RTS_DEV_LOGIN", "true".to_owned()),
         ("RTS_ALLOWED_ORIGINS", gateway.allowed_origins.join(",")),
+        ("RTS_RETENTION_DAYS", gateway.retention_days.to_string()),
         ("RTS_LOG", "info".to_owned()),
         ("RTS_LOG_FORMAT", "text".to_owned()),
         // The balancer here asks nobody for readiness, so there is nobody to give notice to.

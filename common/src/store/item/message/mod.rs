@@ -9,7 +9,7 @@ use crate::store::StoreError;
 use crate::store::schema::messages as names;
 
 /// The item of a message, with its keys.
-pub(in crate::store) fn message_to_item(org: &OrgId, message: &MessageState) -> Item {
+pub(in crate::store) fn message_to_item(org: &OrgId, message: &MessageState, expires_at: Option<u64>) -> Item {
     let content = &message.content;
     let attachments = content.attachments.iter().map(attachment_to_value).collect();
     let reactions = content.reactions.iter().map(reaction_to_value).collect();
@@ -29,6 +29,7 @@ pub(in crate::store) fn message_to_item(org: &OrgId, message: &MessageState) -> 
         .value(names::REACTIONS, AttributeValue::L(reactions))
         .optional_number(names::REPLY_TO, content.reply_to.map(crate::seq::Seq::get))
         .optional_value(names::MENTIONS, Some(users(&content.mentions)).filter(|_| !content.mentions.is_empty()))
+        .optional_number(names::EXPIRES_AT, expires_at)
         .build()
 }
 

@@ -36,7 +36,7 @@ fn a_message_has_these_attributes_and_types() {
     message.content.reply_to = Seq::new(5);
     message.content.mentions = vec![UserId::parse("bob").unwrap()];
     message.content.edited_at = Some(Timestamp::from_millis(1_767_225_601_000));
-    let item = message_to_item(&org(), &message);
+    let item = message_to_item(&org(), &message, Some(1_769_817_600));
     let s = |text: &str| AttributeValue::S(text.to_owned());
     let n = |text: &str| AttributeValue::N(text.to_owned());
     let expected = [
@@ -55,6 +55,7 @@ fn a_message_has_these_attributes_and_types() {
         ("attachments", AttributeValue::L(vec![])),
         ("reactions", AttributeValue::L(vec![])),
         ("mentions", AttributeValue::L(vec![s("bob")])),
+        ("expiresAt", n("1769817600")),
     ];
     assert_eq!(item, expected.map(|(name, value)| (name.to_owned(), value)).into());
 }
@@ -70,7 +71,7 @@ fn a_malformed_item_is_an_error_that_names_the_attribute() {
         ("editedAt", AttributeValue::S("yesterday".to_owned())),
         ("reactions", AttributeValue::L(vec![AttributeValue::Bool(true)])),
     ] {
-        let mut item = message_to_item(&org(), &message);
+        let mut item = message_to_item(&org(), &message, None);
         item.insert(name.to_owned(), value);
         assert_eq!(message_from_item(&message.room_id, item), Err(StoreError::Malformed(name)));
     }
@@ -121,7 +122,7 @@ proptest! {
         let seq = Seq::new(seq).unwrap();
         let version = Seq::new(seq.get() + later).unwrap_or(seq);
         let message = MessageState { seq, version, ordinal, content, ..plain() };
-        let item = message_to_item(&org(), &message);
+        let item = message_to_item(&org(), &message, None);
         prop_assert_eq!(message_from_item(&message.room_id, item), Ok(message));
     }
 }

@@ -79,6 +79,8 @@ pub(crate) struct Deployment {
     pub(crate) redis_url: String,
     /// How long a failed batch stays out of sight; six times a function's time on AWS.
     pub(crate) visibility_seconds: u64,
+    /// After how many days messages expire; 0 keeps all.
+    pub(crate) retention_days: f64,
     /// `RTS_LOG` of the functions.
     pub(crate) log_filter: String,
     pub(crate) fault: Option<FunctionFault>,
@@ -201,6 +203,7 @@ impl Deployment {
                 "FunctionLogFilter": self.log_filter,
                 "FunctionTimeoutSeconds": (self.visibility_seconds / 6).max(3),
                 "VisibilityTimeoutSeconds": self.visibility_seconds,
+                "RetentionDays": self.retention_days,
                 // What the stand-in can do.
                 "RoomBatchSize": 10,
                 "RoomBatchingWindowSeconds": 0,
