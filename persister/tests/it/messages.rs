@@ -1,10 +1,12 @@
 //! Reading messages back.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rts_common::ids::{AttachmentId, RoomId};
 use rts_common::message::{Attachment, MessageState, Reaction};
+use rts_common::retention::Retention;
 use rts_common::seq::Seq;
 use rts_common::store::{Direction, MessageQuery, StoreError};
 
@@ -113,6 +115,42 @@ async fn a_scan_walks_over_all_messages_since_a_seq() {
         assert_eq!(found, expected);
         assert!(pages <= 2);
     }
+}
+
+#[tokio::test]
+async fn messages_expire_by_their_own_seq_and_are_left_out_before_they_are_deleted() {
+    let database = Database::start().await;
+    let room = RoomId::new_group();
+    let day = Duration::from_hours(24);
+    let (old, new) = (Seq::now().minus(day * 8), Seq::now().minus(day));
+    let expiring = database.persister_keeping(Retention::of(day * 7));
+    // Also in a later version: its time is counted from when it was sent.
+    let records = [message(&room, old, old), message(&room, new, Seq::now()), message(&room, old, Seq::now())];
+    store(&expiring, event_of(&records)).await;
+    let forever = seq_at("2026-01-01T00:00:00.000Z");
+    store(&database.messages, event_of(&[message(&room, forever, forever)])).await;
+
+    let stored = database.client.scan().table_name(&database.tables.messages).send().await.unwrap();
+    let mut expiries: Vec<_> = stored
+        .items()
+        .iter()
+        .map(|item| (item["seq"].as_n().unwrap().clone(), item.get("expiresAt").map(|at| at.as_n().unwrap().clone())))
+        .collect();
+    expiries.sort();
+    let at = |seq: Seq| Some((seq.get() / 1_000_000 + 7 * 86_400).to_string());
+    let mut expected = [(forever, None), (old, at(old)), (new, at(new))].map(|(seq, at)| (seq.to_string(), at));
+    expected.sort();
+    assert_eq!(expiries, expected);
+
+    let keeping = database.store.clone().with_retention(Retention::of(day * 7));
+    let oldest = forever.month().min(old.month());
+    for (reader, expected) in [(&database.store, 3), (&keeping, 1)] {
+        let (after, before) = (Seq::ZERO, Seq::now());
+        let query = MessageQuery { room: &room, after, before, direction: Direction::Ascending, limit: 10, oldest };
+        assert_eq!(reader.messages(query).await.unwrap().len(), expected);
+    }
+    assert!(keeping.message(&room, old).await.unwrap().is_none());
+    assert_eq!(keeping.last_message(&room, oldest).await.unwrap().unwrap().seq, new);
 }
 
 #[tokio::test]

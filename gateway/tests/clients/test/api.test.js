@@ -7,6 +7,7 @@ import { archive } from "./api/archive.js";
 import { connectionLimits } from "./api/connections.js";
 import { history } from "./api/history.js";
 import { lists } from "./api/lists.js";
+import { loss } from "./api/loss.js";
 import { members } from "./api/members.js";
 import { mentions } from "./api/mentions.js";
 import { messages } from "./api/messages.js";
@@ -19,4 +20,4 @@ const shared = {};
 before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
-for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, connectionLimits]) suite(shared);
+for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, connectionLimits, loss]) suite(shared);

@@ -5,6 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe as suite, test } from "node:test";
 
 import { describe } from "../lib/checker.js";
+import { person } from "../lib/cast.js";
 import { Cluster } from "../lib/cluster.js";
 import { Load } from "../lib/load.js";
 import { until } from "../lib/wait.js";
@@ -56,6 +57,49 @@ suite("with proxies", () => {
       },
     });
     assert.ok(load.users.some(({ client }) => client.reconnects > 0));
+  });
+
+  test("what is found done already is durable although who did it died before it was journaled", PATIENCE, async (t) => {
+    const [ann, bob] = ["ann", "bob"].map(person);
+    const dying = await cluster.connect(ann, { node: 0 });
+    const living = await cluster.connect(bob, { node: 1 });
+    t.after(() => living.stop());
+    await cluster.command("proxy sqs-1 refuse");
+    const made = dying.call("CreateRoom", { kind: "direct", memberIds: [bob] }).catch((error) => error);
+    const { room } = await living.notice("RoomAdded");
+    await cluster.command("kill gateway-1");
+    assert.ok((await made) instanceof Error);
+    const begun = Date.now();
+    const found = await living.call("CreateRoom", { kind: "direct", memberIds: [ann] });
+    assert.equal(found.room.roomId, room.roomId);
+    // Long before a reconciler would look at it.
+    await until(async () => (await cluster.dynamo.room(room.roomId)).has("META"), "the room is stored", 12_000, 200);
+    t.diagnostic(`stored after ${Date.now() - begun} ms`);
+    await cluster.command("proxy sqs-1 pass");
+    await cluster.command("start gateway-1");
+  });
+
+  test("a group whose owner left through a node that died has an owner, in DynamoDB too", PATIENCE, async (t) => {
+    const [ann, bob, cid] = ["ann", "bob", "cid"].map(person);
+    const dying = await cluster.connect(ann, { node: 0 });
+    const living = await cluster.connect(bob, { node: 1 });
+    t.after(() => living.stop());
+    const { room } = await dying.call("CreateRoom", { kind: "group", memberIds: [bob, cid] });
+    const { roomId } = room;
+    await cluster.command("proxy sqs-1 refuse");
+    const left = dying.call("LeaveRoom", { roomId }).catch((error) => error);
+    await living.event(roomId, "RoomUpdated", ({ change }) => change === "memberRemoved");
+    await cluster.command("kill gateway-1");
+    assert.ok((await left) instanceof Error);
+    const change = await living.event(roomId, "RoomUpdated", (event) => event.change === "roleChanged");
+    assert.deepEqual(change.room.members.map(({ userId, role }) => [userId, role]), [[bob, "owner"], [cid, "member"]]);
+    const roles = async () => {
+      const items = await cluster.dynamo.room(roomId);
+      return [ann, bob, cid].map((user) => items.get(`MEMBER#${user}`)?.role);
+    };
+    await until(async () => `${await roles()}` === ",owner,member", "both memberships are stored", 60_000, 300);
+    await cluster.command("proxy sqs-1 pass");
+    await cluster.command("start gateway-1");
   });
 
   test("SQS refuses for ten seconds", PATIENCE, async (t) => {

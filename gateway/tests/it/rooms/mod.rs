@@ -1,6 +1,8 @@
 //! Rooms on a real Redis: order, dedup, unread counts, history, resume.
 
 mod changes;
+mod mentions;
+mod retention;
 mod world;
 
 use rts_common::ids::{OrgId, Person};

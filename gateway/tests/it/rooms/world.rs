@@ -6,6 +6,7 @@ use aws_config::{BehaviorVersion, Region};
 use rts_common::ids::{ClientId, OrgId, Person, RoomId, UserId};
 use rts_common::message::{MessageContent, MessageState};
 use rts_common::redis::{Redis, keys};
+use rts_common::retention::Retention;
 use rts_common::room::{Role, RoomKind};
 use rts_common::seq::{Seq, Timestamp};
 use rts_common::store::{Direction, Store, Tables};
@@ -23,6 +24,11 @@ pub(super) struct World {
 
 impl World {
     pub(super) fn new() -> Self {
+        Self::keeping(Retention::default())
+    }
+
+    /// One in which messages expire.
+    pub(super) fn keeping(retention: Retention) -> Self {
         let server = RedisServer::start();
         let redis = server.client();
         let config = aws_config::SdkConfig::builder()
@@ -30,7 +36,7 @@ impl World {
             .region(Region::new("us-east-1"))
             .endpoint_url("http://127.0.0.1:9")
             .build();
-        let rooms = Rooms::new(redis.clone(), Store::connect(&config, Tables::default()));
+        let rooms = Rooms::new(redis.clone(), Store::connect(&config, Tables::default()).with_retention(retention));
         Self { _server: server, redis, rooms }
     }
 

@@ -13,9 +13,11 @@ use aws_sdk_dynamodb::types::{
     ScalarAttributeType,
 };
 use rts_common::ids::RoomId;
+use rts_common::retention::Retention;
 use rts_common::store::schema::{archive, messages, rooms};
+use rts_common::store::writer::Writer;
 use rts_common::store::{Store, Tables};
-use rts_persister::{Persister, Queue};
+use rts_persister::{Notifier, Persister, Queue};
 
 use super::sdk_config;
 
@@ -82,7 +84,7 @@ impl Drop for StandIn {
 
 /// Fresh tables, both functions on them, and the reading side.
 pub(crate) struct Database {
-    _stand_in: Arc<StandIn>,
+    stand_in: Arc<StandIn>,
     pub(crate) client: Client,
     pub(crate) tables: Tables,
     pub(crate) store: Store,
@@ -109,8 +111,16 @@ impl Database {
             rooms: super::persister(Queue::Rooms, &stand_in.endpoint, &tables),
             client,
             tables,
-            _stand_in: stand_in,
+            stand_in,
         }
+    }
+}
+
+impl Database {
+    /// A function of messages that expire.
+    pub(crate) fn persister_keeping(&self, retention: Retention) -> Persister {
+        let writer = Writer::connect(&sdk_config(&self.stand_in.endpoint), self.tables.clone());
+        Persister::new(Queue::Messages, writer.with_retention(retention), Notifier::new(None).unwrap())
     }
 }
 
