@@ -138,7 +138,7 @@ mod tests {
         ] {
             assert_eq!(Emoji::parse(text), None, "{text:?}");
         }
-        let long = ["👩"; 6].join("\u{200D}");
+        let long = ["👩"; 7].join("\u{200D}");
         assert!(long.len() > limits::EMOJI_BYTES && Emoji::parse(&long).is_none());
     }
 }
