@@ -15,7 +15,7 @@ use crate::auth::{Authenticator, DevTokens};
 use crate::bus::Bus;
 use crate::config::{AwsConfig, Config};
 use crate::connection_token::TokenSigner;
-use crate::http::{self, Admin, App, OriginPolicy};
+use crate::http::{self, Admin, App, OriginPolicy, Site};
 use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, RateLimits};
 use crate::journal::{Journal, JournalLimits};
 use crate::lifecycle::{self, Lifecycle, Part, Readiness};
@@ -71,6 +71,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
             .dev_login
             .as_ref()
             .map(|login| DevTokens::new(&login.secret, config.identity.clone())),
+        site: Site::load(&config.web, &config.identity, None).context("the web app cannot be read")?,
     };
     let admin_routes = Admin { exporter, lifecycle: lifecycle.clone(), readiness: readiness.clone() };
     lifecycle.spawn_critical("admin", http::serve(admin, http::admin_router(admin_routes), lifecycle.clone()));

@@ -20,7 +20,7 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::auth::{Authenticator, DevTokens};
 use crate::config::{DevLogin, IdentityConfig, KeySource};
 use crate::connection_token::TokenSigner;
-use crate::http::{App, Origin, OriginPolicy, public_router, serve};
+use crate::http::{App, Origin, OriginPolicy, Site, public_router, serve};
 use crate::hub::{Call, Caller, Outcome};
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::peers::{MemoryDirectory, Peers};
@@ -117,8 +117,17 @@ impl TestNode {
         Self::start_among(settings, &MemoryDirectory::default()).await
     }
 
+    /// With a web app.
+    pub(crate) async fn start_with_site(site: Site) -> Self {
+        Self::start_whole(settings(), &MemoryDirectory::default(), Some(site)).await
+    }
+
     /// As one of several nodes.
     pub(crate) async fn start_among(settings: Settings, directory: &MemoryDirectory) -> Self {
+        Self::start_whole(settings, directory, None).await
+    }
+
+    async fn start_whole(settings: Settings, directory: &MemoryDirectory, site: Option<Site>) -> Self {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap();
         let (lifecycle, readiness, registry) = (Lifecycle::new(), Readiness::new(), Registry::new(100));
@@ -144,6 +153,7 @@ impl TestNode {
             }),
             readiness: readiness.clone(),
             dev_tokens: Some(DevTokens::new(&secret, identity())),
+            site,
         };
         lifecycle.spawn_critical("http", serve(listener, public_router(Arc::new(app)), lifecycle.clone()));
         let tokens = DevTokens::new(&secret, identity());

@@ -111,7 +111,8 @@ fn keys(environment: &mut Environment) -> KeySource {
     }
 }
 
-fn is_safe_url(url: &str) -> bool {
+/// Whether a URL cannot be read or changed on its way: https, or http on loopback.
+pub(super) fn is_safe_url(url: &str) -> bool {
     let Ok(url) = url.parse::<http::Uri>() else { return false };
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);
     let is_loopback = host == "localhost" || host.parse().is_ok_and(|address: IpAddr| address.is_loopback());

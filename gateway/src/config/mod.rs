@@ -22,7 +22,7 @@ pub use self::limits::LimitsConfig;
 pub use self::listen::ListenConfig;
 pub use self::redis::RedisConfig;
 pub use self::variables::{VARIABLES, Variable, table};
-pub use self::web::WebConfig;
+pub use self::web::{OidcConfig, WebConfig, WebSignIn};
 
 /// All of it.
 #[derive(Clone, Debug)]
@@ -37,7 +37,7 @@ pub struct Config {
     pub aws: AwsConfig,
     /// Who is let in.
     pub identity: IdentityConfig,
-    /// Which web pages may connect.
+    /// Which web pages may connect, and the web app.
     pub web: WebConfig,
     /// How much of everything.
     pub limits: LimitsConfig,

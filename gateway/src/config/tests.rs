@@ -87,6 +87,28 @@ fn the_dev_login_stays_on_loopback_unless_allowed() {
 }
 
 #[test]
+fn the_web_app_has_one_way_to_sign_in() {
+    let issuer = ("RTS_WEB_OIDC_ISSUER", "https://id.example:8443/realms/one");
+    let client = ("RTS_WEB_OIDC_CLIENT_ID", "rts");
+    let host = ("RTS_WEB_HOST_ORIGIN", "https://portal.example");
+    assert_eq!(read(&[]).unwrap().web, WebConfig::default());
+    let Some(WebSignIn::Oidc(oidc)) = read(&[issuer, client]).unwrap().web.sign_in else { panic!("no issuer") };
+    assert_eq!((oidc.origin.to_string().as_str(), oidc.scope.as_str()), ("https://id.example:8443", "openid profile"));
+    assert!(matches!(read(&[host]).unwrap().web.sign_in, Some(WebSignIn::Host(_))));
+    assert!(read(&[issuer, client, host]).unwrap_err().contains("exclude each other"));
+    assert!(read(&[issuer]).unwrap_err().contains("RTS_WEB_OIDC_CLIENT_ID"));
+    for (name, value) in [
+        ("RTS_WEB_OIDC_ISSUER", "http://id.example"),
+        ("RTS_WEB_OIDC_TOKEN", "refresh_token"),
+        ("RTS_WEB_HOST_ORIGIN", "portal"),
+        ("RTS_WEB_CONNECT_ORIGINS", "https://good.example, *"),
+        ("RTS_WEB_ROOT", "/no/such/directory"),
+    ] {
+        assert!(read(&[client, (name, value)]).unwrap_err().contains(name), "{name}={value}");
+    }
+}
+
+#[test]
 fn the_table_of_variables_is_what_is_read() {
     let asked = Arc::new(Mutex::new(BTreeSet::new()));
     let environment = Environment::from_lookup({

@@ -16,7 +16,7 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 37] = [
+pub const VARIABLES: [Variable; 44] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
@@ -44,6 +44,13 @@ pub const VARIABLES: [Variable; 37] = [
     variable("RTS_DEV_LOGIN", "false", "`true` gives tokens to anyone who asks; refused outside loopback"),
     variable("RTS_DEV_LOGIN_ALLOW", "none", "further listen addresses that may have the dev login"),
     variable("RTS_ALLOWED_ORIGINS", "none", "origins of web pages that may connect, beside the server's own"),
+    variable("RTS_WEB_ROOT", "none", "directory of the built web app (`gateway/web/dist`), served at `/`"),
+    variable("RTS_WEB_HOST_ORIGIN", "none", "origin of the page that embeds the web app and gives it tokens"),
+    variable("RTS_WEB_OIDC_ISSUER", "none", "issuer of OpenID Connect where users of the web app sign in"),
+    variable("RTS_WEB_OIDC_CLIENT_ID", "none", "the web app's client id there"),
+    variable("RTS_WEB_OIDC_SCOPE", "openid profile", "what it asks for there"),
+    variable("RTS_WEB_OIDC_TOKEN", "access_token", "the token that gateways check: `access_token` or `id_token`"),
+    variable("RTS_WEB_CONNECT_ORIGINS", "none", "further origins the web app may talk to, as of a token endpoint"),
     variable("RTS_LIMIT_BODY_BYTES", "16384", "bytes of a message body"),
     variable("RTS_LIMIT_RECORD_BYTES", "32768", "bytes of a record from a client"),
     variable("RTS_LIMIT_ROOM_MEMBERS", "1000", "members of a room"),

@@ -1,6 +1,4 @@
 //! HTTP: the routes, what stands before every request, and the listeners.
-//!
-//! Absent so far: the web app at `/`.
 
 mod accept;
 mod answers;
@@ -18,6 +16,7 @@ mod router;
 #[cfg(test)]
 mod tests;
 mod upgrade;
+mod web;
 
 use std::sync::Arc;
 
@@ -31,6 +30,7 @@ use crate::session::{Registry, Sessions};
 pub use self::accept::serve;
 pub use self::origin::{Origin, OriginPolicy};
 pub use self::router::{admin_router, public_router};
+pub use self::web::{Site, SiteError};
 
 /// What the routes for clients work with.
 pub struct App {
@@ -50,6 +50,8 @@ pub struct App {
     pub readiness: Readiness,
     /// Gives tokens to anyone, in development.
     pub dev_tokens: Option<DevTokens>,
+    /// The web app, if it is served here.
+    pub site: Option<Site>,
 }
 
 /// What the routes on the admin address work with.

@@ -1,5 +1,7 @@
 //! Origins of web pages, and which of them may connect.
 
+use std::fmt;
+
 use http::{HeaderMap, header};
 
 /// An origin, normalized: lower case, without the port that its scheme has anyway.
@@ -21,6 +23,12 @@ impl Origin {
             return None;
         }
         Some(Self { authority: without_own_port(&scheme, authority), scheme })
+    }
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}://{}", self.scheme, self.authority)
     }
 }
 

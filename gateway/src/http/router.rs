@@ -7,7 +7,7 @@ use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 
-use super::{Admin, App, cors, dev_token, health, hub, negotiate};
+use super::{Admin, App, cors, dev_token, health, hub, negotiate, web};
 
 /// No route takes more: negotiates are empty, a request for a token is small.
 const BODY_BYTES_MAX: usize = 16 * 1024;
@@ -21,6 +21,9 @@ pub fn public_router(app: Arc<App>) -> Router {
         .route("/readyz", get(health::public_ready));
     if app.dev_tokens.is_some() {
         router = router.route("/dev/token", post(dev_token::issue));
+    }
+    if app.site.is_some() {
+        router = router.fallback(web::serve);
     }
     router
         .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
