@@ -87,7 +87,7 @@ impl Command {
     pub(crate) async fn carry_out(&self, cluster: &Cluster) -> Value {
         let done = match self {
             Self::Status => {
-                return json!({ "ok": true, "parts": cluster.status(), "jwt": cluster.jwt() });
+                return json!({ "ok": true, "parts": cluster.status(), "jwt": cluster.jwt(), "web": cluster.web_url() });
             }
             Self::Start(part) => cluster.start_part(part).await,
             Self::Stop(part) => cluster.stop(part).await,

@@ -58,8 +58,9 @@ pub(crate) fn welcome(status: &Value, took: Duration, is_detached: bool, paint: 
         ("cargo local test", "all tests; they run beside this"),
         (end, "ends everything"),
     ];
+    let web = status["web"].as_str().map_or_else(String::new, |url| format!("\n  {} {url}\n", paint.bold("Web app")));
     let mut text = format!(
-        "\n  {} {}\n\n{}\n  {}\n",
+        "\n  {} {}\n\n{}{web}\n  {}\n",
         paint.bold(&paint.good("RTS is up")),
         paint.dim(&format!("after {:.1} s", took.as_secs_f64())),
         table(status, paint),
@@ -144,6 +145,9 @@ mod tests {
         let welcome = welcome(&status, Duration::from_millis(3400), false, paint);
         assert!(welcome.contains("after 3.4 s"));
         assert!(welcome.contains("curl -s http://127.0.0.1:8080/dev/token"));
-        assert!(!welcome.contains('\x1b'));
+        assert!(!welcome.contains('\x1b') && !welcome.contains("Web app"));
+        let mut status = status;
+        status["web"] = json!("http://127.0.0.1:8080/");
+        assert!(super::welcome(&status, Duration::ZERO, true, paint).contains("Web app http://127.0.0.1:8080/"));
     }
 }

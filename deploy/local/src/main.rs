@@ -30,6 +30,9 @@ enum Verb {
         keep: bool,
         #[arg(long, hide = true)]
         background: bool,
+        /// The web app, when it was built already.
+        #[arg(long, hide = true)]
+        web_root: Option<PathBuf>,
     },
     /// End the cluster.
     Down,
@@ -103,6 +106,9 @@ struct Fixture {
     fail_every: Option<u32>,
     #[arg(long, default_value = "after")]
     fail_when: FaultTime,
+    /// The directory of the built web app, for the gateways to serve.
+    #[arg(long)]
+    web_root: Option<PathBuf>,
     /// `PART:NAME=VALUE`; `gateway` stands for all gateways.
     #[arg(long = "env", value_parser = parse_variable)]
     environment: Vec<Variable>,
@@ -119,6 +125,8 @@ impl Fixture {
             visibility_seconds: self.visibility_seconds,
             retention_days: self.retention_days,
             function_fault: self.fail_every.map(|every| FunctionFault { every, when: self.fail_when }),
+            // The gateways run in directories of their own.
+            web_root: self.web_root.map(|root| root.canonicalize().unwrap_or(root)),
             environment: self.environment,
             ..ClusterOptions::default()
         }
@@ -146,8 +154,9 @@ async fn main() -> ExitCode {
 
 async fn carry_out(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
-        Verb::Up { nodes, detach, keep, background } => {
-            let arguments = up::Arguments { nodes: usize::from(nodes), detach, keep, is_background: background };
+        Verb::Up { nodes, detach, keep, background, web_root } => {
+            let nodes = usize::from(nodes);
+            let arguments = up::Arguments { nodes, detach, keep, is_background: background, web_root };
             up::run(arguments).await
         }
         Verb::Down => verbs::down().await,

@@ -23,6 +23,11 @@ pub(crate) fn fixtures_directory() -> PathBuf {
     local().join("fixtures")
 }
 
+/// The web app.
+pub(crate) fn web_directory() -> PathBuf {
+    repository().join("gateway/web")
+}
+
 /// The data template, the same as in production.
 pub(crate) fn data_template() -> PathBuf {
     repository().join("deploy/cloudformation/data.yaml")

@@ -59,6 +59,7 @@ pub struct Cluster {
     redis_proxies: Vec<Proxy>,
     sqs_proxies: Vec<Proxy>,
     has_balancer: bool,
+    has_web_app: bool,
     home: Home,
 }
 
@@ -76,6 +77,11 @@ impl Cluster {
             return http_url(self.ports.balancer);
         }
         self.gateway_url(0)
+    }
+
+    /// Where the web app is, if the gateways serve it.
+    pub fn web_url(&self) -> Option<String> {
+        self.has_web_app.then(|| format!("{}/", self.balancer_url()))
     }
 
     /// A gateway, counted from 0.
@@ -240,6 +246,7 @@ impl Cluster {
         let deployed = self.deployment.as_ref().and_then(|it| it.outputs());
         json!({
             "balancer": self.has_balancer.then(|| http_url(self.ports.balancer)),
+            "web": self.web_url(),
             "gateways": urls(&self.ports.gateways),
             "admins": urls(&self.ports.admins),
             "redis": self.redis_url(),

@@ -1,5 +1,6 @@
 //! What a cluster is to have.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::parts::aws::FunctionFault;
@@ -34,6 +35,8 @@ pub struct ClusterOptions {
     pub keeps_data: bool,
     /// How long after its death a part is started again.
     pub restart_after: Duration,
+    /// The directory of the built web app, if the gateways are to serve it.
+    pub web_root: Option<PathBuf>,
     /// More variables for parts; `gateway` stands for all gateways.
     pub environment: Vec<Variable>,
 }
@@ -64,6 +67,7 @@ impl Default for ClusterOptions {
             proxies: false,
             keeps_data: false,
             restart_after: Duration::from_secs(2),
+            web_root: None,
             environment: Vec::new(),
         }
     }

@@ -75,6 +75,7 @@ impl Blueprint {
             redis_proxies,
             sqs_proxies,
             has_balancer: self.options.balancer,
+            has_web_app: self.options.web_root.is_some(),
             ports: self.ports,
             jwt: self.jwt,
             home: self.home,
@@ -186,6 +187,7 @@ impl Build<'_> {
             connection_secret,
             allowed_origins: &self.blueprint.allowed_origins,
             retention_days: self.blueprint.options.retention_days,
+            web_root: self.blueprint.options.web_root.as_deref(),
         };
         Ok(gateway::part(home.path(), &gateway)?)
     }

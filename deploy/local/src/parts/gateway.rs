@@ -55,6 +55,8 @@ pub(crate) struct Gateway<'a> {
     pub(crate) connection_secret: &'a str,
     pub(crate) allowed_origins: &'a [String],
     pub(crate) retention_days: f64,
+    /// Where the web app is, if it is to be served.
+    pub(crate) web_root: Option<&'a Path>,
 }
 
 /// The name of the gateway with a number from 1.
@@ -98,6 +100,9 @@ pub(crate) fn part(run: &Path, gateway: &Gateway) -> io::Result<Part> {
     ]);
     if let Some(endpoint) = &gateway.sqs_endpoint {
         environment.insert("AWS_ENDPOINT_URL_SQS".to_owned(), endpoint.clone());
+    }
+    if let Some(root) = gateway.web_root {
+        environment.insert("RTS_WEB_ROOT".to_owned(), root.display().to_string());
     }
     Ok(Part {
         name,

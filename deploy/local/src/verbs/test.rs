@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
@@ -29,14 +29,14 @@ const STEPS: [Step; 4] = [
     Step {
         name: "clients",
         what: "stock SignalR clients (gateway/tests/clients)",
-        run: |context| node(context, &clients_directory()),
+        run: |context| node(context, &clients_directory(), &[&["test"]]),
         applies: || clients_directory().join("package.json").exists(),
     },
     Step {
         name: "web",
-        what: "the web app (gateway/web)",
-        run: |context| node(context, &web_directory()),
-        applies: || web_directory().join("package.json").exists(),
+        what: "the web app (gateway/web): its units, and browsers on a cluster",
+        run: web,
+        applies: || paths::web_directory().join("package.json").exists(),
     },
 ];
 
@@ -102,18 +102,24 @@ fn rust(context: &Context) -> anyhow::Result<()> {
     carry_out(command, context)
 }
 
+/// Unit tests first; then the app as it is built, in a browser, on a server in memory and on a cluster of two nodes.
+fn web(context: &Context) -> anyhow::Result<()> {
+    doctor::web::browser(&say)?;
+    node(context, &paths::web_directory(), &[&["test"], &["run", "e2e"]])
+}
+
 /// A suite of Node.js: its packages if they are not those of the lock file, then its tests.
-fn node(context: &Context, directory: &Path) -> anyhow::Result<()> {
+fn node(context: &Context, directory: &Path, scripts: &[&[&str]]) -> anyhow::Result<()> {
     let path = doctor::node::path(&say)?;
     let npm = |arguments: &[&str]| {
         let mut command = Command::new("npm");
         command.args(arguments).env("PATH", &path).current_dir(directory);
         carry_out(command, context)
     };
-    if is_older(&directory.join("node_modules/.package-lock.json"), &directory.join("package-lock.json")) {
+    if doctor::web::is_older(&directory.join("node_modules/.package-lock.json"), &directory.join("package-lock.json")) {
         npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])?;
     }
-    npm(&["test"])
+    scripts.iter().try_for_each(|script| npm(script))
 }
 
 fn carry_out(mut command: Command, context: &Context) -> anyhow::Result<()> {
@@ -125,19 +131,8 @@ fn carry_out(mut command: Command, context: &Context) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Whether a file is missing or was written before another.
-fn is_older(file: &Path, other: &Path) -> bool {
-    let written = |file: &Path| file.metadata().and_then(|facts| facts.modified()).ok();
-    written(file).unwrap_or(SystemTime::UNIX_EPOCH)
-        < written(other).unwrap_or(SystemTime::UNIX_EPOCH + Duration::from_secs(1))
-}
-
 fn clients_directory() -> PathBuf {
     paths::repository().join("gateway/tests/clients")
-}
-
-fn web_directory() -> PathBuf {
-    paths::repository().join("gateway/web")
 }
 
 fn say(text: &str) {

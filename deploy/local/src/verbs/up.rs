@@ -1,6 +1,7 @@
 //! `up`: brings the cluster up and is its supervisor until it is told to end.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
@@ -33,7 +34,7 @@ const THIS_PROGRAM: &str = "/proc/self/exe";
 const WEB_DEVELOPMENT_PORT: u16 = 4200;
 
 /// What `up` was told.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Arguments {
     /// How many gateways.
     pub nodes: usize,
@@ -43,6 +44,8 @@ pub struct Arguments {
     pub keep: bool,
     /// It is the one that `--detach` leaves running.
     pub is_background: bool,
+    /// The web app that the one in the background is given; others build it.
+    pub web_root: Option<PathBuf>,
 }
 
 /// Runs the cluster.
@@ -54,12 +57,13 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         bail!("a cluster is running already; cargo local status shows it, cargo local down ends it");
     };
     supervisor::sweep(home.path())?;
-    let blueprint = blueprint(arguments, home, &say)?;
+    let blueprint = blueprint(&arguments, home, &say)?;
     if arguments.detach {
         let binaries = blueprint.binaries.clone().unwrap_or_default();
+        let web_root = blueprint.options.web_root.clone();
         // The one in the background takes the directory over.
         drop(blueprint);
-        return detach(arguments, &binaries, started).await;
+        return detach(&Arguments { web_root, ..arguments }, &binaries, started).await;
     }
     let mut signals = Signals::listen()?;
     let cluster = tokio::select! {
@@ -89,7 +93,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn blueprint(arguments: Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Blueprint, ClusterError> {
+fn blueprint(arguments: &Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Blueprint, ClusterError> {
     let mut options = ClusterOptions {
         nodes: arguments.nodes,
         prometheus: true,
@@ -111,6 +115,7 @@ fn blueprint(arguments: Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Blu
         say(&format!("no Prometheus: its port {} is in use by {holder}", ports.prometheus));
         options.prometheus = false;
     }
+    options.web_root = if arguments.is_background { arguments.web_root.clone() } else { doctor::web::built(say) };
     let origins = ["http://127.0.0.1", "http://localhost"].iter().flat_map(|host| {
         [ports.balancer, WEB_DEVELOPMENT_PORT]
             .into_iter()
@@ -218,7 +223,7 @@ async fn narrate(cluster: &Cluster, paint: Paint) {
 }
 
 /// Starts the supervisor in the background and waits until it answers.
-async fn detach(arguments: Arguments, binaries: &Path, started: Instant) -> anyhow::Result<ExitCode> {
+async fn detach(arguments: &Arguments, binaries: &Path, started: Instant) -> anyhow::Result<ExitCode> {
     let directory = paths::up_directory();
     let log: PathBuf = directory.join("supervisor.log");
     let output = File::create(&log)?;
@@ -226,6 +231,7 @@ async fn detach(arguments: Arguments, binaries: &Path, started: Instant) -> anyh
     command
         .args(["up", "--background", "--nodes", &arguments.nodes.to_string()])
         .args(arguments.keep.then_some("--keep"))
+        .args(arguments.web_root.iter().flat_map(|root| [OsStr::new("--web-root"), root.as_os_str()]))
         .env(BINARIES_VARIABLE, binaries)
         .process_group(0)
         .stdin(Stdio::null())
