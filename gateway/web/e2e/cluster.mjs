@@ -7,7 +7,12 @@ import { until } from './support.mjs';
 
 const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 
-/** A cluster of one's own on free ports: the fixture of `cargo local`, driven by lines on its standard input. */
+const APP = fileURLToPath(new URL('../dist', import.meta.url));
+
+/**
+ * A cluster of one's own on free ports, whose gateways serve the built app: the fixture of `cargo local`, driven by
+ * lines on its standard input.
+ */
 export class Cluster {
   #process;
   #waiting = [];
@@ -16,7 +21,7 @@ export class Cluster {
     const cluster = new Cluster();
     const built = process.env.RTS_BIN_DIR;
     const [program, args] = built ? [join(built, 'rts-local'), []] : ['cargo', ['local']];
-    cluster.#process = spawn(program, [...args, 'fixture', ...options], { cwd: REPOSITORY, stdio: ['pipe', 'pipe', 'inherit'] });
+    cluster.#process = spawn(program, [...args, 'fixture', '--web-root', APP, ...options], { cwd: REPOSITORY, stdio: ['pipe', 'pipe', 'inherit'] });
     cluster.ended = new Promise((resolve) => cluster.#process.once('exit', resolve));
     createInterface({ input: cluster.#process.stdout }).on('line', (line) => cluster.#waiting.shift()?.(JSON.parse(line)));
     const info = await Promise.race([new Promise((resolve) => cluster.#waiting.push(resolve)), cluster.ended]);
@@ -57,8 +62,8 @@ export class Cluster {
   }
 
   /** A plain SignalR client, for what would take a browser too long. */
-  async client(userId, name) {
-    const body = JSON.stringify({ userId, orgId: 'acme', name });
+  async client(userId, name, orgId = 'acme') {
+    const body = JSON.stringify({ userId, orgId, name });
     const reply = await fetch(`${this.balancer}/dev/token`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
     const { token } = await reply.json();
     const hub = new HubConnectionBuilder()

@@ -3,7 +3,6 @@ import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.mjs';
 import { Cluster } from './cluster.mjs';
-import { serve } from './serve.mjs';
 import { assertAccessible, bubbles, open, say, until } from './support.mjs';
 
 const ANN = { userId: 'ann', name: 'Ann Miller' };
@@ -11,28 +10,23 @@ const MINSU = { userId: 'minsu', name: '김민수' };
 
 let cluster;
 let browser;
-let app;
 
 before(async () => {
   cluster = await Cluster.start('--env', 'gateway:RTS_LIMIT_SEND_RATE=1000', '--env', 'gateway:RTS_LIMIT_SEND_BURST=2000');
   browser = await launch();
-  // From the gateways themselves where they serve the app.
-  const served = await fetch(cluster.balancer).then((reply) => reply.text(), () => '');
-  app = served.includes('<rts-app>') ? { url: cluster.balancer, close: () => undefined } : await serve('dist', { balancer: cluster.balancer });
 });
 after(async () => {
   await browser?.close();
-  app?.close();
   await cluster?.stop();
 });
 
 /** Two people in two browsers, on two nodes. */
 async function apart() {
   let ann;
-  const nodeOfAnn = await cluster.nodeOf(async () => (ann = await open(browser, app.url, { lang: 'en', signIn: ANN })));
+  const nodeOfAnn = await cluster.nodeOf(async () => (ann = await open(browser, cluster.web, { lang: 'en', signIn: ANN })));
   for (let attempt = 0; attempt < 30; attempt += 1) {
     let minsu;
-    const nodeOfMinsu = await cluster.nodeOf(async () => (minsu = await open(browser, app.url, { lang: 'ko', theme: 'dark', signIn: MINSU })));
+    const nodeOfMinsu = await cluster.nodeOf(async () => (minsu = await open(browser, cluster.web, { lang: 'ko', theme: 'dark', signIn: MINSU })));
     if (nodeOfMinsu !== nodeOfAnn) return { ann, minsu, nodeOfAnn, nodeOfMinsu };
     const before = await cluster.connections();
     await minsu.context().close();
@@ -141,7 +135,7 @@ test('scrolling back through 2,000 messages misses none, and keeps its place', a
   await bob.invoke('MarkRead', { roomId: room.roomId, seq: Number.MAX_SAFE_INTEGER }).catch(() => undefined);
   await bob.stop();
 
-  const page = await open(browser, app.url, { signIn: ANN });
+  const page = await open(browser, cluster.web, { signIn: ANN });
   await page.locator('.room', { hasText: 'A long story' }).click();
   await page.locator('.bubble').first().waitFor();
   const scroller = page.locator('.scroller');

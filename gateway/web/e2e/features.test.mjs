@@ -5,7 +5,6 @@ import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.mjs';
 import { Cluster } from './cluster.mjs';
-import { serve } from './serve.mjs';
 import { assertAccessible, open, say, until } from './support.mjs';
 
 const ANN = { userId: 'ann', name: 'Ann Miller' };
@@ -13,7 +12,6 @@ const MINSU = { userId: 'minsu', name: '김민수' };
 
 let cluster;
 let browser;
-let app;
 let ann;
 let minsu;
 let plain;
@@ -21,11 +19,8 @@ let plain;
 before(async () => {
   cluster = await Cluster.start();
   browser = await launch();
-  const served = await fetch(cluster.balancer).then((reply) => reply.text(), () => '');
-  const files = cluster.aws.endpoint;
-  app = served.includes('<rts-app>') ? { url: cluster.balancer, close: () => undefined } : await serve('dist', { balancer: cluster.balancer, files });
-  ann = await open(browser, app.url, { lang: 'en', signIn: ANN });
-  minsu = await open(browser, app.url, { lang: 'ko', signIn: MINSU });
+  ann = await open(browser, cluster.web, { lang: 'en', signIn: ANN });
+  minsu = await open(browser, cluster.web, { lang: 'ko', signIn: MINSU });
   plain = await cluster.client('ann', ANN.name);
   const { room } = await plain.invoke('CreateRoom', { kind: 'group', memberIds: ['minsu'], name: 'Workshop' });
   await plain.invoke('SendMessage', { roomId: room.roomId, clientId: 'welcome', body: 'Welcome' });
@@ -37,7 +32,6 @@ before(async () => {
 after(async () => {
   await plain?.stop();
   await browser?.close();
-  app?.close();
   await cluster?.stop();
 });
 
@@ -99,7 +93,7 @@ describe('features', () => {
 
   test('a mention is completed, and counted apart', async (context) => {
     if (!(await needs(context, 'React'))) return;
-    await minsu.goto(`${app.url}/#/`);
+    await minsu.goto(`${cluster.web}#/`);
     await ann.locator('textarea').fill('');
     await ann.locator('textarea').pressSequentially('@min');
     await ann.keyboard.press('Enter');

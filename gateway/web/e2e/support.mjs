@@ -5,7 +5,7 @@ import { createRequire } from 'node:module';
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 /** A page of its own browser context; what the console complains about is kept in `page.complaints`. */
-export async function open(browser, url, { lang = 'en', theme = 'light', width = 1280, height = 800, signIn } = {}) {
+export async function open(browser, url, { lang = 'en', theme = 'light', width = 1280, height = 800, signIn: who } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, locale: lang });
   const page = await context.newPage();
   page.complaints = [];
@@ -18,13 +18,17 @@ export async function open(browser, url, { lang = 'en', theme = 'light', width =
     localStorage.setItem('rts.theme', t);
   }, [lang, theme]);
   await page.goto(url);
-  if (signIn) {
-    await page.locator('input[name=userId]').fill(signIn.userId);
-    await page.locator('input[name=name]').fill(signIn.name);
-    await page.locator('form button').click();
-    await page.locator('.account').waitFor();
-  }
+  if (who) await signIn(page, who);
   return page;
+}
+
+/** By the development sign-in. */
+export async function signIn(page, { userId, name, orgId }) {
+  await page.locator('input[name=userId]').fill(userId);
+  await page.locator('input[name=name]').fill(name);
+  if (orgId) await page.locator('input[name=org]').fill(orgId);
+  await page.locator('form button').click();
+  await page.locator('.account').waitFor();
 }
 
 /** No serious or critical fault, by axe-core's rules. It is put in as a tool of the browser, past the page's policy. */

@@ -1,0 +1,54 @@
+// The looks of the app, and a walk through what there is to see.
+import { signIn } from './support.mjs';
+
+export const LOOKS = [
+  { lang: 'en', theme: 'light', width: 1280, height: 800 },
+  { lang: 'ko', theme: 'dark', width: 1280, height: 800 },
+  { lang: 'ko', theme: 'light', width: 390, height: 844 },
+  { lang: 'en', theme: 'dark', width: 390, height: 844 },
+];
+
+/** Signs in as the viewer of a scene and stops at each thing to look at. */
+export async function walk(page, { viewer, title, typing }, stop) {
+  await signIn(page, viewer);
+  const room = page.locator('.room', { hasText: title });
+  await room.waitFor();
+  await typing();
+  await stop('list');
+  await page.locator('.bar .icon-button.accent').click();
+  await page.locator('dialog[open] input[role=combobox]').fill('mi');
+  await page.locator('dialog[open] [role=option]').first().waitFor();
+  await stop('new-chat');
+  await page.keyboard.press('Escape');
+  await page.locator('.account .icon-button').click();
+  await page.locator('dialog[open] select').first().waitFor();
+  await stop('settings');
+  await page.keyboard.press('Escape');
+  await room.click();
+  await page.locator('.bubble').first().waitFor();
+  const image = page.locator('.attachment img').last();
+  if (await page.locator('.attachment').count()) {
+    await image.waitFor();
+    await image.evaluate((element) => element.decode());
+  }
+  await typing();
+  await stop('conversation');
+  await page.locator('.message').last().hover();
+  await page.locator('.message-actions').waitFor();
+  await stop('actions');
+  await page.locator('textarea').fill('@');
+  await page.locator('.mentions li').first().waitFor();
+  await stop('mentions');
+  await page.locator('textarea').fill('');
+  await page.locator('.pane > .bar .icon-button').last().click();
+  await page.locator('.members li').first().waitFor();
+  await stop('details');
+  await page.locator('.details .row-button').first().click();
+  await page.locator('dialog[open] input').fill('ha');
+  await stop('adding-people');
+  await page.keyboard.press('Escape');
+  await page.locator('.details .row-button.danger').click();
+  await page.locator('dialog[open] .danger').waitFor();
+  await stop('leaving');
+  await page.keyboard.press('Escape');
+}
