@@ -1,14 +1,15 @@
-import { ChangeDetectionStrategy, Component, computed, inject, input, output, signal } from '@angular/core';
+import { ChangeDetectionStrategy, Component, OnDestroy, computed, inject, input, output, signal } from '@angular/core';
 import { Chat } from '../core/chat';
 import { Confirm } from '../core/confirm';
 import { Notices } from '../core/notices';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
 import { PeoplePicker } from '../rooms/people-picker';
-import { FoundUser, Member, RtsRoom } from '../rts';
+import { FoundUser, Member, RtsRoom, jsonLines } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
+import { save } from './save';
 
 /** Who is in a room, and what can be done with it. */
 @Component({
@@ -18,7 +19,7 @@ import { Icon } from '../ui/icon';
   host: { class: 'details' },
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
-export class Details {
+export class Details implements OnDestroy {
   protected readonly i18n = inject(I18n);
   protected readonly chat = inject(Chat);
   private readonly confirm = inject(Confirm);
@@ -41,6 +42,14 @@ export class Details {
   );
   /** In a direct room both may close the books; in a group its owners. */
   protected readonly mayArchive = computed(() => (this.owner() || !this.group()) && this.chat.client().supports(this.archived() ? 'UnarchiveRoom' : 'ArchiveRoom'));
+
+  /** An export under way, and how far it is. */
+  protected readonly exported = signal<{ messages: number } | undefined>(undefined);
+  private exporting = new AbortController();
+
+  ngOnDestroy(): void {
+    this.cancelExport();
+  }
 
   protected presence(userId: string): string {
     const { status, lastSeenAt } = this.chat.people().person(userId);
@@ -82,6 +91,31 @@ export class Details {
     if ((await this.confirm.ask(confirm.leave, details.leave)) && (await this.notices.attempt(() => this.room().leave()))) {
       this.route.list();
     }
+  }
+
+  /** The whole room as a file, one message a line. */
+  protected async export(): Promise<void> {
+    const room = this.room();
+    const { signal: aborted } = (this.exporting = new AbortController());
+    this.exported.set({ messages: 0 });
+    await this.notices.attempt(async () => {
+      try {
+        const file = await jsonLines(room.messages(), (messages) => !aborted.aborted && this.exported.set({ messages }), aborted);
+        save(file, `${this.chat.title(room)}.jsonl`);
+      } catch (failure) {
+        if (!aborted.aborted) {
+          throw failure;
+        }
+      }
+    });
+    if (!aborted.aborted) {
+      this.exported.set(undefined);
+    }
+  }
+
+  protected cancelExport(): void {
+    this.exporting.abort();
+    this.exported.set(undefined);
   }
 
   protected async archive(): Promise<void> {

@@ -145,6 +145,9 @@ export const en = {
     archive: 'Archive chat',
     unarchive: 'Bring back from the archive',
     created: (date: string): string => `Created on ${date}`,
+    export: 'Export messages',
+    exportHint: 'All messages as a file of JSON lines',
+    exporting: (n: number): string => `Exporting, ${plural(n, 'message', 'messages')} so far`,
   },
 
   confirm: {

@@ -144,6 +144,9 @@ export const ko: Texts = {
     archive: '대화 보관',
     unarchive: '보관함에서 꺼내기',
     created: (date) => `${date}에 만들어짐`,
+    export: '메시지 내보내기',
+    exportHint: '모든 메시지를 JSON Lines 파일로 저장',
+    exporting: (n) => `내보내는 중, 지금까지 ${count(n)}개`,
   },
 
   confirm: {

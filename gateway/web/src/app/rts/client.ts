@@ -1,6 +1,6 @@
 import { Signal, computed, signal } from '@angular/core';
 import { ConnectionOptions, RtsConnection } from './connection';
-import { Answer, Events, ListedRoom, Method, Request, Room, RoomEvent, SEQUENCED } from './contract';
+import { Answer, Events, ListedRoom, Method, Request, Room, RoomEvent, SEQUENCED, StreamMethod } from './contract';
 import { HubLink } from './link';
 import { Outbox, OutboxStorage } from './outbox';
 import { People } from './people';
@@ -75,7 +75,7 @@ export class RtsClient {
   }
 
   /** Whether the server has a method, as far as is known; a signal read. */
-  supports(method: Method): boolean {
+  supports(method: Method | StreamMethod): boolean {
     return this.connection.supports(method);
   }
 

@@ -1,6 +1,6 @@
 import { Signal, signal } from '@angular/core';
 import { Backoff } from './backoff';
-import { Answer, EventName, Events, Method, Request } from './contract';
+import { Answer, EventName, Events, Method, Request, StreamMethod, Streams } from './contract';
 import { RtsError, toRtsError } from './errors';
 import { HubLink } from './link';
 
@@ -20,7 +20,7 @@ export interface ConnectionOptions {
  */
 export class RtsConnection {
   private readonly stateSignal = signal<ConnectionState>('idle');
-  private readonly missingSignal = signal<ReadonlySet<Method>>(new Set());
+  private readonly missingSignal = signal<ReadonlySet<Method | StreamMethod>>(new Set());
   private readonly retryAtSignal = signal<number | undefined>(undefined);
   private readonly backoff: Backoff;
   private readonly callTimeoutMs: number;
@@ -82,18 +82,13 @@ export class RtsConnection {
    * Whether the server has a method, as far as is known: true until a call of it was refused as unknown.
    * A fresh connection may be to a newer node, so that knowledge ends with the connection.
    */
-  supports(method: Method): boolean {
+  supports(method: Method | StreamMethod): boolean {
     return !this.missingSignal().has(method);
   }
 
   /** Calls a method; rejects with an `RtsError`. */
   async invoke<M extends Method>(method: M, request: Request<M>): Promise<Answer<M>> {
-    if (this.stateSignal() !== 'online') {
-      throw new RtsError('offline', 'There is no connection.');
-    }
-    if (!this.supports(method)) {
-      throw new RtsError('unsupported', `The server has no ${method}.`);
-    }
+    this.check(method);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new RtsError('unavailable', `${method} was not answered.`)), this.callTimeoutMs);
@@ -101,14 +96,41 @@ export class RtsConnection {
     try {
       return (await Promise.race([this.link.invoke(method, request), late])) as Answer<M>;
     } catch (failure) {
-      const error = toRtsError(failure);
-      if (error.code === 'unsupported') {
-        this.missingSignal.update((known) => new Set(known).add(method));
-      }
-      throw error;
+      throw this.failed(method, failure);
     } finally {
       clearTimeout(timer);
     }
+  }
+
+  /**
+   * The items of a stream, each as it comes; fails with an `RtsError`. Leaving the loop cancels it. The connection
+   * may end before the stream does: whoever reads it knows where to go on.
+   */
+  async *stream<S extends StreamMethod>(method: S, request: Streams[S][0]): AsyncGenerator<Streams[S][1]> {
+    this.check(method);
+    try {
+      yield* this.link.stream(method, request) as AsyncIterable<Streams[S][1]>;
+    } catch (failure) {
+      throw this.failed(method, failure);
+    }
+  }
+
+  private check(method: Method | StreamMethod): void {
+    if (this.stateSignal() !== 'online') {
+      throw new RtsError('offline', 'There is no connection.');
+    }
+    if (!this.supports(method)) {
+      throw new RtsError('unsupported', `The server has no ${method}.`);
+    }
+  }
+
+  /** What a call failed with; a method that the server does not know is remembered. */
+  private failed(method: Method | StreamMethod, failure: unknown): RtsError {
+    const error = toRtsError(failure);
+    if (error.code === 'unsupported') {
+      this.missingSignal.update((known) => new Set(known).add(method));
+    }
+    return error;
   }
 
   private async connect(): Promise<void> {

@@ -31,7 +31,13 @@ export interface Methods {
   GetAttachmentUrl: [{ roomId: string; attachmentId: string }, { url: string; expiresAt: string }];
 }
 
+/** Every stream from the server: what it is asked with, and its items. */
+export interface Streams {
+  StreamHistory: [{ roomId: string; from?: Seq; to?: Seq }, Message];
+}
+
 export type Method = keyof Methods;
+export type StreamMethod = keyof Streams;
 export type Request<M extends Method> = Methods[M][0];
 export type Answer<M extends Method> = Methods[M][1];
 

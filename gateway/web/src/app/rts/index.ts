@@ -4,6 +4,7 @@ export * from './client';
 export * from './connection';
 export * from './contract';
 export * from './errors';
+export * from './export';
 export * from './history';
 export * from './link';
 export * from './outbox';

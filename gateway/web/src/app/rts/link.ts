@@ -1,10 +1,12 @@
-import { HubConnectionBuilder, HttpTransportType, LogLevel } from '@microsoft/signalr';
+import { HubConnectionBuilder, HttpTransportType, IStreamResult, LogLevel } from '@microsoft/signalr';
 
 /** One hub connection, as little of it as is needed; tests put a scripted one in its place. */
 export interface HubLink {
   start(): Promise<void>;
   stop(): Promise<void>;
   invoke(method: string, request: object): Promise<unknown>;
+  /** Items of a stream from the server as they come; leaving the loop cancels it. */
+  stream(method: string, request: object): AsyncIterable<unknown>;
   on(event: string, handler: (payload: never) => void): void;
   onClose(handler: (error?: Error) => void): void;
 }
@@ -41,7 +43,48 @@ export function signalrLink(options: LinkOptions): HubLink {
     start: () => hub.start(),
     stop: () => hub.stop(),
     invoke: (method, request) => hub.invoke(method, request),
+    stream: (method, request) => items(hub.stream<unknown>(method, request)),
     on: (event, handler) => hub.on(event, handler as (payload: unknown) => void),
     onClose: (handler) => hub.onclose(handler),
   };
+}
+
+/** The stock client pushes; a loop pulls. What has come and was not pulled yet waits here. */
+async function* items(result: IStreamResult<unknown>): AsyncGenerator<unknown> {
+  const waiting: unknown[] = [];
+  let over: { error?: unknown } | undefined;
+  let wake: () => void = () => undefined;
+  const subscription = result.subscribe({
+    next: (item) => {
+      waiting.push(item);
+      wake();
+    },
+    error: (error: unknown) => {
+      over = { error };
+      wake();
+    },
+    complete: () => {
+      over = {};
+      wake();
+    },
+  });
+  try {
+    for (;;) {
+      yield* waiting.splice(0);
+      if (waiting.length > 0) {
+        continue;
+      }
+      if (over !== undefined) {
+        if ('error' in over) {
+          throw over.error;
+        }
+        return;
+      }
+      await new Promise<void>((resolve) => (wake = resolve));
+    }
+  } finally {
+    if (over === undefined) {
+      subscription.dispose();
+    }
+  }
 }

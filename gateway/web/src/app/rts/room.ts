@@ -2,6 +2,7 @@ import { Signal, computed, signal } from '@angular/core';
 import { Chain, Verdict } from './chain';
 import { RtsConnection } from './connection';
 import { ListedRoom, Member, Message, Receipt, Room, RoomEvent, Seq } from './contract';
+import { everyMessage } from './export';
 import { History } from './history';
 import { Mark } from './marks';
 import { Draft, Outbox, Outgoing } from './outbox';
@@ -123,6 +124,11 @@ export class RtsRoom {
 
   upload(file: File): Upload {
     return startUpload(this.context.connection, this.roomId, file);
+  }
+
+  /** Every message, or those of a range of seqs, in order; reads on over lost connections. */
+  messages(from?: Seq, to?: Seq): AsyncGenerator<Message> {
+    return everyMessage(this.context.connection, this.roomId, from, to);
   }
 
   async attachmentUrl(attachmentId: string): Promise<string> {

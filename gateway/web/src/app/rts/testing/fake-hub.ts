@@ -98,6 +98,23 @@ export class FakeHub implements HubLink {
     return structuredClone(answer);
   }
 
+  /** A stream over the same script: one answer is all of its items. */
+  async *stream(method: string, request: object): AsyncGenerator<unknown> {
+    this.calls.push([method as Method, request as Any]);
+    if (this.missing.has(method as Method)) {
+      throw hubError(method as Method, 'Method does not exist.');
+    }
+    const { roomId, from = 0, to = Infinity } = request as { roomId: string; from?: number; to?: number };
+    const wanted = this.server.get(roomId).messages.filter(({ seq }) => seq >= from && seq <= to);
+    for (const message of wanted) {
+      await Promise.resolve();
+      if (!this.connected) {
+        throw new Error('Invocation canceled due to the underlying connection being closed.');
+      }
+      yield structuredClone(message);
+    }
+  }
+
   /** What the server does with a call. */
   answer(method: Method, request: object): unknown {
     const { server, userId } = this;

@@ -1,0 +1,9 @@
+/** A file that the page holds, into the person's downloads. */
+export function save(file: Blob, name: string): void {
+  const link = document.createElement('a');
+  link.href = URL.createObjectURL(file);
+  // A title may have what no file name may.
+  link.download = name.replace(/[\\/:*?"<>|\p{Cc}]/gu, '_');
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
