@@ -45,7 +45,7 @@ export class Composer {
   private readonly mention = computed(() => (this.dismissed() ? undefined : mentionAt(this.text(), this.caret())));
   protected readonly options = computed(() => {
     const mention = this.mention();
-    return mention === undefined ? [] : mentionable(this.room().members(), mention.query, this.chat.client().userId);
+    return mention === undefined ? [] : mentionable(this.chat.members(this.room()), mention.query, this.chat.client().userId);
   });
   protected readonly ready = computed(() => {
     const settled = this.uploads().every((upload) => upload.state() === 'done');

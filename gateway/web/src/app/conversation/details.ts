@@ -38,7 +38,7 @@ export class Details implements OnDestroy {
   protected readonly created = computed(() => Date.parse(this.room().info().createdAt));
   protected readonly memberIds = computed(() => this.room().members().map((member) => member.userId));
   protected readonly members = computed(() =>
-    [...this.room().members()].sort((a, b) => a.role.localeCompare(b.role) * -1 || a.displayName.localeCompare(b.displayName, this.i18n.language())),
+    this.chat.members(this.room()).sort((a, b) => a.role.localeCompare(b.role) * -1 || a.displayName.localeCompare(b.displayName, this.i18n.language())),
   );
   /** In a direct room both may close the books; in a group its owners. */
   protected readonly mayArchive = computed(() => (this.owner() || !this.group()) && this.chat.client().supports(this.archived() ? 'UnarchiveRoom' : 'ArchiveRoom'));

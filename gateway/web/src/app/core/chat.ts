@@ -1,6 +1,6 @@
 import { Injectable, computed, effect, inject, signal, untracked } from '@angular/core';
 import { I18n } from '../i18n/i18n';
-import { HubLink, RtsClient, RtsRoom, sessionOutbox, signalrLink } from '../rts';
+import { HubLink, Member, RtsClient, RtsRoom, sessionOutbox, signalrLink } from '../rts';
 import { AppConfig } from './config';
 import { Identity } from './identity';
 import { Route } from './route';
@@ -70,6 +70,11 @@ export class Chat {
 
   name(userId: string): string {
     return this.people().name(userId);
+  }
+
+  /** Who is in a room, by the names that are known of them best. */
+  members(room: RtsRoom): Member[] {
+    return room.members().map((member) => ({ ...member, displayName: this.name(member.userId) }));
   }
 
   /** What a room is called: its name, or those who are in it. */

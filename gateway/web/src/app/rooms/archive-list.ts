@@ -67,7 +67,7 @@ export class ArchiveList {
   }
 
   protected title(room: Room): string {
-    const others = (room.members ?? []).filter(({ userId }) => !this.chat.isMe(userId)).map(({ displayName }) => displayName);
+    const others = (room.members ?? []).filter(({ userId }) => !this.chat.isMe(userId)).map(({ userId }) => this.chat.name(userId));
     return room.name ?? (others.slice(0, 3).join(', ') || this.i18n.t().rooms.unnamed);
   }
 
@@ -85,6 +85,7 @@ export class ArchiveList {
     this.busy.set(true);
     await this.notices.attempt(async () => {
       const page = await this.chat.client().invoke('ListRooms', { archived: true, ...(query ? { query } : {}), ...(cursor ? { cursor } : {}) });
+      page.rooms.forEach(({ room }) => this.chat.people().learnRoom(room));
       if (query === this.query().trim()) {
         this.rooms.update((all) => (cursor === undefined ? page.rooms : [...all, ...page.rooms]));
         this.cursor.set(page.cursor);

@@ -41,13 +41,16 @@ export class People {
   }
 
   learn(users: readonly (Pick<FoundUser, 'userId' | 'displayName'> & Partial<FoundUser>)[]): void {
-    const changed = users.filter((user) => {
-      const known = this.known().get(user.userId);
-      const named = user.displayName !== '' && known?.displayName !== user.displayName;
-      return named || (user.status !== undefined && known?.status !== user.status);
+    const changes = users.flatMap(({ userId, displayName, status }) => {
+      const known = this.known().get(userId);
+      // A room that someone was put into before their first visit has their id for a name; any other name is better.
+      const isName = displayName !== '' && (displayName !== userId || known === undefined);
+      const named = isName && known?.displayName !== displayName;
+      const seen = status !== undefined && known?.status !== status;
+      return named || seen ? [{ userId, ...(named ? { displayName } : {}), ...(seen ? { status } : {}) }] : [];
     });
-    if (changed.length > 0) {
-      this.update(changed.map(({ userId, displayName, status }) => ({ userId, displayName, ...(status ? { status } : {}) })));
+    if (changes.length > 0) {
+      this.update(changes);
     }
   }
 
