@@ -30,7 +30,7 @@ pub struct WebConfig {
 pub enum WebSignIn {
     /// `RTS_WEB_HOST_ORIGIN`: the page that embeds the app gives it tokens.
     Host(Origin),
-    /// OpenID Connect: code flow with PKCE.
+    /// By `OpenID` Connect: code flow with PKCE.
     Oidc(OidcConfig),
 }
 

@@ -40,8 +40,8 @@ export class Details implements OnDestroy {
   protected readonly members = computed(() =>
     this.chat.members(this.room()).sort((a, b) => a.role.localeCompare(b.role) * -1 || a.displayName.localeCompare(b.displayName, this.i18n.language())),
   );
-  /** In a direct room both may close the books; in a group its owners. */
-  protected readonly mayArchive = computed(() => (this.owner() || !this.group()) && this.chat.client().supports(this.archived() ? 'UnarchiveRoom' : 'ArchiveRoom'));
+  /** Owners may; in a direct room that is who made it. */
+  protected readonly mayArchive = computed(() => this.owner() && this.chat.client().supports(this.archived() ? 'UnarchiveRoom' : 'ArchiveRoom'));
 
   /** An export under way, and how far it is. */
   protected readonly exported = signal<{ messages: number } | undefined>(undefined);

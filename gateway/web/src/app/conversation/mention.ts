@@ -13,14 +13,14 @@ export function mentionAt(text: string, caret: number): MentionStart | undefined
   return query === undefined ? undefined : { from: caret - query.length - 1, query };
 }
 
-/** Members that a query may mean: by the beginning of the id or of a part of the name. */
+/** Members that a query may mean: by the beginning of the id or of a part of the name. An id with a blank cannot be mentioned. */
 export function mentionable(members: readonly Member[], query: string, me: string): Member[] {
   const wanted = query.toLocaleLowerCase();
   const matches = ({ userId, displayName }: Member): boolean => {
     const name = displayName.toLocaleLowerCase();
     return userId.toLocaleLowerCase().startsWith(wanted) || name.startsWith(wanted) || name.includes(` ${wanted}`);
   };
-  return members.filter((member) => member.userId !== me && matches(member)).slice(0, 8);
+  return members.filter((member) => member.userId !== me && !/\s/.test(member.userId) && matches(member)).slice(0, 8);
 }
 
 /** The text with the mention completed, and where the caret goes. */

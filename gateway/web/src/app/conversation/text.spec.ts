@@ -13,6 +13,8 @@ describe('tokens', () => {
     expect(shape('@ann, ask @eve or @b.o.')).toBe('mention:@ann|text:, ask @eve or |mention:@b.o|text:.');
     expect(shape('@민수님 안녕')).toBe('mention:@민수|text:님 안녕');
     expect(shape('mail@ann')).toBe('text:mail@ann');
+    expect(shape('@ann,@bob @ann님')).toBe('mention:@ann|text:,|mention:@bob|text: |mention:@ann|text:님');
+    expect(shape('@annabel @ann_ @ann1')).toBe('text:@annabel @ann_ @ann1');
   });
 
   it('never makes markup or scripts of text', () => {

@@ -15,7 +15,7 @@ import { Icon } from '../ui/icon';
             <rts-icon [name]="upload.state() === 'failed' ? 'warning' : upload.state() === 'done' ? 'check' : 'file'" />
             <span class="name">{{ upload.file.name }}</span>
             @if (upload.error(); as error) {
-              <span class="why" role="alert">{{ i18n.t().errors[error.code] }}</span>
+              <span class="why" role="alert">{{ error.code === 'invalidArgument' ? i18n.t().composer.refused : i18n.t().errors[error.code] }}</span>
             } @else {
               <span class="size">{{ i18n.size(upload.file.size) }}</span>
             }

@@ -48,6 +48,8 @@ export const en = {
     noneArchived: 'Nothing is archived.',
     messages: 'Messages',
     chats: 'Chats',
+    searching: 'Searching…',
+    searchFurther: 'Search further back',
     more: 'More',
     unread: (n: number): string => (n >= 1000 ? '999+ unread messages' : plural(n, 'unread message', 'unread messages')),
     mentions: (n: number): string => plural(n, 'mention', 'mentions') + ' of you',
@@ -126,6 +128,7 @@ export const en = {
     uploading: (name: string, percent: number): string => `${name}, ${percent} % sent`,
     remove: (name: string): string => `Take ${name} out`,
     tooLong: (over: number): string => `${plural(over, 'byte', 'bytes')} too long`,
+    refused: 'This kind of file is not accepted.',
     tooManyFiles: (n: number): string => `A message has at most ${n} files.`,
   },
 

@@ -48,6 +48,8 @@ export const ko: Texts = {
     noneArchived: '보관된 대화가 없습니다.',
     messages: '메시지',
     chats: '대화',
+    searching: '검색하는 중…',
+    searchFurther: '더 이전 메시지 검색',
     more: '더 보기',
     unread: (n) => (n >= 1000 ? '읽지 않은 메시지 999개 이상' : `읽지 않은 메시지 ${count(n)}개`),
     mentions: (n) => `나를 언급한 메시지 ${count(n)}개`,
@@ -125,6 +127,7 @@ export const ko: Texts = {
     uploading: (name, percent) => `${name}, ${percent}% 전송됨`,
     remove: (name) => `${name} 빼기`,
     tooLong: (over) => `${count(over)}바이트 초과`,
+    refused: '보낼 수 없는 파일 형식입니다.',
     tooManyFiles: (n) => `메시지 하나에 파일을 ${n}개까지 첨부할 수 있습니다.`,
   },
 

@@ -6,6 +6,10 @@ import { I18n } from '../i18n/i18n';
 import { Message } from '../rts';
 
 const PAUSE_MS = 300;
+/** So many hits are enough to look at. */
+const WANTED = 20;
+/** An answer may be empty and say where to go on: so often it goes on by itself. */
+const CALLS_MAX = 20;
 
 /** Messages that a search finds, where the server searches. */
 @Component({
@@ -29,11 +33,13 @@ const PAUSE_MS = 300;
           </li>
         }
       </ul>
-      @if (cursor() !== undefined) {
-        <button type="button" class="button more" (click)="search(cursor())">{{ i18n.t().rooms.more }}</button>
+      @if (busy()) {
+        <p class="hint" role="status">{{ i18n.t().rooms.searching }}</p>
+      } @else if (cursor() !== undefined) {
+        <button type="button" class="button more" (click)="search(cursor())">{{ hits().length > 0 ? i18n.t().rooms.more : i18n.t().rooms.searchFurther }}</button>
       }
     }
-    @if (lonely() && done() && hits().length === 0) {
+    @if (lonely() && !busy() && hits().length === 0) {
       <p class="hint" role="status">{{ i18n.t().rooms.noMatch }}</p>
     }
   `,
@@ -49,29 +55,49 @@ export class MessageHits {
   readonly lonely = input(false);
   protected readonly hits = signal<readonly Message[]>([]);
   protected readonly cursor = signal<string | undefined>(undefined);
-  protected readonly done = signal(false);
+  protected readonly busy = signal(true);
+  private turn = 0;
 
   constructor() {
     effect((onCleanup) => {
       this.query();
-      this.done.set(false);
+      untracked(() => this.busy.set(true));
       const timer = setTimeout(() => untracked(() => void this.search()), PAUSE_MS);
-      onCleanup(() => clearTimeout(timer));
+      onCleanup(() => {
+        this.turn += 1;
+        clearTimeout(timer);
+      });
     });
   }
 
+  /** Goes back in time until there is enough to look at, or nothing older. */
   protected async search(cursor?: string): Promise<void> {
+    const turn = ++this.turn;
     const query = this.query();
+    const before = cursor === undefined ? [] : this.hits();
+    const found: Message[] = [];
+    let next = cursor;
+    this.busy.set(true);
     try {
-      const page = await this.chat.client().invoke('SearchMessages', { query, ...(cursor ? { cursor } : {}) });
-      if (query === this.query()) {
-        this.hits.update((all) => (cursor === undefined ? page.messages : [...all, ...page.messages]));
-        this.cursor.set(page.cursor);
+      for (let call = 0; call < CALLS_MAX && found.length < WANTED; call += 1) {
+        const page = await this.chat.client().invoke('SearchMessages', { query, ...(next ? { cursor: next } : {}) });
+        if (turn !== this.turn) {
+          return;
+        }
+        found.push(...page.messages);
+        next = page.cursor;
+        this.hits.set([...before, ...found]);
+        if (next === undefined) {
+          break;
+        }
       }
     } catch {
-      this.hits.set([]);
-    } finally {
-      this.done.set(true);
+      // What was found stays; the rest can be asked for again.
+    }
+    if (turn === this.turn) {
+      this.hits.set([...before, ...found]);
+      this.cursor.set(next);
+      this.busy.set(false);
     }
   }
 
@@ -86,14 +112,17 @@ export class MessageHits {
     return title === this.chat.name(hit.senderId) ? '' : title;
   }
 
-  /** The text around the first place where it matches. */
-  protected excerpt({ body }: Message): { before: string; match: string; after: string } {
-    const at = body.toLocaleLowerCase().indexOf(this.query().toLocaleLowerCase());
-    if (at < 0) {
-      return { before: body.slice(0, 120), match: '', after: '' };
+  /** The text around the first place where a word of it matches; of a file, its name. */
+  protected excerpt({ body, attachments }: Message): { before: string; match: string; after: string } {
+    const text = body || attachments.map(({ fileName }) => fileName).join(', ');
+    const lower = text.toLocaleLowerCase();
+    const words = this.query().toLocaleLowerCase().split(/\s+/);
+    const [first] = words.map((word) => ({ at: lower.indexOf(word), length: word.length })).filter(({ at }) => at >= 0).sort((a, b) => a.at - b.at);
+    if (first === undefined) {
+      return { before: text.slice(0, 120), match: '', after: '' };
     }
-    const end = at + this.query().length;
-    const before = at > 40 ? `…${body.slice(at - 20, at)}` : body.slice(0, at);
-    return { before, match: body.slice(at, end), after: body.slice(end, end + 100) };
+    const { at, length } = first;
+    const before = at > 40 ? `…${text.slice(at - 20, at)}` : text.slice(0, at);
+    return { before, match: text.slice(at, at + length), after: text.slice(at + length, at + length + 100) };
   }
 }
