@@ -83,6 +83,34 @@ describe('features', () => {
     assert.deepEqual([...ann.complaints, ...minsu.complaints], []);
   });
 
+  test('files are dropped and pasted, and one on its way is called back', async (context) => {
+    if (!(await needs(context, 'CreateUpload'))) return;
+    const give = (kind, name) =>
+      ann.locator('textarea').evaluate((area, [type, fileName]) => {
+        const dataTransfer = new DataTransfer();
+        dataTransfer.items.add(new File(['some text'], fileName, { type: 'text/plain' }));
+        const more = { bubbles: true, cancelable: true };
+        area.dispatchEvent(type === 'paste' ? new ClipboardEvent('paste', { ...more, clipboardData: dataTransfer }) : new DragEvent('drop', { ...more, dataTransfer }));
+      }, [kind, name]);
+    await give('paste', 'pasted.txt');
+    await give('drop', 'dropped.txt');
+    await until(async () => (await ann.locator('.tray li').count()) === 2 && (await ann.locator('.composer .send').isEnabled()), 'both are up');
+    const isStorage = (url) => url.href.startsWith(cluster.aws.endpoint);
+    let called = 0;
+    // Held back on its way, as by a slow network.
+    await ann.route(isStorage, () => void (called += 1));
+    await give('paste', 'slow.txt');
+    await until(() => called === 1, 'it is on its way');
+    await ann.locator('.tray progress').waitFor();
+    assert.ok(await ann.locator('.composer .send').isDisabled(), 'nothing is sent without it');
+    for (const name of ['slow.txt', 'dropped.txt']) await ann.getByRole('button', { name: `Take ${name} out` }).click();
+    await ann.unroute(isStorage);
+    await say(ann, 'one file');
+    const message = minsu.locator('.message', { hasText: 'one file' });
+    await message.locator('.file', { hasText: 'pasted.txt' }).waitFor();
+    assert.equal(await message.locator('.file').count(), 1);
+  });
+
   test('typing is seen, and ends', async (context) => {
     if (!(await needs(context, 'SetTyping'))) return;
     await minsu.locator('textarea').pressSequentially('음');
@@ -111,6 +139,55 @@ describe('features', () => {
     await until(async () => (await dot.getAttribute('aria-label')) === 'online', 'online');
     await minsu.context().close();
     await until(async () => (await dot.getAttribute('aria-label')) === 'offline', 'offline', 30_000);
+  });
+
+  test('people are found by their names, added, and gone again; a chat is renamed', async (context) => {
+    if (!(await needs(context, 'SearchUsers'))) return;
+    const guest = await cluster.client('sujin', '이수진');
+    const details = ann.getByRole('button', { name: 'Details' });
+    if ((await ann.locator('.details').count()) === 0) await details.click();
+    await ann.locator('.details').getByRole('button', { name: 'Add people' }).click();
+    const field = ann.locator('dialog[open] input[role=combobox]');
+    // The directory learns of a first sign-in by way of the queue.
+    const option = ann.locator('dialog[open] [role=option]', { hasText: '이수진' });
+    await until(async () => {
+      await field.fill('');
+      await field.fill('이수');
+      return option.waitFor({ timeout: 1_500 }).then(() => true, () => false);
+    }, 'the newcomer is found');
+    await option.click();
+    await ann.locator('dialog[open] footer .primary').click();
+    const member = ann.locator('.members li', { hasText: '이수진' });
+    await member.waitFor();
+    await ann.getByRole('button', { name: 'Rename' }).click();
+    await ann.locator('.rename input').fill('작업실');
+    await ann.locator('.rename input').press('Enter');
+    await ann.getByRole('heading', { name: '작업실' }).waitFor();
+    const { rooms } = await guest.invoke('ListRooms', {});
+    assert.deepEqual(rooms.map(({ room }) => room.name), ['작업실']);
+    await member.getByRole('button', { name: 'Remove 이수진' }).click();
+    await ann.locator('dialog[open] .danger').click();
+    await until(async () => (await member.count()) === 0, 'they are out');
+    await ann.getByRole('button', { name: 'Rename' }).click();
+    await ann.locator('.rename input').fill('Workshop');
+    await ann.locator('.rename input').press('Enter');
+    await ann.getByRole('heading', { name: 'Workshop' }).waitFor();
+    await guest.stop();
+  });
+
+  test('a chat is exported as JSON lines, every message once', async (context) => {
+    if (!(await needs(context, 'StreamHistory'))) return;
+    if ((await ann.locator('.details').count()) === 0) await ann.getByRole('button', { name: 'Details' }).click();
+    const coming = ann.waitForEvent('download');
+    await ann.getByRole('button', { name: 'Export messages' }).click();
+    const download = await coming;
+    assert.equal(download.suggestedFilename(), 'Workshop.jsonl');
+    const lines = (await readFile(await download.path(), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line));
+    const { rooms } = await plain.invoke('ListRooms', {});
+    const { roomId } = rooms.find(({ room }) => room.name === 'Workshop').room;
+    const { messages } = await plain.invoke('GetHistory', { roomId, limit: 200 });
+    assert.ok(messages.length > 1);
+    assert.deepEqual(lines.map(({ seq, version, body }) => ({ seq, version, body })), messages.map(({ seq, version, body }) => ({ seq, version, body })));
   });
 
   test('a message is found by its words and shown where it was said', async (context) => {

@@ -8,7 +8,7 @@ const run = (...args) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 const ng = here('../node_modules/@angular/cli/bin/ng.js');
-const TESTS = ['demo', 'looks', 'cluster', 'features'];
+const TESTS = ['demo', 'looks', 'sign-in', 'cluster', 'features'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => ![...TESTS, 'pictures'].includes(name));
 if (unknown !== undefined) {
