@@ -5,7 +5,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
-use time::macros::format_description;
 
 /// Largest integer that a JavaScript number holds exactly.
 pub const SEQ_MAX: u64 = (1 << 53) - 1;
@@ -113,21 +112,42 @@ impl Timestamp {
     }
 }
 
+impl Timestamp {
+    /// As it is on the wire; `None` beyond the year 9999. Every event has one, so no formatter is asked.
+    fn text(self) -> Option<[u8; 24]> {
+        let seconds = i64::try_from(self.0 / 1000).ok()?;
+        let moment = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
+        let mut text = *b"0000-00-00T00:00:00.000Z";
+        put(&mut text[0..4], u64::try_from(moment.year()).ok()?);
+        put(&mut text[5..7], u8::from(moment.month()).into());
+        put(&mut text[8..10], moment.day().into());
+        put(&mut text[11..13], moment.hour().into());
+        put(&mut text[14..16], moment.minute().into());
+        put(&mut text[17..19], moment.second().into());
+        put(&mut text[20..23], self.0 % 1000);
+        Some(text)
+    }
+}
+
+fn put(digits: &mut [u8], mut number: u64) {
+    for digit in digits.iter_mut().rev() {
+        let [last, ..] = (number % 10).to_le_bytes();
+        *digit = b'0' + last;
+        number /= 10;
+    }
+}
+
 impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let format = format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
-        let nanos = i128::from(self.0) * 1_000_000;
-        let text = OffsetDateTime::from_unix_timestamp_nanos(nanos)
-            .ok()
-            .and_then(|moment| moment.format(&format).ok())
-            .ok_or(fmt::Error)?;
-        f.write_str(&text)
+        let text = self.text().ok_or(fmt::Error)?;
+        f.write_str(std::str::from_utf8(&text).map_err(|_| fmt::Error)?)
     }
 }
 
 impl Serialize for Timestamp {
     fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
+        let text = self.text().ok_or_else(|| serde::ser::Error::custom("a time beyond the year 9999"))?;
+        serializer.serialize_str(std::str::from_utf8(&text).map_err(serde::ser::Error::custom)?)
     }
 }
 
@@ -206,5 +226,8 @@ mod tests {
         let text = "\"2026-02-03T04:05:06.007Z\"";
         let moment: Timestamp = serde_json::from_str(text).unwrap();
         assert_eq!(serde_json::to_string(&moment).unwrap(), text);
+        assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
+        assert_eq!(Timestamp::from_millis(253_402_300_799_999).to_string(), "9999-12-31T23:59:59.999Z");
+        assert!(serde_json::to_string(&Timestamp::from_millis(253_402_300_800_000)).is_err());
     }
 }

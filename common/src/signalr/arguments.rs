@@ -76,6 +76,7 @@ impl Arguments {
             return Err(ArgumentError::Missing);
         }
         match self.protocol {
+            Protocol::Json if self.count == 1 => json::only_element(&self.bytes),
             Protocol::Json => json::element(&self.bytes, index),
             Protocol::MessagePack => msgpack::element(&self.bytes, index),
         }

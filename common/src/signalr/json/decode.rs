@@ -70,6 +70,12 @@ pub(in crate::signalr) fn element(array: &[u8], index: usize) -> Result<&[u8], A
         .map_err(|_| ArgumentError::Missing)
 }
 
+/// The text of the element of an array that was seen to have one: nothing has to be looked for.
+pub(in crate::signalr) fn only_element(array: &[u8]) -> Result<&[u8], ArgumentError> {
+    let inner = array.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
+    inner.map(<[u8]>::trim_ascii).ok_or(ArgumentError::Missing)
+}
+
 /// The fields of every type, each undecoded. `Some` means present, also when null.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

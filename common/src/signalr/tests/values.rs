@@ -229,6 +229,19 @@ fn arguments_by_place() {
 }
 
 #[test]
+fn a_lone_argument_with_blanks_around_it() {
+    for text in [r#"{"x":[1,2]}"#, "\"]\"", "[[]]", "3"] {
+        for array in [format!("[{text}]"), format!(" [ \t{text}\r\n ] ")] {
+            let records = decode_json(&format!(r#"{{"type":1,"target":"A","arguments":{array}}}"#)).unwrap();
+            let value: Value = serde_json::from_str(text).unwrap();
+            assert_eq!(arguments(&records[0]).decode(0), Ok(value.clone()), "{array}");
+            let object = arguments(&records[0]).decode_object::<Value>(0);
+            assert_eq!(object.is_ok(), value.is_object(), "{array}");
+        }
+    }
+}
+
+#[test]
 fn a_value_that_a_protocol_cannot_hold() {
     let odd = std::collections::BTreeMap::from([(vec![1], 1)]);
     assert!(encode_invocation(Protocol::Json, "A", &odd).is_err());
