@@ -5,7 +5,9 @@
 use std::sync::OnceLock;
 use std::time::Duration;
 
-use metrics::{Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram};
+use metrics::{
+    Counter, Gauge, Histogram, Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
+};
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
 use crate::session::CloseReason;
@@ -80,6 +82,17 @@ impl Transport {
     }
 }
 
+/// Handles of what every message touches: to find one by its name costs more than to count. There once
+/// the exporter is installed.
+static HOT: OnceLock<Hot> = OnceLock::new();
+
+struct Hot {
+    messages_accepted: Counter,
+    deliveries: Counter,
+    fanout_delay: Histogram,
+    journal_queue_depth: Gauge,
+}
+
 /// Counts one connection for as long as it lives.
 #[derive(Debug)]
 pub struct OpenConnection {
@@ -116,17 +129,26 @@ pub fn hub_call(method: &'static str, outcome: &'static str, took: Duration) {
 
 /// A new message was accepted and is durable.
 pub fn message_accepted() {
-    counter!(MESSAGES_ACCEPTED).increment(1);
+    match HOT.get() {
+        Some(hot) => hot.messages_accepted.increment(1),
+        None => counter!(MESSAGES_ACCEPTED).increment(1),
+    }
 }
 
 /// An event was put into the outboxes of this many sessions.
 pub fn deliveries(sessions: usize) {
-    counter!(DELIVERIES).increment(sessions as u64);
+    match HOT.get() {
+        Some(hot) => hot.deliveries.increment(sessions as u64),
+        None => counter!(DELIVERIES).increment(sessions as u64),
+    }
 }
 
 /// How long after its publication an event was in the outboxes of this node.
 pub fn fanout_delay(delay: Duration) {
-    histogram!(FANOUT_DELAY).record(delay);
+    match HOT.get() {
+        Some(hot) => hot.fanout_delay.record(delay),
+        None => histogram!(FANOUT_DELAY).record(delay),
+    }
 }
 
 /// A client was too slow for its outbox.
@@ -156,7 +178,10 @@ pub fn redis_call(call: &'static str, took: Duration) {
 
 /// Entries that wait to be sent to SQS or for its answer.
 pub fn journal_queue_depth(entries: usize) {
-    gauge!(JOURNAL_QUEUE_DEPTH).set(entries as f64);
+    match HOT.get() {
+        Some(hot) => hot.journal_queue_depth.set(entries as f64),
+        None => gauge!(JOURNAL_QUEUE_DEPTH).set(entries as f64),
+    }
 }
 
 /// A batch of this many entries was sent to SQS, in this time.
@@ -225,6 +250,12 @@ impl Exporter {
         let exporter = Self(builder()?.install_recorder()?);
         describe();
         begin();
+        HOT.get_or_init(|| Hot {
+            messages_accepted: counter!(MESSAGES_ACCEPTED),
+            deliveries: counter!(DELIVERIES),
+            fanout_delay: histogram!(FANOUT_DELAY),
+            journal_queue_depth: gauge!(JOURNAL_QUEUE_DEPTH),
+        });
         Ok(INSTALLED.get_or_init(|| exporter).clone())
     }
 
