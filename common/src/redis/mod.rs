@@ -24,9 +24,9 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// How long one command may take. The default of the library, half a second, is less than a slow
 /// fork of a busy server.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections that carry commands. Each pipelines any number of callers; a few spread the work of
-/// parsing replies over cores.
-const LANES: usize = 4;
+/// Connections that carry commands. Each pipelines any number of callers, so that the fewer there are,
+/// the more calls share a packet; two spread the work of parsing replies over cores.
+const LANES: usize = 2;
 
 /// Redis did not do it. Whether it took effect is unknown unless the kind says so.
 #[derive(Debug, thiserror::Error)]

@@ -36,7 +36,12 @@ impl Index {
         read(held)
     }
 
-    pub(super) async fn backlog(&self, partition: Partition) -> Result<Backlog, RedisFailure> {
+    /// What is not stored of a partition; `None` if another node holds it.
+    pub(super) async fn look(&self, partition: Partition) -> Result<Option<Backlog>, RedisFailure> {
+        if self.hold(partition).await? { self.backlog(partition).await.map(Some) } else { Ok(None) }
+    }
+
+    async fn backlog(&self, partition: Partition) -> Result<Backlog, RedisFailure> {
         let mut count = redis::cmd("ZCARD");
         count.arg(partition.unstored());
         let entries = read(self.redis.command("unstored", &count).await?)?;

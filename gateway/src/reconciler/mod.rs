@@ -30,6 +30,7 @@ mod settle;
 use std::collections::HashMap;
 use std::time::Duration;
 
+use futures_util::future::join_all;
 use futures_util::{StreamExt, stream};
 use rand::seq::SliceRandom;
 use rts_common::redis::RedisFailure;
@@ -51,6 +52,9 @@ const PAGE: usize = 200;
 const ROOMS_AT_ONCE: usize = 16;
 /// Pages of one partition in one round; the next round goes on behind them.
 const PAGES_PER_ROUND: usize = 10;
+
+/// Partitions looked at at once: most are empty, and their questions share a packet.
+const PARTITIONS_AT_ONCE: usize = 16;
 
 /// How the reconciler goes about it.
 #[derive(Clone, Copy, Debug)]
@@ -95,14 +99,18 @@ struct Reconciler {
 impl Reconciler {
     async fn run(mut self) {
         let mut partitions: Vec<_> = Partition::all().collect();
-        let pause = self.settings.round / u32::try_from(PARTITIONS).unwrap_or(u32::MAX);
+        let groups = u32::try_from(PARTITIONS.div_ceil(PARTITIONS_AT_ONCE)).unwrap_or(u32::MAX);
+        let pause = self.settings.round / groups;
         loop {
             // Nodes that start together share the partitions out among them.
             partitions.shuffle(&mut rand::rng());
             let mut failed = None;
-            for partition in &partitions {
-                if let Err(error) = self.visit(*partition).await {
-                    failed = Some(error);
+            for group in partitions.chunks(PARTITIONS_AT_ONCE) {
+                let seen = join_all(group.iter().map(|partition| self.index.look(*partition))).await;
+                for (partition, seen) in group.iter().zip(seen) {
+                    if let Err(error) = self.visit(*partition, seen).await {
+                        failed = Some(error);
+                    }
                 }
                 sleep(pause).await;
             }
@@ -113,17 +121,25 @@ impl Reconciler {
         }
     }
 
-    async fn visit(&mut self, partition: Partition) -> Result<(), RedisFailure> {
-        if !self.index.hold(partition).await? {
+    /// Works on a partition, as it was seen; not at all where another node holds it.
+    async fn visit(
+        &mut self,
+        partition: Partition,
+        seen: Result<Option<Backlog>, RedisFailure>,
+    ) -> Result<(), RedisFailure> {
+        let Some(backlog) = seen? else {
             self.held.remove(&partition);
             return Ok(());
-        }
-        let backlog = self.index.backlog(partition).await?;
+        };
         self.held.entry(partition).or_default().backlog = backlog;
         if backlog.entries == 0 {
             return Ok(());
         }
         for _ in 0..PAGES_PER_ROUND {
+            // Others of its group may have come before it, and taken their time.
+            if !self.index.hold(partition).await? {
+                break;
+            }
             let until = Seq::now().minus(self.settings.after);
             let after = self.held.entry(partition).or_default().looked_at;
             let page = self.index.page(partition, after, until, PAGE).await?;
@@ -133,7 +149,7 @@ impl Reconciler {
                 let last = page.last().filter(|_| page.len() == PAGE);
                 held.looked_at = last.and_then(|member| Seq::parse(member.rsplit(':').next()?)).unwrap_or_default();
             }
-            if page.len() < PAGE || !self.index.hold(partition).await? {
+            if page.len() < PAGE {
                 break;
             }
         }
