@@ -31,6 +31,9 @@ const RESYNC_SPREAD: Duration = Duration::from_secs(1);
 /// a thousand, so many take a shard two milliseconds.
 const INCOMING_AT_ONCE: usize = 32;
 
+/// Sockets written to before others have their turn: half a millisecond.
+const FLUSHED_AT_ONCE: usize = 64;
+
 /// What a shard is told, other than by Redis.
 pub(super) enum Command {
     /// Lets a session listen to rooms. Answers those where its user's membership has to be checked.
@@ -63,7 +66,7 @@ pub(super) struct Shard {
     rooms: HashMap<RoomId, LocalRoom>,
     people: HashMap<Person, LocalPerson>,
     receipts_due: BinaryHeap<Reverse<(Instant, RoomId)>>,
-    /// Those to be woken at the end of a turn.
+    /// Those to be seen to at the end of a turn.
     later: Later,
 }
 
@@ -93,7 +96,12 @@ impl Shard {
                 }
                 else => return,
             }
-            self.later.wake();
+            self.later.flush(FLUSHED_AT_ONCE);
+            while !self.later.is_empty() {
+                // A large room must not hold up the other tasks of this thread.
+                tokio::task::yield_now().await;
+                self.later.flush(FLUSHED_AT_ONCE);
+            }
         }
     }
 
@@ -271,7 +279,7 @@ impl Shard {
                     self.bus.post_person(Command::Settle { person: person.clone(), room }, &person);
                 }
                 Effect::Resync(sessions) => resync(&self.bus, sessions),
-                Effect::Wake(later) => self.later.absorb(later),
+                Effect::Flush(later) => self.later.absorb(later),
             }
         }
         self.forget_if_idle(id);

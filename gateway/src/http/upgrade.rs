@@ -22,7 +22,7 @@ use super::refusal::Refusal;
 use crate::auth::Identity;
 use crate::hub::Caller;
 use crate::peers::Place;
-use crate::session::{Arrival, ClaimError, ConnectionId, Held, Outbox, Transport, WebSocket};
+use crate::session::{Arrival, ClaimError, ConnectionId, Held, Outbox, SharedStream, Transport, WebSocket};
 
 /// The one version of the WebSocket protocol.
 const VERSION: &str = "13";
@@ -47,7 +47,7 @@ pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Requ
     app.sessions.lifecycle.spawn(async move {
         // Boxed: what an upgrade needs is not kept for the life of the session.
         let deadline = arrived + sessions.settings.handshake_timeout;
-        if let Some(socket) = Box::pin(upgraded(upgrade, deadline)).await {
+        if let Some(socket) = Box::pin(upgraded(upgrade, deadline, &arrival.outbox)).await {
             sessions.run(arrival, Transport::WebSocket(socket)).await;
         }
     });
@@ -92,10 +92,12 @@ async fn take_place(app: &App, id: ConnectionId, token_left: Duration) -> Result
 }
 
 /// The socket once HTTP is done with it. Taken out of hyper's wrapping: it is always TCP here.
-async fn upgraded(upgrade: OnUpgrade, deadline: Instant) -> Option<WebSocket<TcpStream>> {
+async fn upgraded(upgrade: OnUpgrade, deadline: Instant, outbox: &Outbox) -> Option<WebSocket<SharedStream>> {
     let upgraded = tokio::time::timeout_at(deadline.into(), upgrade).await.ok()?.ok()?;
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some(WebSocket::new(parts.io.into_inner(), &parts.read_buf))
+    let stream = SharedStream::new(parts.io.into_inner());
+    outbox.set_stream(stream.clone());
+    Some(WebSocket::new(stream, &parts.read_buf))
 }
 
 fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {

@@ -60,9 +60,12 @@ impl Stay<'_> {
             protocol: self.protocol,
             outbox: self.arrival.outbox.clone(),
         };
+        self.arrival.outbox.begin_direct(self.protocol.transfer_format());
         let bus = Bus::Attaching(self.sessions.service.attach(handle, &self.arrival.caller));
         let mut attached = Attached { stay: self, socket, calls, decoder, is_hungry: false, bus, liveness };
-        poll_fn(|cx| attached.poll(cx, check.as_mut())).await
+        let reason = poll_fn(|cx| attached.poll(cx, check.as_mut())).await;
+        attached.end_direct();
+        reason
     }
 }
 
@@ -103,6 +106,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
                 // A poll or an event stream takes what is there without a flush of the session's.
                 self.liveness.all_read();
             } else {
+                self.socket.finish(self.stay.arrival.outbox.take_back());
                 let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
                 self.liveness.flushed(Instant::now(), flushed.is_ready());
                 if flushed.is_pending() {
@@ -121,6 +125,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
                 Poll::Pending if has_answers => {}
                 Poll::Pending => return Ok(()),
                 Poll::Ready(drained) => {
+                    self.socket.finish(drained.rest);
                     self.send(drained.records);
                     drained.closed.map_or(Ok(()), Err)?;
                 }
@@ -135,6 +140,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
             counts.bytes_out += record.len() as u64;
         });
         self.socket.send(self.stay.protocol.transfer_format(), counted);
+    }
+
+    /// From here on nobody else writes to the socket; what others wrote counts as the session's.
+    fn end_direct(&mut self) {
+        let written = self.stay.arrival.outbox.end_direct();
+        self.socket.finish(written.rest);
+        self.stay.counts.records_out += written.records;
+        self.stay.counts.bytes_out += written.bytes;
     }
 
     /// Waits for the place in the fan-out: no call is made before, or its own event could be missed.

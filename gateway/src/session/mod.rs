@@ -8,6 +8,7 @@
 mod attached;
 mod calls;
 mod close;
+mod direct;
 mod goodbye;
 mod handle;
 mod handshake;
@@ -36,7 +37,7 @@ pub use self::queue::Queue;
 pub use self::registry::{Claim, ClaimError, Held, Registry};
 pub use self::service::{Attachment, BoxFuture, Service};
 pub use self::settings::Settings;
-pub use self::transport::{Link, LinkEnd, LinkKind, Over, Reader, Taken, Transport, WebSocket};
+pub use self::transport::{Link, LinkEnd, LinkKind, Over, Reader, SharedStream, Taken, Transport, WebSocket};
 pub use self::user_connections::{UserConnection, UserConnections};
 
 use self::calls::Calls;

@@ -1,12 +1,15 @@
 //! The bounded queue between fan-out and one session's socket.
 
-use std::sync::{Mutex, MutexGuard};
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
+use rts_common::signalr::TransferFormat;
 
 use super::close::CloseReason;
+use super::direct::{Direct, Written};
 use super::queue::Queue;
+use super::transport::SharedStream;
 use crate::metrics;
 
 /// Records that may wait. The queue itself then holds 32 bytes for each, 64 KiB in all; one that is
@@ -25,35 +28,46 @@ pub struct Outbox {
     state: Mutex<State>,
 }
 
-/// Sessions with something in their outboxes, woken when this is dropped: what comes in at once is
-/// in the outbox before its session looks, and goes out in one frame.
+/// Outboxes that were put something into, seen to when this is dropped: what comes in at once is in the
+/// outbox before anybody looks, and goes out in one frame.
 #[derive(Debug, Default)]
-pub struct Later(Vec<Waker>);
+pub struct Later {
+    outboxes: Vec<Arc<Outbox>>,
+    frame: BytesMut,
+}
 
 impl Later {
-    /// Whether there is nobody to wake.
+    /// With room for so many sessions.
+    pub fn with_capacity(sessions: usize) -> Self {
+        Self { outboxes: Vec::with_capacity(sessions), frame: BytesMut::new() }
+    }
+
+    /// Whether there is nothing to see to.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.outboxes.is_empty()
     }
 
     /// Takes over those of another.
     pub fn absorb(&mut self, mut other: Self) {
-        if self.0.is_empty() {
-            std::mem::swap(&mut self.0, &mut other.0);
+        if self.outboxes.is_empty() {
+            std::mem::swap(&mut self.outboxes, &mut other.outboxes);
         } else {
-            self.0.append(&mut other.0);
+            self.outboxes.append(&mut other.outboxes);
         }
     }
 
-    /// Wakes them now.
-    pub fn wake(&mut self) {
-        self.0.drain(..).for_each(Waker::wake);
+    /// Writes to, or wakes, up to so many sessions, the last ones first.
+    pub fn flush(&mut self, sessions_max: usize) {
+        let keep = self.outboxes.len().saturating_sub(sessions_max);
+        for outbox in self.outboxes.drain(keep..) {
+            outbox.flush(&mut self.frame);
+        }
     }
 }
 
 impl Drop for Later {
     fn drop(&mut self) {
-        self.wake();
+        self.flush(usize::MAX);
     }
 }
 
@@ -63,11 +77,16 @@ struct State {
     bytes: usize,
     closed: Option<CloseReason>,
     session: Option<Waker>,
+    direct: Option<Direct>,
+    /// Somebody will see to it later.
+    is_listed: bool,
 }
 
 /// What a session finds in its outbox.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Drained {
+    /// The end of a frame that is to be written before all else.
+    pub rest: Option<Bytes>,
     /// All that waited, in the order pushed.
     pub records: Queue<Bytes>,
     /// Set once somebody wants the session ended; nothing comes after.
@@ -89,11 +108,23 @@ impl Outbox {
     /// Puts one or more whole records, encoded for the session's protocol, behind what waits
     /// already. `false`: they will not be delivered, the session is ending.
     pub fn try_push(&self, records: Bytes) -> bool {
-        self.try_push_later(records, &mut Later::default())
+        let is_in = self.push(records, |_| {});
+        if is_in {
+            self.flush(&mut BytesMut::new());
+        }
+        is_in
     }
 
-    /// The same, and leaves it to [`Later`] to wake the session.
-    pub fn try_push_later(&self, records: Bytes, later: &mut Later) -> bool {
+    /// The same, and leaves it to [`Later`] to write it or to wake the session.
+    pub fn try_push_later(self: &Arc<Self>, records: Bytes, later: &mut Later) -> bool {
+        self.push(records, |state| {
+            if !std::mem::replace(&mut state.is_listed, true) {
+                later.outboxes.push(Arc::clone(self));
+            }
+        })
+    }
+
+    fn push(&self, records: Bytes, list: impl FnOnce(&mut State)) -> bool {
         let mut state = self.lock();
         if state.closed.is_some() {
             return false;
@@ -109,8 +140,52 @@ impl Outbox {
         }
         state.bytes = bytes;
         state.records.push_back(records);
-        later.0.extend(state.session.take());
+        list(&mut state);
         true
+    }
+
+    /// Writes what waits if the session does not have to, or wakes it.
+    fn flush(&self, frame: &mut BytesMut) {
+        let mut state = self.lock();
+        state.is_listed = false;
+        let State { direct, records, bytes, closed, .. } = &mut *state;
+        if records.is_empty() {
+            // Its session was quicker.
+            return;
+        }
+        if closed.is_none()
+            && let Some(direct) = direct
+            && direct.write(records, *bytes, frame)
+        {
+            *records = Queue::default();
+            *bytes = 0;
+            if !direct.has_rest() {
+                return;
+            }
+        }
+        wake(state);
+    }
+
+    /// The socket of the session that is to come.
+    pub fn set_stream(&self, stream: SharedStream) {
+        self.lock().direct = Some(Direct::new(stream));
+    }
+
+    /// From here on records are written to the session's socket, if it has one, whenever it waits.
+    pub(super) fn begin_direct(&self, format: TransferFormat) {
+        if let Some(direct) = &mut self.lock().direct {
+            direct.begin(format);
+        }
+    }
+
+    /// The session is about to write by itself: this first.
+    pub(super) fn take_back(&self) -> Option<Bytes> {
+        self.lock().direct.as_mut().and_then(Direct::take_back)
+    }
+
+    /// From here on the session writes all by itself.
+    pub(super) fn end_direct(&self) -> Written {
+        self.lock().direct.take().map(Direct::end).unwrap_or_default()
     }
 
     /// Ends the session, after what waits already. The first reason stays.
@@ -129,8 +204,11 @@ impl Outbox {
     /// Takes all that waits, once there is something or the outbox is closed. Only its session asks.
     pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<Drained> {
         let mut state = self.lock();
-        if state.records.is_empty() && state.closed.is_none() {
+        if state.is_quiet() {
             state.wake_later(cx);
+            if let Some(direct) = &mut state.direct {
+                direct.let_go();
+            }
             return Poll::Pending;
         }
         Poll::Ready(state.drain())
@@ -164,9 +242,15 @@ impl State {
         }
     }
 
+    /// Whether there is nothing for the session to do.
+    fn is_quiet(&self) -> bool {
+        self.records.is_empty() && self.closed.is_none() && !self.direct.as_ref().is_some_and(Direct::has_rest)
+    }
+
     fn drain(&mut self) -> Drained {
         self.bytes = 0;
-        Drained { records: std::mem::take(&mut self.records), closed: self.closed }
+        let rest = self.direct.as_mut().and_then(Direct::take_back);
+        Drained { rest, records: std::mem::take(&mut self.records), closed: self.closed }
     }
 }
 
@@ -211,7 +295,7 @@ mod tests {
         let outbox = Outbox::with_bounds(2, 100);
         assert!(outbox.try_push(record(1)) && outbox.try_push(record(1)));
         assert!(!outbox.try_push(record(1)));
-        assert_eq!(outbox.drain(), Drained { records: Queue::default(), closed: Some(CloseReason::Slow) });
+        assert_eq!(outbox.drain(), Drained { closed: Some(CloseReason::Slow), ..Drained::default() });
         assert!(!outbox.try_push(record(1)), "a closed one takes nothing more");
     }
 
@@ -247,7 +331,7 @@ mod tests {
         for _ in 0..3 {
             assert!(outbox.try_push_later(record(1), &mut later));
         }
-        assert_eq!(later.0.len(), 1);
+        assert_eq!(later.outboxes.len(), 1);
         tokio::task::yield_now().await;
         assert!(!session.is_finished());
         drop(later);

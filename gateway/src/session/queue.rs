@@ -39,6 +39,13 @@ impl<T> Queue<T> {
         }
     }
 
+    /// Puts one before all.
+    pub fn push_front(&mut self, item: T) {
+        if let Some(second) = self.first.replace(item) {
+            self.rest.push_front(second);
+        }
+    }
+
     /// The one whose turn it is.
     pub fn front_mut(&mut self) -> Option<&mut T> {
         self.first.as_mut()
@@ -98,6 +105,8 @@ mod tests {
         assert_eq!(queue.iter().copied().collect::<Vec<_>>(), [1, 2, 3, 4]);
         assert_eq!(queue.pop_front(), Some(1));
         queue.push_back(5);
+        queue.push_front(1);
+        assert_eq!(queue.pop_front(), Some(1));
         assert_eq!(queue.front_mut(), Some(&mut 2));
         assert_eq!(queue.clone().into_iter().collect::<Vec<_>>(), [2, 3, 4, 5]);
         for expected in 2..=5 {

@@ -8,7 +8,7 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use super::{CloseReason, OUTBOX_BYTES_MAX, Settings};
+use super::{CloseReason, Later, OUTBOX_BYTES_MAX, Settings};
 use crate::testing::{TestNode, settings, until};
 
 const PING: &str = "{\"type\":6}\u{1e}";
@@ -137,9 +137,11 @@ async fn many_events_come_in_few_frames_and_none_is_cut() {
     let node = node().await;
     let (mut client, session) = node.connect("ann").await;
     let events: Vec<String> = (0..200).map(|number| format!("{number}{}\u{1e}", "x".repeat(number * 7))).collect();
+    let mut later = Later::default();
     for event in &events {
-        assert!(session.outbox.try_push(event.clone().into()));
+        assert!(session.outbox.try_push_later(event.clone().into(), &mut later));
     }
+    drop(later);
     let (mut all, mut frames) = (String::new(), 0);
     while all.len() < events.concat().len() {
         let frame = client.next_record().await;
@@ -149,6 +151,29 @@ async fn many_events_come_in_few_frames_and_none_is_cut() {
     }
     assert_eq!(all, events.concat());
     assert!(frames < 100, "{frames} frames");
+}
+
+#[tokio::test]
+async fn events_that_come_one_by_one_keep_their_order_among_answers() {
+    let node = node().await;
+    let (mut client, session) = node.connect("ann").await;
+    for number in 0..300 {
+        assert!(session.outbox.try_push(format!("{number}\u{1e}").into()));
+        if number % 7 == 0 {
+            client.invoke("1", "Echo").await;
+        }
+        if number % 5 == 0 {
+            tokio::task::yield_now().await;
+        }
+    }
+    let (mut all, mut answers) = (String::new(), 0);
+    while answers < 43 || !all.ends_with("299\u{1e}") {
+        let frame = client.next_record().await;
+        answers += frame.matches("invocationId").count();
+        all += &frame.replace(&completion("1", "Echo"), "");
+    }
+    let expected: Vec<_> = (0..300).map(|number| format!("{number}\u{1e}")).collect();
+    assert_eq!(all, expected.concat());
 }
 
 #[tokio::test]

@@ -46,8 +46,8 @@ pub(super) enum Effect {
     Settle(Person),
     /// Close these with leave to reconnect: they have missed something.
     Resync(Vec<SessionHandle>),
-    /// Wake those that an event was put into the outboxes of.
-    Wake(Later),
+    /// See to those that an event was put into the outboxes of.
+    Flush(Later),
 }
 
 /// Someone who is coming in.
@@ -252,7 +252,7 @@ impl LocalRoom {
             }
         }
         let mut record = PerProtocol::new(|protocol| Some(event.encode(protocol)));
-        let mut later = Later::default();
+        let mut later = Later::with_capacity(self.listeners.len());
         let mut put = |session: &SessionHandle| {
             record.get(session.protocol).is_some_and(|bytes| session.outbox.try_push_later(bytes, &mut later))
         };
@@ -263,7 +263,7 @@ impl LocalRoom {
             .filter(|listener| put(&listener.session))
             .count();
         if !later.is_empty() {
-            effects.push(Effect::Wake(later));
+            effects.push(Effect::Flush(later));
         }
         metrics::deliveries(reached);
         if live && reached > 0 {

@@ -88,8 +88,11 @@ fn signal() -> (OpenSignal, mpsc::Receiver<()>) {
     mpsc::channel(1)
 }
 
+/// Gives what the shard has to do beside writing to the sessions.
 fn publish(local: &mut LocalRoom, payload: &str) -> Vec<Effect> {
-    local.published(payload, Instant::now())
+    let mut effects = local.published(payload, Instant::now());
+    effects.retain(|effect| !matches!(effect, Effect::Flush(_)));
+    effects
 }
 
 #[tokio::test]

@@ -189,7 +189,7 @@ fn attach(app: &Arc<App>, kind: LinkKind, token: &ConnectionToken, identity: Ide
 /// The session, and its address for as long as it lives.
 async fn live(app: Arc<App>, arrival: Arrival, end: LinkEnd, token_ends: Instant) {
     let id = arrival.connection_id;
-    let session = Box::pin(app.sessions.run::<tokio::net::TcpStream>(arrival, Transport::Link(end)));
+    let session = Box::pin(app.sessions.run::<crate::session::SharedStream>(arrival, Transport::Link(end)));
     tokio::select! {
         () = session => {}
         () = app.peers.keep(id) => {}

@@ -2,6 +2,7 @@
 
 mod frame;
 mod link;
+mod shared;
 mod websocket;
 
 use std::io;
@@ -12,7 +13,9 @@ use rts_common::signalr::TransferFormat;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::link::{Link, LinkEnd, LinkKind, Over, Reader, Taken};
+pub use self::shared::SharedStream;
 pub use self::websocket::WebSocket;
+pub(super) use self::websocket::put_frame_header;
 pub(super) use self::websocket::{Incoming, TransportError};
 use crate::metrics;
 
@@ -65,6 +68,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match self {
             Self::WebSocket(socket) => socket.send(format, records),
             Self::Link(link) => link.send(records),
+        }
+    }
+
+    /// The end of a frame that others began: it goes out before all else.
+    pub(super) fn finish(&mut self, rest: Option<Bytes>) {
+        if let (Self::WebSocket(socket), Some(rest)) = (self, rest) {
+            socket.finish(rest);
         }
     }
 

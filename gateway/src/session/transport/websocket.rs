@@ -55,6 +55,15 @@ impl From<MalformedFrame> for TransportError {
     }
 }
 
+/// Writes the header of a frame of records.
+pub(in crate::session) fn put_frame_header(frame: &mut BytesMut, format: TransferFormat, payload_bytes: usize) {
+    put_header(frame, opcode(format), payload_bytes);
+}
+
+fn opcode(format: TransferFormat) -> Opcode {
+    if format.is_binary() { Opcode::Binary } else { Opcode::Text }
+}
+
 /// The server's end of a WebSocket.
 #[derive(Debug)]
 pub struct WebSocket<S> {
@@ -127,12 +136,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         }
     }
 
+    /// Puts the end of a frame, whose beginning others wrote, before what is on its way. None of that has
+    /// begun: the session did not hold its socket.
+    pub(in crate::session) fn finish(&mut self, rest: Bytes) {
+        self.outgoing.push_front(rest);
+    }
+
     /// Puts whole records on their way, in as few frames as is sensible; none is ever cut.
     pub fn send(&mut self, format: TransferFormat, records: impl IntoIterator<Item = Bytes>) {
         if self.closing {
             return;
         }
-        let opcode = if format.is_binary() { Opcode::Binary } else { Opcode::Text };
+        let opcode = opcode(format);
         let mut records = records.into_iter();
         let Some(first) = records.next() else { return };
         let Some(second) = records.next() else {
