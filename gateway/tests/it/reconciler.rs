@@ -15,7 +15,7 @@ use rts_common::message::MessageContent;
 use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
 use rts_common::redis::keys::Partition;
 use rts_common::redis::{Redis, read};
-use rts_common::room::{Role, RoomKind};
+use rts_common::room::{Closing, Role, RoomKind};
 use rts_common::seq::Seq;
 use rts_common::store::schema::messages as names;
 use rts_common::store::{Store, Tables};
@@ -285,4 +285,29 @@ async fn a_room_is_journaled_whole_under_its_last_version_and_the_others_are_mar
         }
     }
     world.wait_unstored(&room, &versions).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_whose_archiver_died_is_journaled_with_what_it_held() {
+    let world = World::start().await;
+    let room = world.room().await;
+    let (first, last) = (world.send(&room, "first").await, world.send(&room, "last").await);
+    for seq in [first, last] {
+        world.aws.stored.lock().unwrap().insert(seq.get(), seq.get());
+    }
+    world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &RoomOperation::Archive).await.unwrap();
+    world.reconcile();
+    // The room's making and its closing; all of it goes under the last.
+    let journaled = world.journaled(2).await;
+    let closings = journaled.iter().map(body).filter_map(|record: RoomRecord| match record.change {
+        RoomChange::Room { closing, facts: Some(facts), .. } => Some((closing, facts.archived_at.is_some())),
+        _ => None,
+    });
+    let members = vec![person("ann").user, person("bob").user];
+    let closing = Closing { members, first_seq: first, last_seq: last, message_count: 2 };
+    let mut found: Vec<_> = closings.collect();
+    if let Some((Some(closing), _)) = found.first_mut() {
+        closing.members.sort_unstable();
+    }
+    assert_eq!(found, [(Some(closing), true)]);
 }
