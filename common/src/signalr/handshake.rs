@@ -9,8 +9,6 @@ use super::{Protocol, json};
 
 /// The most bytes of a handshake, its separator included.
 pub const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
-/// The highest protocol version; 2 is 1 with stateful reconnect.
-const VERSION_MAX: i64 = 2;
 /// Of a protocol name that the client made up, this many characters are told back to it.
 const NAME_CHARS_MAX: usize = 100;
 
@@ -19,7 +17,7 @@ const NAME_CHARS_MAX: usize = 100;
 pub struct HandshakeRequest {
     /// The protocol of everything that follows.
     pub protocol: Protocol,
-    /// 1, or 2 for stateful reconnect; 2 counts as 1 where that was not granted.
+    /// 1, or 2 for stateful reconnect; 2 counts as 1 where that was not granted. Lower ones were read as 1.
     pub version: u8,
 }
 
@@ -131,8 +129,11 @@ impl HandshakeRequest {
             let name = protocol.chars().take(NAME_CHARS_MAX).collect();
             return Err(HandshakeError::UnsupportedProtocol(name));
         };
-        match u8::try_from(version) {
-            Ok(known) if (1..=VERSION_MAX).contains(&version) => Ok(Self { protocol, version: known }),
+        // As the reference server, everything up to the highest is taken: a Python client sends the version
+        // of its negotiation, which is 0.
+        match version {
+            ..=1 => Ok(Self { protocol, version: 1 }),
+            2 => Ok(Self { protocol, version: 2 }),
             _ => Err(HandshakeError::UnsupportedVersion { protocol, version }),
         }
     }

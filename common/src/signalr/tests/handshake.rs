@@ -27,6 +27,9 @@ fn requests_of_clients() {
     let json = HandshakeRequest { protocol: Protocol::Json, version: 1 };
     assert_eq!(request(r#"{"protocol":"json","version":1}"#), Ok(json));
     assert_eq!(request(r#" {"version":1, "x":[], "protocol":"JSON"}"#), Ok(json));
+    for version in [0, -1, i64::MIN] {
+        assert_eq!(request(&format!(r#"{{"protocol":"json","version":{version}}}"#)), Ok(json), "signalrcore sends 0");
+    }
     let message_pack = HandshakeRequest { protocol: Protocol::MessagePack, version: 2 };
     assert_eq!(request(r#"{"protocol":"messagepack","version":2}"#), Ok(message_pack));
 }
@@ -34,7 +37,7 @@ fn requests_of_clients() {
 #[test]
 fn refusals_word_by_word() {
     assert_eq!(refusal(r#"{"protocol":"foo","version":1}"#), "The protocol 'foo' is not supported.");
-    for version in [3, 0, -1, 1_i64 << 40] {
+    for version in [3, 255, 1_i64 << 40] {
         assert_eq!(
             refusal(&format!(r#"{{"protocol":"json","version":{version}}}"#)),
             format!("The server does not support version {version} of the 'json' protocol.")
