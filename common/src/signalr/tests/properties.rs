@@ -7,8 +7,9 @@ use serde_json::Value;
 
 use super::{BOTH, Decoder, Protocol, Record, decode, show};
 use crate::signalr::{
-    HANDSHAKE_BYTES_MAX, HandshakeDecoder, ack, close, encode_cancel, encode_client_invocation, encode_completion,
-    encode_completion_error, encode_completion_void, encode_stream_invocation, encode_stream_item, ping, sequence,
+    HANDSHAKE_BYTES_MAX, HandshakeDecoder, HandshakeReply, HandshakeReplyDecoder, HandshakeRequest, ack, close,
+    encode_cancel, encode_client_invocation, encode_completion, encode_completion_error, encode_completion_void,
+    encode_stream_invocation, encode_stream_item, handshake_response_error, handshake_response_ok, ping, sequence,
 };
 
 /// A limit that random input can reach.
@@ -116,15 +117,27 @@ fn sent() -> impl Strategy<Value = Sent> {
     ]
 }
 
-/// Decodes `bytes` in frames that end at `cuts`, as a transport would deliver them.
-fn decode_cut(protocol: Protocol, bytes: &[u8], cuts: &[usize]) -> Vec<Record> {
+/// `bytes` in frames that end at `cuts`, as a transport would deliver them.
+fn frames(bytes: &[u8], cuts: &[usize]) -> Vec<Bytes> {
     let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut % (bytes.len() + 1)).collect();
     cuts.extend([0, bytes.len()]);
     cuts.sort_unstable();
+    cuts.windows(2).map(|frame| Bytes::copy_from_slice(&bytes[frame[0]..frame[1]])).collect()
+}
+
+/// Reads a handshake in frames, and gives it with all that follows.
+fn read_cut<T>(bytes: &[u8], cuts: &[usize], mut push: impl FnMut(Bytes) -> Option<(T, Bytes)>) -> (T, Vec<u8>) {
+    let mut frames = frames(bytes, cuts).into_iter();
+    let (read, rest) = frames.by_ref().find_map(&mut push).expect("it is whole");
+    (read, frames.fold(rest.to_vec(), |all, frame| [&all[..], &frame[..]].concat()))
+}
+
+/// Decodes `bytes` in frames that end at `cuts`.
+fn decode_cut(protocol: Protocol, bytes: &[u8], cuts: &[usize]) -> Vec<Record> {
     let mut decoder = Decoder::new(protocol, 1 << 20);
     let mut records = Vec::new();
-    for frame in cuts.windows(2) {
-        decoder.push(Bytes::copy_from_slice(&bytes[frame[0]..frame[1]]));
+    for frame in frames(bytes, cuts) {
+        decoder.push(frame);
         while let Some(record) = decoder.next_record().unwrap() {
             records.push(record);
         }
@@ -148,6 +161,47 @@ proptest! {
             let expected: Vec<String> = sent.iter().map(Sent::shown).collect();
             prop_assert_eq!(shown, expected);
             prop_assert_eq!(decode_cut(protocol, &bytes, &cuts), whole);
+        }
+    }
+
+    /// What a client of stateful reconnect says after a re-upgrade: where it is, its replay, and acks between.
+    #[test]
+    fn a_replay_is_decoded_however_it_is_cut(
+        first in any::<u64>(),
+        replayed in vec((sent(), any::<u64>()), 1..6),
+        cuts in vec(any::<usize>(), 0..20),
+    ) {
+        let said: Vec<Sent> = std::iter::once(Sent::Sequence(first))
+            .chain(replayed.into_iter().flat_map(|(record, acked)| [record, Sent::Ack(acked)]))
+            .collect();
+        for protocol in BOTH {
+            let bytes = said.iter().map(|sent| sent.encode(protocol)).collect::<Vec<_>>().concat();
+            let shown: Vec<String> = decode_cut(protocol, &bytes, &cuts).iter().map(show).collect();
+            let expected: Vec<String> = said.iter().map(Sent::shown).collect();
+            prop_assert_eq!(shown, expected);
+        }
+    }
+
+    /// Both versions of both protocols, from either side, with records behind them in the same frame.
+    #[test]
+    fn a_handshake_is_read_however_it_is_cut(
+        version in 1_u8..=2,
+        refusal in proptest::option::of(text()),
+        sent in vec(sent(), 0..3),
+        cuts in vec(any::<usize>(), 0..20),
+    ) {
+        for protocol in BOTH {
+            let records = sent.iter().map(|sent| sent.encode(protocol)).collect::<Vec<_>>().concat();
+            let request = HandshakeRequest { protocol, version };
+            let mut server = HandshakeDecoder::new();
+            let bytes = [&request.encode()[..], &records].concat();
+            prop_assert_eq!(read_cut(&bytes, &cuts, |frame| server.push(frame).unwrap()), (request, records.clone()));
+
+            let answer = refusal.as_deref().map_or_else(handshake_response_ok, handshake_response_error);
+            let reply = refusal.clone().map_or(HandshakeReply::Accepted, HandshakeReply::Refused);
+            let mut client = HandshakeReplyDecoder::new();
+            let bytes = [&answer[..], &records].concat();
+            prop_assert_eq!(read_cut(&bytes, &cuts, |frame| client.push(frame).unwrap()), (reply, records));
         }
     }
 
