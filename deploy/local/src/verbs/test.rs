@@ -11,6 +11,9 @@ use crate::console::Paint;
 use crate::doctor::{self, build::BINARIES_VARIABLE};
 use crate::paths;
 
+/// The stock SignalR client for Python: the package, its version, and the variable that names an interpreter with it.
+const SIGNALRCORE: (&str, &str) = ("signalrcore", "1.0.2");
+const SIGNALRCORE_PYTHON: &str = "RTS_SIGNALRCORE_PYTHON";
 /// Clusters that tests of one binary run at once, at most: each is some ten processes.
 const TEST_THREADS_MAX: usize = 4;
 
@@ -29,7 +32,7 @@ const STEPS: [Step; 4] = [
     Step {
         name: "clients",
         what: "stock SignalR clients (gateway/tests/clients)",
-        run: |context| node(context, &clients_directory(), &[&["test"]]),
+        run: clients,
         applies: || clients_directory().join("package.json").exists(),
     },
     Step {
@@ -102,18 +105,23 @@ fn rust(context: &Context) -> anyhow::Result<()> {
     carry_out(command, context)
 }
 
+fn clients(context: &Context) -> anyhow::Result<()> {
+    let python = doctor::venv::ensure(SIGNALRCORE, &say)?.join("bin/python");
+    node(context, &clients_directory(), &[&["test"]], &[(SIGNALRCORE_PYTHON, &python)])
+}
+
 /// Unit tests first; then the app as it is built, in a browser, on a server in memory and on a cluster of two nodes.
 fn web(context: &Context) -> anyhow::Result<()> {
     doctor::web::browser(&say)?;
-    node(context, &paths::web_directory(), &[&["test"], &["run", "e2e"]])
+    node(context, &paths::web_directory(), &[&["test"], &["run", "e2e"]], &[])
 }
 
 /// A suite of Node.js: its packages if they are not those of the lock file, then its tests.
-fn node(context: &Context, directory: &Path, scripts: &[&[&str]]) -> anyhow::Result<()> {
+fn node(context: &Context, directory: &Path, scripts: &[&[&str]], environment: &[(&str, &Path)]) -> anyhow::Result<()> {
     let path = doctor::node::path(&say)?;
     let npm = |arguments: &[&str]| {
         let mut command = Command::new("npm");
-        command.args(arguments).env("PATH", &path).current_dir(directory);
+        command.args(arguments).env("PATH", &path).envs(environment.iter().copied()).current_dir(directory);
         carry_out(command, context)
     };
     if doctor::web::is_older(&directory.join("node_modules/.package-lock.json"), &directory.join("package-lock.json")) {
