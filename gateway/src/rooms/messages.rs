@@ -1,6 +1,6 @@
 //! Messages: sending, reading one, changing one.
 
-use rts_common::ids::{Person, RoomId};
+use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::limits;
 use rts_common::message::{MessageContent, MessageState};
 use rts_common::redis::scripts;
@@ -80,7 +80,7 @@ impl Rooms {
         let hint = sending.hint.to_string();
         let mode = if sending.accept { "accept" } else { "refuse" };
         let mut arguments = vec![sending.content.client_id.as_str(), &body, &hint, mode];
-        arguments.extend(sending.content.mentions.iter().map(|user| user.as_str()));
+        arguments.extend(sending.content.mentions.iter().map(UserId::as_str));
         let reply = self.as_member(&scripts::SEND, sending.room, sending.person, &arguments).await?;
         match reply.status()? {
             "sent" => Ok(Sent::New(MessageState {
@@ -150,11 +150,11 @@ impl Rooms {
         let (ordinal, hint) = (from.ordinal.to_string(), at.hint.to_string());
         let sender = from.content.sender_id.as_str();
         let (before, now) = (&from.content.mentions, &content.mentions);
-        let gone: Vec<_> = before.iter().filter(|user| !now.contains(user)).map(|user| user.as_str()).collect();
+        let gone: Vec<_> = before.iter().filter(|user| !now.contains(user)).map(UserId::as_str).collect();
         let gone_count = gone.len().to_string();
         let mut arguments = vec![seq.as_str(), &expected, kind, &body, &ordinal, sender, &hint, &gone_count];
         arguments.extend(gone);
-        arguments.extend(now.iter().filter(|user| !before.contains(user)).map(|user| user.as_str()));
+        arguments.extend(now.iter().filter(|user| !before.contains(user)).map(UserId::as_str));
         let reply = self.as_member(&scripts::CHANGE_MESSAGE, at.room, at.person, &arguments).await?;
         match reply.status()? {
             "changed" => Ok(MessageState { version: reply.seq(1)?, content, ..from.clone() }),

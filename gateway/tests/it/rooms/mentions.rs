@@ -39,15 +39,12 @@ async fn change(world: &World, room: &RoomId, message: &Message, to: Option<u8>)
     let at = MessageAt { person: &sender, room, seq: message.seq, hint: Seq::ZERO };
     let changed = world.rooms.change_message(at, |found| {
         let mut content = found.state.content.clone();
-        Ok(Some(match to {
-            Some(bits) => {
-                content.mentions = mentioned(bits);
-                MessageChange::Edit(content)
-            }
-            None => {
-                content.bury();
-                MessageChange::Delete(content)
-            }
+        Ok(Some(if let Some(bits) = to {
+            content.mentions = mentioned(bits);
+            MessageChange::Edit(content)
+        } else {
+            content.bury();
+            MessageChange::Delete(content)
         }))
     });
     changed.await.unwrap();
