@@ -1,5 +1,6 @@
 // The whole app on a server in memory: every feature, every look, no cluster.
 import assert from 'node:assert/strict';
+import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.mjs';
 import { serve } from './serve.mjs';
@@ -179,6 +180,21 @@ describe('what one does', () => {
     assert.ok(box && box.y > 60 && box.y < 600, 'it is in sight');
     await page.getByRole('button', { name: 'Jump to the newest message' }).click();
     await until(async () => (await bubbles(page)).at(-1) === 'Have a good weekend!', 'the newest message');
+    await page.context().close();
+  });
+
+  test('a chat is exported as JSON lines, one message each', async () => {
+    const page = await open(browser, app.url);
+    await page.locator('.room', { hasText: 'Launch week' }).click();
+    await page.getByRole('button', { name: 'Details' }).click();
+    const coming = page.waitForEvent('download');
+    await page.getByRole('button', { name: 'Export messages' }).click();
+    const download = await coming;
+    assert.equal(download.suggestedFilename(), 'Launch week.jsonl');
+    const lines = (await readFile(await download.path(), 'utf8')).trimEnd().split('\n').map((line) => JSON.parse(line).seq);
+    const seqs = await page.evaluate(() => [...globalThis.demo.server.rooms.values()].find(({ room }) => room.name === 'Launch week').messages.map(({ seq }) => seq));
+    assert.deepEqual(lines, seqs);
+    assert.deepEqual(page.complaints, []);
     await page.context().close();
   });
 

@@ -1,6 +1,7 @@
 // People and chats as a team would have them, on a real cluster: for pictures, and for what is looked at in every look.
 import { createHash, randomUUID } from 'node:crypto';
 import { deflateSync, crc32 } from 'node:zlib';
+import { until } from './support.mjs';
 
 const PEOPLE = [
   ['jiwoo', 'Jiwoo Han', '한지우'], ['minsu', 'Minsu Kim', '김민수'], ['sarah', 'Sarah Bennett', '사라 베넷'],
@@ -33,6 +34,11 @@ export async function scene(cluster, korean) {
     return { attachmentIds: [ticket.attachmentId] };
   };
 
+  // A first sign-in is known to others a moment later; until then they would be shown by their ids.
+  await until(async () => {
+    const answer = await may(call('jiwoo', 'SearchUsers', { limit: 50 }));
+    return answer === undefined || Object.keys(names).every((id) => answer.users.some(({ userId, displayName }) => userId === id && displayName === names[id]));
+  }, 'the directory knows everyone');
   const old = await make('jiwoo', 'group', ['minsu', 'haneul'], say('Office move', '사무실 이전'), 'C-1874');
   await send(old, 'haneul', 'All boxes are here. Thank you all!', '짐이 다 도착했어요. 모두 감사합니다!');
   await may(call('jiwoo', 'ArchiveRoom', { roomId: old.roomId }));
