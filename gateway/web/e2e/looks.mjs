@@ -14,6 +14,8 @@ export async function walk(page, { viewer, title, typing }, stop) {
   const room = page.locator('.room', { hasText: title });
   await room.waitFor();
   await typing();
+  // Dots come with the answer about presence, where the server has it.
+  await page.locator('.room .dot').first().waitFor({ timeout: 2_000 }).catch(() => undefined);
   await stop('list');
   await page.locator('.bar .icon-button.accent').click();
   await page.locator('dialog[open] input[role=combobox]').fill('mi');
@@ -32,6 +34,7 @@ export async function walk(page, { viewer, title, typing }, stop) {
     await image.evaluate((element) => element.decode());
   }
   await typing();
+  await page.mouse.move(0, 0);
   await stop('conversation');
   await page.locator('.message').last().hover();
   await page.locator('.message-actions').waitFor();
