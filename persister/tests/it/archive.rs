@@ -66,13 +66,13 @@ async fn a_late_record_brings_nothing_back() {
     let (org, room) = (org(), RoomId::new_group());
     let closed = change(&room, &org, 2, true);
     store(&database.rooms, event_of(&[change(&room, &org, 1, false)])).await;
-    store(&database.rooms, event_of(&[closed.clone()])).await;
+    store(&database.rooms, event_of(std::slice::from_ref(&closed))).await;
     assert_eq!(index(&database, &org).await, entry(&room, 2));
     // Again, and with the record of an earlier time.
     store(&database.rooms, event_of(&[closed.clone(), change(&room, &org, 1, false)])).await;
     assert_eq!(index(&database, &org).await, entry(&room, 2));
     store(&database.rooms, event_of(&[change(&room, &org, 3, false)])).await;
-    store(&database.rooms, event_of(&[closed.clone()])).await;
+    store(&database.rooms, event_of(std::slice::from_ref(&closed))).await;
     assert_eq!(index(&database, &org).await, BTreeMap::new());
     store(&database.rooms, event_of(&[change(&room, &org, 4, true)])).await;
     store(&database.rooms, event_of(&[closed])).await;
