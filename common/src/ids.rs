@@ -186,6 +186,15 @@ impl RoomId {
     }
 }
 
+impl AttachmentId {
+    /// A fresh id, which nobody guesses.
+    pub fn random() -> Self {
+        use base64::Engine as _;
+        let bytes: [u8; 16] = *uuid::Uuid::new_v4().as_bytes();
+        Self::known(base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(bytes).into())
+    }
+}
+
 impl NodeId {
     /// A fresh id for this process.
     pub fn random() -> Self {

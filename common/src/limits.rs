@@ -15,6 +15,12 @@ pub const ROOM_MEMBERS_INLINE: usize = 50;
 pub const NAME_CHARS: usize = 120;
 /// Attachments of one message.
 pub const ATTACHMENTS: usize = 10;
+/// One attachment, in bytes: 100 MiB.
+pub const ATTACHMENT_BYTES: usize = 100 * 1024 * 1024;
+/// Uploads a second that one user may begin.
+pub const UPLOAD_RATE: u32 = 2;
+/// Uploads one user may begin at once before [`UPLOAD_RATE`] binds: two messages full of files.
+pub const UPLOAD_BURST: u32 = 20;
 /// Items of a page when the request names no limit.
 pub const PAGE_DEFAULT: usize = 50;
 /// Items of the largest page: 200 bodies of 16 KiB are 3 MiB, the most one reply should hold.

@@ -66,6 +66,11 @@ impl HubError {
         Self::new(ErrorKind::NotFound, "There is no such room.")
     }
 
+    /// A file that is unknown or not the caller's to see.
+    pub fn attachment_not_found() -> Self {
+        Self::new(ErrorKind::NotFound, "There is no such attachment.")
+    }
+
     /// A part behind the gateway did not answer.
     pub fn unavailable() -> Self {
         Self::new(ErrorKind::Unavailable, "The service cannot do this right now; try again.")

@@ -22,3 +22,4 @@ pub mod rooms;
 pub mod session;
 #[cfg(test)]
 mod testing;
+pub mod uploads;

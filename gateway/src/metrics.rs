@@ -37,6 +37,7 @@ const RECONCILED: &str = "rts_reconciled_total";
 const QUEUE_MESSAGES: &str = "rts_queue_messages";
 const RESUME: &str = "rts_resume_total";
 const PRESENCE_ONLINE: &str = "rts_presence_online";
+const STORAGE_CALL_DURATION: &str = "rts_storage_call_duration_seconds";
 const RATE_LIMITED: &str = "rts_rate_limited_total";
 const BUILD_INFO: &str = "rts_build_info";
 
@@ -50,11 +51,12 @@ const LIFE_SECONDS: [f64; 11] =
 /// Entries of one SQS batch.
 const BATCH_SIZES: [f64; 10] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.0];
 
-const BUCKETS: [(&str, &[f64]); 8] = [
+const BUCKETS: [(&str, &[f64]); 9] = [
     (CONNECTION_DURATION, &LIFE_SECONDS),
     (HUB_CALL_DURATION, &FAST_SECONDS),
     (FANOUT_DELAY, &FAST_SECONDS),
     (REDIS_CALL_DURATION, &FAST_SECONDS),
+    (STORAGE_CALL_DURATION, &FAST_SECONDS),
     (JOURNAL_SEND_DURATION, &FAST_SECONDS),
     (JOURNAL_BATCH_SIZE, &BATCH_SIZES),
     (PERSIST_LAG, &QUEUE_SECONDS),
@@ -231,6 +233,11 @@ pub fn presence_online(users: usize) {
     gauge!(PRESENCE_ONLINE).set(users as f64);
 }
 
+/// A call to the storage of files came to its outcome: ok, notFound, unavailable or fault.
+pub fn storage_call(call: &'static str, outcome: &'static str, took: Duration) {
+    histogram!(STORAGE_CALL_DURATION, "call" => call, "outcome" => outcome).record(took);
+}
+
 /// Something was refused by a rate or number limit.
 pub fn rate_limited(limit: &'static str) {
     counter!(RATE_LIMITED, "limit" => limit).increment(1);
@@ -306,6 +313,7 @@ fn describe() {
     describe_gauge!(QUEUE_MESSAGES, Unit::Count, "Messages of a queue, by state");
     describe_counter!(RESUME, Unit::Count, "Rooms resumed, by outcome");
     describe_gauge!(PRESENCE_ONLINE, Unit::Count, "Users with a connection to this node");
+    describe_histogram!(STORAGE_CALL_DURATION, Unit::Seconds, "Calls to the storage of files, by outcome");
     describe_counter!(RATE_LIMITED, Unit::Count, "Requests refused by a limit");
     describe_gauge!(BUILD_INFO, "What runs here; always 1");
 }
@@ -353,6 +361,7 @@ mod tests {
         queue_messages("messages", "visible", 7);
         resume("whole");
         presence_online(5);
+        storage_call("head", "ok", SECOND);
         rate_limited("send");
     }
 
@@ -384,7 +393,7 @@ mod tests {
     }
 
     /// The names that dashboards, alerts and documents use.
-    const DESCRIBED: [&str; 27] = [
+    const DESCRIBED: [&str; 28] = [
         "rts_connections",
         "rts_connection_duration_seconds",
         "rts_sessions_closed_total",
@@ -410,6 +419,7 @@ mod tests {
         "rts_queue_messages",
         "rts_resume_total",
         "rts_presence_online",
+        "rts_storage_call_duration_seconds",
         "rts_rate_limited_total",
         "rts_build_info",
     ];

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use rts_common::limits;
 use rts_common::redis::Redis;
 use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
@@ -27,6 +28,7 @@ use crate::rooms::Rooms;
 use crate::session::{
     Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings, UserConnections,
 };
+use crate::uploads::Uploads;
 
 /// How often Redis is asked whether it is there.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
@@ -71,7 +73,8 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
             .dev_login
             .as_ref()
             .map(|login| DevTokens::new(&login.secret, config.identity.clone())),
-        site: Site::load(&config.web, &config.identity, None).context("the web app cannot be read")?,
+        site: Site::load(&config.web, &config.identity, parts.files_origin.as_deref())
+            .context("the web app cannot be read")?,
     };
     let admin_routes = Admin { exporter, lifecycle: lifecycle.clone(), readiness: readiness.clone() };
     lifecycle.spawn_critical("admin", http::serve(admin, http::admin_router(admin_routes), lifecycle.clone()));
@@ -91,6 +94,8 @@ struct Parts {
     authenticator: Arc<Authenticator>,
     bus: Bus,
     hub: Arc<Hub>,
+    /// Where pages put and get files.
+    files_origin: Option<String>,
     message_journal: Journal,
     room_journal: Journal,
 }
@@ -118,6 +123,10 @@ impl Parts {
             room_journal: room_journal.clone(),
         };
         reconciler::start(reconciled, ReconcilerSettings::default(), lifecycle);
+        let files = &config.files;
+        let uploads = files.bucket.as_deref().map(|bucket| Uploads::new(&aws, bucket, files.rules.clone()));
+        let uploads = uploads.transpose().context("the bucket of files cannot be used")?;
+        let files_origin = uploads.as_ref().map(Uploads::origin);
         let hub = Hub::new(HubParts {
             node: config.node_id.clone(),
             rooms,
@@ -125,6 +134,8 @@ impl Parts {
             message_journal: message_journal.clone(),
             room_journal: room_journal.clone(),
             rates: RateLimits::new(config.limits.send_rate, config.limits.send_burst),
+            uploads,
+            upload_rates: RateLimits::new(limits::UPLOAD_RATE, limits::UPLOAD_BURST),
             limits: HubLimits {
                 body_bytes: config.limits.body_bytes,
                 room_members: config.limits.room_members,
@@ -136,7 +147,7 @@ impl Parts {
         let authenticator =
             Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);
         let sqs = aws_sdk_sqs::Client::new(&aws);
-        Ok(Self { redis, sqs, authenticator, bus, hub: Arc::new(hub), message_journal, room_journal })
+        Ok(Self { redis, sqs, authenticator, bus, hub: Arc::new(hub), files_origin, message_journal, room_journal })
     }
 
     async fn flush_journals(&self) {

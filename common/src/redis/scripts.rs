@@ -40,6 +40,9 @@ pub static MARK: NamedScript =
 /// Reads a room as a member sees it.
 pub static VIEW: NamedScript =
     NamedScript { name: "view", script: LazyLock::new(|| of_room(include_str!("scripts/view.lua"))) };
+/// Reads whether a room is archived.
+pub static ACCESS: NamedScript =
+    NamedScript { name: "access", script: LazyLock::new(|| of_room(include_str!("scripts/access.lua"))) };
 /// Reads messages from the stream.
 pub static HISTORY: NamedScript =
     NamedScript { name: "history", script: LazyLock::new(|| of_room(include_str!("scripts/history.lua"))) };

@@ -53,7 +53,7 @@ impl LimitsConfig {
     }
 }
 
-fn number(environment: &mut Environment, name: &str, default: usize, range: RangeInclusive<usize>) -> usize {
+pub(super) fn number(environment: &mut Environment, name: &str, default: usize, range: RangeInclusive<usize>) -> usize {
     let form = format!("a whole number from {} to {}", range.start(), range.end());
     let number = environment.parsed(name, default, &form);
     if !range.contains(&number) {

@@ -3,6 +3,7 @@
 
 mod aws;
 mod drain;
+mod files;
 mod identity;
 mod limits;
 mod listen;
@@ -17,6 +18,7 @@ use rts_common::ids::NodeId;
 
 pub use self::aws::AwsConfig;
 pub use self::drain::DrainConfig;
+pub use self::files::FilesConfig;
 pub use self::identity::{DevLogin, IdentityConfig, KeySource};
 pub use self::limits::LimitsConfig;
 pub use self::listen::ListenConfig;
@@ -35,6 +37,8 @@ pub struct Config {
     pub redis: RedisConfig,
     /// Queues and tables.
     pub aws: AwsConfig,
+    /// Files in messages.
+    pub files: FilesConfig,
     /// Who is let in.
     pub identity: IdentityConfig,
     /// Which web pages may connect, and the web app.
@@ -54,6 +58,7 @@ impl Config {
             node_id,
             redis: RedisConfig::read(&mut environment),
             aws: AwsConfig::read(&mut environment),
+            files: FilesConfig::read(&mut environment),
             identity: IdentityConfig::read(&mut environment, &listen),
             web: WebConfig::read(&mut environment),
             limits: LimitsConfig::read(&mut environment),

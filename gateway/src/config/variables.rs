@@ -16,7 +16,7 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 44] = [
+pub const VARIABLES: [Variable; 47] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
@@ -28,6 +28,12 @@ pub const VARIABLES: [Variable; 44] = [
     variable("RTS_MESSAGES_TABLE", "chat-messages", "DynamoDB table of messages"),
     variable("RTS_ARCHIVE_TABLE", "chat-archive-index", "DynamoDB table of archived rooms"),
     variable("RTS_RETENTION_DAYS", "0", "days after which messages expire, the same as for the functions; 0 keeps all"),
+    variable("RTS_FILES_BUCKET", "none", "S3 bucket of files; without one, messages carry none"),
+    variable(
+        "RTS_ATTACHMENT_TYPES",
+        "usual documents",
+        "MIME types with commas, like `image/png,audio/*`; `*` takes all",
+    ),
     variable("RTS_JWT_SECRET", "exactly one of three", "HS256 secret of tokens, at least 32 bytes"),
     variable(
         "RTS_JWT_KEY_FILE",
@@ -52,6 +58,7 @@ pub const VARIABLES: [Variable; 44] = [
     variable("RTS_WEB_OIDC_TOKEN", "access_token", "the token that gateways check: `access_token` or `id_token`"),
     variable("RTS_WEB_CONNECT_ORIGINS", "none", "further origins the web app may talk to, as of a token endpoint"),
     variable("RTS_LIMIT_BODY_BYTES", "16384", "bytes of a message body"),
+    variable("RTS_LIMIT_ATTACHMENT_BYTES", "104857600", "bytes of a file"),
     variable("RTS_LIMIT_RECORD_BYTES", "32768", "bytes of a record from a client"),
     variable("RTS_LIMIT_ROOM_MEMBERS", "1000", "members of a room"),
     variable("RTS_LIMIT_NAME_CHARS", "120", "characters of a name"),
@@ -71,7 +78,8 @@ pub const VARIABLES: [Variable; 44] = [
 pub fn table() -> String {
     let rows = VARIABLES.iter().map(|variable| {
         let Variable { name, default, meaning } = variable;
-        let default = if matches!(*default, "required" | "none" | "random" | "exactly one of three") {
+        let default = if matches!(*default, "required" | "none" | "random" | "exactly one of three" | "usual documents")
+        {
             format!("*{default}*")
         } else {
             format!("`{default}`")

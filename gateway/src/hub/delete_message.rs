@@ -19,6 +19,7 @@ pub(super) struct Request {
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let place = hub.message_place()?;
+    hub.release_files(caller, room, request.seq).await?;
     let at = MessageAt { person: &caller.person, room, seq: request.seq, hint: hub.parts.bus.last_seq(room) };
     let (state, _) = hub
         .parts

@@ -35,13 +35,17 @@ pub enum Method {
     MarkDelivered,
     /// `GetHistory`
     GetHistory,
+    /// `CreateUpload`
+    CreateUpload,
+    /// `GetAttachmentUrl`
+    GetAttachmentUrl,
     /// `Resume`
     Resume,
 }
 
 impl Method {
     /// Every one of them.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 19] = [
         Self::CreateRoom,
         Self::AddMembers,
         Self::RemoveMember,
@@ -58,6 +62,8 @@ impl Method {
         Self::MarkRead,
         Self::MarkDelivered,
         Self::GetHistory,
+        Self::CreateUpload,
+        Self::GetAttachmentUrl,
         Self::Resume,
     ];
 
@@ -85,6 +91,8 @@ impl Method {
             Self::MarkRead => "MarkRead",
             Self::MarkDelivered => "MarkDelivered",
             Self::GetHistory => "GetHistory",
+            Self::CreateUpload => "CreateUpload",
+            Self::GetAttachmentUrl => "GetAttachmentUrl",
             Self::Resume => "Resume",
         }
     }

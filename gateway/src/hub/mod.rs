@@ -1,15 +1,18 @@
 //! The hub: every method of the chat by name.
 //!
 //! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
-//! Presence, typing, files and search are not here yet: each is to be a
+//! Presence, typing and search are not here yet: each is to be a
 //! verb file beside the others and a line in [`method::Method`].
 
 mod answer;
 mod archive_room;
+mod attachments;
 mod create_room;
+mod create_upload;
 mod delete_message;
 mod durable;
 mod edit_message;
+mod get_attachment_url;
 mod get_history;
 mod greet;
 mod list_rooms;
@@ -40,6 +43,7 @@ use crate::bus::Bus;
 use crate::error::HubError;
 use crate::journal::Journal;
 use crate::rooms::Rooms;
+use crate::uploads::Uploads;
 
 pub use self::answer::Answer;
 pub use self::rate::RateLimits;
@@ -102,6 +106,10 @@ pub struct HubParts {
     pub room_journal: Journal,
     /// How fast users may send.
     pub rates: RateLimits,
+    /// Files, where the deployment has them.
+    pub uploads: Option<Uploads>,
+    /// How fast users may begin uploads.
+    pub upload_rates: RateLimits,
     /// Limits of requests.
     pub limits: HubLimits,
 }
@@ -149,6 +157,10 @@ impl Hub {
             Method::MarkRead => reply.to(arguments, async |r| mark::read(self, caller, r).await).await,
             Method::MarkDelivered => reply.to(arguments, async |r| mark::delivered(self, caller, r).await).await,
             Method::GetHistory => reply.to(arguments, async |r| get_history::run(self, caller, r).await).await,
+            Method::CreateUpload => reply.to(arguments, async |r| create_upload::run(self, caller, r).await).await,
+            Method::GetAttachmentUrl => {
+                reply.to(arguments, async |r| get_attachment_url::run(self, caller, r).await).await
+            }
             Method::Resume => reply.to(arguments, async |r| resume::run(self, caller, r).await).await,
         }
     }

@@ -1,6 +1,6 @@
 //! What requests are made of, and their limits.
 
-use rts_common::ids::{RoomId, UserId};
+use rts_common::ids::{AttachmentId, RoomId, UserId};
 use rts_common::limits;
 use serde::{Deserialize, Deserializer};
 
@@ -48,6 +48,22 @@ impl UserRef {
 impl<'de> Deserialize<'de> for UserRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(Self(UserId::parse(&String::deserialize(deserializer)?).ok()))
+    }
+}
+
+/// A file named in a request. A malformed id is that of no file.
+#[derive(Clone, Debug)]
+pub(super) struct AttachmentRef(Option<AttachmentId>);
+
+impl AttachmentRef {
+    pub(super) fn id(&self) -> Result<&AttachmentId, HubError> {
+        self.0.as_ref().ok_or_else(HubError::attachment_not_found)
+    }
+}
+
+impl<'de> Deserialize<'de> for AttachmentRef {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(Self(AttachmentId::parse(&String::deserialize(deserializer)?).ok()))
     }
 }
 

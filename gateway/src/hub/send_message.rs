@@ -2,13 +2,13 @@
 
 use std::time::Instant;
 
-use rts_common::ids::{AttachmentId, ClientId};
+use rts_common::ids::{AttachmentId, ClientId, RoomId};
 use rts_common::message::MessageContent;
 use rts_common::seq::{Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::request::{self, RoomRef};
-use super::{Answer, Caller, Hub};
+use super::request::{self, AttachmentRef, RoomRef};
+use super::{Answer, Caller, Hub, attachments};
 use crate::error::{ErrorKind, HubError};
 use crate::metrics;
 use crate::rooms::{Sending, Sent};
@@ -19,7 +19,7 @@ pub(super) struct Request {
     room_id: RoomRef,
     client_id: ClientId,
     body: Option<String>,
-    attachment_ids: Option<Vec<AttachmentId>>,
+    attachment_ids: Option<Vec<AttachmentRef>>,
     reply_to: Option<Seq>,
 }
 
@@ -34,15 +34,13 @@ pub(super) struct Response {
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let body = request.body.unwrap_or_default();
-    request::body(&body, hub.parts.limits.body_bytes, false)?;
-    if request.attachment_ids.is_some_and(|ids| !ids.is_empty()) {
-        return Err(HubError::new(ErrorKind::NotFound, "There is no such attachment."));
-    }
+    let files = attachments::named(&request.attachment_ids.unwrap_or_default())?;
+    request::body(&body, hub.parts.limits.body_bytes, !files.is_empty())?;
     if let Some(seq) = request.reply_to {
         hub.parts.rooms.message(&caller.person, room, seq).await?;
     }
     let mentions = hub.parts.rooms.mentions(&caller.person, room, &body).await?;
-    let content = MessageContent {
+    let mut content = MessageContent {
         sender_id: caller.person.user.clone(),
         client_id: request.client_id,
         body,
@@ -57,14 +55,11 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     // What must not become a new message may still be a duplicate, which costs nothing.
     let place = hub.message_place();
     let rate = hub.parts.rates.take(&caller.person, Instant::now());
-    let sending = Sending {
-        person: &caller.person,
-        room,
-        content: &content,
-        hint: hub.parts.bus.last_seq(room),
-        accept: place.is_ok() && rate.is_ok(),
+    let accept = place.is_ok() && rate.is_ok();
+    let sent = match accept && !files.is_empty() {
+        true => send_with_files(hub, caller, room, &mut content, &files).await,
+        false => send(hub, caller, room, &content, accept).await,
     };
-    let sent = hub.parts.rooms.send(&sending).await;
     if rate.is_ok() && !matches!(sent, Ok(Sent::New(_))) {
         hub.parts.rates.give_back(&caller.person);
     }
@@ -94,4 +89,33 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             Err(HubError::new(ErrorKind::RateLimited, sentence))
         }
     }
+}
+
+/// What was sent before is answered as it was: its files are not looked at again.
+async fn send_with_files(
+    hub: &Hub,
+    caller: &Caller,
+    room: &RoomId,
+    content: &mut MessageContent,
+    files: &[AttachmentId],
+) -> Result<Sent, HubError> {
+    match send(hub, caller, room, content, false).await? {
+        Sent::Refused => {
+            content.attachments = hub.claim_files(caller, room, files).await?;
+            send(hub, caller, room, content, true).await
+        }
+        known => Ok(known),
+    }
+}
+
+async fn send(
+    hub: &Hub,
+    caller: &Caller,
+    room: &RoomId,
+    content: &MessageContent,
+    accept: bool,
+) -> Result<Sent, HubError> {
+    let hint = hub.parts.bus.last_seq(room);
+    let sending = Sending { person: &caller.person, room, content, hint, accept };
+    Ok(hub.parts.rooms.send(&sending).await?)
 }

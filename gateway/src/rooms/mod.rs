@@ -112,7 +112,7 @@ impl Rooms {
     }
 
     /// Messages up to here have expired: nobody reads them any more, wherever they still are.
-    fn expired(&self) -> Seq {
+    pub fn expired(&self) -> Seq {
         self.store.retention().expired()
     }
 

@@ -63,6 +63,12 @@ impl Rooms {
         self.look(person, room, &limits::ROOM_MEMBERS_INLINE.to_string()).await
     }
 
+    /// Whether a room is archived, for a member of it; for anyone else there is no such room.
+    pub async fn is_archived(&self, person: &Person, room: &RoomId) -> Result<bool, Refusal> {
+        let reply = self.as_member(&scripts::ACCESS, room, person, &[]).await?;
+        Ok(reply.text(1)? != "0")
+    }
+
     async fn look(&self, person: &Person, room: &RoomId, inline: &str) -> Result<RoomView, Refusal> {
         let expired = self.expired();
         let reply = self.as_member(&scripts::VIEW, room, person, &[inline, &expired.to_string()]).await?;

@@ -6,3 +6,4 @@ mod bus;
 mod reconciler;
 mod rooms;
 mod support;
+mod uploads;

@@ -115,6 +115,7 @@ impl Build<'_> {
                 port: ports.aws,
                 binaries: binaries.clone(),
                 redis_url: self.redis_url(),
+                allowed_origins: self.blueprint.allowed_origins.clone(),
                 visibility_seconds: options.visibility_seconds,
                 retention_days: options.retention_days,
                 log_filter: "info".to_owned(),

@@ -81,6 +81,7 @@ pub(crate) fn part(run: &Path, gateway: &Gateway) -> io::Result<Part> {
         ("RTS_ROOMS_TABLE", outputs.rooms_table_name.clone()),
         ("RTS_MESSAGES_TABLE", outputs.messages_table_name.clone()),
         ("RTS_ARCHIVE_TABLE", outputs.archive_table_name.clone()),
+        ("RTS_FILES_BUCKET", outputs.attachments_bucket_name.clone()),
         ("RTS_JWT_SECRET", gateway.jwt.secret.clone()),
         ("RTS_JWT_ISSUER", gateway.jwt.issuer.clone()),
         ("RTS_JWT_AUDIENCE", gateway.jwt.audience.clone()),

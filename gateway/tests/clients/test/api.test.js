@@ -5,6 +5,7 @@ import { after, before } from "node:test";
 import { Cluster } from "../lib/cluster.js";
 import { archive } from "./api/archive.js";
 import { connectionLimits } from "./api/connections.js";
+import { files } from "./api/files.js";
 import { history } from "./api/history.js";
 import { lists } from "./api/lists.js";
 import { loss } from "./api/loss.js";
@@ -20,4 +21,4 @@ const shared = {};
 before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
-for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, connectionLimits, loss]) suite(shared);
+for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, files, connectionLimits, loss]) suite(shared);

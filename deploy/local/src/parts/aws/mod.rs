@@ -77,6 +77,8 @@ pub(crate) struct Deployment {
     /// Where the functions' binaries are.
     pub(crate) binaries: PathBuf,
     pub(crate) redis_url: String,
+    /// Whose pages may put and get files.
+    pub(crate) allowed_origins: Vec<String>,
     /// How long a failed batch stays out of sight; six times a function's time on AWS.
     pub(crate) visibility_seconds: u64,
     /// After how many days messages expire; 0 keeps all.
@@ -200,6 +202,7 @@ impl Deployment {
             "parameters": {
                 "Architecture": architecture,
                 "RedisUrl": self.redis_url,
+                "AllowedOrigins": self.allowed_origins.join(","),
                 "FunctionLogFilter": self.log_filter,
                 "FunctionTimeoutSeconds": (self.visibility_seconds / 6).max(3),
                 "VisibilityTimeoutSeconds": self.visibility_seconds,

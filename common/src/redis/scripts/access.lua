@@ -1,0 +1,7 @@
+-- Whether a room is archived, for a member.
+-- ARGV: org, user
+-- {'found', archived: '0' or since when (ms)} | {'notFound'} | {'cold'}
+local org, user = unpack(ARGV)
+local why = refused(org, user)
+if why then return { why } end
+return { 'found', meta('archived') }

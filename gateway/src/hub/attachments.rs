@@ -1,0 +1,75 @@
+//! The files of messages: taken by a message that is sent, given up by one that is deleted.
+
+use std::collections::HashSet;
+
+use rts_common::ids::{AttachmentId, RoomId};
+use rts_common::limits;
+use rts_common::message::Attachment;
+use rts_common::seq::Seq;
+
+use super::request::AttachmentRef;
+use super::{Caller, Hub};
+use crate::error::{ErrorKind, HubError};
+use crate::uploads::{UploadError, Uploads};
+
+impl Hub {
+    /// The storage of files, if the deployment has one.
+    pub(super) fn uploads(&self) -> Result<&Uploads, HubError> {
+        let not_here = || HubError::new(ErrorKind::Unavailable, "Files are not set up here.");
+        self.parts.uploads.as_ref().ok_or_else(not_here)
+    }
+
+    /// Takes the caller's uploads for a message that is about to be sent.
+    pub(super) async fn claim_files(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        ids: &[AttachmentId],
+    ) -> Result<Vec<Attachment>, HubError> {
+        // Without a storage no upload was begun.
+        let uploads = self.parts.uploads.as_ref().ok_or_else(HubError::attachment_not_found)?;
+        Ok(Box::pin(uploads.claim(&caller.person, room, ids)).await?)
+    }
+
+    /// Gives up the files of a message that the caller is about to delete: what is deleted is not to be had
+    /// any more from the moment on that it is said to be deleted.
+    pub(super) async fn release_files(&self, caller: &Caller, room: &RoomId, seq: Seq) -> Result<(), HubError> {
+        let Some(uploads) = &self.parts.uploads else { return Ok(()) };
+        let found = self.parts.rooms.message(&caller.person, room, seq).await?;
+        let content = found.state.content;
+        let may_delete = content.sender_id == caller.person.user || found.reader_is_owner;
+        if content.attachments.is_empty() || !may_delete || self.parts.rooms.is_archived(&caller.person, room).await? {
+            return Ok(());
+        }
+        Ok(Box::pin(uploads.release(&caller.person.org, room, &content.attachments)).await?)
+    }
+}
+
+/// The files that a message names: not too many, each once.
+pub(super) fn named(refs: &[AttachmentRef]) -> Result<Vec<AttachmentId>, HubError> {
+    if refs.len() > limits::ATTACHMENTS {
+        let sentence = format!("A message has at most {} attachments.", limits::ATTACHMENTS);
+        return Err(HubError::new(ErrorKind::TooLarge, sentence));
+    }
+    let ids: Vec<AttachmentId> = refs.iter().map(|named| named.id().cloned()).collect::<Result<_, _>>()?;
+    if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
+        return Err(HubError::invalid("attachmentIds holds one twice."));
+    }
+    Ok(ids)
+}
+
+impl From<UploadError> for HubError {
+    fn from(error: UploadError) -> Self {
+        match error {
+            UploadError::NotFound => Self::attachment_not_found(),
+            UploadError::Unavailable(cause) => {
+                tracing::warn!(cause, "the storage of files does not serve now");
+                Self::unavailable()
+            }
+            UploadError::Fault(cause) => {
+                tracing::error!(cause, "the storage of files refuses");
+                Self::unavailable()
+            }
+        }
+    }
+}

@@ -1,0 +1,74 @@
+//! `CreateUpload`: a signed URL for one file, which a message of the room may then take.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use rts_common::ids::AttachmentId;
+use rts_common::seq::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::request::RoomRef;
+use super::{Answer, Caller, Hub};
+use crate::error::{ErrorKind, HubError};
+use crate::metrics;
+use crate::rooms::Refusal;
+use crate::uploads::{FileFacts, Unacceptable};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    room_id: RoomRef,
+    file_name: String,
+    content_type: String,
+    size_bytes: u64,
+    sha256: String,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Response {
+    attachment_id: AttachmentId,
+    url: String,
+    method: &'static str,
+    headers: BTreeMap<&'static str, String>,
+    expires_at: Timestamp,
+}
+
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
+    let uploads = hub.uploads()?;
+    let room = request.room_id.id()?;
+    if hub.parts.rooms.is_archived(&caller.person, room).await? {
+        return Err(Refusal::Archived.into());
+    }
+    let Request { file_name, content_type, size_bytes, sha256, .. } = &request;
+    let facts = FileFacts::check(uploads.rules(), file_name, content_type, *size_bytes, sha256)
+        .map_err(|why| refusal(why, uploads.rules().size_bytes_max))?;
+    if let Err(wait) = hub.parts.upload_rates.take(&caller.person, Instant::now()) {
+        metrics::rate_limited("uploads");
+        let wait = wait.as_millis().max(1);
+        return Err(HubError::new(ErrorKind::RateLimited, format!("Too many uploads at once; retryAfterMs={wait}")));
+    }
+    let ticket = uploads.begin(&caller.person, room, &facts).await?;
+    Ok(Answer::now(Response {
+        attachment_id: ticket.attachment_id,
+        url: ticket.url,
+        method: ticket.method,
+        headers: ticket.headers,
+        expires_at: ticket.expires_at,
+    }))
+}
+
+fn refusal(why: Unacceptable, size_bytes_max: u64) -> HubError {
+    match why {
+        Unacceptable::Name => {
+            HubError::invalid("fileName has 1 to 255 characters, no path and none that do not show as they are.")
+        }
+        Unacceptable::ContentType => HubError::invalid("contentType is not a MIME type."),
+        Unacceptable::Kind => HubError::invalid("Files of this type are not accepted here."),
+        Unacceptable::Empty => HubError::invalid("sizeBytes has to be 1 or more."),
+        Unacceptable::Sha256 => HubError::invalid("sha256 is not 64 lower-case hexadecimal digits."),
+        Unacceptable::TooLarge => {
+            HubError::new(ErrorKind::TooLarge, format!("A file has at most {size_bytes_max} bytes."))
+        }
+    }
+}

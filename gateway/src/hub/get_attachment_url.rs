@@ -1,0 +1,34 @@
+//! `GetAttachmentUrl`: a signed URL of a file that a message of the room has.
+
+use rts_common::seq::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::request::{AttachmentRef, RoomRef};
+use super::{Answer, Caller, Hub};
+use crate::error::HubError;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    room_id: RoomRef,
+    attachment_id: AttachmentRef,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Response {
+    url: String,
+    expires_at: Timestamp,
+}
+
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
+    let uploads = hub.uploads()?;
+    let room = request.room_id.id()?;
+    // Whoever is no member is told of the room, not of the file.
+    hub.parts.rooms.is_archived(&caller.person, room).await?;
+    let id = request.attachment_id.id()?;
+    // A message is not older than its files: none of them outlives it.
+    let expired = hub.parts.rooms.expired().timestamp();
+    let signed = Box::pin(uploads.read(&caller.person.org, room, id, expired)).await?;
+    Ok(Answer::now(Response { url: signed.url, expires_at: signed.expires_at }))
+}

@@ -1,0 +1,41 @@
+//! Where a file lies in the bucket: `attachments/<organization>/<room>/<id>`. The bucket's rules and the
+//! gateways' policy in `deploy/cloudformation/data.yaml` name the prefix.
+
+use std::fmt::Write as _;
+
+use rts_common::ids::{AttachmentId, OrgId, RoomId};
+
+/// The object's key. It has letters, digits, `-`, `_` and `/` only, so that it stands in URLs as it is, and no two
+/// organizations share one: whatever else is in an organization's id is `_` and two digits, `_` itself too.
+pub(super) fn object_key(org: &OrgId, room: &RoomId, id: &AttachmentId) -> String {
+    let mut key = String::from("attachments/");
+    for byte in org.as_str().bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'-' {
+            key.push(byte.into());
+        } else {
+            write!(key, "_{byte:02X}").expect("a String takes it all");
+        }
+    }
+    write!(key, "/{room}/{id}").expect("a String takes it all");
+    key
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::HashSet;
+
+    #[test]
+    fn organizations_never_share_a_key() {
+        let (room, id) = (RoomId::new_group(), AttachmentId::random());
+        let orgs = ["acme", "ACME", "a/b", "a_2Fb", "a%2Fb", "..", ".", "a b", "조직", "a_b", "a-b", "a__b", "_"];
+        let keys: HashSet<_> = orgs.iter().map(|org| object_key(&OrgId::parse(org).unwrap(), &room, &id)).collect();
+        assert_eq!(keys.len(), orgs.len());
+        for key in keys {
+            assert_eq!(key.matches('/').count(), 3, "{key}");
+            assert!(key.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_/".contains(&b)), "{key}");
+        }
+        let longest = object_key(&OrgId::parse(&"/".repeat(128)).unwrap(), &room, &id);
+        assert!(longest.len() <= 1024, "S3 takes keys of 1 024 bytes");
+    }
+}

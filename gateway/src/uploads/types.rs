@@ -1,0 +1,173 @@
+//! MIME types: which may be uploaded, and as what they are served.
+
+use std::fmt;
+
+const LENGTH_MAX: usize = 127;
+
+/// What is accepted where the deployment says nothing: pictures, audio, video, documents, text, archives.
+/// Nothing that a browser would run: no HTML, no SVG, no scripts.
+const DEFAULT: [&str; 34] = [
+    "image/png",
+    "image/jpeg",
+    "image/gif",
+    "image/webp",
+    "image/avif",
+    "image/heic",
+    "image/heif",
+    "image/bmp",
+    "image/tiff",
+    "audio/*",
+    "video/*",
+    "text/plain",
+    "text/csv",
+    "text/markdown",
+    "application/json",
+    "application/pdf",
+    "application/rtf",
+    "application/msword",
+    "application/vnd.ms-excel",
+    "application/vnd.ms-powerpoint",
+    "application/vnd.ms-outlook",
+    "application/vnd.openxmlformats-officedocument.*",
+    "application/vnd.oasis.opendocument.*",
+    "application/x-hwp",
+    "application/haansofthwp",
+    "application/vnd.hancom.*",
+    "application/zip",
+    "application/x-zip-compressed",
+    "application/gzip",
+    "application/x-gzip",
+    "application/x-tar",
+    "application/x-7z-compressed",
+    "application/vnd.rar",
+    // What browsers call a file whose type they do not know.
+    "application/octet-stream",
+];
+
+/// A MIME type in lower case, without parameters.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ContentType(String);
+
+impl ContentType {
+    /// Parameters are dropped: storage and message carry the type only.
+    pub fn parse(text: &str) -> Option<Self> {
+        let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+        let (kind, sub) = essence.split_once('/')?;
+        let is_good = is_token(kind) && is_token(sub) && essence.len() <= LENGTH_MAX;
+        is_good.then_some(Self(essence))
+    }
+
+    /// The text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for ContentType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+fn is_token(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"!#$&^_.+-".contains(&b))
+}
+
+/// The types that may be uploaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AllowedTypes(Vec<String>);
+
+impl Default for AllowedTypes {
+    fn default() -> Self {
+        Self(DEFAULT.map(str::to_owned).into())
+    }
+}
+
+impl AllowedTypes {
+    /// From types like `image/png`, beginnings of them like `audio/*`, or `*` for all. `None` if one is neither.
+    pub fn parse(list: &[String]) -> Option<Self> {
+        let parsed = list.iter().map(|item| {
+            let item = item.to_ascii_lowercase();
+            let beginning = item.strip_suffix('*').unwrap_or(&item);
+            let is_all = item == "*";
+            let (kind, sub) = beginning.split_once('/').unwrap_or_default();
+            let is_type = is_token(kind) && (is_token(sub) || sub.is_empty() && beginning.len() < item.len());
+            (is_all || is_type).then_some(item)
+        });
+        parsed.collect::<Option<_>>().map(Self)
+    }
+
+    /// Whether a type is one of them.
+    pub fn allow(&self, content_type: &ContentType) -> bool {
+        self.0.iter().any(|allowed| match allowed.strip_suffix('*') {
+            Some(beginning) => content_type.0.starts_with(beginning),
+            None => content_type.0 == *allowed,
+        })
+    }
+}
+
+/// The type that a download says: what a browser might run is bytes only, also where a deployment accepts it.
+pub(super) fn served_as(content_type: &str) -> &str {
+    let is_active = content_type.ends_with("xml")
+        || ["html", "svg", "script", "wasm", "multipart"].iter().any(|part| content_type.contains(part));
+    if is_active { "application/octet-stream" } else { content_type }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parsed(text: &str) -> ContentType {
+        ContentType::parse(text).unwrap()
+    }
+
+    #[test]
+    fn the_default_takes_documents_and_nothing_that_runs() {
+        let allowed = AllowedTypes::default();
+        for good in [
+            "image/PNG",
+            "audio/mpeg",
+            "video/mp4",
+            "text/plain; charset=utf-8",
+            "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
+            "application/vnd.hancom.hwpx",
+            "application/octet-stream",
+        ] {
+            assert!(allowed.allow(&parsed(good)), "{good}");
+        }
+        for bad in
+            ["text/html", "image/svg+xml", "application/xhtml+xml", "text/javascript", "application/x-msdownload"]
+        {
+            assert!(!allowed.allow(&parsed(bad)), "{bad}");
+        }
+        assert_eq!(AllowedTypes::parse(&DEFAULT.map(str::to_owned)), Some(allowed));
+    }
+
+    #[test]
+    fn what_is_no_type_is_refused() {
+        for bad in ["", "image", "image/", "/png", "image/p ng", "image/png\r\nx: y", "이미지/png", "a/b/c"] {
+            assert_eq!(ContentType::parse(bad), None, "{bad}");
+        }
+        assert_eq!(ContentType::parse(&format!("image/{}", "x".repeat(122))), None);
+        for bad in ["*/*", "image", "im*", "image/**", "", "a b/c"] {
+            assert_eq!(AllowedTypes::parse(&[bad.to_owned()]), None, "{bad}");
+        }
+        let all = AllowedTypes::parse(&["*".to_owned()]).unwrap();
+        assert!(all.allow(&parsed("text/html")));
+        let some = AllowedTypes::parse(&["Image/*".to_owned(), "text/plain".to_owned()]).unwrap();
+        assert!(some.allow(&parsed("image/png")) && !some.allow(&parsed("text/plainer")));
+    }
+
+    #[test]
+    fn what_may_run_is_served_as_bytes() {
+        for active in
+            ["text/html", "image/svg+xml", "application/xml", "text/xml", "text/javascript", "application/wasm"]
+        {
+            assert_eq!(served_as(active), "application/octet-stream");
+        }
+        let document = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";
+        for passive in ["image/png", "application/pdf", document] {
+            assert_eq!(served_as(passive), passive);
+        }
+    }
+}

@@ -1,0 +1,301 @@
+// CreateUpload, messages with files, GetAttachmentUrl; the storage is the stand-in, which checks signatures with
+// every signed header, hashes and conditions as S3 does.
+
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { test } from "node:test";
+
+import { AwsClient } from "aws4fetch";
+
+import { cast, makeDirect, makeGroup, person, send } from "../../lib/cast.js";
+import { until } from "../../lib/wait.js";
+
+const NAME = "보고서 \"1\" \u{1F4C4}.pdf";
+const DOCUMENT = Buffer.from("%PDF-1.7 every byte of it");
+/** One pixel. */
+const PICTURE = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
+
+const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
+const promise = (bytes = DOCUMENT, more = {}) => ({
+  fileName: NAME,
+  contentType: "application/pdf",
+  sizeBytes: bytes.length,
+  sha256: sha256(bytes),
+  ...more,
+});
+
+async function put({ url, method, headers }, bytes = DOCUMENT, changes = {}) {
+  const sent = Object.fromEntries(Object.entries({ ...headers, ...changes }).filter(([, value]) => value !== undefined));
+  return fetch(url, { method, headers: sent, body: bytes, signal: AbortSignal.timeout(20_000) });
+}
+
+/** Begins and puts; the ticket. */
+async function upload(client, roomId, bytes = DOCUMENT, more = {}) {
+  const ticket = await client.call("CreateUpload", { roomId, ...promise(bytes, more) });
+  const response = await put(ticket, bytes);
+  assert.equal(response.status, 200, await response.text());
+  return ticket;
+}
+
+const sendFiles = (client, roomId, attachmentIds, more = {}) =>
+  send(client, roomId, "", { attachmentIds, ...more });
+
+async function download(client, roomId, attachmentId) {
+  const { url, expiresAt } = await client.call("GetAttachmentUrl", { roomId, attachmentId });
+  const left = Date.parse(expiresAt) - Date.now();
+  assert.ok(left > 0 && left <= 301_000, expiresAt);
+  return fetch(url, { signal: AbortSignal.timeout(20_000) });
+}
+
+export function files(shared) {
+  test("a file goes up, into a message, and down again, byte for byte", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeDirect(ann, bob);
+    const ticket = await ann.call("CreateUpload", { roomId, ...promise() });
+    assert.deepEqual(Object.keys(ticket).sort(), ["attachmentId", "expiresAt", "headers", "method", "url"]);
+    assert.ok(!decodeURIComponent(ticket.url).includes("보고서"), "no name of the user's is in a key");
+    const left = Date.parse(ticket.expiresAt) - Date.now();
+    assert.ok(left > 200_000 && left <= 301_000, ticket.expiresAt);
+    assert.equal((await put(ticket)).status, 200);
+    const picture = await upload(bob, roomId, PICTURE, { fileName: "a b.png", contentType: "image/png" });
+
+    const { attachmentId } = ticket;
+    const sent = await sendFiles(ann, roomId, [attachmentId]);
+    const attachments = [{ attachmentId, fileName: NAME, contentType: "application/pdf", sizeBytes: DOCUMENT.length }];
+    for (const client of [ann, bob]) {
+      const { message } = await client.event(roomId, "MessageCreated", ({ seq }) => seq === sent.seq);
+      assert.deepEqual([message.body, message.attachments], ["", attachments]);
+      assert.deepEqual((await client.call("GetHistory", { roomId })).messages.at(-1), message);
+      const response = await download(client, roomId, attachmentId);
+      assert.equal(response.status, 200);
+      assert.deepEqual(Buffer.from(await response.arrayBuffer()), DOCUMENT);
+      assert.equal(response.headers.get("content-type"), "application/pdf");
+      const disposition = response.headers.get("content-disposition");
+      assert.match(disposition, /^attachment; filename="[ -~]+"; filename\*=UTF-8''/);
+      assert.equal(decodeURIComponent(disposition.split("UTF-8''")[1]), NAME);
+    }
+    const stored = async () => (await shared.cluster.dynamo.messages(roomId, [sent.seq])).find(({ seq }) => seq === sent.seq);
+    await until(async () => (await stored())?.attachments?.length === 1, "the message is stored", 20_000, 200);
+    assert.deepEqual((await stored()).attachments, attachments);
+
+    await send(bob, roomId, "look", { attachmentIds: [picture.attachmentId] });
+    const shown = await download(ann, roomId, picture.attachmentId);
+    assert.equal(shown.headers.get("content-type"), "image/png");
+    assert.deepEqual(Buffer.from(await shown.arrayBuffer()), PICTURE);
+  });
+
+  test("a signed address puts its file, once, and no other", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeDirect(ann, bob);
+    const ticket = await ann.call("CreateUpload", { roomId, ...promise() });
+    const other = await ann.call("CreateUpload", { roomId, ...promise() });
+    const moved = (from, to) => ({ ...ticket, url: ticket.url.replace(from, to) });
+    for (const [what, changed, bytes, headers] of [
+      ["size", ticket, Buffer.concat([DOCUMENT, DOCUMENT])],
+      ["hash", ticket, Buffer.from(DOCUMENT.toString().replace("every", "EVERY"))],
+      ["type", ticket, DOCUMENT, { "content-type": "text/html" }],
+      ["no hash", ticket, DOCUMENT, { "x-amz-checksum-sha256": undefined }],
+      ["no condition", ticket, DOCUMENT, { "if-none-match": undefined }],
+      ["key", moved(ticket.attachmentId, other.attachmentId), DOCUMENT],
+      ["life", moved("X-Amz-Expires=300", "X-Amz-Expires=604800"), DOCUMENT],
+      ["method", { ...ticket, method: "DELETE" }, undefined],
+    ]) {
+      const { status } = await put(changed, bytes, headers);
+      assert.ok(status >= 400 && status < 500, `${what}: ${status}`);
+    }
+    for (const { attachmentId } of [ticket, other]) {
+      assert.equal((await ann.refusal("SendMessage", { roomId, clientId: "c", attachmentIds: [attachmentId] })).code, "notFound");
+    }
+    assert.equal((await put(ticket)).status, 200);
+    assert.equal((await put(ticket)).status, 412, "what is there is not overwritten");
+    // An address to get a file gets nothing else.
+    await sendFiles(ann, roomId, [ticket.attachmentId]);
+    const { url } = await bob.call("GetAttachmentUrl", { roomId, attachmentId: ticket.attachmentId });
+    for (const changed of [url.replace(ticket.attachmentId, other.attachmentId), url.replace("attachment%3B", "inline%3B")]) {
+      assert.notEqual(changed, url);
+      assert.equal((await fetch(changed)).status, 403);
+    }
+    assert.equal((await fetch(url, { method: "DELETE" })).status, 403);
+  });
+
+  test("an upload that is not what was promised is not taken", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeDirect(ann, bob);
+    const { accessKeyId, secretAccessKey, region } = shared.cluster.info.aws;
+    // Somebody who may write into the bucket, as no client may: the gateway looks for itself.
+    const operator = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3", retries: 0 });
+    for (const [bytes, changes] of [
+      [Buffer.concat([DOCUMENT, DOCUMENT]), {}],
+      [Buffer.from(DOCUMENT.toString().replace("every", "EVERY")), {}],
+      [DOCUMENT, { "content-type": "text/html" }],
+      [DOCUMENT, { "x-amz-meta-rts-file": undefined }],
+      [DOCUMENT, { "x-amz-meta-rts-file": "e30" }],
+    ]) {
+      const ticket = await ann.call("CreateUpload", { roomId, ...promise() });
+      const checksum = createHash("sha256").update(bytes).digest("base64");
+      const headers = { ...ticket.headers, "x-amz-checksum-sha256": checksum, ...changes };
+      for (const name of Object.keys(headers)) if (headers[name] === undefined) delete headers[name];
+      const response = await operator.fetch(ticket.url.split("?")[0], { method: "PUT", headers, body: bytes });
+      assert.equal(response.status, 200, await response.text());
+      const refused = await ann.refusal("SendMessage", { roomId, clientId: "c", attachmentIds: [ticket.attachmentId] });
+      assert.equal(refused.code, "notFound", JSON.stringify(changes));
+    }
+    assert.deepEqual((await bob.call("GetHistory", { roomId })).messages, []);
+  });
+
+  test("a file is of its room, its sender and its organization", async (t) => {
+    const [ann, bob, eve] = await cast(t, shared.cluster, "ann", "bob", "eve");
+    const org = person("org");
+    const twin = await shared.cluster.connect(ann.user, { org });
+    t.after(() => twin.stop());
+    const roomId = await makeGroup(ann, [bob]);
+    const elsewhere = await makeGroup(ann, [bob, eve]);
+    const { room: foreign } = await twin.call("CreateRoom", { kind: "group", memberIds: [] });
+    const { attachmentId } = await upload(ann, roomId);
+    const using = (client, room, id = attachmentId) =>
+      client.refusal("SendMessage", { roomId: room, clientId: "c", body: "mine!", attachmentIds: [id] });
+    const getting = (client, room, id = attachmentId) => client.refusal("GetAttachmentUrl", { roomId: room, attachmentId: id });
+    // Nobody gets what no message has taken.
+    for (const client of [ann, bob]) assert.equal((await getting(client, roomId)).code, "notFound");
+    for (const refused of [await using(bob, roomId), await using(ann, elsewhere), await using(eve, elsewhere), await using(twin, foreign.roomId)]) {
+      assert.equal(refused.code, "notFound");
+    }
+    await sendFiles(ann, roomId, [attachmentId]);
+    assert.equal((await download(bob, roomId, attachmentId)).status, 200);
+    const texts = new Set();
+    for (const [client, room] of [[eve, roomId], [twin, roomId]]) {
+      const refused = await getting(client, room);
+      assert.equal(refused.code, "notFound");
+      texts.add(refused.message);
+      assert.equal((await client.refusal("CreateUpload", { roomId: room, ...promise() })).code, "notFound");
+      assert.equal((await using(client, room)).code, "notFound");
+    }
+    assert.equal(texts.size, 1, [...texts].join());
+    for (const [client, room] of [[ann, elsewhere], [eve, elsewhere], [twin, foreign.roomId]]) {
+      assert.equal((await getting(client, room)).code, "notFound");
+    }
+    for (const id of ["A".repeat(22), "", "x", `${attachmentId}/../x`, "한"]) {
+      assert.equal((await getting(ann, roomId, id)).code, "notFound", id);
+      assert.equal((await using(ann, roomId, id)).code, "notFound", id);
+    }
+    // Who has left gets nothing any more.
+    await bob.call("LeaveRoom", { roomId });
+    assert.equal((await getting(bob, roomId)).code, "notFound");
+  });
+
+  test("what may be uploaded and attached has limits", async (t) => {
+    const [ann] = await cast(t, shared.cluster, "ann");
+    const roomId = await makeGroup(ann);
+    for (const [changes, code] of [
+      [{ sizeBytes: 100 * 1024 * 1024 + 1 }, "tooLarge"],
+      [{ sizeBytes: 0 }, "invalidArgument"],
+      [{ sizeBytes: -1 }, "invalidArgument"],
+      [{ sizeBytes: 1.5 }, "invalidArgument"],
+      [{ contentType: "text/html" }, "invalidArgument"],
+      [{ contentType: "image/svg+xml" }, "invalidArgument"],
+      [{ contentType: "pdf" }, "invalidArgument"],
+      [{ contentType: "" }, "invalidArgument"],
+      [{ sha256: sha256(DOCUMENT).toUpperCase() }, "invalidArgument"],
+      [{ sha256: sha256(DOCUMENT).slice(1) }, "invalidArgument"],
+      [{ fileName: "" }, "invalidArgument"],
+      [{ fileName: "../x.pdf" }, "invalidArgument"],
+      [{ fileName: "a\nb.pdf" }, "invalidArgument"],
+      [{ fileName: "x".repeat(256) }, "invalidArgument"],
+    ]) {
+      const refused = await ann.refusal("CreateUpload", { roomId, ...promise(), ...changes });
+      assert.equal(refused.code, code, `${JSON.stringify(changes).slice(0, 60)}: ${refused.message}`);
+    }
+    const largest = await ann.call("CreateUpload", { roomId, ...promise(), sizeBytes: 100 * 1024 * 1024 });
+    assert.equal(largest.headers["content-type"], "application/pdf");
+    const ids = [];
+    for (let number = 0; number < 10; number += 1) ids.push((await upload(ann, roomId, Buffer.from(`${number}`))).attachmentId);
+    const eleven = [...ids, largest.attachmentId];
+    assert.equal((await ann.refusal("SendMessage", { roomId, clientId: "c", attachmentIds: eleven })).code, "tooLarge");
+    const twice = [ids[0], ids[0]];
+    assert.equal((await ann.refusal("SendMessage", { roomId, clientId: "c", attachmentIds: twice })).code, "invalidArgument");
+    assert.equal((await ann.refusal("SendMessage", { roomId, clientId: "c", attachmentIds: [] })).code, "invalidArgument");
+    const sent = await sendFiles(ann, roomId, ids);
+    const { messages } = await ann.call("GetHistory", { roomId });
+    assert.deepEqual(messages.map(({ seq }) => seq), [sent.seq]);
+    assert.deepEqual(messages[0].attachments.map(({ attachmentId }) => attachmentId), ids);
+    // Its text may go: the files are there.
+    assert.equal((await ann.call("EditMessage", { roomId, seq: sent.seq, body: "" })).message.attachments.length, 10);
+  });
+
+  test("a deleted message's file is nobody's; sending again asks for no file", async (t) => {
+    const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
+    const roomId = await makeGroup(ann, [bob, cid]);
+    const { attachmentId } = await upload(bob, roomId);
+    const sent = await sendFiles(bob, roomId, [attachmentId], { clientId: "once" });
+    const again = () => bob.call("SendMessage", { roomId, clientId: "once", attachmentIds: [attachmentId] });
+    assert.deepEqual([(await again()).seq, (await again()).duplicate], [sent.seq, true]);
+    // A delete that is refused takes nothing away.
+    assert.equal((await cid.refusal("DeleteMessage", { roomId, seq: sent.seq })).code, "forbidden");
+    assert.equal((await download(cid, roomId, attachmentId)).status, 200);
+    const { message } = await ann.call("DeleteMessage", { roomId, seq: sent.seq });
+    assert.deepEqual([message.deleted, message.attachments], [true, []]);
+    for (const client of [ann, bob, cid]) {
+      assert.equal((await client.refusal("GetAttachmentUrl", { roomId, attachmentId })).code, "notFound");
+    }
+    assert.deepEqual([(await again()).seq, (await again()).duplicate], [sent.seq, true]);
+    assert.equal((await ann.refusal("GetAttachmentUrl", { roomId, attachmentId })).code, "notFound");
+  });
+
+  test("pages of the app may put and get files, others may not", async (t) => {
+    const [ann] = await cast(t, shared.cluster, "ann");
+    const roomId = await makeGroup(ann);
+    const { url, headers } = await ann.call("CreateUpload", { roomId, ...promise() });
+    const ask = (origin, method) =>
+      fetch(url, {
+        method: "OPTIONS",
+        headers: {
+          origin,
+          "access-control-request-method": method,
+          "access-control-request-headers": Object.keys(headers).join(","),
+        },
+      });
+    const app = new URL(shared.cluster.info.balancer).origin;
+    for (const method of ["PUT", "GET"]) {
+      const answer = await ask(app, method);
+      assert.equal(answer.status, 200);
+      assert.equal(answer.headers.get("access-control-allow-origin"), app);
+    }
+    assert.equal((await ask("https://elsewhere.example", "PUT")).status, 403);
+    assert.equal((await ask(app, "DELETE")).status, 403);
+  });
+
+  test("uploads are begun 20 at once, then 2 a second", async (t) => {
+    const ann = await shared.cluster.connect(person("ann"), { node: 0 });
+    t.after(() => ann.stop());
+    const roomId = await makeGroup(ann);
+    const calls = Array.from({ length: 30 }, () => ann.call("CreateUpload", { roomId, ...promise() }));
+    const results = await Promise.allSettled(calls);
+    const refused = results.filter(({ status }) => status === "rejected").map(({ reason }) => reason);
+    assert.ok(refused.length >= 1 && refused.length <= 10, `${refused.length} were refused`);
+    for (const { code, retryAfterMs } of refused) assert.ok(code === "rateLimited" && retryAfterMs <= 1000);
+  });
+
+  test("without a bucket there are no files, and all else works", { timeout: 120_000 }, async (t) => {
+    const { cluster } = shared;
+    const restart = async (value) => {
+      await cluster.command(`env gateway-2 RTS_FILES_BUCKET=${value}`);
+      await cluster.command("stop gateway-2");
+      await cluster.command("start gateway-2");
+    };
+    await restart("");
+    t.after(() => restart(cluster.info.aws.outputs.attachmentsBucketName));
+    const ann = await cluster.connect(person("ann"), { node: 1 });
+    t.after(() => ann.stop());
+    const roomId = await makeGroup(ann);
+    for (const [method, request] of [
+      ["CreateUpload", promise()],
+      ["GetAttachmentUrl", { attachmentId: "A".repeat(22) }],
+    ]) {
+      assert.equal((await ann.refusal(method, { roomId, ...request })).message, "unavailable: Files are not set up here.");
+    }
+    const refused = await ann.refusal("SendMessage", { roomId, clientId: "c", attachmentIds: ["A".repeat(22)] });
+    assert.equal(refused.code, "notFound");
+    const sent = await send(ann, roomId, "text");
+    assert.equal((await ann.call("DeleteMessage", { roomId, seq: sent.seq })).message.deleted, true);
+  });
+}
