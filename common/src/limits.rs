@@ -21,6 +21,16 @@ pub const ATTACHMENT_BYTES: usize = 100 * 1024 * 1024;
 pub const UPLOAD_RATE: u32 = 2;
 /// Uploads one user may begin at once before [`UPLOAD_RATE`] binds: two messages full of files.
 pub const UPLOAD_BURST: u32 = 20;
+/// A search's words, in characters.
+pub const SEARCH_QUERY_CHARS: usize = 200;
+/// Messages that one call of a search reads, besides a page of each room: some 400 read units of DynamoDB.
+pub const SEARCH_MESSAGES: usize = 4000;
+/// Rooms that a search without a room looks into, the most active ones.
+pub const SEARCH_ROOMS: usize = 1000;
+/// Searches a second of one user: a page for every pause in typing.
+pub const SEARCH_RATE: u32 = 5;
+/// Searches one user may begin at once before [`SEARCH_RATE`] binds.
+pub const SEARCH_BURST: u32 = 20;
 /// Items of a page when the request names no limit.
 pub const PAGE_DEFAULT: usize = 50;
 /// Items of the largest page: 200 bodies of 16 KiB are 3 MiB, the most one reply should hold.

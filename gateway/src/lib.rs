@@ -19,6 +19,7 @@ pub mod peers;
 mod queues;
 pub mod reconciler;
 pub mod rooms;
+pub mod search;
 pub mod session;
 #[cfg(test)]
 mod testing;

@@ -25,6 +25,7 @@ use crate::peers::Peers;
 use crate::queues;
 use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
 use crate::rooms::Rooms;
+use crate::search::Search;
 use crate::session::{
     Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings, UserConnections,
 };
@@ -129,6 +130,8 @@ impl Parts {
         let files_origin = uploads.as_ref().map(Uploads::origin);
         let hub = Hub::new(HubParts {
             node: config.node_id.clone(),
+            search: Search::new(Arc::clone(&rooms), &config.identity.connection_secret),
+            search_rates: RateLimits::new(limits::SEARCH_RATE, limits::SEARCH_BURST),
             rooms,
             bus: bus.clone(),
             message_journal: message_journal.clone(),

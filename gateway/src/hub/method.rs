@@ -35,6 +35,8 @@ pub enum Method {
     MarkDelivered,
     /// `GetHistory`
     GetHistory,
+    /// `SearchMessages`
+    SearchMessages,
     /// `CreateUpload`
     CreateUpload,
     /// `GetAttachmentUrl`
@@ -45,7 +47,7 @@ pub enum Method {
 
 impl Method {
     /// Every one of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::CreateRoom,
         Self::AddMembers,
         Self::RemoveMember,
@@ -62,6 +64,7 @@ impl Method {
         Self::MarkRead,
         Self::MarkDelivered,
         Self::GetHistory,
+        Self::SearchMessages,
         Self::CreateUpload,
         Self::GetAttachmentUrl,
         Self::Resume,
@@ -91,6 +94,7 @@ impl Method {
             Self::MarkRead => "MarkRead",
             Self::MarkDelivered => "MarkDelivered",
             Self::GetHistory => "GetHistory",
+            Self::SearchMessages => "SearchMessages",
             Self::CreateUpload => "CreateUpload",
             Self::GetAttachmentUrl => "GetAttachmentUrl",
             Self::Resume => "Resume",

@@ -1,7 +1,7 @@
 //! The hub: every method of the chat by name.
 //!
 //! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
-//! Presence, typing and search are not here yet: each is to be a
+//! Presence and typing are not here yet: each is to be a
 //! verb file beside the others and a line in [`method::Method`].
 
 mod answer;
@@ -24,6 +24,7 @@ mod react;
 mod rename_room;
 mod request;
 mod resume;
+mod search_messages;
 mod send_message;
 
 use std::future::Future;
@@ -43,6 +44,7 @@ use crate::bus::Bus;
 use crate::error::HubError;
 use crate::journal::Journal;
 use crate::rooms::Rooms;
+use crate::search::Search;
 use crate::uploads::Uploads;
 
 pub use self::answer::Answer;
@@ -110,6 +112,10 @@ pub struct HubParts {
     pub uploads: Option<Uploads>,
     /// How fast users may begin uploads.
     pub upload_rates: RateLimits,
+    /// Search in messages.
+    pub search: Search,
+    /// How often users may search.
+    pub search_rates: RateLimits,
     /// Limits of requests.
     pub limits: HubLimits,
 }
@@ -157,6 +163,7 @@ impl Hub {
             Method::MarkRead => reply.to(arguments, async |r| mark::read(self, caller, r).await).await,
             Method::MarkDelivered => reply.to(arguments, async |r| mark::delivered(self, caller, r).await).await,
             Method::GetHistory => reply.to(arguments, async |r| get_history::run(self, caller, r).await).await,
+            Method::SearchMessages => reply.to(arguments, async |r| search_messages::run(self, caller, r).await).await,
             Method::CreateUpload => reply.to(arguments, async |r| create_upload::run(self, caller, r).await).await,
             Method::GetAttachmentUrl => {
                 reply.to(arguments, async |r| get_attachment_url::run(self, caller, r).await).await

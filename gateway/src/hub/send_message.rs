@@ -56,9 +56,10 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let place = hub.message_place();
     let rate = hub.parts.rates.take(&caller.person, Instant::now());
     let accept = place.is_ok() && rate.is_ok();
-    let sent = match accept && !files.is_empty() {
-        true => send_with_files(hub, caller, room, &mut content, &files).await,
-        false => send(hub, caller, room, &content, accept).await,
+    let sent = if accept && !files.is_empty() {
+        send_with_files(hub, caller, room, &mut content, &files).await
+    } else {
+        send(hub, caller, room, &content, accept).await
     };
     if rate.is_ok() && !matches!(sent, Ok(Sent::New(_))) {
         hub.parts.rates.give_back(&caller.person);

@@ -9,7 +9,7 @@ use aws_credential_types::provider::{ProvideCredentials as _, SharedCredentialsP
 use super::UploadError;
 
 /// How long credentials have to be good still. A signed URL ends with its credentials, at the latest.
-const LEFT_MIN: Duration = Duration::from_secs(60);
+const LEFT_MIN: Duration = Duration::from_mins(1);
 /// How long a source of credentials may take.
 const TIMEOUT: Duration = Duration::from_secs(3);
 

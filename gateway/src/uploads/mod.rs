@@ -48,7 +48,7 @@ use self::promise::Promise;
 use self::storage::{Storage, Stored};
 
 /// How long a signed URL can be used, and used again, to begin a transfer.
-pub const URL_LIFE: Duration = Duration::from_secs(300);
+pub const URL_LIFE: Duration = Duration::from_mins(5);
 /// How long after its beginning an upload may be taken by a message: less than the shortest time, a day, after
 /// which the bucket deletes what nobody took.
 const CLAIM_WINDOW: Duration = Duration::from_hours(24);
@@ -129,7 +129,7 @@ impl Uploads {
         ]);
         let mut signed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
         signed.push(("content-length", &length));
-        let SignedUrl { url, expires_at } = self.storage.url("PUT", &key, "", &signed, URL_LIFE).await?;
+        let SignedUrl { url, expires_at } = self.storage.url("PUT", &key, "", &signed).await?;
         Ok(UploadTicket { attachment_id, url, method: "PUT", headers, expires_at })
     }
 
@@ -142,9 +142,9 @@ impl Uploads {
     ) -> Result<Vec<Attachment>, UploadError> {
         let found = try_join_all(ids.iter().map(|id| self.verify(person, room, id))).await?;
         // None is kept before all were found good.
-        try_join_all(ids.iter().map(async |id| match self.storage.keep(&object_key(&person.org, room, id)).await? {
-            true => Ok(()),
-            false => Err(UploadError::NotFound),
+        try_join_all(ids.iter().map(async |id| {
+            let is_there = self.storage.keep(&object_key(&person.org, room, id)).await?;
+            is_there.then_some(()).ok_or(UploadError::NotFound)
         }))
         .await?;
         Ok(found)
@@ -178,7 +178,7 @@ impl Uploads {
             percent::encode(&disposition::attachment(&promise.name)),
             percent::encode(types::served_as(&promise.content_type)),
         );
-        self.storage.url("GET", &key, &query, &[], URL_LIFE).await
+        self.storage.url("GET", &key, &query, &[]).await
     }
 
     async fn verify(&self, person: &Person, room: &RoomId, id: &AttachmentId) -> Result<Attachment, UploadError> {

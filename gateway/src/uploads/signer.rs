@@ -88,7 +88,7 @@ mod tests {
         }
         let mut request = request.body(()).unwrap();
         let credentials = Credentials::new("AKID", "secret", Some("token/+".to_owned()), None, "test");
-        sign_url(&mut request, credentials, "eu-west-1", Duration::from_secs(300)).unwrap();
+        sign_url(&mut request, credentials, "eu-west-1", Duration::from_mins(5)).unwrap();
         request.uri().to_string()
     }
 

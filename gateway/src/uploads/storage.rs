@@ -20,7 +20,7 @@ use tokio::sync::Semaphore;
 use super::credentials::HeldCredentials;
 use super::promise::{self, Promise};
 use super::signer::{sign_request, sign_url};
-use super::{SignedUrl, UploadError};
+use super::{SignedUrl, URL_LIFE, UploadError};
 use crate::metrics;
 
 /// For a request, its turn and its second attempt: somebody waits for it.
@@ -65,6 +65,16 @@ impl Stored {
     pub(super) fn promise(&self) -> Option<Promise> {
         self.promise.as_deref().and_then(Promise::decode)
     }
+}
+
+/// A request of our own.
+struct Ask {
+    /// What it is called in metrics.
+    call: &'static str,
+    method: Method,
+    uri: String,
+    headers: Vec<(&'static str, String)>,
+    body: &'static str,
 }
 
 pub(super) struct Storage {
@@ -115,7 +125,6 @@ impl Storage {
         key: &str,
         query: &str,
         headers: &[(&str, &str)],
-        life: Duration,
     ) -> Result<SignedUrl, UploadError> {
         let mut request = Request::builder().method(method).uri(self.uri(key, query));
         for (name, value) in headers {
@@ -126,8 +135,8 @@ impl Storage {
         let ends = credentials.expiry();
         // S3 counts from the second in the signature.
         let now = SystemTime::now();
-        sign_url(&mut request, credentials, &self.region, life)?;
-        let expires = ends.map_or(now + life, |ends| ends.min(now + life));
+        sign_url(&mut request, credentials, &self.region, URL_LIFE)?;
+        let expires = ends.map_or(now + URL_LIFE, |ends| ends.min(now + URL_LIFE));
         let since = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
         Ok(SignedUrl { url: request.uri().to_string(), expires_at: Timestamp::from_millis(since * 1000) })
     }
@@ -135,35 +144,37 @@ impl Storage {
     /// Describes an object; `None` if there is none.
     pub(super) async fn head(&self, key: &str) -> Result<Option<Stored>, UploadError> {
         // The checksum is told only to whoever asks for it.
-        let headers = [("x-amz-checksum-mode", "ENABLED".to_owned())];
-        let Some(response) = self.request("head", &Method::HEAD, self.uri(key, ""), &headers, "").await? else {
-            return Ok(None);
-        };
+        let headers = vec![("x-amz-checksum-mode", "ENABLED".to_owned())];
+        let ask = Ask { call: "head", method: Method::HEAD, uri: self.uri(key, ""), headers, body: "" };
+        let Some(response) = self.request(&ask).await? else { return Ok(None) };
         let stored = Stored::from_headers(response.headers());
         stored.map(Some).ok_or_else(|| UploadError::Fault("an object without size or type".to_owned()))
     }
 
     /// Whether an object is tagged as nobody's.
     pub(super) async fn is_unclaimed(&self, key: &str) -> Result<Option<bool>, UploadError> {
-        let response = self.request("tags", &Method::GET, self.uri(key, "tagging="), &[], "").await?;
+        let response = self.request(&self.of_tags("tags", Method::GET, key)).await?;
         Ok(response.map(|response| String::from_utf8_lossy(response.body()).contains(UNCLAIMED_KEY)))
     }
 
     /// Takes the tag off an object; false if there is none.
     pub(super) async fn keep(&self, key: &str) -> Result<bool, UploadError> {
-        let response = self.request("keep", &Method::DELETE, self.uri(key, "tagging="), &[], "").await?;
-        Ok(response.is_some())
+        Ok(self.request(&self.of_tags("keep", Method::DELETE, key)).await?.is_some())
     }
 
     /// Puts the tag on an object; false if there is none.
     pub(super) async fn release(&self, key: &str) -> Result<bool, UploadError> {
-        let headers = [
+        let headers = vec![
             ("content-type", "application/xml".to_owned()),
             // S3 does not change tags without one.
             ("x-amz-checksum-sha256", STANDARD.encode(Sha256::digest(UNCLAIMED_SET))),
         ];
-        let uri = self.uri(key, "tagging=");
-        Ok(self.request("release", &Method::PUT, uri, &headers, UNCLAIMED_SET).await?.is_some())
+        let ask = Ask { headers, body: UNCLAIMED_SET, ..self.of_tags("release", Method::PUT, key) };
+        Ok(self.request(&ask).await?.is_some())
+    }
+
+    fn of_tags(&self, call: &'static str, method: Method, key: &str) -> Ask {
+        Ask { call, method, uri: self.uri(key, "tagging="), headers: Vec::new(), body: "" }
     }
 
     fn uri(&self, key: &str, query: &str) -> String {
@@ -172,51 +183,38 @@ impl Storage {
     }
 
     /// One request of our own, within a deadline; `None` where S3 says that there is no such object.
-    async fn request(
-        &self,
-        call: &'static str,
-        method: &Method,
-        uri: String,
-        headers: &[(&'static str, String)],
-        body: &'static str,
-    ) -> Result<Option<Response<Bytes>>, UploadError> {
+    async fn request(&self, ask: &Ask) -> Result<Option<Response<Bytes>>, UploadError> {
         let begun = Instant::now();
-        let late = || Err(UploadError::Unavailable("no answer in time".to_owned()));
         let result = tokio::time::timeout(TIMEOUT, async {
             let _turn = self.turns.acquire().await;
             let mut attempt = 1;
             loop {
-                match self.attempt(method, &uri, headers, body).await {
+                match self.attempt(ask).await {
                     Err(UploadError::Unavailable(_)) if attempt < ATTEMPTS => attempt += 1,
                     result => return result,
                 }
             }
         });
-        let result = result.await.unwrap_or_else(|_| late());
+        let late = |_| Err(UploadError::Unavailable("no answer in time".to_owned()));
+        let result = result.await.unwrap_or_else(late);
         let outcome = match &result {
             Ok(Some(_)) => "ok",
-            Ok(None) => "notFound",
+            Ok(None) | Err(UploadError::NotFound) => "notFound",
             Err(UploadError::Unavailable(_)) => "unavailable",
-            Err(_) => "fault",
+            Err(UploadError::Fault(_)) => "fault",
         };
-        metrics::storage_call(call, outcome, begun.elapsed());
+        metrics::storage_call(ask.call, outcome, begun.elapsed());
         result
     }
 
-    async fn attempt(
-        &self,
-        method: &Method,
-        uri: &str,
-        headers: &[(&'static str, String)],
-        body: &'static str,
-    ) -> Result<Option<Response<Bytes>>, UploadError> {
-        let mut request = Request::builder().method(method).uri(uri);
-        for (name, value) in headers {
+    async fn attempt(&self, ask: &Ask) -> Result<Option<Response<Bytes>>, UploadError> {
+        let mut request = Request::builder().method(&ask.method).uri(&ask.uri);
+        for (name, value) in &ask.headers {
             request = request.header(*name, value);
         }
         let mut request = request.body(()).map_err(|error| UploadError::Fault(error.to_string()))?;
-        sign_request(&mut request, body.as_bytes(), self.credentials.get().await?, &self.region)?;
-        let sent = self.client.request(request.map(|()| Body::from(body))).await;
+        sign_request(&mut request, ask.body.as_bytes(), self.credentials.get().await?, &self.region)?;
+        let sent = self.client.request(request.map(|()| Body::from(ask.body))).await;
         let (parts, body) = sent.map_err(|error| UploadError::Unavailable(error.to_string()))?.into_parts();
         let body = to_bytes(Body::new(body), BODY_BYTES_MAX).await;
         let body = body.map_err(|error| UploadError::Unavailable(error.to_string()))?;
@@ -233,13 +231,11 @@ impl Storage {
 
 /// On AWS the bucket is part of the host's name; at another endpoint, part of the path.
 fn base(endpoint: Option<&str>, bucket: &str, region: &str, variant: &str) -> String {
-    match endpoint {
-        Some(endpoint) => format!("{}/{bucket}", endpoint.trim_end_matches('/')),
-        None => {
-            let china = if region.starts_with("cn-") { ".cn" } else { "" };
-            format!("https://{bucket}.s3{variant}.{region}.amazonaws.com{china}")
-        }
+    if let Some(endpoint) = endpoint {
+        return format!("{}/{bucket}", endpoint.trim_end_matches('/'));
     }
+    let china = if region.starts_with("cn-") { ".cn" } else { "" };
+    format!("https://{bucket}.s3{variant}.{region}.amazonaws.com{china}")
 }
 
 #[cfg(test)]

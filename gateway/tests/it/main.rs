@@ -5,5 +5,6 @@
 mod bus;
 mod reconciler;
 mod rooms;
+mod search;
 mod support;
 mod uploads;

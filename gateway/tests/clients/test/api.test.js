@@ -16,9 +16,10 @@ import { reactions } from "./api/reactions.js";
 import { refusals } from "./api/refusals.js";
 import { resume } from "./api/resume.js";
 import { rooms } from "./api/rooms.js";
+import { search } from "./api/search.js";
 
 const shared = {};
 before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
-for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, files, connectionLimits, loss]) suite(shared);
+for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, search, files, connectionLimits, loss]) suite(shared);

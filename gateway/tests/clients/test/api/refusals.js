@@ -29,6 +29,7 @@ const inRoom = (roomId, seq) => ({
   MarkRead: { roomId, seq },
   MarkDelivered: { roomId, seq },
   GetHistory: { roomId },
+  SearchMessages: { query: "x", roomId },
   CreateUpload: { roomId, fileName: "a.txt", contentType: "text/plain", sizeBytes: 1, sha256: "0".repeat(64) },
   GetAttachmentUrl: { roomId, attachmentId: "A".repeat(22) },
 });
@@ -51,6 +52,7 @@ const FIELDS = {
   MarkRead: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true] },
   MarkDelivered: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true] },
   GetHistory: { roomId: [NO_TEXT, true], before: [NO_SEQ], after: [NO_SEQ], limit: [["1", 1.5]] },
+  SearchMessages: { query: [[...NO_TEXT, "", "  ", "x".repeat(201)], true], roomId: [NO_TEXT], cursor: [[...NO_TEXT, "", "x", "A".repeat(64)]], limit: [["1", 1.5, 0, -1]] },
   CreateUpload: { roomId: [NO_TEXT, true], fileName: [NO_TEXT, true], contentType: [NO_TEXT, true], sizeBytes: [NO_SEQ.slice(0, 6), true], sha256: [NO_TEXT, true] },
   GetAttachmentUrl: { roomId: [NO_TEXT, true], attachmentId: [NO_TEXT, true] },
   Resume: { rooms: [["x", {}, [1], [{}], [{ roomId: "x" }], [{ roomId: 1, seq: 0 }], [{ roomId: "x", seq: "0" }], [{ roomId: "x", seq: -1 }]], true] },

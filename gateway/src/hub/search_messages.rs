@@ -1,0 +1,58 @@
+//! `SearchMessages`: messages of the caller's own rooms that have all words of the query, newest first.
+
+use std::time::Instant;
+
+use rts_common::limits;
+use rts_common::message::Message;
+use serde::{Deserialize, Serialize};
+
+use super::request::{self, RoomRef};
+use super::{Answer, Caller, Hub};
+use crate::error::{ErrorKind, HubError};
+use crate::metrics;
+use crate::search::{Query, SearchError, Words};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    query: String,
+    room_id: Option<RoomRef>,
+    cursor: Option<String>,
+    limit: Option<i64>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Response {
+    messages: Vec<Message>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cursor: Option<String>,
+}
+
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
+    let limit = request::page_limit(request.limit, hub.parts.limits.page)?;
+    let words = Words::parse(&request.query).ok_or_else(|| {
+        HubError::invalid(format!("query has 1 to {} characters, not only blanks.", limits::SEARCH_QUERY_CHARS))
+    })?;
+    let room = request.room_id.as_ref().map(RoomRef::id).transpose()?;
+    if let Err(wait) = hub.parts.search_rates.take(&caller.person, Instant::now()) {
+        metrics::rate_limited("searches");
+        let wait = wait.as_millis().max(1);
+        return Err(HubError::new(ErrorKind::RateLimited, format!("Too many searches at once; retryAfterMs={wait}")));
+    }
+    let query = Query { person: &caller.person, words: &words, room, cursor: request.cursor.as_deref(), limit };
+    let found = Box::pin(hub.parts.search.find(query)).await?;
+    Ok(Answer::now(Response {
+        messages: found.messages.into_iter().map(Message::from).collect(),
+        cursor: found.cursor,
+    }))
+}
+
+impl From<SearchError> for HubError {
+    fn from(error: SearchError) -> Self {
+        match error {
+            SearchError::Cursor => Self::invalid("cursor is not one that this method gave for this query."),
+            SearchError::Busy => Self::unavailable(),
+            SearchError::Refused(refusal) => refusal.into(),
+        }
+    }
+}

@@ -1,0 +1,119 @@
+//! Many histories as one, newest first. Each room is read up to a seq of its own; what lies at or after the
+//! latest of these, the frontier, is known of all of them.
+
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
+use rts_common::ids::RoomId;
+use rts_common::limits;
+use rts_common::message::MessageState;
+use rts_common::seq::Seq;
+
+use super::PAGE_MIN;
+use super::cursor::Cursor;
+
+/// A page to be read: the newest messages of a room before a seq.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Read {
+    pub(super) room: RoomId,
+    pub(super) before: Seq,
+    pub(super) limit: usize,
+}
+
+/// How far one room is read.
+struct Place {
+    before: Seq,
+    limit: usize,
+    /// How much time its last page held; all of it before the first.
+    span: u64,
+}
+
+pub(super) struct Front {
+    places: HashMap<RoomId, Place>,
+    /// What matched, also what lies before the frontier and cannot be told yet.
+    matches: Vec<MessageState>,
+}
+
+/// Newest first; rooms of the same microsecond by their ids.
+fn order(message: &MessageState) -> (Reverse<Seq>, &RoomId) {
+    (Reverse(message.seq), &message.room_id)
+}
+
+impl Front {
+    /// Of rooms, each with the seq before which all of its messages are.
+    pub(super) fn new(rooms: Vec<(RoomId, Seq)>, cursor: Option<&Cursor>) -> Self {
+        let limit = (limits::PAGE_MAX / rooms.len().max(1)).max(PAGE_MIN);
+        let places = rooms.into_iter().map(|(room, end)| {
+            let bound = cursor.map(|cursor| match &cursor.room {
+                Some(last) if room > *last => cursor.before.next(),
+                _ => cursor.before,
+            });
+            let before = bound.map_or(end, |bound| bound.min(end));
+            (room, Place { before, limit, span: u64::MAX })
+        });
+        Self { places: places.filter(|(_, place)| place.before > Seq::ZERO).collect(), matches: Vec::new() }
+    }
+
+    /// All at or after it has been read in every room; `None` when everything has.
+    pub(super) fn frontier(&self) -> Option<Seq> {
+        self.places.values().map(|place| place.before).max()
+    }
+
+    /// How many matches are certain to be the next.
+    pub(super) fn found(&self) -> usize {
+        let frontier = self.frontier().unwrap_or(Seq::ZERO);
+        self.matches.iter().filter(|message| message.seq >= frontier).count()
+    }
+
+    /// The next pages: of the room at the frontier, and of others that will be there soon.
+    pub(super) fn next_reads(&self, count: usize) -> Vec<Read> {
+        let mut places: Vec<_> = self.places.iter().collect();
+        places.sort_unstable_by_key(|(room, place)| (Reverse(place.before), *room));
+        let Some((_, first)) = places.first() else { return Vec::new() };
+        let soon = first.before.get().saturating_sub(first.span);
+        let reads = places.iter().take(count).take_while(|(_, place)| place.before.get() >= soon);
+        reads.map(|(room, place)| Read { room: (*room).clone(), before: place.before, limit: place.limit }).collect()
+    }
+
+    /// A page was read: ascending, with what it came to.
+    pub(super) fn read(
+        &mut self,
+        read: &Read,
+        messages: Vec<MessageState>,
+        has_more: bool,
+        matches: impl Fn(&MessageState) -> bool,
+    ) {
+        let oldest = messages.first().map(|message| message.seq);
+        match (oldest, self.places.get_mut(&read.room)) {
+            (Some(oldest), Some(place)) if has_more => {
+                let newest = messages.last().map_or(oldest, |message| message.seq);
+                let limit = (place.limit * 2).min(limits::PAGE_MAX);
+                *place = Place { before: oldest, limit, span: newest.get() - oldest.get() };
+            }
+            _ => self.leave(read),
+        }
+        self.matches.extend(messages.into_iter().filter(matches));
+    }
+
+    /// A room has no more to be read.
+    pub(super) fn leave(&mut self, read: &Read) {
+        self.places.remove(&read.room);
+    }
+
+    /// The page, and where the next one begins.
+    pub(super) fn finish(mut self, limit: usize) -> (Vec<MessageState>, Option<Cursor>) {
+        let frontier = self.frontier();
+        self.matches.retain(|message| message.seq >= frontier.unwrap_or(Seq::ZERO));
+        self.matches.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
+        let is_cut = self.matches.len() > limit;
+        self.matches.truncate(limit);
+        let cursor = match self.matches.last() {
+            Some(last) if is_cut => Some(Cursor { before: last.seq, room: Some(last.room_id.clone()) }),
+            _ => frontier.map(|before| Cursor { before, room: None }),
+        };
+        (self.matches, cursor)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+use std::collections::BTreeMap;
+
+use proptest::prelude::*;
+use rts_common::ids::{ClientId, UserId};
+use rts_common::message::MessageContent;
+
+use super::*;
+
+type Histories = BTreeMap<RoomId, Vec<u64>>;
+
+fn room(number: usize) -> RoomId {
+    RoomId::parse(&format!("g_{number:022}")).unwrap()
+}
+
+fn message(room: &RoomId, seq: u64) -> MessageState {
+    let seq = Seq::new(seq).unwrap();
+    MessageState {
+        room_id: room.clone(),
+        seq,
+        version: seq,
+        ordinal: 1,
+        content: MessageContent {
+            sender_id: UserId::parse("ann").unwrap(),
+            client_id: ClientId::parse("c").unwrap(),
+            body: String::new(),
+            mentions: Vec::new(),
+            attachments: Vec::new(),
+            reply_to: None,
+            edited_at: None,
+            deleted: false,
+            reactions: Vec::new(),
+        },
+    }
+}
+
+fn is_match(message: &MessageState) -> bool {
+    message.seq.get().is_multiple_of(3)
+}
+
+/// One call that reads at most so many rounds; the seqs and rooms of its answer.
+fn call(
+    histories: &Histories,
+    cursor: Option<&Cursor>,
+    limit: usize,
+    rounds: usize,
+) -> (Vec<(u64, RoomId)>, Option<Cursor>) {
+    let places = histories.iter().filter_map(|(room, seqs)| {
+        let last = Seq::new(*seqs.last()?)?;
+        Some((room.clone(), last.next()))
+    });
+    let mut front = Front::new(places.collect(), cursor);
+    let start = front.frontier();
+    let mut round = 0;
+    while let Some(frontier) = front.frontier() {
+        if front.found() >= limit || (Some(frontier) < start && round >= rounds) {
+            break;
+        }
+        let reads = front.next_reads(4);
+        assert!(!reads.is_empty());
+        for read in &reads {
+            let older: Vec<u64> =
+                histories[&read.room].iter().copied().filter(|seq| *seq < read.before.get()).collect();
+            // Pages of three: the rest of a history is never one page.
+            let page = &older[older.len().saturating_sub(3)..];
+            let messages = page.iter().map(|seq| message(&read.room, *seq)).collect();
+            front.read(read, messages, older.len() > 3, is_match);
+        }
+        round += 1;
+    }
+    let (messages, cursor) = front.finish(limit);
+    (messages.into_iter().map(|message| (message.seq.get(), message.room_id)).collect(), cursor)
+}
+
+proptest! {
+    /// However a search is cut into calls, it tells every match once, newest first.
+    #[test]
+    fn calls_join_to_one_list(
+        seqs in prop::collection::vec(prop::collection::btree_set(1_u64..60, 0..20), 1..8),
+        limit in 1_usize..6,
+        rounds in 1_usize..4,
+    ) {
+        let histories: Histories =
+            seqs.iter().enumerate().map(|(number, seqs)| (room(number), seqs.iter().copied().collect())).collect();
+        let mut wanted: Vec<(u64, RoomId)> = histories
+            .iter()
+            .flat_map(|(room, seqs)| seqs.iter().filter(|seq| seq.is_multiple_of(3)).map(|seq| (*seq, room.clone())))
+            .collect();
+        wanted.sort_unstable_by(|one, other| (Reverse(one.0), &one.1).cmp(&(Reverse(other.0), &other.1)));
+        let (mut told, mut cursor, mut calls) = (Vec::new(), None, 0);
+        loop {
+            let (page, next) = call(&histories, cursor.as_ref(), limit, rounds);
+            prop_assert!(page.len() <= limit);
+            told.extend(page);
+            calls += 1;
+            prop_assert!(calls < 500, "a search ends");
+            match next {
+                Some(next) => {
+                    prop_assert!(Some(&next) != cursor.as_ref(), "a call gets further");
+                    cursor = Some(next);
+                }
+                None => break,
+            }
+        }
+        prop_assert_eq!(told, wanted);
+    }
+}
+
+#[test]
+fn quiet_rooms_are_not_read_before_their_time() {
+    let at = |seq| Seq::new(seq).unwrap();
+    let (busy, quiet) = (room(1), room(2));
+    let mut front = Front::new(vec![(busy.clone(), at(1000)), (quiet.clone(), at(500))], None);
+    // Nothing is known of the busy one's pace yet.
+    assert_eq!(front.next_reads(4).len(), 2);
+    let read = front.next_reads(1).remove(0);
+    assert_eq!((&read.room, read.before), (&busy, at(1000)));
+    front.read(&read, (950..1000).map(|seq| message(&busy, seq)).collect(), true, is_match);
+    let next: Vec<_> = front.next_reads(4).into_iter().map(|read| (read.room, read.before)).collect();
+    assert_eq!(next, [(busy, at(950))]);
+    assert_eq!(front.found(), 17, "951, 954 … 999");
+}
+
+#[test]
+fn nothing_to_search_is_an_empty_answer() {
+    let (messages, cursor) = Front::new(Vec::new(), None).finish(10);
+    assert!(messages.is_empty() && cursor.is_none());
+}

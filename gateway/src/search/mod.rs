@@ -1,0 +1,205 @@
+//! Search in messages: a walk back in time through the histories of the caller's own rooms.
+//!
+//! There is no index: nothing is written for the search, a message costs what it costs without it. A call
+//! reads pages of history, newest first over all rooms, and looks for the words in them; when it has found a
+//! page or spent its budget, it answers what it has and a cursor from which the next call goes on. What it
+//! reads is what `GetHistory` reads: tombstones, what has expired and rooms of others cannot come up, and what
+//! only Redis has does. A word is a piece of text in its composed form and in lower case, found anywhere: Korean
+//! and Japanese need no knowledge of words.
+//!
+//! What it costs: a call reads at most [`limits::SEARCH_MESSAGES`] messages and a page for each room, from Redis
+//! (the newest thousand of a room) or from DynamoDB: strongly consistent reads, a unit for 4 KB, or about 10
+//! messages, so about 400 units and a second for a call that finds nothing, and 0 write units. A word that stands
+//! only in the oldest of a million messages takes 250 calls. Where that is too slow, one searches in a room, or
+//! puts a search engine behind the tables' streams.
+//!
+//! What keeps it from harming others: a rate for each user, few searches at once on a node, few reads at once
+//! for each, and deadlines. Nothing is held between calls, so a node that dies costs one call.
+
+mod cursor;
+mod front;
+mod words;
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use rts_common::config::Secret;
+use rts_common::ids::{Person, RoomId};
+use rts_common::limits;
+use rts_common::message::MessageState;
+use rts_common::seq::{SEQ_MAX, Seq, Timestamp};
+use rts_common::store::Direction;
+use tokio::sync::Semaphore;
+
+pub use self::words::Words;
+
+use self::cursor::{Cursor, CursorSigner};
+use self::front::{Front, Read};
+use crate::rooms::{HistoryRange, Refusal, Rooms, Standing};
+
+/// Searches at once on a node. With [`READS_AT_ONCE`], 24 scripts of up to half a millisecond are the most that
+/// the searches of a node put before a send.
+const AT_ONCE: usize = 6;
+/// Pages that one search reads at once.
+const READS_AT_ONCE: usize = 4;
+/// How long a search waits for its turn.
+const TURN_TIMEOUT: Duration = Duration::from_secs(2);
+/// When a call answers what it has.
+const ENOUGH: Duration = Duration::from_millis(1200);
+/// When a call that has nothing to answer yet gives up.
+const TIMEOUT: Duration = Duration::from_secs(8);
+/// Bytes of bodies that a call reads; the largest of [`limits::SEARCH_MESSAGES`] would be 64 MiB.
+const BYTES_MAX: usize = 8 * 1024 * 1024;
+/// The smallest page of a room among many.
+const PAGE_MIN: usize = 20;
+/// After everything.
+const LAST: Seq = Seq::new(SEQ_MAX).expect("the largest seq is one");
+
+/// What is searched, for whom.
+#[derive(Clone, Copy)]
+pub struct Query<'a> {
+    /// The caller, who finds what is in their own rooms only.
+    pub person: &'a Person,
+    /// All of them have to be in a message.
+    pub words: &'a Words,
+    /// Only in this room.
+    pub room: Option<&'a RoomId>,
+    /// Where an answer to the same query left off.
+    pub cursor: Option<&'a str>,
+    /// At most so many.
+    pub limit: usize,
+}
+
+/// A page of what was found.
+#[derive(Debug)]
+pub struct Found {
+    /// Newest first; fewer than the limit, or none, may stand before a cursor.
+    pub messages: Vec<MessageState>,
+    /// Where to go on; `None` when all was read.
+    pub cursor: Option<String>,
+}
+
+/// Why nothing was searched.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SearchError {
+    /// The cursor is not of this query.
+    #[error("not a cursor of this query")]
+    Cursor,
+    /// Too many others search here, or it took too long.
+    #[error("no time for this search")]
+    Busy,
+    /// The rooms cannot be read.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// Searches, on one node.
+pub struct Search {
+    rooms: Arc<Rooms>,
+    cursors: CursorSigner,
+    turns: Semaphore,
+}
+
+impl Search {
+    /// In these rooms; cursors are signed with the secret that all nodes share.
+    pub fn new(rooms: Arc<Rooms>, secret: &Secret) -> Self {
+        Self { rooms, cursors: CursorSigner::new(secret), turns: Semaphore::new(AT_ONCE) }
+    }
+
+    /// The next page of what is found.
+    pub async fn find(&self, query: Query<'_>) -> Result<Found, SearchError> {
+        let cursor = match query.cursor {
+            Some(text) => Some(self.cursors.verify(text, &query).ok_or(SearchError::Cursor)?),
+            None => None,
+        };
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await;
+        let _turn = turn.map_err(|_| SearchError::Busy)?;
+        let searched = tokio::time::timeout(TIMEOUT, self.walk(&query, cursor.as_ref())).await;
+        let (messages, next) = searched.map_err(|_| SearchError::Busy)??;
+        Ok(Found { messages, cursor: next.map(|cursor| self.cursors.sign(&cursor, &query)) })
+    }
+
+    async fn walk(
+        &self,
+        query: &Query<'_>,
+        cursor: Option<&Cursor>,
+    ) -> Result<(Vec<MessageState>, Option<Cursor>), SearchError> {
+        let begun = Instant::now();
+        let places = match query.room {
+            Some(room) => vec![(room.clone(), LAST)],
+            None => self.places(query.person).await?,
+        };
+        let mut front = Front::new(places, cursor);
+        let start = front.frontier();
+        let mut spent = Spent::default();
+        while let Some(frontier) = front.frontier() {
+            // However many rooms there are, an answer is further back than the one before.
+            let has_moved = Some(frontier) < start;
+            if front.found() >= query.limit || (has_moved && (spent.is_enough() || begun.elapsed() >= ENOUGH)) {
+                break;
+            }
+            let reads = front.next_reads(READS_AT_ONCE);
+            let pages = join_all(reads.iter().map(|read| self.page(query.person, read))).await;
+            for (read, page) in reads.iter().zip(pages) {
+                match page {
+                    Ok((messages, has_more)) => {
+                        spent.add(&messages);
+                        front.read(read, messages, has_more, |message| query.words.are_in(&message.content));
+                    }
+                    // Left, or removed, a moment ago.
+                    Err(Refusal::NotFound) if query.room.is_none() => front.leave(read),
+                    Err(refusal) => return Err(refusal.into()),
+                }
+            }
+        }
+        Ok(front.finish(query.limit))
+    }
+
+    async fn page(&self, person: &Person, read: &Read) -> Result<(Vec<MessageState>, bool), Refusal> {
+        let range = HistoryRange {
+            after: Seq::ZERO,
+            before: Some(read.before),
+            direction: Direction::Descending,
+            limit: read.limit,
+        };
+        let page = self.rooms.history(person, &read.room, range).await?;
+        Ok((page.messages, page.has_more))
+    }
+
+    /// The person's rooms, archived ones too, each with the seq before which all of its messages are. Of more
+    /// rooms than are searched at once, the most active.
+    async fn places(&self, person: &Person) -> Result<Vec<(RoomId, Seq)>, Refusal> {
+        let standings = self.rooms.standings(person).await?;
+        let mut places: Vec<(RoomId, Seq)> = standings.into_iter().map(|it| (it.room_id.clone(), end(&it))).collect();
+        places.sort_unstable_by(|(_, one), (_, other)| other.cmp(one));
+        places.truncate(limits::SEARCH_ROOMS);
+        Ok(places)
+    }
+}
+
+/// Before which all messages of a room are. The activity of an archived one may not be known, but nothing was said
+/// there since it was archived, whatever the clocks say.
+fn end(standing: &Standing) -> Seq {
+    const CLOCKS_MS: u64 = 24 * 60 * 60 * 1000;
+    let archived = standing.archived_at.map(|at| Seq::of(Timestamp::from_millis(at.millis() + CLOCKS_MS)));
+    standing.activity.max(archived.unwrap_or_default()).next()
+}
+
+/// What a call has read.
+#[derive(Default)]
+struct Spent {
+    messages: usize,
+    bytes: usize,
+}
+
+impl Spent {
+    fn add(&mut self, messages: &[MessageState]) {
+        self.messages += messages.len();
+        self.bytes += messages.iter().map(|message| message.content.body.len()).sum::<usize>();
+    }
+
+    fn is_enough(&self) -> bool {
+        self.messages >= limits::SEARCH_MESSAGES || self.bytes >= BYTES_MAX
+    }
+}
