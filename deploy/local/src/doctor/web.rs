@@ -120,7 +120,7 @@ mod tests {
         fs::create_dir_all(root.join("a/b")).unwrap();
         let file = root.join("a/b/file");
         fs::write(&file, "").unwrap();
-        let later = SystemTime::now() + std::time::Duration::from_secs(60);
+        let later = SystemTime::now() + std::time::Duration::from_mins(1);
         File::options().write(true).open(&file).unwrap().set_modified(later).unwrap();
         assert_eq!(newest(&root), written(&file));
         assert!(is_older(&root.join("a"), &file) && is_older(&root.join("none"), &file) && !is_older(&file, &root));
