@@ -1,5 +1,6 @@
 // The protocol, case by case, on two nodes: everything that stock clients depend on and would not show. Each section
-// also runs alone: `node --test test/conformance/handshake.test.js`.
+// also runs alone: `node --test test/conformance/handshake.test.js`. Not among them until the gateway has both: `stateful` and
+// `streams`, which are written to the contract and have not been run against an implementation.
 
 import "./conformance/close.test.js";
 import "./conformance/cluster.test.js";
