@@ -20,9 +20,10 @@ const PREVIEW_BYTES_MAX = 8_000_000;
         <img [src]="address" [alt]="i18n.t().file.image(file().fileName)" (error)="url.set(undefined)" />
       </button>
     }
-    <button type="button" class="file" [attr.aria-label]="i18n.t().file.download(file().fileName)" (click)="download()">
+    <button type="button" class="file" (click)="download()">
       <rts-icon name="file" />
-      <span class="name">{{ file().fileName }}</span>
+      <span class="visually-hidden">{{ i18n.t().file.download }}&ngsp;</span>
+      <span class="name">{{ file().fileName }}&ngsp;</span>
       <span class="size">{{ i18n.size(file().sizeBytes) }}</span>
       <rts-icon name="download" />
     </button>

@@ -132,7 +132,7 @@ export const en = {
     tooManyFiles: (n: number): string => `A message has at most ${n} files.`,
   },
 
-  file: { download: (name: string): string => `Download ${name}`, image: (name: string): string => `Image ${name}`, open: (name: string): string => `Open ${name}` },
+  file: { download: 'Download', image: (name: string): string => `Image ${name}`, open: (name: string): string => `Open ${name}` },
 
   details: {
     title: 'Details',

@@ -131,7 +131,7 @@ export const ko: Texts = {
     tooManyFiles: (n) => `메시지 하나에 파일을 ${n}개까지 첨부할 수 있습니다.`,
   },
 
-  file: { download: (name) => `${name} 다운로드`, image: (name) => `이미지 ${name}`, open: (name) => `${name} 열기` },
+  file: { download: '다운로드', image: (name) => `이미지 ${name}`, open: (name) => `${name} 열기` },
 
   details: {
     title: '대화 정보',
