@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::batch::{Received, Unreportable, receive, report};
 use crate::execute::{Outcome, execute};
-use crate::notify::{Notifier, Told};
+use crate::notify::{Notifier, Stored, Told};
 use crate::plan::plan;
 use crate::record::Record;
 
@@ -52,6 +52,9 @@ impl Persister {
     /// platform would end it and the whole batch would come again.
     pub async fn handle(&self, event: SqsEvent, deadline: Instant) -> Result<SqsBatchResponse, Unreportable> {
         let begun = Instant::now();
+        let received_ms = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
         let time_left = deadline.saturating_duration_since(begun);
         let until = begun + time_left.saturating_sub(RESERVE.min(time_left / 2));
 
@@ -60,28 +63,29 @@ impl Persister {
         let outcome = execute(&self.writer, &plan, batch.len(), until).await;
 
         let failed = failed(&batch, &outcome);
-        let stored: Vec<&Record> = batch
+        let waited_ms = |received: &Received| received.sent_at_ms.map(|sent| received_ms.saturating_sub(sent));
+        let stored: Vec<Stored<'_>> = batch
             .iter()
             .zip(&failed)
-            .filter_map(|(received, failed)| received.record.as_ref().ok().filter(|_| !failed))
+            .filter_map(|(received, failed)| {
+                let record = received.record.as_ref().ok().filter(|_| !failed)?;
+                Some(Stored { record, waited_ms: waited_ms(received) })
+            })
             .collect();
         let told = self.notifier.stored(&stored, until + (deadline - until) / 2).await;
 
         let response = report(&batch, &failed);
         let reported = response.as_ref().map_or(batch.len(), |it| it.batch_item_failures.len());
-        self.summarize(&batch, &outcome, &Summary { begun, items: plan.len(), stored: &stored, reported, told });
+        let wait_ms_max = batch.iter().filter_map(waited_ms).max();
+        let summary = Summary { begun, items: plan.len(), stored: &stored, reported, told, wait_ms_max };
+        self.summarize(&batch, &outcome, &summary);
         response
     }
 
     /// The one line a batch writes when all is well.
     fn summarize(&self, batch: &[Received], outcome: &Outcome, summary: &Summary<'_>) {
-        let now_ms = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| u64::try_from(since.as_millis()).unwrap_or(u64::MAX));
-        let wait_ms_max =
-            batch.iter().filter_map(|received| received.sent_at_ms).map(|sent| now_ms.saturating_sub(sent)).max();
         let lag_ms_max =
-            summary.stored.iter().filter_map(|record| accepted(record)).map(|at| at.age().as_millis()).max();
+            summary.stored.iter().filter_map(|stored| accepted(stored.record)).map(|at| at.age().as_millis()).max();
         tracing::info!(
             queue = self.queue.name(),
             records = batch.len(),
@@ -92,7 +96,7 @@ impl Persister {
             poison = batch.iter().filter(|received| received.record.is_err()).count(),
             reported = summary.reported,
             told = ?summary.told,
-            wait_ms_max,
+            wait_ms_max = summary.wait_ms_max,
             lag_ms_max = lag_ms_max.map(|ms| u64::try_from(ms).unwrap_or(u64::MAX)),
             ms = u64::try_from(summary.begun.elapsed().as_millis()).unwrap_or(u64::MAX),
             "batch"
@@ -103,9 +107,10 @@ impl Persister {
 struct Summary<'a> {
     begun: Instant,
     items: usize,
-    stored: &'a [&'a Record],
+    stored: &'a [Stored<'a>],
     reported: usize,
     told: Told,
+    wait_ms_max: Option<u64>,
 }
 
 /// When the change of a record was accepted, told by its version.

@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join;
-use rts_common::ids::RoomId;
+use rts_common::ids::{NodeId, Person, RoomId};
 use rts_common::record::{MessageRecord, RoomRecord};
-use rts_common::redis::{Redis, RedisFailure, RedisServers, stored};
+use rts_common::redis::stored::{self, WaitNotice};
+use rts_common::redis::{Redis, RedisFailure, RedisServers};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::record::Record;
@@ -23,6 +24,14 @@ const PING_DEADLINE: Duration = Duration::from_millis(250);
 const REST: Duration = Duration::from_secs(10);
 /// Rooms told about at once.
 const ROOMS_AT_ONCE: usize = 16;
+
+/// A record that is stored.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Stored<'a> {
+    pub(crate) record: &'a Record,
+    /// How long it was in its queue, in milliseconds; unknown if SQS did not say when it was sent.
+    pub(crate) waited_ms: Option<u64>,
+}
 
 /// How telling went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -51,7 +60,7 @@ impl Notifier {
     }
 
     /// Tells what is stored, until its own deadline or an earlier one.
-    pub(crate) async fn stored(&self, records: &[&Record], until: Instant) -> Told {
+    pub(crate) async fn stored(&self, records: &[Stored<'_>], until: Instant) -> Told {
         let Some(redis) = self.redis.as_ref().filter(|_| !records.is_empty()) else {
             return Told::Nothing;
         };
@@ -79,11 +88,11 @@ async fn answers(redis: &Redis) -> bool {
 }
 
 /// Rooms at once, the records of one in their order; returns a failure, if there was any.
-async fn tell(redis: &Redis, records: &[&Record]) -> Option<RedisFailure> {
+async fn tell(redis: &Redis, records: &[Stored<'_>]) -> Option<RedisFailure> {
     let mut messages: HashMap<&RoomId, Vec<&MessageRecord>> = HashMap::new();
     let mut rooms: Vec<&RoomRecord> = Vec::new();
-    for record in records {
-        match record {
+    for stored in records {
+        match stored.record {
             Record::Message(record) => {
                 messages.entry(&record.message.room_id).or_default().push(record);
             }
@@ -100,7 +109,26 @@ async fn tell(redis: &Redis, records: &[&Record]) -> Option<RedisFailure> {
         .buffer_unordered(ROOMS_AT_ONCE)
         .fold(None, keep_failure);
     let (messages, rooms) = join(messages, rooms).await;
-    messages.or(rooms)
+    // Last: it is only measured.
+    let waits = futures_util::stream::iter(waits(records))
+        .map(async |(sender, notice)| stored::waited(redis, &sender, &notice).await)
+        .buffer_unordered(ROOMS_AT_ONCE)
+        .fold(None, keep_failure);
+    messages.or(rooms).or(waits.await)
+}
+
+/// One notice for each node that journaled messages of the batch, over the channel of one of their senders.
+fn waits(records: &[Stored<'_>]) -> Vec<(Person, WaitNotice)> {
+    let mut notices: HashMap<&NodeId, (Person, WaitNotice)> = HashMap::new();
+    for stored in records {
+        let (Record::Message(record), Some(waited_ms)) = (stored.record, stored.waited_ms) else { continue };
+        let (_, notice) = notices.entry(&record.origin).or_insert_with(|| {
+            let sender = Person { org: record.org.clone(), user: record.message.content.sender_id.clone() };
+            (sender, WaitNotice { origin: record.origin.clone(), waits_ms: Vec::new() })
+        });
+        notice.waits_ms.push(waited_ms);
+    }
+    notices.into_values().collect()
 }
 
 async fn keep_failure(kept: Option<RedisFailure>, result: Result<(), RedisFailure>) -> Option<RedisFailure> {
@@ -140,12 +168,13 @@ mod tests {
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let notifier = Notifier::new(Some(&RedisServers::parse(&url).unwrap())).unwrap();
         let record = Record::Message(message("r", 1, 1));
+        let record = Stored { record: &record, waited_ms: Some(7) };
         let soon = || Instant::now() + Duration::from_millis(50);
 
         assert_eq!(notifier.stored(&[], soon()).await, Told::Nothing);
-        assert_eq!(notifier.stored(&[&record], soon()).await, Told::Failed);
+        assert_eq!(notifier.stored(&[record], soon()).await, Told::Failed);
         let begun = Instant::now();
-        assert_eq!(notifier.stored(&[&record], soon()).await, Told::Resting);
+        assert_eq!(notifier.stored(&[record], soon()).await, Told::Resting);
         assert!(begun.elapsed() < Duration::from_millis(50));
         assert!(!notifier.breaker.is_open(Instant::now() + REST));
     }
@@ -154,7 +183,8 @@ mod tests {
     async fn without_a_redis_nobody_is_told() {
         let notifier = Notifier::new(None).unwrap();
         let record = Record::Message(message("r", 1, 1));
-        let told = notifier.stored(&[&record], Instant::now() + DEADLINE).await;
+        let record = Stored { record: &record, waited_ms: None };
+        let told = notifier.stored(&[record], Instant::now() + DEADLINE).await;
         assert_eq!(told, Told::Nothing);
     }
 }

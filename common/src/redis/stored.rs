@@ -81,6 +81,39 @@ impl StoredNotice {
     }
 }
 
+/// How long messages waited in their queue, for the node that journaled them. It goes over the channel
+/// of one of their senders, as a notice of its own: a gateway of an older build passes it over, and
+/// reads every [`StoredNotice`] as before.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitNotice {
+    /// The node that journaled them.
+    pub origin: NodeId,
+    /// From SQS's acceptance until a function had each, in milliseconds.
+    pub waits_ms: Vec<u64>,
+}
+
+impl WaitNotice {
+    /// `w`, origin and waits, a line each.
+    pub fn encode(&self) -> String {
+        let waits: Vec<_> = self.waits_ms.iter().map(u64::to_string).collect();
+        format!("w\n{}\n{}", self.origin, waits.join(","))
+    }
+
+    /// Reads the lines after the `w`.
+    pub fn decode(text: &str) -> Option<Self> {
+        let (origin, waits) = text.split_once('\n')?;
+        let waits_ms = waits.split(',').map(|wait| wait.parse().ok()).collect::<Option<_>>()?;
+        Some(Self { origin: NodeId::parse(origin).ok()?, waits_ms })
+    }
+}
+
+/// Tells a node how long messages of a sender who is, or was, connected to it have waited.
+pub async fn waited(redis: &Redis, sender: &Person, notice: &WaitNotice) -> Result<(), RedisFailure> {
+    let mut publish = redis::cmd("SPUBLISH");
+    publish.arg(keys::person_channel(sender)).arg(notice.encode());
+    redis.command("publish_waited", &publish).await.map(drop)
+}
+
 /// Tells that a change of a room is stored. Lists of rooms of the people concerned are merged too,
 /// in case the node that made the change died before it did so.
 pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure> {

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rts_common::ids::RoomId;
-use rts_common::redis::stored::StoredNotice;
+use rts_common::redis::stored::{StoredNotice, WaitNotice};
 use rts_common::room::Room;
 use rts_common::seq::Seq;
 use rts_common::signalr::{self, Protocol};
@@ -15,6 +15,8 @@ pub(super) enum Notice {
     Membership(RoomId),
     /// Messages of theirs are stored.
     Stored(StoredNotice),
+    /// How long messages waited in SQS.
+    Waited(WaitNotice),
 }
 
 impl Notice {
@@ -24,6 +26,7 @@ impl Notice {
         match kind {
             "a" | "l" => RoomId::parse(rest).ok().map(Self::Membership),
             "s" => StoredNotice::decode(rest).map(Self::Stored),
+            "w" => WaitNotice::decode(rest).map(Self::Waited),
             _ => None,
         }
     }
@@ -110,7 +113,9 @@ mod tests {
         assert_eq!(Notice::parse(&format!("l\n{room}")), membership);
         let notice = StoredNotice { room: room.clone(), origin: NodeId::random(), seqs: vec![Seq::ZERO.next()] };
         assert_eq!(Notice::parse(&notice.encode()), Some(Notice::Stored(notice)));
-        for bad in ["", "a", "a\nx", "z\nwhat", "s\n"] {
+        let notice = WaitNotice { origin: NodeId::random(), waits_ms: vec![0, 1500] };
+        assert_eq!(Notice::parse(&notice.encode()), Some(Notice::Waited(notice)));
+        for bad in ["", "a", "a\nx", "z\nwhat", "s\n", "w\nnode", "w\nnode\n", "w\nnode\n1,-2"] {
             assert_eq!(Notice::parse(bad), None, "{bad}");
         }
     }

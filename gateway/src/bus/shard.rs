@@ -146,6 +146,12 @@ impl Shard {
                     }
                     person.push(messages_stored(&notice));
                 }
+                Some(Notice::Waited(notice)) => {
+                    if notice.origin == self.bus.node {
+                        let waits = notice.waits_ms.iter().copied().map(Duration::from_millis);
+                        waits.for_each(metrics::queue_wait);
+                    }
+                }
                 None => tracing::error!("a notice to a person cannot be read and is passed over"),
             },
         }

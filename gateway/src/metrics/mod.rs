@@ -318,12 +318,29 @@ fn describe() {
     describe_gauge!(BUILD_INFO, "What runs here; always 1");
 }
 
+/// Counters of what should not happen, or rarely does: the label of each, and its values.
+const KNOWN_LABELS: [(&str, &str, &[&str]); 4] = [
+    (
+        JOURNAL_ERRORS,
+        "kind",
+        &["deadline", "entry_failed", "entry_refused", "refused", "throttled", "timeout", "unavailable", "unreachable"],
+    ),
+    (RATE_LIMITED, "limit", &["messages"]),
+    (RECONCILED, "outcome", &["failed", "journaled", "lost", "stored"]),
+    (RESUME, "outcome", &["truncated", "whole"]),
+];
+
 /// Metrics without labels, and those whose labels are known, are there from the start as zero: a
 /// rate over a counter that appears with its first event misses that event.
 fn begin() {
     gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
     for name in [MESSAGES_ACCEPTED, DELIVERIES, OUTBOX_OVERFLOWS, BUS_GAPS, BUS_BACKFILLED] {
         counter!(name).increment(0);
+    }
+    for (name, label, values) in KNOWN_LABELS {
+        for value in values {
+            counter!(name, label => *value).increment(0);
+        }
     }
     for reason in CloseReason::ALL {
         counter!(SESSIONS_CLOSED, "reason" => reason.label()).increment(0);

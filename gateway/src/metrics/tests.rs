@@ -41,6 +41,7 @@ fn all_metrics_are_exported_with_buckets_and_help() {
         "rts_connections{transport=\"websockets\",protocol=\"json\"} 1",
         "rts_sessions_closed_total{reason=\"drain\"} 1",
         "rts_sessions_closed_total{reason=\"slow\"} 0",
+        "rts_journal_errors_total{kind=\"timeout\"} 0",
         "rts_hub_calls_total{method=\"SendMessage\",outcome=\"ok\"} 1",
         "rts_hub_call_duration_seconds_bucket{method=\"SendMessage\",le=\"1\"} 1",
         "rts_journal_batch_size_bucket{le=\"9\"} 0",
