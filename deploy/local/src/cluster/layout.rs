@@ -91,6 +91,8 @@ pub(crate) struct Ports {
     pub(crate) redis: Vec<(u16, u16)>,
     pub(crate) aws: u16,
     pub(crate) prometheus: u16,
+    /// Where Prometheus looks for a load test; no part of the cluster.
+    pub(crate) loadtest: u16,
     _leases: Vec<PortLease>,
 }
 
@@ -105,6 +107,7 @@ impl Ports {
             redis: vec![(6390, 16390)],
             aws: 4566,
             prometheus: 9090,
+            loadtest: 9099,
             _leases: Vec::new(),
         }
     }
@@ -130,6 +133,7 @@ impl Ports {
             redis: redis.into_iter().zip(buses).collect(),
             aws: lease()?,
             prometheus: lease()?,
+            loadtest: lease()?,
             _leases: leases,
         })
     }
@@ -163,7 +167,7 @@ mod tests {
         assert_eq!(ports.gateways, [8081, 8082]);
         assert_eq!(ports.admins, [9081, 9082]);
         // Nine gateways do not reach Prometheus.
-        assert!(!Ports::fixed(9).admins.contains(&ports.prometheus));
+        assert!(!Ports::fixed(9).admins.iter().any(|port| [ports.prometheus, ports.loadtest].contains(port)));
     }
 
     #[test]

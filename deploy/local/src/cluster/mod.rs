@@ -105,6 +105,16 @@ impl Cluster {
         http_url(self.ports.aws)
     }
 
+    /// Prometheus, if the cluster has it.
+    pub fn prometheus_url(&self) -> Option<String> {
+        self.status().into_iter().any(|part| part.name == "prometheus").then(|| http_url(self.ports.prometheus))
+    }
+
+    /// Where Prometheus looks for the metrics of a load test.
+    pub fn loadtest_metrics(&self) -> String {
+        format!("127.0.0.1:{}", self.ports.loadtest)
+    }
+
     /// The queues, tables and bucket.
     ///
     /// # Panics

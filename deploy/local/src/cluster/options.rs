@@ -28,6 +28,8 @@ pub struct ClusterOptions {
     pub balancer: bool,
     /// Whether Prometheus scrapes the gateways, if it can be had.
     pub prometheus: bool,
+    /// Seconds from one scrape of Prometheus to the next.
+    pub scrape_seconds: u64,
     /// Whether a [`Proxy`](crate::Proxy) stands between each gateway and Redis, and one between it and
     /// SQS. Not with a Redis Cluster, whose servers name each other.
     pub proxies: bool,
@@ -64,6 +66,7 @@ impl Default for ClusterOptions {
             retention_days: 0.0,
             balancer: true,
             prometheus: false,
+            scrape_seconds: 5,
             proxies: false,
             keeps_data: false,
             restart_after: Duration::from_secs(2),

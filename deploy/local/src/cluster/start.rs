@@ -205,7 +205,12 @@ impl Build<'_> {
         match &tools.prometheus {
             Some(program) if options.prometheus => {
                 let program = program.clone();
-                let part = prometheus::part(home.path(), program, ports.prometheus, &ports.admins)?;
+                let scraped = prometheus::Scraped {
+                    gateways: &ports.admins,
+                    loadtest: ports.loadtest,
+                    every_seconds: options.scrape_seconds,
+                };
+                let part = prometheus::part(home.path(), program, ports.prometheus, &scraped)?;
                 names.push(self.add(part));
             }
             None if options.prometheus => {

@@ -1,4 +1,4 @@
-//! Prometheus: scrapes every gateway, as the production's does.
+//! Prometheus: scrapes every gateway, as the production's does, and a load test while one runs.
 
 use std::fs;
 use std::io;
@@ -7,11 +7,21 @@ use std::time::Duration;
 
 use super::{Part, Probe, variables};
 
+/// What Prometheus scrapes, and how often.
+pub(crate) struct Scraped<'a> {
+    /// The admin port of each gateway.
+    pub(crate) gateways: &'a [u16],
+    /// Where a load test shows its metrics; the target is down while none runs.
+    pub(crate) loadtest: u16,
+    /// Seconds from one scrape to the next.
+    pub(crate) every_seconds: u64,
+}
+
 /// Prometheus as a part.
-pub(crate) fn part(run: &Path, program: PathBuf, port: u16, admin_ports: &[u16]) -> io::Result<Part> {
+pub(crate) fn part(run: &Path, program: PathBuf, port: u16, scraped: &Scraped<'_>) -> io::Result<Part> {
     let directory = run.join("prometheus");
     fs::create_dir_all(&directory)?;
-    fs::write(directory.join("prometheus.yml"), config(admin_ports))?;
+    fs::write(directory.join("prometheus.yml"), config(scraped))?;
     let url = format!("http://127.0.0.1:{port}");
     Ok(Part {
         name: "prometheus".to_owned(),
@@ -31,18 +41,23 @@ pub(crate) fn part(run: &Path, program: PathBuf, port: u16, admin_ports: &[u16])
     })
 }
 
-fn config(admin_ports: &[u16]) -> String {
+fn config(scraped: &Scraped<'_>) -> String {
     use std::fmt::Write;
-    let mut config = "\
+    let Scraped { gateways, loadtest, every_seconds } = scraped;
+    let mut config = format!(
+        "\
 global:
-  scrape_interval: 5s
-  scrape_timeout: 4s
+  scrape_interval: {every_seconds}s
+  scrape_timeout: {every_seconds}s
 scrape_configs:
+  - job_name: rts-loadtest
+    static_configs:
+      - {{ targets: ['127.0.0.1:{loadtest}'] }}
   - job_name: rts-gateway
     static_configs:
 "
-    .to_owned();
-    for (index, port) in admin_ports.iter().enumerate() {
+    );
+    for (index, port) in gateways.iter().enumerate() {
         let node = super::gateway::name(index + 1);
         let _ = writeln!(config, "      - {{ targets: ['127.0.0.1:{port}'], labels: {{ node: {node} }} }}");
     }
@@ -54,8 +69,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_gateway_is_scraped() {
-        let config = config(&[9081, 9082]);
+    fn every_gateway_and_a_load_test_are_scraped() {
+        let config = config(&Scraped { gateways: &[9081, 9082], loadtest: 9099, every_seconds: 5 });
+        assert!(config.contains("scrape_interval: 5s") && config.contains("['127.0.0.1:9099']"), "{config}");
         assert!(config.contains("['127.0.0.1:9081'], labels: { node: gateway-1 }"));
         assert!(config.contains("['127.0.0.1:9082'], labels: { node: gateway-2 }"));
     }
