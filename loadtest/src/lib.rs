@@ -3,6 +3,7 @@
 //! [`scenario`] says what a run does, as data. [`engine`] runs it: [`link`] opens connections as the
 //! stock client does, virtual users act open-loop, and the [`checker`], which is pure, is told what
 //! they send and receive. [`report`] tells what came of it, [`require`] holds it against thresholds.
+//! [`metrics`] shows it to Prometheus meanwhile.
 //! [`procfs`] watches local server processes, [`local`] finds those of the local cluster, [`cli`] is
 //! the program.
 //!
@@ -13,6 +14,7 @@ pub mod cli;
 pub mod engine;
 pub mod link;
 pub mod local;
+pub mod metrics;
 pub mod procfs;
 pub mod report;
 pub mod require;

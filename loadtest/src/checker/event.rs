@@ -1,9 +1,11 @@
 //! What virtual users tell the checker, and what it counts.
 
+use serde::{Deserialize, Serialize};
+
 use super::{MessageKey, Slot};
 
 /// A sequenced event as a member got it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its seq.
     pub seq: u64,
@@ -14,18 +16,21 @@ pub struct Event {
 }
 
 /// What an event is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Content {
     /// A message of this run, unaltered.
+    #[serde(rename = "m")]
     Message(MessageKey),
     /// A message that is not of this run, or altered.
+    #[serde(rename = "f")]
     Foreign,
     /// Anything else that takes a place in the order.
+    #[serde(rename = "o")]
     Other,
 }
 
 /// The answer to a resume.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
     /// Whose.
     pub slot: Slot,

@@ -73,6 +73,14 @@ fn digest(before: u64, seq: u64, key: MessageKey) -> u64 {
 pub struct HistoryCheck<'a> {
     room: u32,
     settled: &'a Settled,
+    progress: Progress,
+    /// Said with each violation: where the history is, if it is not the hub's.
+    place: &'static str,
+}
+
+/// How far a history is compared.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Progress {
     /// How many messages of the history were taken.
     taken: u64,
     digest: u64,
@@ -82,35 +90,46 @@ pub struct HistoryCheck<'a> {
 }
 
 impl<'a> HistoryCheck<'a> {
-    pub(super) fn new(room: u32, settled: &'a Settled) -> Self {
-        Self { room, settled, taken: 0, digest: 0, last_seq: 0, next: 0 }
+    /// Begins, or goes on from where another one stopped.
+    pub(super) fn new(room: u32, settled: &'a Settled, progress: Progress) -> Self {
+        Self { room, settled, progress, place: "" }
+    }
+
+    /// Of a history that stands elsewhere.
+    pub(super) fn at(self, place: &'static str) -> Self {
+        Self { place, ..self }
+    }
+
+    /// Stops here.
+    pub(super) fn pause(self) -> Progress {
+        self.progress
     }
 
     /// The next message of the history; `None` as its key if it is not of this run or altered.
     pub fn message(&mut self, seq: u64, key: Option<MessageKey>, at_us: u64, found: &mut Violations) {
-        if seq <= self.last_seq {
-            let detail = format!("it came after {}", self.last_seq);
+        if seq <= self.progress.last_seq {
+            let detail = format!("it came after {}", self.progress.last_seq);
             found.push(Violation { detail, ..self.violation(Kind::HistoryOrder, seq, key, at_us) });
             return;
         }
-        self.last_seq = seq;
-        self.taken += 1;
+        self.progress.last_seq = seq;
+        self.progress.taken += 1;
         let Some(key) = key else {
             found.push(self.violation(Kind::NotSent, seq, None, at_us));
             return;
         };
-        if self.taken <= self.settled.older_count {
-            self.digest = digest(self.digest, seq, key);
-            if self.taken == self.settled.older_count {
+        if self.progress.taken <= self.settled.older_count {
+            self.progress.digest = digest(self.progress.digest, seq, key);
+            if self.progress.taken == self.settled.older_count {
                 self.compare_older(at_us, found);
             }
             return;
         }
-        while let Some(expected) = self.settled.retained.get(self.next).copied() {
+        while let Some(expected) = self.settled.retained.get(self.progress.next).copied() {
             if expected.seq() > seq {
                 break;
             }
-            self.next += 1;
+            self.progress.next += 1;
             if expected.seq() < seq {
                 found.push(self.missing(expected, at_us));
                 continue;
@@ -127,11 +146,11 @@ impl<'a> HistoryCheck<'a> {
 
     /// The history is over.
     pub fn end(mut self, at_us: u64, found: &mut Violations) {
-        if self.taken < self.settled.older_count {
+        if self.progress.taken < self.settled.older_count {
             self.compare_older(at_us, found);
         }
-        while let Some(expected) = self.settled.retained.get(self.next).copied() {
-            self.next += 1;
+        while let Some(expected) = self.settled.retained.get(self.progress.next).copied() {
+            self.progress.next += 1;
             found.push(self.missing(expected, at_us));
         }
     }
@@ -142,7 +161,7 @@ impl<'a> HistoryCheck<'a> {
     }
 
     fn compare_older(&self, at_us: u64, found: &mut Violations) {
-        if self.taken == self.settled.older_count && self.digest == self.settled.older_digest {
+        if self.progress.taken == self.settled.older_count && self.progress.digest == self.settled.older_digest {
             return;
         }
         let detail =
@@ -157,6 +176,7 @@ impl<'a> HistoryCheck<'a> {
     }
 
     fn violation(&self, kind: Kind, seq: u64, message: Option<MessageKey>, at_us: u64) -> Violation {
-        Violation { kind, room: self.room, seq: Some(seq), member: None, message, at_us, detail: String::new() }
+        let detail = self.place.to_owned();
+        Violation { kind, room: self.room, seq: Some(seq), member: None, message, at_us, detail }
     }
 }

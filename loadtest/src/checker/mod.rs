@@ -17,21 +17,25 @@ mod history;
 mod numbers;
 mod room;
 mod slots;
+mod tell;
 #[cfg(test)]
 mod tests;
 mod violation;
 mod window;
 
+use serde::{Deserialize, Serialize};
+
 pub use event::{Content, Event, Resume, RoomTotals};
-pub use history::HistoryCheck;
+pub use history::{HistoryCheck, Progress};
 pub use room::RoomCheck;
+pub use tell::{Message, Tell};
 pub use violation::{Kind, Violation, Violations};
 
 /// A member's place in its room's list of members.
 pub type Slot = u32;
 
 /// Which message: its sender, and which of the sender's messages in this room, counted from 0.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct MessageKey {
     /// The sender.
     pub sender: Slot,

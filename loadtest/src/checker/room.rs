@@ -1,7 +1,7 @@
 //! One room: who got what, in which order.
 
 use super::event::{Content, Event, Resume, RoomTotals};
-use super::history::{HistoryCheck, Settled};
+use super::history::{HistoryCheck, Progress, Settled};
 use super::numbers::Numbers;
 use super::violation::{Kind, Violation, Violations};
 use super::window::{Entry, Window};
@@ -19,15 +19,19 @@ const UNREAD_CAP: u64 = 1000;
 /// Everything known about one room of a run.
 #[derive(Debug)]
 pub struct RoomCheck {
-    room: u32,
-    members: Vec<Member>,
+    pub(super) room: u32,
+    pub(super) members: Vec<Member>,
     window: Window,
-    settled: Settled,
+    pub(super) settled: Settled,
     totals: RoomTotals,
+    /// Of the comparison with the history.
+    pub(super) progress: Progress,
+    /// Whether that is over, or was found impossible.
+    pub(super) is_compared: bool,
 }
 
 #[derive(Clone, Debug, Default)]
-struct Member {
+pub(super) struct Member {
     /// The seq of the last event received.
     last: u64,
     /// Up to here nothing is missed any more: a truncated resume, or too far behind.
@@ -48,6 +52,8 @@ struct Member {
     refused: Numbers,
     /// Whose fate it will never know.
     abandoned: Numbers,
+    /// Its unread count was compared, or that was found impossible.
+    pub(super) is_counted: bool,
 }
 
 impl RoomCheck {
@@ -61,6 +67,8 @@ impl RoomCheck {
             window: Window::new(members, head),
             settled: Settled::new(retained_max),
             totals: RoomTotals::default(),
+            progress: Progress::default(),
+            is_compared: false,
         }
     }
 
@@ -240,6 +248,7 @@ impl RoomCheck {
         let member = &mut self.members[slot as usize];
         member.excused = u64::MAX;
         member.incomplete = true;
+        member.is_counted = true;
     }
 
     /// A member asks to mark all as read that it has.
@@ -345,7 +354,7 @@ impl RoomCheck {
 
     /// The check of the room's history, after [`Self::finish`].
     pub fn history(&self) -> HistoryCheck<'_> {
-        HistoryCheck::new(self.room, &self.settled)
+        HistoryCheck::new(self.room, &self.settled, Progress::default())
     }
 
     /// The seq of the last event known of.
@@ -364,7 +373,7 @@ impl RoomCheck {
         self.totals
     }
 
-    fn member_count(&self) -> u32 {
+    pub(super) fn member_count(&self) -> u32 {
         u32::try_from(self.members.len()).expect("a room has at most a thousand members")
     }
 

@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
-use super::{Content, Event, HistoryCheck, Kind, MessageKey, Resume, RoomCheck, Violations};
+use super::{Content, Event, HistoryCheck, Kind, MessageKey, Progress, Resume, RoomCheck, Tell, Violations};
 
 const HEAD: u64 = 100;
 
@@ -359,5 +359,62 @@ fn whatever_the_interleaving_a_right_run_is_right() {
         assert!(run.check.is_settled());
         let history: Vec<_> = (1..=total).map(|place| (place, number(place))).collect();
         assert_eq!(named(&run.finish(&history)), []);
+    }
+}
+
+#[test]
+fn what_was_not_compared_in_the_end_is_told() {
+    let mut run = Recorded::new(3, &[Got(0, 1), Got(1, 1), Got(2, 1), Acked(1, 1)]);
+    run.check.absent(2);
+    run.check.finish(run.now, &mut run.found);
+    let (check, found) = (&mut run.check, &mut run.found);
+    assert!(check.take(&Tell::Unread(0, 0), 1, found));
+    assert!(check.take(&Tell::History(vec![(HEAD + 1, Some(key(1)))]), 2, found));
+    assert!(!check.take(&Tell::Reading(3), 3, found), "there is no such member");
+    assert_eq!(found.total(), 0);
+    check.close(4, found);
+    assert_eq!(named(found), [(Kind::Unverified, None, None, None), (Kind::Unverified, None, Some(1), None)]);
+    check.take(&Tell::HistoryEnd, 5, found);
+    check.take(&Tell::Unverified(Some(1), "it is deaf".to_owned()), 6, found);
+    assert_eq!(found.count(Kind::Unverified), 3);
+    check.close(7, found);
+    assert_eq!(found.total(), 3, "everything is compared, or told not to be");
+}
+
+#[test]
+fn what_is_acked_is_stored_once_and_nothing_else() {
+    let mut run = Recorded::new(1, &[Got(0, 1), Got(0, 2), Acked(1, 1), Acked(2, 2)]);
+    run.check.finish(run.now, &mut run.found);
+    let stored = |pages: &[&[(u64, u32)]]| {
+        let (mut found, mut progress) = (Violations::default(), Progress::default());
+        for page in pages {
+            let page: Vec<_> = page.iter().map(|&(place, n)| (HEAD + place, Some(key(n)))).collect();
+            progress = run.check.stored(progress, &page, 0, &mut found);
+        }
+        run.check.stored_end(progress, 0, &mut found);
+        assert!(found.listed().iter().all(|violation| violation.detail.contains("in DynamoDB")), "{found:?}");
+        named(&found)
+    };
+    assert_eq!(stored(&[&[(1, 1)], &[(2, 2)]]), []);
+    assert_eq!(stored(&[&[(1, 1)], &[]]), [(Kind::NotStored, Some(2), None, Some(2))]);
+    assert_eq!(stored(&[&[(1, 1), (2, 2)], &[(3, 2)]]), [(Kind::StoredNotDelivered, Some(3), None, Some(2))]);
+}
+
+#[test]
+fn a_history_in_pages_is_compared_as_one() {
+    for (pages, expected) in [
+        (vec![vec![1, 2], vec![3, 4]], vec![]),
+        (vec![vec![1, 2], vec![4]], vec![(Kind::NotStored, Some(3), None, Some(3))]),
+        (vec![vec![1, 2], vec![2, 3, 4]], vec![(Kind::HistoryOrder, Some(2), None, Some(2))]),
+    ] {
+        let got: Vec<_> = (1..=4).flat_map(|place| [Got(0, place), Acked(number(place), place)]).collect();
+        let mut run = Recorded::new(1, &got);
+        run.check.finish(run.now, &mut run.found);
+        for page in pages {
+            let page = page.into_iter().map(|place| (HEAD + place, Some(key(number(place))))).collect();
+            run.check.take(&Tell::History(page), 0, &mut run.found);
+        }
+        run.check.take(&Tell::HistoryEnd, 0, &mut run.found);
+        assert_eq!(named(&run.found), expected);
     }
 }

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use rts_common::signalr::Protocol;
 
@@ -76,8 +76,8 @@ impl ConnectArgs {
         Ok(Dialer { targets, sources, negotiate: !self.skip_negotiation, deadline: self.connect_deadline })
     }
 
-    /// The virtual users, named after `run`.
-    pub(super) fn tokens(&self, run: &str) -> anyhow::Result<Tokens> {
+    /// So many virtual users, named after `run`.
+    pub(super) fn tokens(&self, run: &str, users: usize) -> anyhow::Result<Tokens> {
         let source = match (&self.tokens, &self.jwt_secret) {
             (Some(path), _) => {
                 let text = std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -90,6 +90,10 @@ impl ConnectArgs {
             }),
             (None, None) => TokenSource::DevLogin,
         };
-        Ok(Tokens::new(source, &self.org, &format!("lt-{run}-")))
+        let tokens = Tokens::new(source, &self.org, &format!("{run}-"));
+        if let Some(most) = tokens.users_max().filter(|&most| most < users) {
+            bail!("the token file has {most} users, {users} are needed");
+        }
+        Ok(tokens)
     }
 }

@@ -81,8 +81,8 @@ impl IdleArgs {
     }
 
     async fn measure(self) -> anyhow::Result<ExitCode> {
-        let run = format!("{:08x}", rand::random::<u32>());
-        let tokens = self.connect.tokens(&run)?;
+        let run = format!("lt{:08x}", rand::random::<u32>());
+        let tokens = self.connect.tokens(&run, 0)?;
         let dialer = self.connect.dialer(self.connections).await?;
         let before = self.rss()?;
         let started = Instant::now();

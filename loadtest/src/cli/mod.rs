@@ -1,8 +1,10 @@
 //! The command line.
 
 mod connect_args;
+mod crew;
 mod idle;
 mod run;
+mod view;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -26,6 +28,10 @@ enum Command {
     Idle(Box<idle::IdleArgs>),
     /// Run a scenario: load, checks, report.
     Run(Box<run::RunArgs>),
+    /// Run a scenario on other machines, which join as workers; this one conducts, checks and reports.
+    Lead(Box<crew::LeadArgs>),
+    /// Join the run of a lead, with a share of its users.
+    Worker(Box<crew::WorkerArgs>),
     /// Show two runs side by side.
     Compare {
         /// The directory of the first run's report.
@@ -42,6 +48,8 @@ impl Cli {
         match self.command {
             Command::Idle(args) => args.run(),
             Command::Run(args) => args.run(),
+            Command::Lead(args) => args.run(),
+            Command::Worker(args) => args.run(),
             Command::Compare { first, second } => {
                 print!("{}", compare(&Report::read(&first)?, &Report::read(&second)?));
                 Ok(ExitCode::SUCCESS)
@@ -63,6 +71,11 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
     };
     let number: f64 = number.parse().map_err(|_| format!("{text:?} is no time"))?;
     Duration::try_from_secs_f64(number * factor).map_err(|error| error.to_string())
+}
+
+/// Half of the cores: the servers may be on this machine, too.
+fn threads_default() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }
 
 fn exit_code(good: bool) -> ExitCode {

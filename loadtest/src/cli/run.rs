@@ -7,13 +7,19 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 use rand::Rng as _;
+use rts_common::config::Environment;
+use rts_common::store::{Store, Tables};
+use tokio::runtime::Runtime;
 
 use super::connect_args::{ConnectArgs, ProtocolArg};
-use super::{duration, exit_code};
-use crate::engine::{self, Fault, Plan, Watched};
+use super::view::ViewArgs;
+use super::{duration, exit_code, threads_default};
+use crate::engine::crew::{self, Gate};
+use crate::engine::{self, Fault, Plan, StorePlan, Watched};
+use crate::link::{Dialer, Tokens};
 use crate::local;
 use crate::procfs::raise_open_files;
-use crate::report::{Live, Prices, Report, table};
+use crate::report::{Prices, Report, table};
 use crate::require::Requirements;
 use crate::scenario::{Arrivals, Mix, PhaseKind, Scenario};
 
@@ -91,32 +97,46 @@ pub(super) struct RunArgs {
     /// How long to wait at the end until all that was sent is received.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     settle: Duration,
+    /// Compare DynamoDB, too, at the end: by the AWS SDK's own variables, in the table that
+    /// `RTS_MESSAGES_TABLE` names (chat-messages).
+    #[arg(long)]
+    store: bool,
+    /// How long to wait until everything is in DynamoDB.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
+    store_within: Duration,
     /// Prices for the cost line, instead of the built-in examples.
     #[arg(long, value_name = "FILE")]
     prices: Option<PathBuf>,
-    /// No view while it runs.
-    #[arg(long)]
-    quiet: bool,
+    #[command(flatten)]
+    view: ViewArgs,
     #[command(flatten)]
     connect: ConnectArgs,
 }
 
 impl RunArgs {
-    /// Runs, prints the table, writes the report.
+    /// Runs on this machine, prints the table, writes the report.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        self.run_on(&runtime, None)
+    }
+
+    /// The same, and on other machines if there is a gate for them.
+    pub(super) fn run_on(self, runtime: &Runtime, gate: Option<Gate>) -> anyhow::Result<ExitCode> {
         let scenario = self.scenario()?;
         let prices = Prices::load(self.prices.as_deref())?;
-        let files = scenario.users as u64 * 2 + OTHER_FILES;
-        if let Err(allowed) = raise_open_files(files) {
-            bail!("{files} open files are needed and {allowed} allowed: raise `ulimit -n`");
-        }
-        let mut live = Live::new(self.quiet);
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let outcome = runtime.block_on(async {
-            let plan = self.plan(scenario).await?;
-            engine::run(plan, &mut live).await
+            let mut view = self.view.open(&scenario).await?;
+            let outcome = if let Some(gate) = gate {
+                crew::lead(self.plan(scenario).await?, gate, &mut view).await
+            } else {
+                allow_files(scenario.users)?;
+                let plan = self.plan(scenario).await?;
+                try_first(&plan.dialer, &plan.tokens, &plan.scenario).await?;
+                engine::run(plan, &mut view).await
+            };
+            view.close();
+            outcome
         });
-        live.finish();
         let report = Report::new(&outcome?, &self.require, Some(&prices));
         print!("{}", table(&report));
         if let Some(directory) = &self.out {
@@ -128,16 +148,10 @@ impl RunArgs {
 
     async fn plan(&self, scenario: Scenario) -> anyhow::Result<Plan> {
         let run = format!("{:08x}", rand::random::<u32>());
-        let tokens = self.connect.tokens(&run)?;
-        if let Some(most) = tokens.users_max().filter(|&most| most < scenario.users) {
-            bail!("the token file has {most} users, the scenario needs {}", scenario.users);
-        }
+        let run = format!("lt{run}");
+        let tokens = self.connect.tokens(&run, scenario.users)?;
         let dialer = self.connect.dialer(scenario.users).await?;
-        // What is wrong for everyone is told at once.
-        let token = tokens.token(0, dialer.target(0)).await.context("no token for the first user")?;
-        dialer.open(0, &token, scenario.protocol_of(0)).await.context("the first user cannot connect")?;
-        let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let workers = self.workers.unwrap_or(cores / 2).clamp(1, scenario.users);
+        let workers = self.workers.unwrap_or_else(threads_default).clamp(1, scenario.users);
         let mut watched = self.pids.clone();
         if self.local {
             watched.extend(local::parts()?);
@@ -145,14 +159,24 @@ impl RunArgs {
         Ok(Plan {
             dialer,
             tokens,
-            run: format!("lt{run}"),
+            run,
             workers,
             seed: self.seed.unwrap_or_else(|| rand::rng().random()),
             watched,
             faults: self.faults.clone(),
             settle: self.settle,
+            store: self.store_plan().await,
             scenario,
         })
+    }
+
+    async fn store_plan(&self) -> Option<StorePlan> {
+        if !self.store {
+            return None;
+        }
+        let config = aws_config::load_from_env().await;
+        let tables = Tables::from_environment(&Environment::process());
+        Some(StorePlan { store: Store::connect(&config, tables), within: self.store_within })
     }
 
     /// The scenario, as changed by flags.
@@ -188,6 +212,22 @@ impl RunArgs {
         scenario.check()?;
         Ok(scenario)
     }
+}
+
+/// Two files for each user: while it connects anew, the old socket may still be there.
+pub(super) fn allow_files(users: usize) -> anyhow::Result<()> {
+    let files = users as u64 * 2 + OTHER_FILES;
+    if let Err(allowed) = raise_open_files(files) {
+        bail!("{files} open files are needed and {allowed} allowed: raise `ulimit -n`");
+    }
+    Ok(())
+}
+
+/// What is wrong for everyone is told at once.
+pub(super) async fn try_first(dialer: &Dialer, tokens: &Tokens, scenario: &Scenario) -> anyhow::Result<()> {
+    let token = tokens.token(0, dialer.target(0)).await.context("no token for the first user")?;
+    dialer.open(0, &token, scenario.protocol_of(0)).await.context("the first user cannot connect")?;
+    Ok(())
 }
 
 fn set<T>(field: &mut T, flag: Option<T>) {

@@ -1,7 +1,6 @@
 //! After a run: what the server remembers, compared with what happened.
 
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rts_common::signalr::Payload;
@@ -12,7 +11,7 @@ use tokio::time::{sleep, timeout};
 use super::user::User;
 use super::wire::{History, Listed, Request};
 use super::worker::Worker;
-use crate::checker::{Content, MessageKey};
+use crate::checker::{Content, Tell};
 
 /// Users and rooms of a worker being compared at a time.
 const AT_ONCE: usize = 16;
@@ -25,7 +24,7 @@ const PAGE: u64 = 200;
 pub(super) async fn compare(worker: &Rc<Worker>) {
     let places = Rc::new(Semaphore::new(AT_ONCE));
     let mut tasks = JoinSet::new();
-    for user in worker.users.iter().filter(|user| user.is_connected()) {
+    for user in worker.users.iter().filter(|user| worker.shared.was_present(user.index)) {
         let (worker, user, places) = (worker.clone(), user.clone(), places.clone());
         tasks.spawn_local(async move {
             let _place = places.acquire().await;
@@ -33,15 +32,10 @@ pub(super) async fn compare(worker: &Rc<Worker>) {
         });
     }
     for (room, plan) in (0_u32..).zip(&worker.shared.world.rooms) {
-        // One worker compares a room: that of the first member who is there.
-        let online = |user: &&u32| worker.shared.online[**user as usize].load(Ordering::Relaxed);
-        let reader = plan.members.iter().find(online).and_then(|&user| worker.user(user as usize));
-        let Some(user) = reader else {
-            if worker.number == 0 && !plan.members.iter().any(|user| online(&user)) {
-                worker.shared.unverified(room, None, "nobody is there to read the history");
-            }
-            continue;
-        };
+        // One worker compares a room: that of the first member who is there. If nobody is, the end tells.
+        let was_present = |user: &&u32| worker.shared.was_present(**user as usize);
+        let reader = plan.members.iter().find(was_present).and_then(|&user| worker.user(user as usize));
+        let Some(user) = reader else { continue };
         let (worker, user, places) = (worker.clone(), user.clone(), places.clone());
         tasks.spawn_local(async move {
             let _place = places.acquire().await;
@@ -65,8 +59,7 @@ async fn compare_unread(worker: &Worker, user: &Rc<User>) {
         for entry in &listed.rooms {
             let Some(room) = shared.room_of_id(&entry.room.room_id) else { continue };
             let Some(slot) = shared.world.slot(user.index, room) else { continue };
-            let now_us = shared.now_us();
-            shared.check(room, |check, found| check.unread(slot, entry.unread, now_us, found));
+            shared.tell(room, Tell::Unread(slot, entry.unread));
         }
         match listed.cursor {
             Some(next) => cursor = Some(next),
@@ -75,40 +68,32 @@ async fn compare_unread(worker: &Worker, user: &Rc<User>) {
     }
 }
 
-/// Reads all of the room that the run wrote, then compares it at once.
+/// Reads all of the room that the run wrote, and has it compared page by page.
 async fn compare_history(worker: &Worker, user: &Rc<User>, room: u32) {
     let shared = &worker.shared;
     let Some(state) = shared.room(room) else { return };
-    let mut messages: Vec<(u64, Option<MessageKey>)> = Vec::new();
+    let mut after = state.head;
     loop {
-        let after = messages.last().map_or(state.head, |&(seq, _)| seq);
         let request = Request { room_id: Some(&state.id), after: Some(after), limit: Some(PAGE), ..Request::default() };
         let Some(page) = ask::<History>(worker, user, "GetHistory", &request).await else {
             return shared.unverified(room, None, "no history");
         };
-        for message in &page.messages {
-            let key = match shared.recognize(message) {
-                Some((Content::Message(key), _)) => Some(key),
-                _ => None,
-            };
-            messages.push((message.seq, key));
-        }
-        let is_stuck = page.messages.last().is_none_or(|last| last.seq <= after);
+        let key = |message| match shared.recognize(message) {
+            Some((Content::Message(key), _)) => Some(key),
+            _ => None,
+        };
+        let messages = page.messages.iter().map(|message| (message.seq, key(message))).collect();
+        shared.tell(room, Tell::History(messages));
+        let last = page.messages.last().map_or(after, |last| last.seq);
+        let is_stuck = last <= after;
+        after = last;
         if !page.has_more {
-            break;
+            return shared.tell(room, Tell::HistoryEnd);
         }
         if is_stuck {
             return shared.unverified(room, None, "a history that says there is more and gives nothing");
         }
     }
-    let now_us = shared.now_us();
-    shared.check(room, |check, found| {
-        let mut history = check.history();
-        for (seq, key) in messages {
-            history.message(seq, key, now_us, found);
-        }
-        history.end(now_us, found);
-    });
 }
 
 /// Calls a method until it is answered, a few times.

@@ -3,25 +3,34 @@
 //!
 //! Workers are threads that share nothing but the checker's rooms, a lock each, and hand their figures
 //! over once a second. A user is one task and one socket; sends go to the socket from wherever they
-//! become due, and what a socket does not take at once is kept.
+//! become due, and what a socket does not take at once is kept. With several machines ([`crew`]) the
+//! checker is the lead's, and what users tell it goes there.
 
 mod checks;
+mod clock;
 mod conduct;
+pub mod crew;
 mod fault;
 mod generate;
 mod message;
 mod outcome;
+mod plan;
 mod receive;
+mod said;
 mod setup;
 mod shared;
 mod stats;
+mod store;
+mod threads;
 mod user;
 mod wire;
 mod worker;
 
-pub use conduct::{Plan, Watcher, run};
+pub use conduct::run;
 pub use fault::Fault;
 pub use message::{Author, Authored};
 pub(crate) use outcome::measures_of;
-pub use outcome::{Outcome, Point, ProcessUse, Span, Watched};
+pub use outcome::{MachineReport, Outcome, Point, ProcessUse, Span, Watched};
+pub use plan::{Moment, Plan, StorePlan, Watcher};
+pub(crate) use shared::lock;
 pub use stats::{Count, Latency, Stats};

@@ -1,6 +1,9 @@
 //! What a run came to.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use super::stats::{Count, Latency, Stats};
 use crate::checker::{Kind, RoomTotals, Violations};
@@ -15,6 +18,23 @@ pub struct Watched {
     pub name: String,
     /// Its process id.
     pub pid: u32,
+}
+
+/// A machine of a run on several.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MachineReport {
+    /// Its number and what it calls itself.
+    pub name: String,
+    /// Its threads.
+    pub threads: usize,
+    /// Its users.
+    pub users: usize,
+    /// How far off its clock may be, in seconds: latencies between machines may be wrong by so much.
+    pub clock_error: f64,
+    /// Why it was not there until the end, if it was not.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub lost: Option<String>,
 }
 
 /// Everything about a run.
@@ -49,12 +69,16 @@ pub struct Outcome {
     pub absent: u64,
     /// Sends that were still waiting for an answer at the end.
     pub unanswered: u64,
+    /// How long after the load DynamoDB held everything, if it was compared and did.
+    pub all_stored: Option<Duration>,
     /// Why connections ended, or were not opened.
     pub ends: BTreeMap<String, u64>,
     /// The processes watched.
     pub processes: Vec<ProcessUse>,
     /// Connections open when memory was last looked at under load.
     pub connections: u64,
+    /// The machines that had the users; none if it was this one alone.
+    pub machines: Vec<MachineReport>,
 }
 
 /// A phase, or a step of one.
@@ -111,9 +135,13 @@ impl Outcome {
             measures.insert(kind.name(), self.violations.count(kind) as f64);
         }
         measures.insert("violations", self.violations.total() as f64);
+        measures.insert("machines_lost", self.machines_lost() as f64);
         measures.insert("absent", self.absent as f64);
         measures.insert("unanswered", self.unanswered as f64);
         measures.insert("rooms_unmade", self.room_ids.iter().filter(|id| id.is_none()).count() as f64);
+        if let Some(time) = self.all_stored {
+            measures.insert("all_stored", time.as_secs_f64());
+        }
         let nodes = self.nodes();
         if !nodes.is_empty() && self.connections > 0 {
             let grown = |p: &&ProcessUse| p.loaded.0.rss_bytes as f64 - p.before.rss_bytes as f64;
@@ -129,6 +157,11 @@ impl Outcome {
             measures.insert("highest_rate", best);
         }
         measures
+    }
+
+    /// How many machines were not there until the end.
+    pub fn machines_lost(&self) -> usize {
+        self.machines.iter().filter(|machine| machine.lost.is_some()).count()
     }
 
     /// The processes that hold the connections: those called `gateway…`, or all if none is.

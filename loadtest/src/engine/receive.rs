@@ -10,7 +10,7 @@ use super::stats::{Count, Latency};
 use super::user::{Arrived, Call, Outgoing, User};
 use super::wire;
 use super::worker::Worker;
-use crate::checker::{Content, Event, Resume};
+use crate::checker::{Content, Event, Resume, Tell};
 
 /// A message that failed so often is given up.
 const ATTEMPTS_MAX: u32 = 12;
@@ -91,8 +91,11 @@ impl User {
 
     fn deliver(&self, worker: &Worker, arrived: Arrived, latency: Latency) {
         let shared = &worker.shared;
-        let Some(slot) = shared.world.slot(self.index, arrived.room) else { return };
-        shared.check(arrived.room, |check, found| check.delivered(slot, arrived.event, shared.now_us(), found));
+        let Some(at) = shared.world.place(self.index, arrived.room) else { return };
+        let slot = shared.world.memberships[self.index][at].slot;
+        shared.tell(arrived.room, Tell::Delivered(slot, arrived.event));
+        let place = &mut self.state.borrow_mut().places[at];
+        place.last = place.last.max(arrived.event.seq);
         let since = arrived.intended_wall_us.map(|intended| shared.since_wall(intended));
         worker.delivered(latency, since);
         if let (Content::Message(key), Some(intended)) = (arrived.event.content, arrived.intended_wall_us)
@@ -135,7 +138,7 @@ impl User {
             Call::Read { place, intended_us } => {
                 self.state.borrow_mut().places[place].is_reading = false;
                 let membership = worker.shared.world.memberships[self.index][place];
-                worker.shared.check(membership.room, |check, _| check.read(membership.slot, answer.is_ok()));
+                worker.shared.tell(membership.room, Tell::Read(membership.slot, answer.is_ok()));
                 intended_us
             }
             Call::History { place, intended_us } => {
@@ -161,13 +164,13 @@ impl User {
                 shared.pending.fetch_sub(1, Ordering::Relaxed);
                 worker.count(Count::Acked);
                 worker.record(Latency::Ack, shared.since_wall(intended_us));
-                shared.check(room, |check, found| check.acked(key, seq, now_us, found));
+                shared.tell(room, Tell::Acked(key, seq));
             }
             Err(text) if wire::is_refusal(wire::error_code(&text)) => {
                 let code = wire::error_code(&text);
                 worker.count(if code == "rateLimited" { Count::RateLimited } else { Count::Errors });
                 shared.pending.fetch_sub(1, Ordering::Relaxed);
-                shared.check(room, |check, found| check.refused(key, now_us, found));
+                shared.tell(room, Tell::Refused(key));
             }
             Ok(None) | Err(_) => {
                 worker.count(Count::Errors);
@@ -200,9 +203,15 @@ impl User {
                 continue;
             };
             let slot = shared.world.memberships[self.index][place].slot;
-            self.state.borrow_mut().places[place].resumed_to = room.head_seq;
+            let mut state = self.state.borrow_mut();
+            let place = &mut state.places[place];
+            place.resumed_to = room.head_seq;
+            if room.truncated {
+                place.last = place.last.max(room.head_seq);
+            }
+            drop(state);
             let resume = Resume { slot, head: room.head_seq, truncated: room.truncated };
-            shared.check(index, |check, found| check.resumed(resume, shared.now_us(), found));
+            shared.tell(index, Tell::Resumed(resume));
         }
         let buffered = self.state.borrow_mut().buffered.take().unwrap_or_default();
         for arrived in buffered {

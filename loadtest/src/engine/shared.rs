@@ -1,18 +1,25 @@
 //! What all workers of a run share.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use rts_common::seq::{Month, Timestamp};
+use rts_common::store::oldest_month;
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::clock::Clock;
 use super::message::Author;
+use super::said::{Outbox, Said};
 use super::wire;
-use crate::checker::{Content, Kind, RoomCheck, Slot, Violation, Violations};
+use crate::checker::{Content, RoomCheck, Slot, Tell, Violation, Violations};
 use crate::link::{Dialer, Tokens};
 use crate::scenario::{Scenario, World};
 
+/// Reasons may hold what the server said: only so many different ones are kept.
+const ENDS_MAX: usize = 50;
 /// Messages whose place is kept for the check of the history, over all rooms: 32 MB.
 const RETAINED_MAX: usize = 2_000_000;
 
@@ -24,20 +31,24 @@ pub(super) struct Shared {
     pub(super) tokens: Tokens,
     pub(super) dialer: Dialer,
     pub(super) seed: u64,
+    /// Of all machines.
     pub(super) workers: usize,
+    pub(super) clock: Clock,
+    /// On a machine that does not check itself: what the lead has to know.
+    pub(super) outbox: Option<Outbox>,
     pub(super) stage: watch::Sender<Stage>,
-    /// Whether a user is connected, and has resumed.
-    pub(super) online: Vec<AtomicBool>,
+    /// Whether a user is connected, and has resumed; of other machines' users only the lead knows.
+    online: Vec<AtomicBool>,
+    /// Who was there at the end; once the load is over.
+    present: OnceLock<Vec<bool>>,
     /// Sends under way: not answered yet, or waiting for a connection.
     pub(super) pending: AtomicU64,
     user_ids: Vec<String>,
     rooms: Vec<OnceLock<RoomState>>,
     by_id: OnceLock<HashMap<String, u32>>,
     violations: Mutex<Violations>,
-    load: Mutex<Load>,
+    load: watch::Sender<Load>,
     ends: Mutex<BTreeMap<String, u64>>,
-    started: Instant,
-    epoch_us: u64,
 }
 
 /// A room that exists.
@@ -45,11 +56,12 @@ pub(super) struct RoomState {
     pub(super) id: String,
     /// Its last event before anybody sent anything.
     pub(super) head: u64,
-    check: Mutex<RoomCheck>,
+    /// On the machine that checks.
+    check: Option<Mutex<RoomCheck>>,
 }
 
 /// How far a run is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Stage {
     /// Rooms are made.
     Setup,
@@ -62,7 +74,7 @@ pub(super) enum Stage {
 }
 
 /// How much is to be done now, as a multiple of the scenario's rates.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Load {
     pub(super) from: f64,
     pub(super) to: f64,
@@ -76,7 +88,7 @@ impl Load {
         if now_us < self.start_us || now_us >= self.end_us {
             return 0.0;
         }
-        let part = (now_us - self.start_us) as f64 / (self.end_us - self.start_us) as f64;
+        let part = now_us.saturating_sub(self.start_us) as f64 / (self.end_us - self.start_us) as f64;
         self.from + (self.to - self.from) * part
     }
 }
@@ -90,13 +102,14 @@ pub(super) struct Parts {
     pub(super) dialer: Dialer,
     pub(super) seed: u64,
     pub(super) workers: usize,
+    pub(super) clock: Clock,
+    pub(super) outbox: Option<Outbox>,
 }
 
 impl Shared {
     pub(super) fn new(parts: Parts) -> Self {
-        let Parts { scenario, world, run, tokens, dialer, seed, workers } = parts;
+        let Parts { scenario, world, run, tokens, dialer, seed, workers, clock, outbox } = parts;
         let users = scenario.users;
-        let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self {
             author: Author::new(&run, scenario.body_bytes),
             user_ids: (0..users).map(|user| tokens.user(user)).collect(),
@@ -106,10 +119,11 @@ impl Shared {
             pending: AtomicU64::new(0),
             by_id: OnceLock::new(),
             violations: Mutex::default(),
-            load: Mutex::default(),
+            load: watch::Sender::new(Load::default()),
             ends: Mutex::default(),
-            started: Instant::now(),
-            epoch_us: u64::try_from(epoch.as_micros()).unwrap_or_default(),
+            present: OnceLock::new(),
+            clock,
+            outbox,
             scenario,
             world,
             tokens,
@@ -121,12 +135,12 @@ impl Shared {
 
     /// Microseconds since the run's start.
     pub(super) fn now_us(&self) -> u64 {
-        u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
+        self.clock.now_us()
     }
 
     /// A time of the run as microseconds since the Unix epoch, on a clock that never jumps.
     pub(super) fn wall_us(&self, at_us: u64) -> u64 {
-        self.epoch_us + at_us
+        self.clock.wall_us(at_us)
     }
 
     /// How long ago a time since the Unix epoch was.
@@ -148,8 +162,21 @@ impl Shared {
         let members = self.world.rooms[room as usize].members.len();
         let members = u32::try_from(members).expect("a room has at most a thousand members");
         let retained = RETAINED_MAX / self.rooms.len();
-        let check = Mutex::new(RoomCheck::new(room, members, head, retained));
+        let check = match &self.outbox {
+            Some(outbox) => {
+                outbox.push(Said::Made(room, id.clone(), head));
+                None
+            }
+            None => Some(Mutex::new(RoomCheck::new(room, members, head, retained))),
+        };
         let _made_before = self.rooms[room as usize].set(RoomState { id, head, check });
+    }
+
+    /// A room that another machine has made.
+    pub(super) fn room_known(&self, room: u32, id: String, head: u64) {
+        if let Some(state) = self.rooms.get(room as usize) {
+            let _made_here = state.set(RoomState { id, head, check: None });
+        }
     }
 
     /// All rooms are made that will be.
@@ -163,22 +190,44 @@ impl Shared {
         self.by_id.get()?.get(id).copied()
     }
 
-    /// Tells the checker of a room something.
+    /// Tells the checker of a room something, wherever it is.
+    pub(super) fn tell(&self, room: u32, tell: Tell) {
+        let at_us = self.now_us();
+        match &self.outbox {
+            Some(outbox) => outbox.push(Said::Tell(room, at_us, tell)),
+            None => {
+                self.check(room, |check, found| check.take(&tell, at_us, found));
+            }
+        }
+    }
+
+    /// Has the checker of a room, which is here, do something.
     pub(super) fn check<T>(&self, room: u32, tell: impl FnOnce(&mut RoomCheck, &mut Violations) -> T) -> Option<T> {
         let mut found = Violations::default();
-        let told = tell(&mut lock(&self.room(room)?.check), &mut found);
+        let told = tell(&mut lock(self.room(room)?.check.as_ref()?), &mut found);
         if found.total() > 0 {
-            let mut violations = lock(&self.violations);
-            found.listed().iter().for_each(|violation| violations.push(violation.clone()));
+            self.found(&found);
         }
         Some(told)
     }
 
+    /// Keeps what was found.
+    pub(super) fn found(&self, found: &Violations) {
+        let mut violations = lock(&self.violations);
+        found.listed().iter().for_each(|violation| violations.push(violation.clone()));
+    }
+
+    /// The month in which the run began: nothing of it is older.
+    pub(super) fn started_month(&self) -> Month {
+        oldest_month(Timestamp::from_millis(self.wall_us(0) / 1000))
+    }
+
     /// Something could not be checked.
     pub(super) fn unverified(&self, room: u32, member: Option<Slot>, detail: &str) {
-        let (kind, at_us) = (Kind::Unverified, self.now_us());
-        let violation = Violation { kind, room, seq: None, member, message: None, at_us, detail: detail.to_owned() };
-        self.violations().push(violation);
+        if self.room(room).is_some() {
+            return self.tell(room, Tell::Unverified(member, detail.to_owned()));
+        }
+        self.violations().push(Violation::unverified(room, member, detail, self.now_us()));
     }
 
     /// What a message is, and when it was meant to be sent.
@@ -191,12 +240,27 @@ impl Shared {
         right.then_some((Content::Message(authored.key), authored.intended_us))
     }
 
+    /// Who is in which room, as whom: the same on all machines of a run.
+    pub(super) fn digest(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.tokens.org().hash(&mut hasher);
+        self.user_ids.hash(&mut hasher);
+        for room in &self.world.rooms {
+            (&room.members, room.direct, room.weight.to_bits()).hash(&mut hasher);
+        }
+        hasher.finish()
+    }
+
     pub(super) fn load(&self) -> Load {
-        *lock(&self.load)
+        *self.load.borrow()
+    }
+
+    pub(super) fn loads(&self) -> watch::Receiver<Load> {
+        self.load.subscribe()
     }
 
     pub(super) fn set_load(&self, load: Load) {
-        *lock(&self.load) = load;
+        self.load.send_replace(load);
     }
 
     pub(super) fn stage(&self) -> Stage {
@@ -209,15 +273,52 @@ impl Shared {
 
     /// A connection, or an attempt at one, ended for this reason.
     pub(super) fn ended(&self, reason: String) {
+        self.ended_times(reason, 1);
+    }
+
+    /// As [`Self::ended`], so many times.
+    pub(super) fn ended_times(&self, reason: String, times: u64) {
         let mut ends = lock(&self.ends);
-        // Reasons may hold what the server said: only so many different ones are kept.
-        if ends.len() < 50 || ends.contains_key(&reason) {
-            *ends.entry(reason).or_default() += 1;
+        if ends.len() < ENDS_MAX || ends.contains_key(&reason) {
+            *ends.entry(reason).or_default() += times;
         }
+    }
+
+    /// The ends since the last time.
+    pub(super) fn take_ends(&self) -> BTreeMap<String, u64> {
+        std::mem::take(&mut *lock(&self.ends))
     }
 
     pub(super) fn ends(&self) -> BTreeMap<String, u64> {
         lock(&self.ends).clone()
+    }
+
+    /// A user is connected and has resumed, or is not any more.
+    pub(super) fn set_online(&self, user: usize, online: bool) {
+        self.online[user].store(online, Ordering::Relaxed);
+        if let Some(outbox) = &self.outbox {
+            outbox.push(Said::Online(u32::try_from(user).unwrap_or(u32::MAX), online));
+        }
+    }
+
+    pub(super) fn is_online(&self, user: usize) -> bool {
+        self.online[user].load(Ordering::Relaxed)
+    }
+
+    /// The load is over, and these users are there; the same for all machines.
+    pub(super) fn set_present(&self, present: Vec<bool>) {
+        let _first = self.present.set(present);
+    }
+
+    /// Whether a user was there when the load was over.
+    pub(super) fn was_present(&self, user: usize) -> bool {
+        self.present.get().and_then(|present| present.get(user)).copied().unwrap_or_default()
+    }
+
+    /// The users who were not there when the load was over.
+    pub(super) fn absent(&self) -> Vec<u32> {
+        let present = self.present.get().map(Vec::as_slice).unwrap_or_default();
+        (0_u32..).zip(present).filter(|&(_, &there)| !there).map(|(user, _)| user).collect()
     }
 
     pub(super) fn online_count(&self) -> usize {
@@ -226,7 +327,7 @@ impl Shared {
 }
 
 /// A lock whose holder panicked is still used: the run ends anyway.
-pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 

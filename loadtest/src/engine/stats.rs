@@ -5,6 +5,9 @@ use hdrhistogram::Histogram;
 /// The longest latency told apart, in microseconds.
 const LATENCY_US_MAX: u64 = 300_000_000;
 
+/// Digits in which latencies are told apart.
+const LATENCY_DIGITS: u8 = 3;
+
 /// A latency that is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Latency {
@@ -110,6 +113,25 @@ impl Count {
             Self::Noise => "noise",
         }
     }
+
+    /// What it counts, in a sentence.
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Sent => "Messages put on the wire for the first time.",
+            Self::Acked => "Messages acknowledged.",
+            Self::Delivered => "Sequenced events received, live or by a resume.",
+            Self::Resent => "Messages sent again after an error or a lost connection.",
+            Self::RateLimited => "Sends refused by the rate limit.",
+            Self::Errors => "Calls answered with another error.",
+            Self::Unsent => "Sends that the generator could not make.",
+            Self::Connects => "Connections opened.",
+            Self::ConnectFailures => "Attempts to connect that failed.",
+            Self::Dropped => "Connections that ended though nobody here ended them.",
+            Self::Cut => "Connections cut on purpose.",
+            Self::Calls => "Calls other than sends that were answered.",
+            Self::Noise => "Unsequenced events received.",
+        }
+    }
 }
 
 /// What happened in some span of time.
@@ -123,7 +145,7 @@ impl Stats {
     /// Of a span that begins now. The histograms take 300 kB each once they are used.
     pub fn new() -> Self {
         let histogram = |_| {
-            let mut histogram = Histogram::new_with_bounds(1, 1000, 3).expect("the bounds are valid");
+            let mut histogram = Histogram::new_with_bounds(1, 1000, LATENCY_DIGITS).expect("the bounds are valid");
             histogram.auto(true);
             histogram
         };
@@ -149,6 +171,12 @@ impl Stats {
     /// A histogram, in microseconds.
     pub fn latency(&self, latency: Latency) -> &Histogram<u64> {
         &self.latencies[latency as usize]
+    }
+
+    /// Adds latencies measured elsewhere; `None` if they are not as finely told apart as these.
+    pub(super) fn add_latencies(&mut self, latency: Latency, measured: &Histogram<u64>) -> Option<()> {
+        let is_alike = measured.sigfig() == LATENCY_DIGITS && measured.low() == 1;
+        (is_alike && self.latencies[latency as usize].add(measured).is_ok()).then_some(())
     }
 
     /// Adds what another span or worker measured.

@@ -13,7 +13,7 @@ use super::shared::Shared;
 use super::stats::{Count, Latency};
 use super::wire::{self, Request};
 use super::worker::Worker;
-use crate::checker::{Event, MessageKey};
+use crate::checker::{Event, MessageKey, Tell};
 use crate::link::Session;
 
 /// The product takes so many calls of one connection at a time.
@@ -50,6 +50,8 @@ pub(super) struct State {
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place {
     next_number: u32,
+    /// The last event received here, or taken as received by a truncated resume.
+    pub(super) last: u64,
     pub(super) is_reading: bool,
     /// What a resume brought on this connection may come live once more, up to here.
     pub(super) resumed_to: u64,
@@ -159,14 +161,16 @@ impl User {
     /// Asks for what happened since the last connection, if any room is known.
     pub(super) fn resume(self: &Rc<Self>, worker: &Worker, connect_intended_us: u64) {
         let memberships = &worker.shared.world.memberships[self.index];
+        let state = self.state.borrow();
         let rooms: Vec<_> = memberships
             .iter()
-            .filter_map(|membership| {
+            .zip(&state.places)
+            .filter_map(|(membership, place)| {
                 let room = worker.shared.room(membership.room)?;
-                let seq = worker.shared.check(membership.room, |check, _| check.last(membership.slot))?;
-                Some(wire::Seen { room_id: &room.id, seq })
+                Some(wire::Seen { room_id: &room.id, seq: place.last.max(room.head) })
             })
             .collect();
+        drop(state);
         self.state.borrow_mut().connect_intended_us = connect_intended_us;
         if rooms.is_empty() {
             self.is_up(worker);
@@ -184,7 +188,7 @@ impl User {
     pub(super) fn is_up(self: &Rc<Self>, worker: &Worker) {
         let since = worker.shared.now_us().saturating_sub(self.state.borrow().connect_intended_us);
         worker.record(Latency::Connect, since);
-        worker.shared.online[self.index].store(true, Ordering::Relaxed);
+        worker.shared.set_online(self.index, true);
         self.send_waiting(worker);
     }
 
@@ -201,12 +205,10 @@ impl User {
             return;
         }
         let membership = worker.shared.world.memberships[self.index][place];
-        let last = worker.shared.check(membership.room, |check, _| {
-            check.reading(membership.slot);
-            check.last(membership.slot)
-        });
-        let Some(room) = self.room(worker, place) else { return };
-        let request = Request { room_id: Some(room), seq: last, ..Request::default() };
+        let Some(room) = worker.shared.room(membership.room) else { return };
+        worker.shared.tell(membership.room, Tell::Reading(membership.slot));
+        let last = self.state.borrow().places[place].last.max(room.head);
+        let request = Request { room_id: Some(&room.id), seq: Some(last), ..Request::default() };
         self.invoke(worker, "MarkRead", &request, Call::Read { place, intended_us });
     }
 
@@ -266,7 +268,7 @@ impl User {
                 Call::Read { place, .. } => {
                     state.places[place].is_reading = false;
                     let membership = shared.world.memberships[self.index][place];
-                    shared.check(membership.room, |check, _| check.read(membership.slot, false));
+                    shared.tell(membership.room, Tell::Read(membership.slot, false));
                 }
                 Call::Resume | Call::Typing { .. } | Call::History { .. } | Call::Reply(_) => {}
             }
@@ -281,6 +283,6 @@ impl User {
     pub(super) fn give_up(shared: &Shared, outgoing: Outgoing) {
         shared.pending.fetch_sub(1, Ordering::Relaxed);
         let Authored { room, key, .. } = outgoing.message;
-        shared.check(room, |check, found| check.abandoned(key, shared.now_us(), found));
+        shared.tell(room, Tell::Abandoned(key));
     }
 }

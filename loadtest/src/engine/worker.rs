@@ -2,7 +2,6 @@
 
 use std::cell::RefCell;
 use std::rc::Rc;
-use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -168,7 +167,7 @@ async fn live(worker: Rc<Worker>, user: Rc<User>, first_at_us: u64) {
                     _ = stage.wait_for(|&stage| stage == Stage::Over) => return,
                 };
                 *user.session.borrow_mut() = None;
-                shared.online[user.index].store(false, Ordering::Relaxed);
+                shared.set_online(user.index, false);
                 user.forget_calls(shared);
                 reason
             }

@@ -82,6 +82,11 @@ impl Tokens {
         }
     }
 
+    /// The organization of all users.
+    pub fn org(&self) -> &str {
+        &self.org
+    }
+
     /// How many different users there are, if that is limited.
     pub fn users_max(&self) -> Option<usize> {
         match &self.source {

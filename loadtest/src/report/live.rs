@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::engine::{Count, Latency, Point, Stats, Watcher};
+use crate::engine::{Count, Latency, Moment, Point, Stats, Watcher};
 
 /// Without a terminal, a line so often.
 const LINE_EVERY: u64 = 5;
@@ -49,8 +49,9 @@ impl Watcher for Live {
         }
     }
 
-    fn second(&mut self, point: &Point, total: &Stats) {
-        let line = line(point, total);
+    fn second(&mut self, now: &Moment<'_>) {
+        let point = now.point;
+        let line = line(point, now.total);
         if let Some(bar) = &self.bar {
             bar.set_message(line);
             return;

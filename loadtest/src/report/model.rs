@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cost::{Cost, Prices};
 use crate::checker::{Kind, Violation};
-use crate::engine::{Author, Authored, Count, Latency, Outcome, Point, Span, Stats, measures_of};
+use crate::engine::{Author, Authored, Count, Latency, MachineReport, Outcome, Point, Span, Stats, measures_of};
 use crate::require::{Requirements, Verdict};
 
 /// Everything worth keeping about a run. Measures are in base units: seconds, bytes, counts.
@@ -50,6 +50,9 @@ pub struct Report {
     pub connection_ends: BTreeMap<String, u64>,
     /// The processes measured.
     pub processes: Vec<ProcessReport>,
+    /// The machines that had the users; none if it was one alone.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub machines: Vec<MachineReport>,
     /// What it would cost, as an estimate.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cost: Option<Cost>,
@@ -150,7 +153,9 @@ impl Report {
             seconds: outcome.seconds,
             users: outcome.scenario.users,
             rooms: outcome.world.rooms.len(),
-            passed: violations.total() == 0 && verdicts.iter().all(|verdict| verdict.holds),
+            passed: violations.total() == 0
+                && outcome.machines_lost() == 0
+                && verdicts.iter().all(|verdict| verdict.holds),
             verdicts,
             violation_counts: counts.filter(|&(_, count)| count > 0).collect(),
             violations: violations.listed().iter().map(|v| named(outcome, &author, v)).collect(),
@@ -159,6 +164,7 @@ impl Report {
             histograms: Latency::ALL.into_iter().filter_map(|l| histogram(&outcome.total, l)).collect(),
             connection_ends: outcome.ends.clone(),
             processes: outcome.processes.iter().map(process_report).collect(),
+            machines: outcome.machines.clone(),
             cost: prices.map(Prices::estimate),
             measures: owned(measures),
         }

@@ -103,6 +103,17 @@ fn resources(out: &mut String, report: &Report) -> std::fmt::Result {
             megabytes(process.rss_loaded)
         )?;
     }
+    if let Some(seconds) = measure("all_stored") {
+        writeln!(out, "  DynamoDB held all of it, and nothing twice, {seconds:.1} s after the load")?;
+    }
+    for machine in &report.machines {
+        let (name, users, threads) = (&machine.name, machine.users, machine.threads);
+        let clock = machine.clock_error * 1e3;
+        writeln!(out, "  worker {name}: {users} users on {threads} threads, clock within {clock:.2} ms")?;
+        if let Some(why) = &machine.lost {
+            writeln!(out, "  WORKER LOST: {name}: {why}")?;
+        }
+    }
     if let Some(rss) = measure("rss") {
         writeln!(out, "  {:.2} kB of RSS per connection, of the nodes", rss / 1024.0)?;
     }

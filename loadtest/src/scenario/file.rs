@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use rts_common::signalr::Protocol;
-use serde::{Deserialize, Deserializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::cli::duration;
 use crate::require::Requirements;
 
 /// What a run does. Every field but the name has a default.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Its name.
@@ -50,7 +50,7 @@ pub struct Scenario {
 }
 
 /// Which hub protocol virtual users speak.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mix {
     /// All JSON.
@@ -63,7 +63,7 @@ pub enum Mix {
 }
 
 /// How arrivals are spaced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrivals {
     /// Always the same time apart.
@@ -74,7 +74,7 @@ pub enum Arrivals {
 }
 
 /// Who talks with whom.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rooms {
     /// Pairs, groups, or one room of all.
@@ -88,7 +88,7 @@ pub struct Rooms {
 }
 
 /// The shape of rooms.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Shape {
     /// Direct rooms of two.
@@ -101,7 +101,7 @@ pub enum Shape {
 }
 
 /// Events a second, over all users.
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rates {
     /// Messages.
@@ -115,29 +115,29 @@ pub struct Rates {
 }
 
 /// How users connect.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connect {
     /// Over how long their first connects are spread.
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "time", serialize_with = "time_text")]
     pub over: Duration,
     /// Whether the phases wait until all are connected.
     pub first: bool,
 }
 
 /// Connections cut from time to time; they come back as the stock client does, and resume.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storm {
     /// How often.
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "time", serialize_with = "time_text")]
     pub every: Duration,
     /// Which share of the connections.
     pub share: f64,
 }
 
 /// Users that read slowly.
-#[derive(Clone, Copy, Debug, Deserialize)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slow {
     /// How many.
@@ -147,13 +147,13 @@ pub struct Slow {
 }
 
 /// A part of a run.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
     /// What it is.
     pub kind: PhaseKind,
     /// How long it lasts; of steps, each one.
-    #[serde(deserialize_with = "time")]
+    #[serde(deserialize_with = "time", serialize_with = "time_text")]
     pub time: Duration,
     /// Of steps: the first rate as a multiple of the scenario's.
     #[serde(default = "one")]
@@ -165,12 +165,12 @@ pub struct Phase {
     #[serde(default = "default_steps")]
     pub steps: usize,
     /// Of steps: what must hold for the next one to be tried.
-    #[serde(default = "default_limit", deserialize_with = "requirements")]
+    #[serde(default = "default_limit", deserialize_with = "requirements", serialize_with = "requirements_text")]
     pub limit: Requirements,
 }
 
 /// The kinds of phases.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum PhaseKind {
     /// From nothing to the full rate.
@@ -273,9 +273,28 @@ fn requirements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Requiremen
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
+/// As [`duration`] reads it, to the microsecond.
+fn time_text<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("{:.6}s", time.as_secs_f64()))
+}
+
+fn requirements_text<S: Serializer>(requirements: &Requirements, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(requirements)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_written_reads_the_same() {
+        for name in crate::scenario::built_in_names() {
+            let scenario = Scenario::load(name).unwrap();
+            let text = serde_json::to_string(&scenario).unwrap();
+            let read: Scenario = serde_json::from_str(&text).unwrap();
+            assert_eq!(format!("{read:?}"), format!("{scenario:?}"));
+        }
+    }
 
     #[test]
     fn a_file_needs_only_a_name_and_unknown_fields_are_refused() {

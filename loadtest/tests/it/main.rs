@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+mod crew;
+mod dashboards;
 mod idle;
 mod run;
 mod support;

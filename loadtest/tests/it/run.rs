@@ -109,42 +109,51 @@ fn steps_end_at_the_rate_that_breaks_the_limit() {
     assert!((99.0..=151.0).contains(&best), "{best}\n{}", ran.text);
 }
 
-fn planted(name: &str, fault: Fault) -> (Ran, NamedViolation) {
-    let server = FakeServer::start();
-    let proxy = Proxy::start(&server.url(), fault);
-    let ran = run(name, &proxy.url(), &GROUPS);
-    assert_eq!(ran.code, 1, "{}", ran.text);
-    assert!(ran.text.contains("FAILED"), "{}", ran.text);
-    let Some(violation) = ran.report.violations.first().cloned() else { panic!("{}", ran.text) };
-    assert!(violation.seq.is_some() && violation.user.is_some(), "{violation:?}");
-    assert!(violation.room.starts_with("g_"), "{violation:?}");
-    (ran, violation)
+/// What is found of a fault, in both protocols.
+fn planted(name: &str, fault: Fault) -> Vec<(Ran, NamedViolation)> {
+    let run_with = |protocol: &str| {
+        let server = FakeServer::start();
+        let proxy = Proxy::start(&server.url(), fault);
+        let args = [&GROUPS[..], &["--protocol", protocol]].concat();
+        let ran = run(&format!("{name}-{protocol}"), &proxy.url(), &args);
+        assert_eq!(ran.code, 1, "{}", ran.text);
+        assert!(ran.text.contains("FAILED"), "{}", ran.text);
+        let Some(violation) = ran.report.violations.first().cloned() else { panic!("{}", ran.text) };
+        assert!(violation.seq.is_some() && violation.user.is_some(), "{violation:?}");
+        assert!(violation.room.starts_with("g_"), "{violation:?}");
+        (ran, violation)
+    };
+    ["json", "messagepack"].map(run_with).into()
 }
 
 #[test]
 fn a_dropped_message_is_named() {
-    let (ran, violation) = planted("drop", Fault::Drop);
-    assert_eq!(ran.report.violation_counts.keys().collect::<Vec<_>>(), ["lost"], "{}", ran.text);
-    assert_eq!(violation.kind, "lost");
-    assert!(violation.client_id.is_some_and(|id| ran.text.contains(&id)), "{}", ran.text);
+    for (ran, violation) in planted("drop", Fault::Drop) {
+        assert_eq!(ran.report.violation_counts.keys().collect::<Vec<_>>(), ["lost"], "{}", ran.text);
+        assert_eq!(violation.kind, "lost");
+        assert!(violation.client_id.is_some_and(|id| ran.text.contains(&id)), "{}", ran.text);
+    }
 }
 
 #[test]
 fn a_doubled_message_is_named() {
-    let (ran, violation) = planted("double", Fault::Double);
-    assert_eq!(violation.kind, "duplicated");
-    assert!(violation.client_id.is_some_and(|id| ran.text.contains(&id)), "{}", ran.text);
+    for (ran, violation) in planted("double", Fault::Double) {
+        assert_eq!(violation.kind, "duplicated");
+        assert!(violation.client_id.is_some_and(|id| ran.text.contains(&id)), "{}", ran.text);
+    }
 }
 
 #[test]
 fn a_swapped_message_is_named() {
-    let (ran, violation) = planted("swap", Fault::Swap);
-    assert_eq!(violation.kind, "out_of_order");
-    assert!(violation.client_id.is_some_and(|id| ran.text.contains(&id)), "{}", ran.text);
+    for (ran, violation) in planted("swap", Fault::Swap) {
+        assert_eq!(violation.kind, "out_of_order");
+        assert!(violation.client_id.is_some_and(|id| ran.text.contains(&id)), "{}", ran.text);
+    }
 }
 
 #[test]
 fn an_altered_message_was_never_sent() {
-    let (_, violation) = planted("alter", Fault::Alter);
-    assert!(["not_sent", "disagreement"].contains(&violation.kind.as_str()), "{violation:?}");
+    for (_, violation) in planted("alter", Fault::Alter) {
+        assert!(["not_sent", "disagreement"].contains(&violation.kind.as_str()), "{violation:?}");
+    }
 }

@@ -1,8 +1,10 @@
 //! What the tests run the tool against.
 
 mod fake;
+mod http;
 mod hub;
 mod proxy;
 
 pub(crate) use fake::FakeServer;
+pub(crate) use http::get;
 pub(crate) use proxy::{Fault, Proxy};

@@ -111,8 +111,7 @@ async fn relay(mut client: TcpStream, upstream: String, fault: Fault, faults_lef
                     }
                     (true, Fault::Swap) => held = Some(record),
                     (true, Fault::Alter) => {
-                        let text = record.to_text().unwrap().replace(" abc", " ABC");
-                        to_client.send(Message::text(text)).await.ok()?;
+                        to_client.send(altered(record)).await.ok()?;
                     }
                     (false, _) => {
                         to_client.send(record).await.ok()?;
@@ -131,12 +130,45 @@ async fn relay(mut client: TcpStream, upstream: String, fault: Fault, faults_lef
     }
 }
 
-/// A JSON frame's records, each a frame of its own.
+/// A frame's records, each a frame of its own.
 fn records(message: Message) -> Vec<Message> {
-    let Message::Text(text) = &message else { return vec![message] };
-    text.split_inclusive('\u{1e}').map(Message::text).collect()
+    match message {
+        Message::Text(text) => text.split_inclusive('\u{1e}').map(Message::text).collect(),
+        Message::Binary(bytes) => packed_records(&bytes).map(|record| Message::binary(record.to_vec())).collect(),
+        other => vec![other],
+    }
+}
+
+/// MessagePack records, each behind its length: seven bits a byte, the lowest first.
+fn packed_records(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+    std::iter::from_fn(move || {
+        let digits = bytes.iter().position(|byte| byte & 0x80 == 0)? + 1;
+        let length = bytes[..digits].iter().rev().fold(0, |length, byte| length << 7 | usize::from(byte & 0x7f));
+        let (record, rest) = bytes.split_at(digits + length);
+        bytes = rest;
+        Some(record)
+    })
 }
 
 fn is_created(message: &Message) -> bool {
-    message.to_text().is_ok_and(|text| text.contains("MessageCreated"))
+    let word = b"MessageCreated";
+    let bytes = match message {
+        Message::Text(text) => text.as_bytes(),
+        Message::Binary(bytes) => bytes,
+        _ => return false,
+    };
+    bytes.windows(word.len()).any(|window| window == word)
+}
+
+fn altered(message: Message) -> Message {
+    match message {
+        Message::Text(text) => Message::text(text.replace(" abc", " ABC")),
+        Message::Binary(bytes) => {
+            let mut bytes = bytes.to_vec();
+            let at = bytes.windows(4).position(|window| window == b" abc").unwrap();
+            bytes[at..at + 4].copy_from_slice(b" ABC");
+            Message::binary(bytes)
+        }
+        other => other,
+    }
 }

@@ -1,23 +1,27 @@
 //! The conductor: starts the workers, changes the load, gathers the figures, and ends the run.
 
+mod closing;
+
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, bail};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
+use self::closing::Loaded;
+use super::clock::Clock;
+use super::crew::Machine;
 use super::fault::{self, Fault};
-use super::outcome::{Outcome, Point, ProcessUse, Span, Watched, measures_of};
-use super::shared::{Load, Parts, Shared, Stage, lock};
+use super::outcome::{Outcome, Point, Span, Watched, measures_of};
+use super::plan::{Moment, Plan, StorePlan, Watcher};
+use super::shared::{Load, Parts, Shared, Stage};
 use super::stats::{Count, Latency, Stats};
-use super::worker::Worker;
-use crate::checker::{Kind, RoomTotals};
-use crate::link::{Dialer, Tokens};
+use super::threads::{Threads, take_figures};
+use crate::checker::Kind;
 use crate::procfs::ProcessSample;
-use crate::scenario::{Phase, PhaseKind, Scenario, World};
+use crate::scenario::{Phase, PhaseKind, World};
 
 /// Everyone must be connected this long after the last was to begin.
 const CONNECT_GRACE: Duration = Duration::from_secs(45);
@@ -25,52 +29,58 @@ const CONNECT_GRACE: Duration = Duration::from_secs(45);
 const SETUP_DEADLINE: Duration = Duration::from_mins(3);
 /// The comparison at the end must be done by then.
 const CHECK_DEADLINE: Duration = Duration::from_mins(3);
+/// So long before it begins is a load told to other machines.
+const NOTICE: Duration = Duration::from_millis(250);
 /// Between two steps, for what is under way.
 const STEP_PAUSE: Duration = Duration::from_secs(2);
 
-/// What is to be run, and how.
-pub struct Plan {
-    /// What.
-    pub scenario: Scenario,
-    /// An id that no other run has.
-    pub run: String,
-    /// How to connect.
-    pub dialer: Dialer,
-    /// As whom.
-    pub tokens: Tokens,
-    /// Threads.
-    pub workers: usize,
-    /// Of everything that is left to chance.
-    pub seed: u64,
-    /// Local processes to measure.
-    pub watched: Vec<Watched>,
-    /// What is done to the local cluster meanwhile.
-    pub faults: Vec<Fault>,
-    /// How long to wait at the end until everything sent is received.
-    pub settle: Duration,
-}
-
-/// Is told what happens while it happens.
-pub trait Watcher {
-    /// A new part of the run began.
-    fn stage(&mut self, name: &str);
-    /// A second is over; with the figures of the whole run so far.
-    fn second(&mut self, point: &Point, total: &Stats);
-}
-
-/// Runs a plan to its end, or until interrupted, and checks it either way.
+/// Runs a plan on this machine alone to its end, or until interrupted, and checks it either way.
 pub async fn run(plan: Plan, watcher: &mut dyn Watcher) -> anyhow::Result<Outcome> {
     let world = World::new(&plan.scenario, plan.seed)?;
-    let Plan { scenario, run, dialer, tokens, workers, seed, watched, faults, settle } = plan;
-    let parts = Parts { scenario, world, run: run.clone(), tokens, dialer, seed, workers };
+    let Plan { scenario, run, dialer, tokens, workers, seed, watched, faults, settle, store } = plan;
+    let (clock, outbox) = (Clock::start(), None);
+    let parts = Parts { scenario, world, run: run.clone(), tokens, dialer, seed, workers, clock, outbox };
     let shared = Arc::new(Shared::new(parts));
     let (done, finished) = mpsc::unbounded_channel();
-    let figures: Vec<_> = (0..workers).map(|_| Arc::new(Mutex::new(Stats::new()))).collect();
+    let threads = Threads::start(&shared, 0..workers, &done)?;
+    let crew = Crew { figures: threads.figures.clone(), finished, machines: Vec::new() };
+    let outcome = conduct(shared, crew, Orders { run, watched, faults, settle, store }, watcher).await;
+    threads.join()?;
+    outcome
+}
+
+/// Those who do what is told, on this machine or on others: threads here, or machines.
+pub(super) struct Crew {
+    /// What each has measured since it was last taken.
+    pub(super) figures: Vec<Arc<Mutex<Stats>>>,
+    /// Which of them has done with which stage.
+    pub(super) finished: mpsc::UnboundedReceiver<(usize, Stage)>,
+    /// If they are machines, what is known of each.
+    pub(super) machines: Vec<Arc<Machine>>,
+}
+
+/// The rest of a plan.
+pub(super) struct Orders {
+    pub(super) run: String,
+    pub(super) watched: Vec<Watched>,
+    pub(super) faults: Vec<Fault>,
+    pub(super) settle: Duration,
+    pub(super) store: Option<StorePlan>,
+}
+
+/// Has a crew carry a plan out, and checks it.
+pub(super) async fn conduct(
+    shared: Arc<Shared>,
+    crew: Crew,
+    orders: Orders,
+    watcher: &mut dyn Watcher,
+) -> anyhow::Result<Outcome> {
+    let Orders { run, watched, faults, settle, store } = orders;
     let mut conductor = Conductor {
         before: samples(&watched)?,
         last: samples(&watched)?,
         shared: shared.clone(),
-        figures: figures.clone(),
+        crew,
         spare: Stats::new(),
         total: Stats::new(),
         span: Stats::new(),
@@ -78,39 +88,20 @@ pub async fn run(plan: Plan, watcher: &mut dyn Watcher) -> anyhow::Result<Outcom
         spans: Vec::new(),
         watched,
         watcher,
-        finished,
         done: Vec::new(),
         faults,
-        interrupted: false,
+        interrupts: 0,
+        is_loading: false,
         last_us: 0,
     };
-    let threads: Vec<JoinHandle<()>> = figures
-        .into_iter()
-        .enumerate()
-        .map(|(number, stats)| {
-            let (shared, done) = (shared.clone(), done.clone());
-            let work = move || {
-                Worker::run(number, shared, stats, |stage| {
-                    let _nobody_waits = done.send(stage);
-                });
-            };
-            std::thread::Builder::new().name(format!("worker-{number}")).spawn(work)
-        })
-        .collect::<Result<_, _>>()?;
-    let conducted = conductor.conduct(settle).await;
+    let conducted = conductor.conduct(settle, store).await;
     shared.stage.send_replace(Stage::Over);
-    let outcome = conducted.map(|loaded| conductor.outcome(run, loaded));
-    for thread in threads {
-        if thread.join().is_err() {
-            bail!("a worker ended with a panic");
-        }
-    }
-    outcome
+    conducted.map(|loaded| conductor.outcome(run, loaded))
 }
 
 struct Conductor<'a> {
     shared: Arc<Shared>,
-    figures: Vec<Arc<Mutex<Stats>>>,
+    crew: Crew,
     spare: Stats,
     total: Stats,
     /// Since the present phase began.
@@ -121,25 +112,16 @@ struct Conductor<'a> {
     before: Vec<ProcessSample>,
     last: Vec<ProcessSample>,
     watcher: &'a mut dyn Watcher,
-    finished: mpsc::UnboundedReceiver<Stage>,
-    done: Vec<Stage>,
+    done: Vec<(usize, Stage)>,
     faults: Vec<Fault>,
-    interrupted: bool,
+    /// How often the end was asked for: once ends the load, twice also what is waited for after it.
+    interrupts: u32,
+    is_loading: bool,
     last_us: u64,
 }
 
-/// The watched processes when the load began and ended, how many connections there were, and how
-/// many users and answers were missing at the end.
-struct Loaded {
-    begun: Vec<ProcessSample>,
-    ended: Vec<ProcessSample>,
-    connections: u64,
-    absent: u64,
-    unanswered: u64,
-}
-
 impl Conductor<'_> {
-    async fn conduct(&mut self, settle: Duration) -> anyhow::Result<Loaded> {
+    async fn conduct(&mut self, settle: Duration, store: Option<StorePlan>) -> anyhow::Result<Loaded> {
         self.watcher.stage("making rooms");
         let unmade_in_time = !self.until(SETUP_DEADLINE, |this| this.all_done(Stage::Setup)).await;
         self.shared.rooms_made();
@@ -160,11 +142,14 @@ impl Conductor<'_> {
         // What connecting and making rooms cost is not the load's.
         self.pause(Duration::from_secs(1)).await;
         let (begun, connections) = (samples(&self.watched)?, self.shared.online_count() as u64);
+        self.is_loading = true;
         self.phases().await;
+        self.is_loading = false;
         let ended = samples(&self.watched).unwrap_or_else(|_| self.last.clone());
         self.watcher.stage("waiting for what is under way");
         let shared = self.shared.clone();
         self.until(settle, |_| is_settled(&shared)).await;
+        let settled_us = self.shared.now_us();
         let unanswered = self.shared.pending.load(Ordering::Relaxed);
         let absent = self.finish();
         self.watcher.stage("comparing unread counts and histories");
@@ -172,13 +157,15 @@ impl Conductor<'_> {
         if !self.until(CHECK_DEADLINE, |this| this.all_done(Stage::Checking)).await {
             self.shared.ended("the comparison at the end was not done in time".to_owned());
         }
-        Ok(Loaded { begun, ended, connections, absent, unanswered })
+        let all_stored = self.compare_store(store, settled_us).await;
+        self.close();
+        Ok(Loaded { begun, ended, connections, absent, unanswered, all_stored })
     }
 
     async fn phases(&mut self) {
         fault::schedule(std::mem::take(&mut self.faults), &self.shared);
         for phase in self.shared.scenario.phases.clone() {
-            if self.interrupted {
+            if self.is_cut_short() {
                 return;
             }
             match phase.kind {
@@ -204,7 +191,7 @@ impl Conductor<'_> {
             }
             span.verdicts = phase.limit.judge(&measures);
             let broken = span.verdicts.iter().any(|verdict| !verdict.holds);
-            if broken || self.interrupted {
+            if broken || self.is_cut_short() {
                 return;
             }
             multiple *= phase.factor;
@@ -221,10 +208,13 @@ impl Conductor<'_> {
         self.watcher.stage(&name);
         self.gather(false);
         self.span.clear();
-        let start_us = self.shared.now_us();
-        let end_us = start_us + u64::try_from(time.as_micros()).unwrap_or(u64::MAX / 2);
+        // Other machines have to hear of it first, so that all begin at once.
+        let notice = if self.crew.machines.is_empty() { Duration::ZERO } else { NOTICE };
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX / 2);
+        let start_us = self.shared.now_us() + micros(notice);
+        let end_us = start_us.saturating_add(micros(time));
         self.shared.set_load(Load { from, to, start_us, end_us });
-        self.pause(time).await;
+        self.pause(notice + time).await;
         self.shared.set_load(Load::default());
         let ended_us = self.shared.now_us();
         if name.starts_with("step") {
@@ -253,34 +243,38 @@ impl Conductor<'_> {
                 return true;
             }
             let now = Instant::now();
-            if now >= deadline || self.interrupted {
+            if now >= deadline || self.is_cut_short() {
                 return false;
             }
             let look_again = (deadline - now).min(Duration::from_millis(50));
             tokio::select! {
                 _ = seconds.tick() => self.gather(true),
                 () = sleep(look_again) => {}
-                _ = tokio::signal::ctrl_c() => self.interrupted = true,
+                _ = tokio::signal::ctrl_c() => self.interrupts += 1,
             }
         }
     }
 
-    /// Whether all workers have done with a stage.
+    /// Whether what is under way has to end: asked for, or a machine is lost, and with it the load that
+    /// was meant to be.
+    fn is_cut_short(&self) -> bool {
+        let is_lost = self.crew.machines.iter().any(|machine| machine.is_lost());
+        self.interrupts > u32::from(!self.is_loading) || (self.is_loading && is_lost)
+    }
+
+    /// Whether all of the crew have done with a stage, but for lost machines.
     fn all_done(&mut self, stage: Stage) -> bool {
-        while let Ok(done) = self.finished.try_recv() {
+        while let Ok(done) = self.crew.finished.try_recv() {
             self.done.push(done);
         }
-        self.done.iter().filter(|&&done| done == stage).count() == self.figures.len()
+        let is_lost = |member: usize| self.crew.machines.get(member).is_some_and(|machine| machine.is_lost());
+        (0..self.crew.figures.len()).all(|member| is_lost(member) || self.done.contains(&(member, stage)))
     }
 
     /// Takes the workers' figures; as a point of the series, if a second is over.
     fn gather(&mut self, is_second: bool) {
         let mut second = Stats::new();
-        for figures in &self.figures {
-            std::mem::swap(&mut *lock(figures), &mut self.spare);
-            second.merge(&self.spare);
-            self.spare.clear();
-        }
+        take_figures(&self.crew.figures, &mut self.spare, &mut second);
         self.total.merge(&second);
         self.span.merge(&second);
         if is_second {
@@ -314,63 +308,10 @@ impl Conductor<'_> {
             violations: self.shared.violations().total(),
             processes,
         };
-        self.watcher.second(&point, &self.total);
+        let rate = self.shared.load().at(now_us) * self.shared.scenario.rates.messages;
+        let violations = self.violation_counts();
+        self.watcher.second(&Moment { point: &point, total: &self.total, violations, rate });
         self.series.push(point);
-    }
-
-    /// Nothing more is waited for: tells the checker, and gives how many users are not there.
-    fn finish(&mut self) -> u64 {
-        let now_us = self.shared.now_us();
-        let mut absent = 0;
-        for (user, online) in self.shared.online.iter().enumerate() {
-            if online.load(Ordering::Relaxed) {
-                continue;
-            }
-            absent += 1;
-            for membership in &self.shared.world.memberships[user] {
-                self.shared.check(membership.room, |check, _| check.absent(membership.slot));
-                self.shared.unverified(membership.room, Some(membership.slot), "not connected at the end");
-            }
-        }
-        for room in (0_u32..).take(self.shared.world.rooms.len()) {
-            self.shared.check(room, |check, found| check.finish(now_us, found));
-        }
-        absent
-    }
-
-    fn outcome(&mut self, run: String, loaded: Loaded) -> Outcome {
-        self.gather(false);
-        let shared = &self.shared;
-        let mut rooms = RoomTotals::default();
-        let mut room_ids = Vec::new();
-        for room in (0_u32..).take(shared.world.rooms.len()) {
-            rooms += shared.check(room, |check, _| check.totals()).unwrap_or_default();
-            room_ids.push(shared.room(room).map(|state| state.id.clone()));
-        }
-        let loads = loaded.begun.into_iter().zip(loaded.ended);
-        let processes = self.watched.iter().zip(&self.before).zip(loads);
-        Outcome {
-            scenario: shared.scenario.clone(),
-            run,
-            targets: shared.dialer.targets.iter().map(|target| target.authority.clone()).collect(),
-            started_ms: shared.wall_us(0) / 1000,
-            seconds: shared.now_us() as f64 / 1e6,
-            world: shared.world.clone(),
-            user_ids: (0..shared.scenario.users).map(|user| shared.user_id(user).to_owned()).collect(),
-            room_ids,
-            total: std::mem::take(&mut self.total),
-            spans: std::mem::take(&mut self.spans),
-            series: std::mem::take(&mut self.series),
-            violations: shared.violations().clone(),
-            rooms,
-            absent: loaded.absent,
-            unanswered: loaded.unanswered,
-            ends: shared.ends(),
-            processes: processes
-                .map(|((watched, before), loaded)| ProcessUse { watched: watched.clone(), before: *before, loaded })
-                .collect(),
-            connections: loaded.connections,
-        }
     }
 }
 

@@ -1,0 +1,81 @@
+//! What is shown while a run goes on: on the terminal, and to Prometheus.
+
+use std::net::SocketAddr;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::net::TcpListener;
+
+use crate::engine::{Moment, Watcher};
+use crate::metrics::{self, Exporter};
+use crate::report::Live;
+use crate::scenario::Scenario;
+
+/// Where the Prometheus of the local cluster looks.
+const METRICS_DEFAULT: &str = "127.0.0.1:9099";
+
+/// What is shown while a run goes on.
+#[derive(Args, Debug)]
+pub(super) struct ViewArgs {
+    /// Where metrics are shown at /metrics, or "none"; 127.0.0.1:9099 if it is free.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<String>,
+    /// No view while it runs.
+    #[arg(long)]
+    quiet: bool,
+}
+
+/// Both views.
+pub(super) struct View {
+    live: Live,
+    exporter: Exporter,
+}
+
+impl ViewArgs {
+    /// Begins to show; on a runtime that goes on until the run is over.
+    pub(super) async fn open(&self, scenario: &Scenario) -> anyhow::Result<View> {
+        let exporter = Exporter::new(&scenario.name, scenario.users);
+        if let Some(listener) = self.listener().await? {
+            tokio::spawn(metrics::serve(listener, exporter.clone()));
+        }
+        Ok(View { live: Live::new(self.quiet), exporter })
+    }
+
+    async fn listener(&self) -> anyhow::Result<Option<TcpListener>> {
+        let address = match self.metrics.as_deref() {
+            Some("none") => return Ok(None),
+            Some(text) => text,
+            None => METRICS_DEFAULT,
+        };
+        let parsed: SocketAddr =
+            address.parse().with_context(|| format!("{address:?} is no address like 127.0.0.1:9099"))?;
+        match TcpListener::bind(parsed).await {
+            Ok(listener) => Ok(Some(listener)),
+            Err(error) if self.metrics.is_some() => {
+                Err(error).with_context(|| format!("metrics cannot be shown at {address}"))
+            }
+            Err(error) => {
+                eprintln!("no metrics at {address}: {error}");
+                Ok(None)
+            }
+        }
+    }
+}
+
+impl View {
+    /// Takes the view off the terminal.
+    pub(super) fn close(&self) {
+        self.live.finish();
+    }
+}
+
+impl Watcher for View {
+    fn stage(&mut self, name: &str) {
+        self.live.stage(name);
+    }
+
+    fn second(&mut self, now: &Moment<'_>) {
+        self.live.second(now);
+        self.exporter.update(now);
+    }
+}

@@ -1,0 +1,104 @@
+//! The end of a run: what was not received by now is lost, what was to be compared is, and all of it is
+//! told.
+
+use std::time::Duration;
+
+use super::super::outcome::{Outcome, ProcessUse};
+use super::super::plan::StorePlan;
+use super::super::store;
+use super::Conductor;
+use crate::checker::RoomTotals;
+use crate::procfs::ProcessSample;
+
+/// So long may the last look into DynamoDB take.
+const STORE_GRACE: Duration = Duration::from_secs(30);
+/// The watched processes when the load began and ended, how many connections there were, and how
+/// many users and answers were missing at the end.
+pub(super) struct Loaded {
+    pub(super) begun: Vec<ProcessSample>,
+    pub(super) ended: Vec<ProcessSample>,
+    pub(super) connections: u64,
+    pub(super) absent: u64,
+    pub(super) unanswered: u64,
+    pub(super) all_stored: Option<Duration>,
+}
+
+impl Conductor<'_> {
+    /// Compares DynamoDB, if asked for; gives when all was there.
+    pub(super) async fn compare_store(&mut self, plan: Option<StorePlan>, since_us: u64) -> Option<Duration> {
+        let plan = plan?;
+        self.watcher.stage("comparing DynamoDB");
+        let comparing = tokio::spawn(store::compare(self.shared.clone(), plan.store, since_us, plan.within));
+        if self.until(plan.within + STORE_GRACE, |_| comparing.is_finished()).await {
+            return comparing.await.ok().flatten();
+        }
+        comparing.abort();
+        self.shared.unverified(0, None, "the comparison with DynamoDB was not done in time");
+        None
+    }
+
+    /// Nothing more is waited for: tells the checker, and gives how many users are not there.
+    pub(super) fn finish(&mut self) -> u64 {
+        let now_us = self.shared.now_us();
+        let present: Vec<_> = (0..self.shared.scenario.users).map(|user| self.shared.is_online(user)).collect();
+        self.shared.set_present(present);
+        let absent = self.shared.absent();
+        for &user in &absent {
+            for membership in &self.shared.world.memberships[user as usize] {
+                self.shared.check(membership.room, |check, _| check.absent(membership.slot));
+                self.shared.unverified(membership.room, Some(membership.slot), "not connected at the end");
+            }
+        }
+        for room in (0_u32..).take(self.shared.world.rooms.len()) {
+            self.shared.check(room, |check, found| check.finish(now_us, found));
+        }
+        absent.len() as u64
+    }
+
+    /// Whatever was to be compared and was not is told.
+    pub(super) fn close(&mut self) {
+        let now_us = self.shared.now_us();
+        for room in (0_u32..).take(self.shared.world.rooms.len()) {
+            if self.shared.check(room, |check, found| check.close(now_us, found)).is_none() {
+                self.shared.unverified(room, None, "it could not be made");
+            }
+        }
+    }
+
+    pub(super) fn outcome(&mut self, run: String, loaded: Loaded) -> Outcome {
+        self.gather(false);
+        let shared = &self.shared;
+        let mut rooms = RoomTotals::default();
+        let mut room_ids = Vec::new();
+        for room in (0_u32..).take(shared.world.rooms.len()) {
+            rooms += shared.check(room, |check, _| check.totals()).unwrap_or_default();
+            room_ids.push(shared.room(room).map(|state| state.id.clone()));
+        }
+        let loads = loaded.begun.into_iter().zip(loaded.ended);
+        let processes = self.watched.iter().zip(&self.before).zip(loads);
+        Outcome {
+            scenario: shared.scenario.clone(),
+            run,
+            targets: shared.dialer.targets.iter().map(|target| target.authority.clone()).collect(),
+            started_ms: shared.wall_us(0) / 1000,
+            seconds: shared.now_us() as f64 / 1e6,
+            world: shared.world.clone(),
+            user_ids: (0..shared.scenario.users).map(|user| shared.user_id(user).to_owned()).collect(),
+            room_ids,
+            total: std::mem::take(&mut self.total),
+            spans: std::mem::take(&mut self.spans),
+            series: std::mem::take(&mut self.series),
+            violations: shared.violations().clone(),
+            rooms,
+            absent: loaded.absent,
+            unanswered: loaded.unanswered,
+            all_stored: loaded.all_stored,
+            ends: shared.ends(),
+            processes: processes
+                .map(|((watched, before), loaded)| ProcessUse { watched: watched.clone(), before: *before, loaded })
+                .collect(),
+            connections: loaded.connections,
+            machines: self.crew.machines.iter().map(|machine| machine.report()).collect(),
+        }
+    }
+}

@@ -1,0 +1,352 @@
+//! The lead's side: lets workers in, tells them what to do, and takes what they say.
+
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+
+use super::super::clock::Clock;
+use super::super::conduct::{Crew, Orders, conduct};
+use super::super::outcome::Outcome;
+use super::super::plan::{Plan, Watcher};
+use super::super::said::Said;
+use super::super::shared::{Parts, Shared, Stage, lock};
+use super::super::stats::Stats;
+use super::wire::{self, LIST_MAX, PlanMessage, ToLead, ToWorker};
+use super::{FORMAT, Machine, SILENCE_MAX, auth};
+use crate::scenario::World;
+
+/// One worker has to prove who it is by then.
+const ADMIT_DEADLINE: Duration = Duration::from_secs(5);
+/// All have to be ready by then.
+const READY_DEADLINE: Duration = Duration::from_mins(1);
+/// At the end, until everyone has heard of it.
+const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
+/// Threads of one machine.
+const THREADS_MAX: usize = 1024;
+/// Bytes of a worker's name.
+const NAME_MAX: usize = 100;
+
+/// Where workers join.
+#[derive(Debug)]
+pub struct Gate {
+    /// Listens for them.
+    pub listener: TcpListener,
+    /// What they have to know.
+    pub secret: String,
+    /// How many are waited for.
+    pub machines: usize,
+    /// How long.
+    pub patience: Duration,
+}
+
+/// A worker that was let in.
+struct Joined {
+    stream: TcpStream,
+    name: String,
+    threads: usize,
+}
+
+/// Runs a plan with the workers that join, to its end, or until interrupted or one is lost, and checks it
+/// in any case.
+pub async fn lead(plan: Plan, gate: Gate, watcher: &mut dyn Watcher) -> anyhow::Result<Outcome> {
+    let Plan { scenario, run, dialer, tokens, workers: _, seed, watched, faults, settle, store } = plan;
+    let joined = gate.gather(watcher).await?;
+    let world = World::new(&scenario, seed)?;
+    let workers = joined.iter().map(|joined| joined.threads).sum();
+    let scenario_text = serde_json::to_string(&scenario)?;
+    let clock = Clock::start();
+    let parts = Parts { scenario, world, run: run.clone(), tokens, dialer, seed, workers, clock, outbox: None };
+    let shared = Arc::new(Shared::new(parts));
+    let (done, finished) = mpsc::unbounded_channel();
+    let (ready, mut readies) = mpsc::channel(joined.len());
+    let begin = watch::Sender::new(false);
+    let (mut machines, mut figures, mut tasks, mut first) = (Vec::new(), Vec::new(), JoinSet::new(), 0);
+    for (number, Joined { stream, name, threads }) in joined.into_iter().enumerate() {
+        let numbers = first..first + threads;
+        first += threads;
+        let users = numbers.clone().map(|thread| (thread..shared.scenario.users).step_by(workers).len()).sum();
+        let machine = Arc::new(Machine {
+            name: format!("{} ({name})", number + 1),
+            numbers: numbers.clone(),
+            users,
+            clock_error_us: AtomicU64::new(0),
+            lost: OnceLock::new(),
+        });
+        let stats = Arc::new(Mutex::new(Stats::new()));
+        let plan = PlanMessage {
+            scenario: scenario_text.clone(),
+            run: run.clone(),
+            seed,
+            workers,
+            first: numbers.start,
+            epoch_us: shared.wall_us(0),
+        };
+        let line = Line {
+            shared: shared.clone(),
+            machine: machine.clone(),
+            number,
+            stats: stats.clone(),
+            done: done.clone(),
+            ready: ready.clone(),
+            pending: 0,
+        };
+        tasks.spawn(line.serve(stream, plan, begin.subscribe()));
+        machines.push(machine);
+        figures.push(stats);
+    }
+    drop(ready);
+    all_ready(&shared, &machines, &mut readies).await?;
+    begin.send_replace(true);
+    let crew = Crew { figures, finished, machines };
+    let outcome = conduct(shared, crew, Orders { run, watched, faults, settle, store }, watcher).await;
+    let gone = async { while tasks.join_next().await.is_some() {} };
+    let _who_does_not_hear_it_sees_us_go = timeout(GOODBYE_DEADLINE, gone).await;
+    outcome
+}
+
+/// Waits until every worker has made the same of the plan.
+async fn all_ready(
+    shared: &Shared,
+    machines: &[Arc<Machine>],
+    readies: &mut mpsc::Receiver<u64>,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + READY_DEADLINE;
+    let mine = shared.digest();
+    for _ in machines {
+        // A line that has ended says nothing more.
+        let lost = async {
+            while !machines.iter().any(|machine| machine.is_lost()) {
+                sleep(Duration::from_millis(50)).await;
+            }
+        };
+        let digest = tokio::select! {
+            digest = timeout_at(deadline, readies.recv()) => digest.context("not all workers were ready in time")?,
+            () = lost => None,
+        };
+        let lost = machines.iter().find_map(|machine| Some((&machine.name, machine.lost.get()?)));
+        match (digest, lost) {
+            (_, Some((name, why))) => bail!("worker {name} was lost before anything began: {why}"),
+            (Some(digest), None) if digest == mine => {}
+            (Some(_), None) => {
+                bail!("a worker has other users or rooms: it needs the same program, and the same --org and --tokens")
+            }
+            (None, None) => bail!("a worker has gone"),
+        }
+    }
+    Ok(())
+}
+
+impl Gate {
+    /// Lets workers in until all are there.
+    async fn gather(self, watcher: &mut dyn Watcher) -> anyhow::Result<Vec<Joined>> {
+        let deadline = Instant::now() + self.patience;
+        let mut joined = Vec::new();
+        while joined.len() < self.machines {
+            watcher.stage(&format!("waiting for workers, {} of {} are here", joined.len(), self.machines));
+            let accepted = timeout_at(deadline, self.listener.accept()).await;
+            let accepted = accepted.with_context(|| format!("only {} of {} workers", joined.len(), self.machines))?;
+            let Ok((stream, peer)) = accepted else {
+                sleep(Duration::from_millis(100)).await;
+                continue;
+            };
+            match timeout(ADMIT_DEADLINE, self.admit(stream)).await {
+                Ok(Ok(worker)) => joined.push(worker),
+                Ok(Err(error)) => eprintln!("{peer} was not let in: {error}"),
+                Err(_) => eprintln!("{peer} was not let in: it says nothing"),
+            }
+        }
+        Ok(joined)
+    }
+
+    async fn admit(&self, mut stream: TcpStream) -> io::Result<Joined> {
+        stream.set_nodelay(true)?;
+        auth::admit(&mut stream, &self.secret).await?;
+        let ToLead::Join { format, name, threads } = wire::read(&mut stream).await? else {
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not say who it is"));
+        };
+        let refusal = if format != FORMAT {
+            "it is of another version"
+        } else if !(1..=THREADS_MAX).contains(&threads) || name.len() > NAME_MAX {
+            "it has too many threads or too long a name"
+        } else {
+            return Ok(Joined { stream, name, threads });
+        };
+        wire::write(&mut stream, &ToWorker::Refused(refusal.to_owned())).await?;
+        Err(io::Error::other(refusal))
+    }
+}
+
+/// The connection to one worker.
+struct Line {
+    shared: Arc<Shared>,
+    machine: Arc<Machine>,
+    /// Which of the machines it is.
+    number: usize,
+    stats: Arc<Mutex<Stats>>,
+    done: mpsc::UnboundedSender<(usize, Stage)>,
+    ready: mpsc::Sender<u64>,
+    /// Sends under way there, as last told.
+    pending: u64,
+}
+
+impl Line {
+    /// Speaks and listens until the end.
+    async fn serve(mut self, stream: TcpStream, plan: PlanMessage, begin: watch::Receiver<bool>) {
+        let shared = self.shared.clone();
+        let (reader, writer) = stream.into_split();
+        let (clock, asked) = mpsc::channel(16);
+        let why = tokio::select! {
+            why = self.listen(reader, clock) => why,
+            spoken = speak(&shared, writer, plan, begin, asked) => match spoken {
+                Ok(()) => return,
+                Err(error) => error.to_string(),
+            },
+        };
+        if shared.stage() == Stage::Over {
+            return;
+        }
+        shared.ended(format!("worker {} was lost: {why}", self.machine.name));
+        shared.pending.fetch_sub(self.pending, Ordering::Relaxed);
+        for user in 0..shared.scenario.users {
+            if self.has_user(user) {
+                shared.set_online(user, false);
+            }
+        }
+        let _first = self.machine.lost.set(why);
+    }
+
+    fn has_user(&self, user: usize) -> bool {
+        self.machine.numbers.contains(&(user % self.shared.workers))
+    }
+
+    /// Takes what the worker says; gives why it says nothing more.
+    async fn listen(&mut self, mut reader: OwnedReadHalf, clock: mpsc::Sender<(u64, u64)>) -> String {
+        loop {
+            let message = match timeout(SILENCE_MAX, wire::read(&mut reader)).await {
+                Ok(Ok(message)) => message,
+                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return "it has gone".to_owned(),
+                Ok(Err(error)) => return error.to_string(),
+                Err(_) => return "it fell silent".to_owned(),
+            };
+            match message {
+                ToLead::Ask(at_us) => {
+                    // Whoever asks faster than it is answered needs no answer to each.
+                    let _full = clock.try_send((at_us, self.shared.now_us()));
+                }
+                ToLead::Ready { digest, clock_error_us } => {
+                    self.machine.clock_error_us.store(clock_error_us, Ordering::Relaxed);
+                    let _asked_once = self.ready.try_send(digest);
+                }
+                ToLead::Said(said) => {
+                    if !said.into_iter().all(|said| self.take(said)) {
+                        return "it told of rooms or users that are not there".to_owned();
+                    }
+                }
+                ToLead::Figures(figures) => {
+                    let Some(stats) = figures.stats() else { return "it sent figures that are none".to_owned() };
+                    lock(&self.stats).merge(&stats);
+                    let more = figures.pending.wrapping_sub(self.pending);
+                    self.shared.pending.fetch_add(more, Ordering::Relaxed);
+                    self.pending = figures.pending;
+                    self.machine.clock_error_us.store(figures.clock_error_us, Ordering::Relaxed);
+                    for (reason, times) in figures.ends {
+                        self.shared.ended_times(reason, times);
+                    }
+                }
+                ToLead::Done(stage) => {
+                    let _conductor_has_gone = self.done.send((self.number, stage));
+                }
+                ToLead::Failed(why) => return why,
+                ToLead::Join { .. } => return "it joined twice".to_owned(),
+            }
+        }
+    }
+
+    /// Takes one thing; `false` if it cannot be.
+    fn take(&self, said: Said) -> bool {
+        let shared = &self.shared;
+        let is_room = |room: u32| (room as usize) < shared.world.rooms.len();
+        match said {
+            Said::Tell(room, at_us, tell) => {
+                is_room(room) && shared.check(room, |check, found| check.take(&tell, at_us, found)).unwrap_or_default()
+            }
+            Said::Made(room, id, head) => {
+                let known = is_room(room);
+                if known {
+                    shared.room_made(room, id, head);
+                }
+                known
+            }
+            Said::Online(user, online) => {
+                let user = user as usize;
+                let known = user < shared.scenario.users && self.has_user(user);
+                if known {
+                    shared.set_online(user, online);
+                }
+                known
+            }
+        }
+    }
+}
+
+/// Tells a worker the plan, and then whatever changes.
+async fn speak(
+    shared: &Shared,
+    mut writer: OwnedWriteHalf,
+    plan: PlanMessage,
+    mut begin: watch::Receiver<bool>,
+    mut asked: mpsc::Receiver<(u64, u64)>,
+) -> io::Result<()> {
+    let (mut stages, mut loads) = (shared.stage.subscribe(), shared.loads());
+    let mut told = Stage::Setup;
+    let mut has_begun = false;
+    wire::write(&mut writer, &ToWorker::Plan(plan)).await?;
+    loop {
+        let message = tokio::select! {
+            Some((at_us, now_us)) = asked.recv() => ToWorker::Clock(at_us, now_us),
+            changed = begin.changed(), if !has_begun => {
+                if changed.is_err() {
+                    return Err(io::Error::other("the run does not begin"));
+                }
+                has_begun = true;
+                ToWorker::Begin
+            }
+            Ok(()) = loads.changed() => ToWorker::Load(*loads.borrow_and_update()),
+            Ok(()) = stages.changed() => {
+                let stage = *stages.borrow_and_update();
+                if told < Stage::Running && stage >= Stage::Running {
+                    tell_rooms(shared, &mut writer).await?;
+                }
+                if told < Stage::Checking && stage >= Stage::Checking {
+                    for absent in shared.absent().chunks(LIST_MAX) {
+                        wire::write(&mut writer, &ToWorker::Absent(absent.to_vec())).await?;
+                    }
+                }
+                told = stage;
+                ToWorker::Stage(stage)
+            }
+        };
+        wire::write(&mut writer, &message).await?;
+        if told == Stage::Over {
+            return Ok(());
+        }
+    }
+}
+
+async fn tell_rooms(shared: &Shared, writer: &mut OwnedWriteHalf) -> io::Result<()> {
+    let rooms = (0_u32..).take(shared.world.rooms.len());
+    let made: Vec<_> =
+        rooms.filter_map(|room| shared.room(room).map(|state| (room, state.id.clone(), state.head))).collect();
+    for rooms in made.chunks(LIST_MAX) {
+        wire::write(writer, &ToWorker::Rooms(rooms.to_vec())).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,64 @@
+//! The threads of this machine.
+
+use std::ops::Range;
+use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
+
+use anyhow::bail;
+use tokio::sync::mpsc;
+
+use super::shared::{Shared, Stage, lock};
+use super::stats::Stats;
+use super::worker::Worker;
+
+/// Running workers; they end with [`Stage::Over`].
+pub(super) struct Threads {
+    handles: Vec<JoinHandle<()>>,
+    /// What each has measured since it was last taken.
+    pub(super) figures: Vec<Arc<Mutex<Stats>>>,
+}
+
+impl Threads {
+    /// Starts those with these numbers among the workers of all machines. Each tells which stage it has
+    /// done with, and which of these it is.
+    pub(super) fn start(
+        shared: &Arc<Shared>,
+        numbers: Range<usize>,
+        done: &mpsc::UnboundedSender<(usize, Stage)>,
+    ) -> std::io::Result<Self> {
+        let figures: Vec<_> = numbers.clone().map(|_| Arc::new(Mutex::new(Stats::new()))).collect();
+        let handles = numbers
+            .zip(&figures)
+            .enumerate()
+            .map(|(place, (number, stats))| {
+                let (shared, done, stats) = (shared.clone(), done.clone(), stats.clone());
+                let work = move || {
+                    Worker::run(number, shared, stats, |stage| {
+                        let _nobody_waits = done.send((place, stage));
+                    });
+                };
+                std::thread::Builder::new().name(format!("worker-{number}")).spawn(work)
+            })
+            .collect::<Result<_, _>>()?;
+        Ok(Self { handles, figures })
+    }
+
+    /// Waits for their end.
+    pub(super) fn join(self) -> anyhow::Result<()> {
+        for thread in self.handles {
+            if thread.join().is_err() {
+                bail!("a worker ended with a panic");
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Moves what was measured into `total`, by way of `spare`, which is empty before and after.
+pub(super) fn take_figures(figures: &[Arc<Mutex<Stats>>], spare: &mut Stats, total: &mut Stats) {
+    for figures in figures {
+        std::mem::swap(&mut *lock(figures), spare);
+        total.merge(spare);
+        spare.clear();
+    }
+}
