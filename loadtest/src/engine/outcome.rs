@@ -71,7 +71,7 @@ pub struct Outcome {
     pub unanswered: u64,
     /// How long after the load DynamoDB held everything, if it was compared and did.
     pub all_stored: Option<Duration>,
-    /// Why connections ended, or were not opened.
+    /// Why connections ended or were not opened, which calls failed, and what was done on purpose.
     pub ends: BTreeMap<String, u64>,
     /// The processes watched.
     pub processes: Vec<ProcessUse>,
@@ -114,6 +114,39 @@ pub struct Point {
     pub violations: u64,
     /// Each watched process: share of a core, and bytes.
     pub processes: Vec<(f64, u64)>,
+}
+
+impl Point {
+    /// Takes the next one in: of latencies the worse, of states the later.
+    pub(super) fn absorb(&mut self, next: &Self) {
+        let worse = |a: Option<f64>, b: Option<f64>| a.zip(b).map_or(a.or(b), |(a, b)| Some(a.max(b)));
+        for (mine, more) in self.counts.iter_mut().zip(&next.counts) {
+            *mine += more;
+        }
+        for (mine, (cpu, rss)) in self.processes.iter_mut().zip(&next.processes) {
+            let both = (mine.0 * self.seconds + cpu * next.seconds) / (self.seconds + next.seconds).max(1e-3);
+            *mine = (both, *rss);
+        }
+        self.latency = match (self.latency, next.latency) {
+            (Some(mine), Some(more)) => Some([0, 1, 2].map(|i| mine[i].max(more[i]))),
+            (mine, more) => mine.or(more),
+        };
+        self.connect_p99 = worse(self.connect_p99, next.connect_p99);
+        self.seconds += next.seconds;
+        (self.at, self.online, self.violations) = (next.at, next.online, next.violations);
+    }
+
+    /// Halves a series: a run may be as long as it likes.
+    pub(super) fn halve(series: &mut Vec<Self>) {
+        let mut halved: Vec<Self> = Vec::with_capacity(series.len());
+        for (i, point) in series.drain(..).enumerate() {
+            match halved.last_mut().filter(|_| i % 2 == 1) {
+                Some(last) => last.absorb(&point),
+                None => halved.push(point),
+            }
+        }
+        *series = halved;
+    }
 }
 
 /// What a process used.
@@ -220,4 +253,30 @@ pub(crate) fn measures_of(stats: &Stats, seconds: f64) -> Measures {
         measures.insert("deliveries_per_second", stats.count(Count::Delivered) as f64 / seconds);
     }
     measures
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_of_any_length_keeps_its_sums_and_its_worst() {
+        let point = |at: u32| Point {
+            at: f64::from(at),
+            seconds: 1.0,
+            counts: vec![u64::from(at); Count::ALL.len()],
+            latency: (at != 3).then(|| [0.001, f64::from(at), 9.0 - f64::from(at)]),
+            online: u64::from(at),
+            processes: vec![(f64::from(at), 7)],
+            ..Point::default()
+        };
+        let mut series: Vec<_> = (1..=5).map(point).collect();
+        Point::halve(&mut series);
+        let seconds: Vec<_> =
+            series.iter().map(|point| (point.at, point.seconds, point.counts[0], point.online)).collect();
+        assert_eq!(seconds, [(2.0, 2.0, 3, 2), (4.0, 2.0, 7, 4), (5.0, 1.0, 5, 5)]);
+        assert_eq!(series[0].latency, Some([0.001, 2.0, 8.0]));
+        assert_eq!(series[1].latency, Some([0.001, 4.0, 5.0]));
+        assert_eq!(series[0].processes, [(1.5, 7)]);
+    }
 }

@@ -127,6 +127,7 @@ impl User {
             CompletionResult::Void => Ok(None),
             CompletionResult::Error(text) => Err(text),
         };
+        let name = call.name();
         let intended_us = match call {
             Call::Send(outgoing) => return self.on_sent(worker, outgoing, answer),
             Call::Resume => return self.on_resumed(worker, answer),
@@ -151,7 +152,10 @@ impl User {
             }
             Call::Typing { intended_us } => intended_us,
         };
-        worker.count(if answer.is_ok() { Count::Calls } else { Count::Errors });
+        match answer {
+            Ok(_) => worker.count(Count::Calls),
+            Err(text) => worker.failed(name, &text),
+        }
         worker.record(Latency::Call, worker.shared.now_us().saturating_sub(intended_us));
     }
 
@@ -167,13 +171,16 @@ impl User {
                 shared.tell(room, Tell::Acked(key, seq));
             }
             Err(text) if wire::is_refusal(wire::error_code(&text)) => {
-                let code = wire::error_code(&text);
-                worker.count(if code == "rateLimited" { Count::RateLimited } else { Count::Errors });
+                if wire::error_code(&text) == "rateLimited" {
+                    worker.count(Count::RateLimited);
+                } else {
+                    worker.failed("SendMessage", &text);
+                }
                 shared.pending.fetch_sub(1, Ordering::Relaxed);
                 shared.tell(room, Tell::Refused(key));
             }
-            Ok(None) | Err(_) => {
-                worker.count(Count::Errors);
+            failed @ (Ok(None) | Err(_)) => {
+                worker.failed("SendMessage", &failed.err().unwrap_or_else(|| "no seq".to_owned()));
                 if outgoing.attempts >= ATTEMPTS_MAX {
                     Self::give_up(shared, outgoing);
                 } else {
@@ -185,12 +192,18 @@ impl User {
 
     fn on_resumed(self: &Rc<Self>, worker: &Worker, answer: Result<Option<Payload>, String>) {
         let shared = &worker.shared;
-        let decoded = answer.ok().flatten().and_then(|payload| payload.decode::<wire::Resumed>().ok());
-        let Some(resumed) = decoded else {
-            // As after any failed resume: connect anew and try again.
-            worker.count(Count::Errors);
-            self.cut.notify_one();
-            return;
+        let decoded = answer.and_then(|payload| {
+            let decoded = payload.and_then(|payload| payload.decode::<wire::Resumed>().ok());
+            decoded.ok_or_else(|| "no rooms".to_owned())
+        });
+        let resumed = match decoded {
+            Ok(resumed) => resumed,
+            Err(text) => {
+                // As after any failed resume: connect anew and try again.
+                worker.failed("Resume", &text);
+                self.cut.notify_one();
+                return;
+            }
         };
         for room in &resumed.rooms {
             for event in &room.events {

@@ -78,6 +78,20 @@ pub(super) enum Call {
     Reply(oneshot::Sender<Result<Payload, String>>),
 }
 
+impl Call {
+    /// The method that was called.
+    pub(super) fn name(&self) -> &'static str {
+        match self {
+            Self::Send(_) => "SendMessage",
+            Self::Resume => "Resume",
+            Self::Read { .. } => "MarkRead",
+            Self::Typing { .. } => "SetTyping",
+            Self::History { .. } => "GetHistory",
+            Self::Reply(_) => "another",
+        }
+    }
+}
+
 /// A sequenced event, understood.
 #[derive(Clone, Copy)]
 pub(super) struct Arrived {

@@ -12,7 +12,7 @@ use super::generate::Generator;
 use super::shared::{Shared, Stage, lock};
 use super::stats::{Count, Latency, Stats};
 use super::user::User;
-use super::{checks, setup};
+use super::{checks, setup, wire};
 use crate::link::{DialError, Session, SessionEnd};
 
 /// One receive of any connection of the worker.
@@ -100,6 +100,13 @@ impl Worker {
 
     pub(super) fn count(&self, count: Count) {
         lock(&self.stats).add(count, 1);
+    }
+
+    /// A call was answered with an error; which ones is told at the end.
+    pub(super) fn failed(&self, method: &str, text: &str) {
+        self.count(Count::Errors);
+        let code: String = wire::error_code(text).chars().take(60).collect();
+        self.shared.ended(format!("failed call: {method}: {code}"));
     }
 
     pub(super) fn record(&self, latency: Latency, us: u64) {

@@ -26,6 +26,7 @@ pub fn page(report: &Report) -> String {
     out.push_str(&figures(report));
     out.push_str(&charts(report));
     out.push_str(&spans(report));
+    out.push_str(&machines(report));
     out.push_str(&all_measures(report));
     out.push_str("</main></body></html>\n");
     out
@@ -80,6 +81,7 @@ fn figures(report: &Report) -> String {
     add("ack p99", time("ack_p99"));
     add("stored p99", time("stored_p99"));
     add("connect p99", time("connect_p99"));
+    add("until all was in DynamoDB", time("all_stored"));
     add("highest rate", whole("highest_rate"));
     add("errors", whole("errors"));
     add("dropped connections", whole("dropped"));
@@ -178,6 +180,29 @@ fn spans(report: &Report) -> String {
     format!(
         "<section><h2>Phases</h2><div class=\"wide\"><table><tr><th>phase<th>seconds<th>sent/s<th>deliveries/s<th>p50<th>p99<th>p99.9\
          <th>ack p99<th>limit</tr>{rows}</table></div></section>"
+    )
+}
+
+fn machines(report: &Report) -> String {
+    if report.machines.is_empty() {
+        return String::new();
+    }
+    let mut rows = String::new();
+    for machine in &report.machines {
+        let state = machine.lost.as_ref().map_or("there until the end".to_owned(), |why| format!("LOST: {why}"));
+        let _infallible = write!(
+            rows,
+            "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",
+            escape(&machine.name),
+            machine.users,
+            machine.threads,
+            latency(machine.clock_error),
+            escape(&state)
+        );
+    }
+    format!(
+        "<section><h2>Machines</h2><div class=\"wide\"><table><tr><th>worker<th>users<th>threads<th>clock off by at most\
+         <th></tr>{rows}</table></div></section>"
     )
 }
 

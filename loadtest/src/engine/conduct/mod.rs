@@ -29,6 +29,8 @@ const CONNECT_GRACE: Duration = Duration::from_secs(45);
 const SETUP_DEADLINE: Duration = Duration::from_mins(3);
 /// The comparison at the end must be done by then.
 const CHECK_DEADLINE: Duration = Duration::from_mins(3);
+/// Points of the series; when there are so many, two become one.
+const SERIES_MAX: usize = 3600;
 /// So long before it begins is a load told to other machines.
 const NOTICE: Duration = Duration::from_millis(250);
 /// Between two steps, for what is under way.
@@ -148,7 +150,8 @@ impl Conductor<'_> {
         let ended = samples(&self.watched).unwrap_or_else(|_| self.last.clone());
         self.watcher.stage("waiting for what is under way");
         let shared = self.shared.clone();
-        self.until(settle, |_| is_settled(&shared)).await;
+        let since_us = shared.now_us() + u64::try_from(NOTICE.as_micros()).unwrap_or_default();
+        self.until(settle, |this| this.has_heard_after(since_us) && is_settled(&shared)).await;
         let settled_us = self.shared.now_us();
         let unanswered = self.shared.pending.load(Ordering::Relaxed);
         let absent = self.finish();
@@ -262,6 +265,11 @@ impl Conductor<'_> {
         self.interrupts > u32::from(!self.is_loading) || (self.is_loading && is_lost)
     }
 
+    /// Whether every machine has told how it stands since then.
+    fn has_heard_after(&self, at_us: u64) -> bool {
+        self.crew.machines.iter().all(|machine| machine.is_lost() || machine.has_told_after(at_us))
+    }
+
     /// Whether all of the crew have done with a stage, but for lost machines.
     fn all_done(&mut self, stage: Stage) -> bool {
         while let Ok(done) = self.crew.finished.try_recv() {
@@ -312,6 +320,9 @@ impl Conductor<'_> {
         let violations = self.violation_counts();
         self.watcher.second(&Moment { point: &point, total: &self.total, violations, rate });
         self.series.push(point);
+        if self.series.len() >= SERIES_MAX {
+            Point::halve(&mut self.series);
+        }
     }
 }
 

@@ -16,7 +16,9 @@ pub(super) struct Figures {
     counts: Vec<u64>,
     /// As [`Latency::ALL`], each in the format V2 of HDR histograms; empty where nothing was measured.
     latencies: Vec<Bytes>,
-    /// Sends under way now.
+    /// When they were made, by the run's clock.
+    pub(super) at_us: u64,
+    /// Sends under way then.
     pub(super) pending: u64,
     /// Why connections ended since the last time.
     pub(super) ends: BTreeMap<String, u64>,
@@ -25,7 +27,8 @@ pub(super) struct Figures {
 }
 
 impl Figures {
-    pub(super) fn new(stats: &Stats, pending: u64, ends: BTreeMap<String, u64>, clock_error_us: u64) -> Self {
+    /// Without a time, sends under way, ends, and the clock's error.
+    pub(super) fn new(stats: &Stats) -> Self {
         let mut serializer = V2Serializer::new();
         let mut pack = |histogram: &Histogram<u64>| {
             let mut packed = Vec::new();
@@ -37,9 +40,10 @@ impl Figures {
         Self {
             counts: Count::ALL.into_iter().map(|count| stats.count(count)).collect(),
             latencies: Latency::ALL.into_iter().map(|latency| pack(stats.latency(latency))).collect(),
-            pending,
-            ends,
-            clock_error_us,
+            at_us: 0,
+            pending: 0,
+            ends: BTreeMap::new(),
+            clock_error_us: 0,
         }
     }
 

@@ -78,6 +78,7 @@ pub async fn lead(plan: Plan, gate: Gate, watcher: &mut dyn Watcher) -> anyhow::
             numbers: numbers.clone(),
             users,
             clock_error_us: AtomicU64::new(0),
+            told_us: AtomicU64::new(0),
             lost: OnceLock::new(),
         });
         let stats = Arc::new(Mutex::new(Stats::new()));
@@ -203,12 +204,20 @@ impl Line {
         let shared = self.shared.clone();
         let (reader, writer) = stream.into_split();
         let (clock, asked) = mpsc::channel(16);
-        let why = tokio::select! {
-            why = self.listen(reader, clock) => why,
-            spoken = speak(&shared, writer, plan, begin, asked) => match spoken {
-                Ok(()) => return,
-                Err(error) => error.to_string(),
-            },
+        let why = {
+            let listening = self.listen(reader, clock);
+            tokio::pin!(listening);
+            tokio::select! {
+                why = &mut listening => why,
+                spoken = speak(&shared, writer, plan, begin, asked) => match spoken {
+                    Ok(()) => {
+                        // Closed by the worker: what it has sent meanwhile must not cut off what it is told.
+                        let _whatever_it_says = timeout(GOODBYE_DEADLINE, listening).await;
+                        return;
+                    }
+                    Err(error) => error.to_string(),
+                },
+            }
         };
         if shared.stage() == Stage::Over {
             return;
@@ -257,6 +266,7 @@ impl Line {
                     self.shared.pending.fetch_add(more, Ordering::Relaxed);
                     self.pending = figures.pending;
                     self.machine.clock_error_us.store(figures.clock_error_us, Ordering::Relaxed);
+                    self.machine.told_us.store(figures.at_us, Ordering::Relaxed);
                     for (reason, times) in figures.ends {
                         self.shared.ended_times(reason, times);
                     }

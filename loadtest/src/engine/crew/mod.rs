@@ -49,12 +49,19 @@ pub(super) struct Machine {
     numbers: Range<usize>,
     users: usize,
     clock_error_us: AtomicU64,
+    /// When its last figures were made, by the run's clock.
+    told_us: AtomicU64,
     lost: OnceLock<String>,
 }
 
 impl Machine {
     pub(super) fn is_lost(&self) -> bool {
         self.lost.get().is_some()
+    }
+
+    /// Whether what it has told is newer than a time of the run.
+    pub(super) fn has_told_after(&self, at_us: u64) -> bool {
+        self.told_us.load(Ordering::Relaxed) > at_us
     }
 
     /// What a report says of it.

@@ -63,7 +63,7 @@ async fn histograms_are_whole_after_their_journey() {
     }
     stats.add(Count::Delivered, 4999);
     let ends = BTreeMap::from([("dropped: x".to_owned(), 3)]);
-    let figures = Figures::new(&stats, 12, ends.clone(), 40);
+    let figures = Figures { pending: 12, ends: ends.clone(), clock_error_us: 40, ..Figures::new(&stats) };
     let ToLead::Figures(arrived) = sent(&ToLead::Figures(figures)).await else { panic!("something else") };
     assert_eq!((arrived.pending, &arrived.ends, arrived.clock_error_us), (12, &ends, 40));
     let mut merged = arrived.stats().unwrap();

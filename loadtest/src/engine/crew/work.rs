@@ -284,8 +284,14 @@ impl Line {
     async fn figures(&mut self, threads: &Threads) -> io::Result<()> {
         let mut stats = Stats::new();
         take_figures(&threads.figures, &mut self.spare, &mut stats);
-        let pending = self.shared.pending.load(std::sync::atomic::Ordering::Relaxed);
-        let figures = Figures::new(&stats, pending, self.shared.take_ends(), self.clock_error_us);
+        let at_us = self.shared.now_us();
+        let figures = Figures {
+            at_us,
+            pending: self.shared.pending.load(std::sync::atomic::Ordering::Relaxed),
+            ends: self.shared.take_ends(),
+            clock_error_us: self.clock_error_us,
+            ..Figures::new(&stats)
+        };
         wire::write(&mut self.writer, &ToLead::Figures(figures)).await
     }
 }
