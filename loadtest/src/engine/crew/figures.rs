@@ -13,9 +13,9 @@ use super::super::stats::{Count, Latency, Stats};
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Figures {
     /// As [`Count::ALL`].
-    counts: Vec<u64>,
+    pub(super) counts: Vec<u64>,
     /// As [`Latency::ALL`], each in the format V2 of HDR histograms; empty where nothing was measured.
-    latencies: Vec<Bytes>,
+    pub(super) latencies: Vec<Bytes>,
     /// When they were made, by the run's clock.
     pub(super) at_us: u64,
     /// Sends under way then.
