@@ -94,8 +94,9 @@ impl User {
         let Some(at) = shared.world.place(self.index, arrived.room) else { return };
         let slot = shared.world.memberships[self.index][at].slot;
         shared.tell(arrived.room, Tell::Delivered(slot, arrived.event));
-        let place = &mut self.state.borrow_mut().places[at];
-        place.last = place.last.max(arrived.event.seq);
+        let mut state = self.state.borrow_mut();
+        state.places[at].last = state.places[at].last.max(arrived.event.seq);
+        drop(state);
         let since = arrived.intended_wall_us.map(|intended| shared.since_wall(intended));
         worker.delivered(latency, since);
         if let (Content::Message(key), Some(intended)) = (arrived.event.content, arrived.intended_wall_us)

@@ -21,12 +21,12 @@ struct Lead {
 }
 
 impl Lead {
-    fn start(name: &str, target: &str, args: &[&str]) -> Self {
+    fn start(name: &str, target: &str, time: &str, args: &[&str]) -> Self {
         let out = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
         let mut process =
             loadtest(&["lead", "groups", "--listen", "127.0.0.1:0", "--machines", "2", "--target", target]);
         let mut process = process
-            .args(["--users", "40", "--size", "8", "--rate", "100", "--for", "3s", "--ramp", "500ms"])
+            .args(["--users", "40", "--size", "8", "--rate", "100", "--for", time, "--ramp", "500ms"])
             .args(["--connect-over", "200ms", "--settle", "3s", "--seed", "1", "--metrics", "none", "--out"])
             .arg(&out)
             .args(args)
@@ -85,7 +85,7 @@ fn said(mut worker: Child) -> (i32, String) {
 #[test]
 fn two_workers_share_rooms_and_their_figures_and_checks_are_one() {
     let server = FakeServer::start();
-    let lead = Lead::start("crew", &server.url(), &["--require", "lost=0,rate>50,machines_lost=0"]);
+    let lead = Lead::start("crew", &server.url(), "3s", &["--require", "lost=0,rate>50,machines_lost=0"]);
     let workers = [lead.worker(&server.url(), &["--threads", "1"]), lead.worker(&server.url(), &["--threads", "2"])];
     let (code, report, text) = lead.end();
     let report = report.unwrap_or_else(|| panic!("{text}"));
@@ -109,7 +109,7 @@ fn two_workers_share_rooms_and_their_figures_and_checks_are_one() {
 fn a_message_lost_on_its_way_to_another_machine_is_named() {
     let server = FakeServer::start();
     let proxy = Proxy::start(&server.url(), Fault::Drop);
-    let lead = Lead::start("crew-drop", &server.url(), &[]);
+    let lead = Lead::start("crew-drop", &server.url(), "3s", &[]);
     // All that this worker's users are sent goes through the proxy; senders are on both.
     let workers = [lead.worker(&server.url(), &["--threads", "1"]), lead.worker(&proxy.url(), &["--threads", "1"])];
     let (code, report, text) = lead.end();
@@ -126,7 +126,7 @@ fn a_message_lost_on_its_way_to_another_machine_is_named() {
 #[test]
 fn a_worker_that_dies_fails_the_run_and_is_named() {
     let server = FakeServer::start();
-    let lead = Lead::start("crew-dead", &server.url(), &["--for", "60s"]);
+    let lead = Lead::start("crew-dead", &server.url(), "60s", &[]);
     let stays = lead.worker(&server.url(), &["--threads", "1", "--name", "stays"]);
     let mut dies = lead.worker(&server.url(), &["--threads", "1", "--name", "dies"]);
     let begun = Instant::now();
@@ -151,7 +151,7 @@ fn a_worker_that_dies_fails_the_run_and_is_named() {
 #[test]
 fn whoever_does_not_know_the_secret_stays_outside() {
     let server = FakeServer::start();
-    let lead = Lead::start("crew-secret", &server.url(), &["--join-within", "3s"]);
+    let lead = Lead::start("crew-secret", &server.url(), "3s", &["--join-within", "3s"]);
     let stranger = lead.worker(&server.url(), &["--join-secret", "a guess, and a wrong one"]);
     let (code, text) = said(stranger);
     assert!(code == 2 && text.contains("another secret"), "{text}");
@@ -166,7 +166,7 @@ fn whoever_does_not_know_the_secret_stays_outside() {
 #[test]
 fn a_worker_with_other_users_is_found_before_anything_begins() {
     let server = FakeServer::start();
-    let lead = Lead::start("crew-org", &server.url(), &[]);
+    let lead = Lead::start("crew-org", &server.url(), "3s", &[]);
     let workers = [lead.worker(&server.url(), &[]), lead.worker(&server.url(), &["--org", "another"])];
     let (code, report, text) = lead.end();
     assert!(code == 2 && report.is_none() && text.contains("the same --org"), "{text}");

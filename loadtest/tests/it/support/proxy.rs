@@ -134,6 +134,8 @@ async fn relay(mut client: TcpStream, upstream: String, fault: Fault, faults_lef
 fn records(message: Message) -> Vec<Message> {
     match message {
         Message::Text(text) => text.split_inclusive('\u{1e}').map(Message::text).collect(),
+        // The handshake's answer is JSON whatever the frame.
+        Message::Binary(bytes) if bytes.starts_with(b"{") => vec![Message::Binary(bytes)],
         Message::Binary(bytes) => packed_records(&bytes).map(|record| Message::binary(record.to_vec())).collect(),
         other => vec![other],
     }
