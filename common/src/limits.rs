@@ -47,6 +47,16 @@ pub const SEND_RATE: u32 = 20;
 pub const SEND_BURST: u32 = 40;
 /// Invocations of one connection that may be waiting for their reply.
 pub const INVOCATIONS_IN_FLIGHT: usize = 32;
+/// Records a second of one connection, of any kind: many times what a busy app sends.
+pub const RECORD_RATE: u32 = 500;
+/// Records of one connection at once before [`RECORD_RATE`] binds: a client that catches up after a reconnect.
+pub const RECORD_BURST: u32 = 2000;
+/// Streams of one connection at once; each holds up to [`STREAM_PAGE`] messages.
+pub const STREAMS_PER_CONNECTION: usize = 8;
+/// Messages that a stream reads at once: it holds as many, 800 KiB at the most.
+pub const STREAM_PAGE: usize = 50;
+/// Bytes that a session with stateful reconnect keeps until they are acknowledged: the reference's own bound.
+pub const REPLAY_BYTES: usize = 100_000;
 /// Events that a room's stream keeps at least.
 pub const STREAM_EVENTS: usize = 1000;
 /// How long a `clientId` is remembered at least.
@@ -68,3 +78,22 @@ pub const REACTION_EMOJI: usize = 20;
 /// Reactions of one message, each person's each emoji counted: everyone in the largest room once. With the longest
 /// ids they are 130 KB, and a message with them fits one DynamoDB item (400 KB) and one SQS message (1 MiB).
 pub const REACTIONS: usize = 1000;
+/// How deep arrays and maps may lie in one another in an argument: about the bound of the reference server's JSON
+/// reader; far beyond any request, far from a full stack.
+pub const RECORD_DEPTH: usize = 64;
+/// Connections of one address, where addresses are counted: a large office behind one.
+pub const ADDRESS_CONNECTIONS: usize = 1000;
+/// Bytes that one request may send for a connection: many records of the largest size. One such body is held for a
+/// connection at a time.
+pub const POST_BYTES: usize = 512 * 1024;
+/// Bytes of any other request's body: negotiates are empty, a request for a token is small.
+pub const HTTP_BODY_BYTES: usize = 16 * 1024;
+/// How long a new HTTP connection may take to send its first request's head, however slowly it drips.
+pub const HTTP_HEAD_TIME: Duration = Duration::from_secs(15);
+/// How long an HTTP connection may be idle, the next head included: more than a balancer's own patience, or that would
+/// send a request into a connection that is just being closed.
+pub const HTTP_IDLE: Duration = Duration::from_secs(310);
+/// Headers of a request.
+pub const HTTP_HEADERS: usize = 64;
+/// Bytes of a request's head: a token of 8 KiB, and as much again.
+pub const HTTP_HEAD_BYTES: usize = 24 * 1024;

@@ -1,7 +1,7 @@
 //! Connection tokens: what a negotiate gives out and a transport brings back. Signed and stateless,
 //! so that nothing is held for a client that never comes, and any node can take it up.
 //!
-//! `1.<payload>.<signature>` in base64url. Payload: expiry (8 bytes, milliseconds), connection id (16),
+//! `1.<payload>.<signature>` in base64url, `2.…` where stateful reconnect (protocol version 2) was granted. Payload: expiry (8 bytes, milliseconds), connection id (16),
 //! digest of the person (16), and the id of the node that made it. The connection is the node's where
 //! it is taken up, whichever made the token. Signature: HMAC-SHA256 of all before it.
 
@@ -21,7 +21,8 @@ use crate::session::ConnectionId;
 pub const TOKEN_LIFE: Duration = Duration::from_secs(15);
 /// Longer is no token of ours.
 const TOKEN_BYTES_MAX: usize = 256;
-const VERSION: &str = "1";
+const PLAIN: &str = "1";
+const STATEFUL: &str = "2";
 
 /// Makes and checks tokens with the secret that all nodes share.
 #[derive(Clone)]
@@ -39,6 +40,8 @@ pub struct ConnectionToken {
     pub node: NodeId,
     /// When it ends.
     pub expires: Timestamp,
+    /// Whether stateful reconnect was granted.
+    pub is_stateful: bool,
     person: [u8; 16],
 }
 
@@ -56,13 +59,22 @@ impl TokenSigner {
 
     /// A token for a connection of a person, from now on.
     pub fn sign(&self, connection_id: ConnectionId, person: &Person, now: Timestamp) -> String {
+        self.sign_as(PLAIN, connection_id, person, now)
+    }
+
+    /// One that grants stateful reconnect.
+    pub fn sign_stateful(&self, connection_id: ConnectionId, person: &Person, now: Timestamp) -> String {
+        self.sign_as(STATEFUL, connection_id, person, now)
+    }
+
+    fn sign_as(&self, version: &str, connection_id: ConnectionId, person: &Person, now: Timestamp) -> String {
         let life = u64::try_from(TOKEN_LIFE.as_millis()).expect("seconds");
         let mut payload = Vec::with_capacity(40 + self.node.as_str().len());
         payload.extend_from_slice(&(now.millis() + life).to_be_bytes());
         payload.extend_from_slice(connection_id.as_bytes());
         payload.extend_from_slice(&digest(person));
         payload.extend_from_slice(self.node.as_str().as_bytes());
-        let signed = format!("{VERSION}.{}", URL_SAFE_NO_PAD.encode(payload));
+        let signed = format!("{version}.{}", URL_SAFE_NO_PAD.encode(payload));
         let signature = self.mac.clone().chain_update(&signed).finalize().into_bytes();
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
@@ -82,9 +94,12 @@ impl TokenSigner {
         let signature = URL_SAFE_NO_PAD.decode(signature).map_err(|_| InvalidToken)?;
         // Compares in constant time.
         self.mac.clone().chain_update(signed).verify_slice(&signature).map_err(|_| InvalidToken)?;
-        let payload = signed.strip_prefix(VERSION).and_then(|rest| rest.strip_prefix('.')).ok_or(InvalidToken)?;
+        let (version, payload) = signed.split_once('.').ok_or(InvalidToken)?;
+        if version != PLAIN && version != STATEFUL {
+            return Err(InvalidToken);
+        }
         let payload = URL_SAFE_NO_PAD.decode(payload).map_err(|_| InvalidToken)?;
-        ConnectionToken::parse(&payload).ok_or(InvalidToken)
+        ConnectionToken::parse(&payload, version == STATEFUL).ok_or(InvalidToken)
     }
 }
 
@@ -104,7 +119,7 @@ impl ConnectionToken {
         Duration::from_millis(self.expires.millis().saturating_sub(now.millis()))
     }
 
-    fn parse(payload: &[u8]) -> Option<Self> {
+    fn parse(payload: &[u8], is_stateful: bool) -> Option<Self> {
         let (expires, rest) = payload.split_first_chunk()?;
         let (id, rest) = rest.split_first_chunk()?;
         let (person, node) = rest.split_first_chunk()?;
@@ -112,6 +127,7 @@ impl ConnectionToken {
             connection_id: ConnectionId::from_bytes(*id),
             node: NodeId::parse(std::str::from_utf8(node).ok()?).ok()?,
             expires: Timestamp::from_millis(u64::from_be_bytes(*expires)),
+            is_stateful,
             person: *person,
         })
     }
@@ -148,6 +164,15 @@ mod tests {
         assert_eq!((read.connection_id, read.node.as_str()), (id, "one"));
         assert!(read.is_of(&ann));
         assert!(!read.is_of(&person("acme", "bob")) && !read.is_of(&person("other", "ann")));
+    }
+
+    #[test]
+    fn what_was_granted_cannot_be_changed() {
+        let one = signer("secret", "one");
+        let (id, ann) = (ConnectionId::random(), person("acme", "ann"));
+        let (plain, stateful) = (one.sign(id, &ann, NOW), one.sign_stateful(id, &ann, NOW));
+        assert!(!one.verify(&plain, NOW).unwrap().is_stateful && one.verify(&stateful, NOW).unwrap().is_stateful);
+        assert_eq!(one.verify(&plain.replacen('1', "2", 1), NOW), Err(InvalidToken));
     }
 
     #[test]

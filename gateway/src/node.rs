@@ -14,10 +14,10 @@ use tokio::net::TcpListener;
 
 use crate::auth::{Authenticator, DevTokens};
 use crate::bus::Bus;
-use crate::config::{AwsConfig, Config};
+use crate::config::{AwsConfig, Config, LimitsConfig};
 use crate::connection_token::TokenSigner;
-use crate::http::{self, Admin, App, OriginPolicy, Site};
-use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, RateLimits};
+use crate::http::{self, AddressPolicy, Admin, App, OriginPolicy, Site};
+use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, RateLimits, Records};
 use crate::journal::{Journal, JournalLimits};
 use crate::lifecycle::{self, Lifecycle, Part, Readiness};
 use crate::metrics::{self, Exporter};
@@ -56,10 +56,11 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
         authenticator: Arc::clone(&parts.authenticator),
         connection_tokens: TokenSigner::new(&config.identity.connection_secret, config.node_id.clone()),
         peers: Peers::new(config.listen.advertise, Arc::clone(&parts.redis), &config.identity.connection_secret),
+        addresses: AddressPolicy::new(config.limits.address_connections, config.listen.client_address_header.clone()),
         origins: OriginPolicy::new(config.web.allowed_origins.clone()),
         registry: Arc::clone(&registry),
         sessions: Arc::new(Sessions {
-            settings: Settings { record_bytes_max: config.limits.record_bytes, ..Settings::default() },
+            settings: session_settings(&config.limits),
             service: Arc::new(Chat {
                 hub: Arc::clone(&parts.hub),
                 bus: parts.bus.clone(),
@@ -187,6 +188,10 @@ impl Service for Chat {
         let (hub, caller) = (Arc::clone(&self.hub), Arc::clone(caller));
         Box::pin(async move { hub.call(&caller, protocol, call).await })
     }
+
+    fn stream(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Records {
+        self.hub.stream(caller, protocol, call)
+    }
 }
 
 /// Tells readiness whether Redis answers and subscriptions are up; says so when that changes.
@@ -206,6 +211,16 @@ async fn watch_redis(redis: Arc<Redis>, bus: Bus, readiness: Readiness) {
         }
         (was, is_first) = (is, false);
         tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+}
+
+fn session_settings(limits: &LimitsConfig) -> Settings {
+    Settings {
+        record_bytes_max: limits.record_bytes,
+        streams_max: limits.streams,
+        records_per_second: limits.record_rate,
+        records_burst: limits.record_burst,
+        ..Settings::default()
     }
 }
 

@@ -7,10 +7,10 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{SinkExt as _, StreamExt as _, stream};
 use rts_common::config::Secret;
 use rts_common::ids::{NodeId, OrgId, Person, UserId};
-use rts_common::signalr::{Protocol, encode_completion};
+use rts_common::signalr::{Protocol, encode_completion, encode_completion_void, encode_stream_item};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -20,8 +20,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 use crate::auth::{Authenticator, DevTokens};
 use crate::config::{DevLogin, IdentityConfig, KeySource};
 use crate::connection_token::TokenSigner;
-use crate::http::{App, Origin, OriginPolicy, Site, public_router, serve};
-use crate::hub::{Call, Caller, Outcome};
+use crate::http::{AddressPolicy, App, Origin, OriginPolicy, Site, public_router, serve};
+use crate::hub::{Call, Caller, Outcome, Records};
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::peers::{MemoryDirectory, Peers};
 use crate::session::{Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings};
@@ -67,6 +67,10 @@ pub(crate) struct FakeService {
     pub(crate) begun: AtomicUsize,
     /// The targets whose effect has happened, in order.
     pub(crate) happened: Arc<Mutex<Vec<String>>>,
+    /// How many items of streams were asked for.
+    pub(crate) streamed: Arc<AtomicUsize>,
+    /// How many streams are live.
+    pub(crate) streaming: Arc<()>,
 }
 
 impl Service for FakeService {
@@ -98,6 +102,30 @@ impl Service for FakeService {
             }
             Outcome::Now(answer)
         })
+    }
+
+    /// `CountN` gives the numbers below N, then a completion; `Endless` large items that never end.
+    fn stream(&self, _: &Arc<Caller>, protocol: Protocol, call: Call) -> Records {
+        let id = call.invocation_id.unwrap();
+        let (streamed, live) = (Arc::clone(&self.streamed), Arc::clone(&self.streaming));
+        let (count, item) = match call.target.strip_prefix("Count") {
+            Some(count) => (count.parse().unwrap(), String::new()),
+            None => (usize::MAX, "x".repeat(10_000)),
+        };
+        let done = encode_completion_void(protocol, &id);
+        let items = stream::iter(0..count).map(move |number| {
+            debug_assert!(Arc::strong_count(&live) > 1);
+            streamed.fetch_add(1, Ordering::Relaxed);
+            encode_stream_item(protocol, &id, &format!("{number}{item}")).unwrap()
+        });
+        items.chain(stream::iter([done])).boxed()
+    }
+}
+
+impl FakeService {
+    /// How many streams have not ended.
+    pub(crate) fn live_streams(&self) -> usize {
+        Arc::strong_count(&self.streaming) - 1
     }
 }
 
@@ -138,12 +166,15 @@ impl TestNode {
             answers: Arc::new(Semaphore::new(0)),
             begun: AtomicUsize::new(0),
             happened: Arc::default(),
+            streamed: Arc::default(),
+            streaming: Arc::default(),
         });
         let secret = Secret::new(SECRET);
         let app = App {
             authenticator: Arc::new(Authenticator::new(&identity()).unwrap()),
             peers: Peers::in_memory(address, directory, &secret),
             connection_tokens: TokenSigner::new(&secret, NodeId::random()),
+            addresses: AddressPolicy::new(2, Some(http::HeaderName::from_static("x-client"))),
             origins: OriginPolicy::new(vec![Origin::parse("https://app.example.com").unwrap()]),
             registry: Arc::clone(&registry),
             sessions: Arc::new(Sessions {
@@ -247,6 +278,12 @@ impl Client {
                 return text;
             }
         }
+    }
+
+    pub(crate) async fn stream(&mut self, id: &str, target: &str) {
+        let record =
+            format!("{{\"target\":\"{target}\",\"arguments\":[{{}}],\"invocationId\":\"{id}\",\"type\":4}}\u{1e}");
+        self.send(&record).await;
     }
 
     pub(crate) async fn invoke(&mut self, id: &str, target: &str) {

@@ -24,13 +24,14 @@ pub struct Decoder {
     record_bytes_max: usize,
     pub(super) framer: Framer,
     failed: Option<ProtocolError>,
+    seen: u32,
 }
 
 impl Decoder {
     /// A decoder of `protocol`. A JSON record may have `record_bytes_max` bytes with its separator, a
     /// MessagePack body as many without its prefix.
     pub fn new(protocol: Protocol, record_bytes_max: usize) -> Self {
-        Self { protocol, record_bytes_max, framer: Framer::default(), failed: None }
+        Self { protocol, record_bytes_max, framer: Framer::default(), failed: None, seen: 0 }
     }
 
     /// Takes what a transport received. Call [`Self::next_record`] until it gives `None` before the
@@ -57,18 +58,23 @@ impl Decoder {
         self.framer.partial_bytes()
     }
 
+    /// How many records were read since this was asked last, those that were skipped too.
+    pub fn take_seen(&mut self) -> u32 {
+        std::mem::take(&mut self.seen)
+    }
+
     fn advance(&mut self) -> Result<Option<Record>, ProtocolError> {
         let limit = self.record_bytes_max;
         loop {
+            let body = match self.protocol {
+                Protocol::Json => self.framer.next_text(limit)?,
+                Protocol::MessagePack => self.framer.next_binary(limit)?,
+            };
+            let Some(body) = body else { return Ok(None) };
+            self.seen = self.seen.saturating_add(1);
             let decoded = match self.protocol {
-                Protocol::Json => match self.framer.next_text(limit)? {
-                    Some(body) => json::decode(&body)?,
-                    None => return Ok(None),
-                },
-                Protocol::MessagePack => match self.framer.next_binary(limit)? {
-                    Some(body) => msgpack::decode(&body)?,
-                    None => return Ok(None),
-                },
+                Protocol::Json => json::decode(&body)?,
+                Protocol::MessagePack => msgpack::decode(&body)?,
             };
             if decoded.is_some() {
                 return Ok(decoded);

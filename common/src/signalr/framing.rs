@@ -4,11 +4,23 @@ use std::fmt;
 
 use bytes::{Buf, Bytes};
 
-use super::ProtocolError;
 use super::msgpack::LengthPrefix;
+use super::{Protocol, ProtocolError};
 
 /// Ends every JSON record. It cannot occur inside: JSON escapes control characters.
 pub(super) const RECORD_SEPARATOR: u8 = 0x1E;
+
+/// How many of some bytes are their first record, its framing included; `None` if it is not whole. For
+/// what was encoded here: nothing bounds it.
+pub fn first_record_bytes(protocol: Protocol, bytes: &[u8]) -> Option<usize> {
+    match protocol {
+        Protocol::Json => bytes.iter().position(|&byte| byte == RECORD_SEPARATOR).map(|end| end + 1),
+        Protocol::MessagePack => {
+            let length = LengthPrefix::parse(bytes, usize::MAX).ok()??.record_bytes();
+            Some(length).filter(|length| *length <= bytes.len())
+        }
+    }
+}
 
 /// What was received and not yet handed out. Records that lie whole in one frame are slices of it;
 /// only one cut by a frame's end is copied, so an idle connection holds no allocation.

@@ -28,6 +28,7 @@ pub use encode::{
     encode_completion_void, encode_invocation, encode_stream_invocation, encode_stream_item, ping, sequence,
 };
 pub use error::ProtocolError;
+pub use framing::first_record_bytes;
 pub use handshake::{
     HANDSHAKE_BYTES_MAX, HandshakeDecoder, HandshakeError, HandshakeReply, HandshakeReplyDecoder, HandshakeRequest,
     handshake_response_error, handshake_response_ok,

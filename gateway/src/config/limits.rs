@@ -29,6 +29,14 @@ pub struct LimitsConfig {
     pub user_connections: usize,
     /// `RTS_LIMIT_NODE_CONNECTIONS`: connections of this node. Default 200000.
     pub node_connections: usize,
+    /// `RTS_LIMIT_ADDRESS_CONNECTIONS`: connections of an address. Default 1000.
+    pub address_connections: usize,
+    /// `RTS_LIMIT_STREAMS`: streams of a connection at once. Default 8.
+    pub streams: usize,
+    /// `RTS_LIMIT_RECORD_RATE`: records a second of a connection, of any kind. Default 500.
+    pub record_rate: u32,
+    /// `RTS_LIMIT_RECORD_BURST`: records that a connection may send at once. Default 2000.
+    pub record_burst: u32,
     /// `RTS_LIMIT_SEND_RATE`: new messages a second of a user, on one node. Default 20.
     pub send_rate: u32,
     /// `RTS_LIMIT_SEND_BURST`: new messages that a user may send at once. Default 40.
@@ -47,6 +55,15 @@ impl LimitsConfig {
             resume_events: number(environment, "RTS_LIMIT_RESUME_EVENTS", limits::RESUME_EVENTS, 1..=1000),
             user_connections: number(environment, "RTS_LIMIT_USER_CONNECTIONS", USER_CONNECTIONS, 1..=10_000),
             node_connections: number(environment, "RTS_LIMIT_NODE_CONNECTIONS", NODE_CONNECTIONS, 1..=10_000_000),
+            address_connections: number(
+                environment,
+                "RTS_LIMIT_ADDRESS_CONNECTIONS",
+                limits::ADDRESS_CONNECTIONS,
+                1..=10_000_000,
+            ),
+            streams: number(environment, "RTS_LIMIT_STREAMS", limits::STREAMS_PER_CONNECTION, 1..=100),
+            record_rate: small(environment, "RTS_LIMIT_RECORD_RATE", limits::RECORD_RATE),
+            record_burst: small(environment, "RTS_LIMIT_RECORD_BURST", limits::RECORD_BURST),
             send_rate: small(environment, "RTS_LIMIT_SEND_RATE", limits::SEND_RATE),
             send_burst: small(environment, "RTS_LIMIT_SEND_BURST", limits::SEND_BURST),
         }

@@ -2,10 +2,11 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
+use http::HeaderName;
 use rts_common::config::Environment;
 
 /// Addresses of the node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenConfig {
     /// `RTS_LISTEN`: for clients. Default `0.0.0.0:8080`.
     pub public: SocketAddr,
@@ -15,6 +16,9 @@ pub struct ListenConfig {
     /// `RTS_ADMIN_LISTEN`: for metrics and drains; not to be reached from outside. Default
     /// `127.0.0.1:9080`.
     pub admin: SocketAddr,
+    /// `RTS_CLIENT_ADDRESS_HEADER`: where the balancer in front says whose request it is, such as
+    /// `x-forwarded-for`; only where nobody else can reach the node. Default: none, the socket says it.
+    pub client_address_header: Option<HeaderName>,
 }
 
 impl ListenConfig {
@@ -27,7 +31,15 @@ impl ListenConfig {
         if advertise.ip().is_unspecified() {
             environment.problem("RTS_ADVERTISE", "is no address that others could reach");
         }
-        Self { public, advertise, admin: environment.parsed("RTS_ADMIN_LISTEN", admin, FORM) }
+        let client_address_header = environment.text("RTS_CLIENT_ADDRESS_HEADER").and_then(|name| {
+            let header = name.parse().ok();
+            if header.is_none() {
+                environment.problem("RTS_CLIENT_ADDRESS_HEADER", "is not the name of a header");
+            }
+            header
+        });
+        let admin = environment.parsed("RTS_ADMIN_LISTEN", admin, FORM);
+        Self { public, advertise, admin, client_address_header }
     }
 }
 

@@ -59,6 +59,8 @@ fn wrong_values_are_refused() {
         ("RTS_FILES_BUCKET", "my.bucket"),
         ("RTS_ATTACHMENT_TYPES", "image/png, pictures"),
         ("RTS_LIMIT_ATTACHMENT_BYTES", "5368709121"),
+        ("RTS_LIMIT_STREAMS", "0"),
+        ("RTS_CLIENT_ADDRESS_HEADER", "x forwarded for"),
         ("RTS_DRAIN_SECONDS", "soon"),
         ("RTS_DEV_LOGIN_ALLOW", "everywhere"),
     ] {

@@ -16,11 +16,16 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 47] = [
+pub const VARIABLES: [Variable; 52] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
     variable("RTS_ADMIN_LISTEN", "127.0.0.1:9080", "address for metrics and drains; not to be reached from outside"),
+    variable(
+        "RTS_CLIENT_ADDRESS_HEADER",
+        "none",
+        "header in which the balancer in front tells the client's address; only where nobody else can reach the node",
+    ),
     variable("RTS_REDIS_URL", "required", "one Redis URL, or those of a cluster with commas"),
     variable("RTS_ROOM_QUEUE_URL", "required", "URL of `chat-room-queue`"),
     variable("RTS_MESSAGE_QUEUE_URL", "required", "URL of `chat-message-queue.fifo`"),
@@ -66,6 +71,14 @@ pub const VARIABLES: [Variable; 47] = [
     variable("RTS_LIMIT_RESUME_EVENTS", "500", "events that a resume replays for a room"),
     variable("RTS_LIMIT_USER_CONNECTIONS", "20", "connections of a user"),
     variable("RTS_LIMIT_NODE_CONNECTIONS", "200000", "connections of a node"),
+    variable(
+        "RTS_LIMIT_ADDRESS_CONNECTIONS",
+        "1000",
+        "connections of a public address, or of one that `RTS_CLIENT_ADDRESS_HEADER` tells, on one node",
+    ),
+    variable("RTS_LIMIT_STREAMS", "8", "streams of a connection at once"),
+    variable("RTS_LIMIT_RECORD_RATE", "500", "records a second of a connection, of any kind"),
+    variable("RTS_LIMIT_RECORD_BURST", "2000", "records that a connection may send at once"),
     variable("RTS_LIMIT_SEND_RATE", "20", "new messages a second of a user, on one node"),
     variable("RTS_LIMIT_SEND_BURST", "40", "new messages that a user may send at once"),
     variable("RTS_DRAIN_NOTICE_SECONDS", "10", "how long a draining node serves on until the balancer has noticed"),

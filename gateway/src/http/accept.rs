@@ -13,20 +13,13 @@ use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use rts_common::limits::{HTTP_HEAD_BYTES, HTTP_HEAD_TIME, HTTP_HEADERS, HTTP_IDLE};
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
+use super::address::Peer;
 use crate::lifecycle::Lifecycle;
 
-/// How long a new connection may take to send its first request's head.
-const FIRST_HEAD_TIMEOUT: Duration = Duration::from_secs(15);
-/// How long one may be idle between requests: more than a balancer's own patience, or it would send
-/// a request into a connection that is just being closed.
-const NEXT_HEAD_TIMEOUT: Duration = Duration::from_secs(310);
-/// Headers of a request.
-const HEADERS_MAX: usize = 64;
-/// Bytes of a request's head: a token of 8 KiB, and as much again.
-const HEAD_BYTES_MAX: usize = 24 * 1024;
 /// Pauses after an error to accept, as when there are no more file descriptors.
 const BACKOFF: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
@@ -38,9 +31,9 @@ pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) 
         let accepted = lifecycle.stopping().run_until_cancelled(listener.accept()).await;
         match accepted {
             None => return,
-            Some(Ok((stream, _))) => {
+            Some(Ok((stream, peer))) => {
                 backoff = BACKOFF;
-                lifecycle.spawn(connection(stream, router.clone(), lifecycle.clone()));
+                lifecycle.spawn(connection(stream, Peer(peer), router.clone(), lifecycle.clone()));
             }
             Some(Err(error)) if is_of_one_connection(&error) => {}
             Some(Err(error)) => {
@@ -60,7 +53,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn connection(stream: TcpStream, router: Router, lifecycle: Lifecycle) {
+async fn connection(stream: TcpStream, peer: Peer, router: Router, lifecycle: Lifecycle) {
     // Small records must not wait for the acknowledgement of others.
     if stream.set_nodelay(true).is_err() {
         return;
@@ -68,18 +61,19 @@ async fn connection(stream: TcpStream, router: Router, lifecycle: Lifecycle) {
     let has_asked = Arc::new(AtomicBool::new(false));
     let service = service_fn({
         let has_asked = Arc::clone(&has_asked);
-        move |request: hyper::Request<Incoming>| {
+        move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             has_asked.store(true, Ordering::Relaxed);
             answer(router.clone(), request)
         }
     });
     let mut http = http1::Builder::new();
     http.timer(TokioTimer::new())
-        .header_read_timeout(NEXT_HEAD_TIMEOUT)
-        .max_headers(HEADERS_MAX)
-        .max_buf_size(HEAD_BYTES_MAX);
+        .header_read_timeout(HTTP_IDLE)
+        .max_headers(HTTP_HEADERS)
+        .max_buf_size(HTTP_HEAD_BYTES);
     let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    let mut first_head = pin!(tokio::time::sleep(FIRST_HEAD_TIMEOUT));
+    let mut first_head = pin!(tokio::time::sleep(HTTP_HEAD_TIME));
     let mut is_new = true;
     let mut is_stopping = false;
     loop {

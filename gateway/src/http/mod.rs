@@ -1,6 +1,7 @@
 //! HTTP: the routes, what stands before every request, and the listeners.
 
 mod accept;
+mod address;
 mod answers;
 mod cors;
 mod dev_token;
@@ -28,6 +29,7 @@ use crate::peers::Peers;
 use crate::session::{Registry, Sessions};
 
 pub use self::accept::serve;
+pub use self::address::AddressPolicy;
 pub use self::origin::{Origin, OriginPolicy};
 pub use self::router::{admin_router, public_router};
 pub use self::web::{Site, SiteError};
@@ -38,6 +40,8 @@ pub struct App {
     pub authenticator: Arc<Authenticator>,
     /// Signs and checks connection tokens.
     pub connection_tokens: TokenSigner,
+    /// How many connections an address may have.
+    pub addresses: AddressPolicy,
     /// Which web pages may connect.
     pub origins: OriginPolicy,
     /// The nodes where other connections are.

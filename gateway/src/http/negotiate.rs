@@ -24,6 +24,9 @@ struct Negotiated {
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_token: Option<String>,
     available_transports: [OfferedTransport; 3],
+    /// Told only where it was asked for and granted.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    use_stateful_reconnect: bool,
 }
 
 #[derive(Serialize)]
@@ -66,7 +69,13 @@ pub(super) async fn negotiate(
         Err(error) => return Ok(Json(NotNegotiated { error }).into_response()),
     };
     let id = ConnectionId::random();
-    let token = app.connection_tokens.sign(id, &identity.person, Timestamp::now());
+    let use_stateful_reconnect = version > 0 && asks_for_stateful_reconnect(&query);
+    let (tokens, now) = (&app.connection_tokens, Timestamp::now());
+    let token = if use_stateful_reconnect {
+        tokens.sign_stateful(id, &identity.person, now)
+    } else {
+        tokens.sign(id, &identity.person, now)
+    };
     // Version 0 knows no token, and comes back with the id.
     let (connection_id, connection_token) = match version {
         0 => (token, None),
@@ -77,8 +86,13 @@ pub(super) async fn negotiate(
         connection_id,
         connection_token,
         available_transports: TRANSPORTS,
+        use_stateful_reconnect,
     })
     .into_response())
+}
+
+fn asks_for_stateful_reconnect(query: &QueryPairs) -> bool {
+    query.get("useStatefulReconnect").is_some_and(|asked| asked.eq_ignore_ascii_case("true"))
 }
 
 /// The version to speak, or what the reference server says.

@@ -5,6 +5,7 @@ use http::{HeaderValue, StatusCode, header};
 
 use crate::auth::AuthError;
 use crate::peers::NoDirectory;
+use crate::session::ClaimError;
 
 /// When to come again after a refusal for lack of room, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
@@ -30,6 +31,8 @@ pub(super) enum Refusal {
     Malformed(&'static str),
     /// The body is larger than any that is taken, or broke off.
     TooLarge,
+    /// Its address has as many connections as it may.
+    TooMany,
     /// The node is full, going down, or cannot check tokens now.
     Unavailable,
 }
@@ -46,6 +49,7 @@ impl IntoResponse for Refusal {
             Self::WrongMethod => (StatusCode::METHOD_NOT_ALLOWED, "Method not allowed"),
             Self::Malformed(text) => (StatusCode::BAD_REQUEST, text),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+            Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "Too many connections from this address"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "The server cannot take this connection now"),
         };
         let mut response = (status, text).into_response();
@@ -54,7 +58,7 @@ impl IntoResponse for Refusal {
             Self::Unauthorized => {
                 headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
             }
-            Self::Unavailable => {
+            Self::Unavailable | Self::TooMany => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             _ => {}
@@ -79,5 +83,15 @@ impl From<NoDirectory> for Refusal {
     fn from(error: NoDirectory) -> Self {
         tracing::debug!(%error, "the place of a connection is not known now");
         Self::Unavailable
+    }
+}
+
+impl From<ClaimError> for Refusal {
+    fn from(error: ClaimError) -> Self {
+        match error {
+            ClaimError::InUse => Self::AlreadyConnected,
+            ClaimError::Ended => Self::NoSuchConnection,
+            ClaimError::Full => Self::Unavailable,
+        }
     }
 }

@@ -6,11 +6,9 @@ use axum::Router;
 use axum::extract::DefaultBodyLimit;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
+use rts_common::limits::HTTP_BODY_BYTES;
 
 use super::{Admin, App, cors, dev_token, health, hub, negotiate, web};
-
-/// No route takes more: negotiates are empty, a request for a token is small.
-const BODY_BYTES_MAX: usize = 16 * 1024;
 
 /// For clients.
 pub fn public_router(app: Arc<App>) -> Router {
@@ -26,7 +24,7 @@ pub fn public_router(app: Arc<App>) -> Router {
         router = router.fallback(web::serve);
     }
     router
-        .layer(DefaultBodyLimit::max(BODY_BYTES_MAX))
+        .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&app), cors::allow))
         .with_state(app)
 }

@@ -207,3 +207,84 @@ async fn a_wrong_websocket_version_is_told_the_right_one() {
     let answer = node.request(&head, "").await;
     assert_eq!((status(&answer), header(&answer, "sec-websocket-version")), (426, Some("13")));
 }
+
+#[tokio::test]
+async fn negotiations_that_nobody_comes_back_for_hold_nothing() {
+    let node = node().await;
+    for _ in 0..200 {
+        assert_eq!(status(&negotiate(&node, "ann", "?negotiateVersion=1").await), 200);
+    }
+    assert!(node.registry.is_empty(), "the token carries it all");
+}
+
+#[tokio::test]
+async fn an_address_has_so_many_connections() {
+    let node = node().await;
+    let token = node.token("ann");
+    let open = async |address: &'static str| {
+        let mut request =
+            format!("ws://{}/hubs/chat?access_token={token}", node.address).into_client_request().unwrap();
+        request.headers_mut().insert("x-client", address.parse().unwrap());
+        connect_async(request).await
+    };
+    let refused = |error: Error| match error {
+        Error::Http(response) => {
+            assert!(response.headers().contains_key("retry-after"));
+            response.status().as_u16()
+        }
+        error => panic!("{error}"),
+    };
+    let held = [open("198.51.100.7").await.unwrap(), open("198.51.100.7").await.unwrap()];
+    assert_eq!(refused(open("198.51.100.7").await.unwrap_err()), 429);
+    // What requests carry counts as well; what is refused leaves no trace.
+    let body = json(&negotiate(&node, "ann", "?negotiateVersion=1").await);
+    let id = body["connectionToken"].as_str().unwrap();
+    let poll = format!(
+        "GET /hubs/chat?id={id} HTTP/1.1\r\nhost: chat\r\nauthorization: Bearer {token}\r\nx-client: 198.51.100.7"
+    );
+    assert_eq!(status(&node.request(&poll, "").await), 429);
+    assert_eq!(node.registry.len(), 2);
+    let _elsewhere = open("198.51.100.8").await.unwrap();
+    for _ in 0..5 {
+        drop(open("127.0.0.1").await.unwrap());
+    }
+    drop(held);
+    until(|| node.registry.len() <= 1).await;
+    assert!(open("198.51.100.7").await.is_ok());
+}
+
+#[tokio::test]
+async fn bodies_are_bounded() {
+    let node = node().await;
+    let head = "POST /dev/token HTTP/1.1\r\nhost: chat\r\ncontent-type: application/json";
+    assert!(matches!(status(&node.request(head, &" ".repeat(17 * 1024)).await), 400 | 413));
+    let long = format!("GET /livez HTTP/1.1\r\nhost: chat\r\nx: {}", "x".repeat(30 * 1024));
+    assert_eq!(status(&node.request(&long, "").await), 431);
+    let many = format!("GET /livez HTTP/1.1\r\nhost: chat{}", "\r\nx: y".repeat(100));
+    assert_eq!(status(&node.request(&many, "").await), 431);
+}
+
+/// A client that sends the head of its request byte by byte keeps its connection no longer than one that says nothing.
+#[tokio::test]
+async fn a_head_that_drips_is_cut_off() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let node = node().await;
+    let mut stream = tokio::net::TcpStream::connect(node.address).await.unwrap();
+    let begun = std::time::Instant::now();
+    stream.write_all(b"GET /livez HTTP/1.1\r\n").await.unwrap();
+    let drip = async {
+        loop {
+            tokio::time::sleep(Duration::from_millis(500)).await;
+            stream.write_all(b"x").await?;
+            let mut byte = [0];
+            if let Ok(read) = tokio::time::timeout(Duration::from_millis(1), stream.read(&mut byte)).await
+                && read? == 0
+            {
+                return std::io::Result::Ok(());
+            }
+        }
+    };
+    let limit = rts_common::limits::HTTP_HEAD_TIME;
+    let _cut = tokio::time::timeout(limit + crate::testing::PATIENCE, drip).await.expect("cut off in time");
+    assert!(begun.elapsed() >= limit / 2);
+}

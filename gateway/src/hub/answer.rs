@@ -73,6 +73,16 @@ impl Reply {
         self.completion_error(&text)
     }
 
+    /// As the reference server says it.
+    pub(super) fn wants_stream(self) -> Option<Bytes> {
+        self.count(ErrorKind::InvalidArgument.code());
+        let text = format!(
+            "The client attempted to invoke the streaming '{}' method with a non-streaming invocation.",
+            self.method.map_or("unknown", Method::name)
+        );
+        self.completion_error(&text)
+    }
+
     fn value<T: Serialize>(self, value: &T) -> Option<Bytes> {
         let id = self.invocation_id.as_deref();
         let encoded = id.map(|id| signalr::encode_completion(self.protocol, id, value)).transpose();

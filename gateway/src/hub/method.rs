@@ -43,11 +43,13 @@ pub enum Method {
     GetAttachmentUrl,
     /// `Resume`
     Resume,
+    /// `StreamHistory`, a stream
+    StreamHistory,
 }
 
 impl Method {
     /// Every one of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::CreateRoom,
         Self::AddMembers,
         Self::RemoveMember,
@@ -68,6 +70,7 @@ impl Method {
         Self::CreateUpload,
         Self::GetAttachmentUrl,
         Self::Resume,
+        Self::StreamHistory,
     ];
 
     /// By name, in any case.
@@ -98,7 +101,13 @@ impl Method {
             Self::CreateUpload => "CreateUpload",
             Self::GetAttachmentUrl => "GetAttachmentUrl",
             Self::Resume => "Resume",
+            Self::StreamHistory => "StreamHistory",
         }
+    }
+
+    /// Whether it answers with a stream.
+    pub const fn is_stream(self) -> bool {
+        matches!(self, Self::StreamHistory)
     }
 }
 

@@ -26,6 +26,8 @@ mod request;
 mod resume;
 mod search_messages;
 mod send_message;
+mod stream;
+mod stream_history;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -49,6 +51,7 @@ use crate::uploads::Uploads;
 
 pub use self::answer::Answer;
 pub use self::rate::RateLimits;
+pub use self::stream::Records;
 
 /// Who is calling, on which connection.
 #[derive(Debug)]
@@ -137,6 +140,7 @@ impl Hub {
         let method = Method::from_name(&call.target);
         let reply = Reply { protocol, method, target: call.target, invocation_id: call.invocation_id, begun };
         match method {
+            Some(method) if method.is_stream() => Outcome::Now(reply.wants_stream()),
             Some(method) if call.arguments.len() == 1 => self.dispatch(method, caller, &call.arguments, reply).await,
             Some(_) => Outcome::Now(reply.wrong_arguments()),
             None => Outcome::Now(reply.unknown_method()),
@@ -169,6 +173,7 @@ impl Hub {
                 reply.to(arguments, async |r| get_attachment_url::run(self, caller, r).await).await
             }
             Method::Resume => reply.to(arguments, async |r| resume::run(self, caller, r).await).await,
+            Method::StreamHistory => Outcome::Now(reply.wants_stream()),
         }
     }
 }
@@ -182,9 +187,12 @@ impl Reply {
     ) -> Outcome {
         match arguments.decode_object(0) {
             Ok(request) => self.outcome(verb(request).await),
-            Err(_) => self.outcome::<Value>(Err(HubError::invalid(
-                "The request lacks a field, or a field has the wrong type or value.",
-            ))),
+            Err(_) => self.outcome::<Value>(Err(wrong_request())),
         }
     }
+}
+
+/// The request is no object of the method's.
+fn wrong_request() -> HubError {
+    HubError::invalid("The request lacks a field, or a field has the wrong type or value.")
 }

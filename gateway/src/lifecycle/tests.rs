@@ -2,14 +2,14 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use super::*;
-use crate::session::{ConnectionId, Outbox};
+use crate::session::{ConnectionId, Held, Outbox};
 
 const TIMES: DrainTimes = DrainTimes { notice: Duration::from_millis(50), sessions: Duration::from_millis(200) };
 
 /// A session that lives until its outbox is closed, and says why and when.
 fn session(lifecycle: &Lifecycle, registry: &Arc<Registry>) -> JoinHandle<(Option<CloseReason>, Instant)> {
     let outbox = Arc::new(Outbox::default());
-    let claim = registry.claim(ConnectionId::random(), Instant::now(), &outbox, None).unwrap();
+    let claim = registry.claim(ConnectionId::random(), Instant::now(), &outbox, Held::ByWebSocket(None)).unwrap();
     lifecycle.spawn(async move {
         let drained = std::future::poll_fn(|cx| outbox.poll_drain(cx)).await;
         drop(claim);

@@ -7,16 +7,26 @@
 //! reader slows its writer by TCP's own means, an open poll is given up by closing its connection, and
 //! all that needs no second framing and no share of the bus.
 //!
+//! A WebSocket comes to another node only when a client with stateful reconnect opens the next socket of
+//! its session: then the upgrade is sent on, and the bytes of both sockets pass through (`tunnel`).
+//!
+//! When the owner dies, its kernel resets what is under way, and the client is told by that. A host that
+//! vanishes without a word is found by the probes of TCP, within [`PROBE_AFTER`] and some seconds, and what
+//! is new by the connect timeout.
+//!
 //! A request is sent on once. It carries the client's own bearer token, which the owner checks as if the
 //! client had come to it, and a hop mark that only a node can make.
 
 mod directory;
 mod forward;
 mod hop;
+#[cfg(test)]
+mod tests;
+mod tunnel;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use hyper_util::client::legacy::Client;
@@ -24,6 +34,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use rts_common::config::Secret;
 use rts_common::redis::Redis;
+use tokio::sync::Semaphore;
 
 use self::directory::Directory;
 use self::hop::HopSigner;
@@ -31,6 +42,7 @@ use crate::session::ConnectionId;
 
 pub use self::directory::{NoDirectory, Place};
 pub use self::forward::{Hop, Unreachable};
+pub use self::tunnel::Tunnel;
 
 /// How long an address stands without being renewed: so long are the requests of a connection whose node
 /// died sent to nobody, and get their 404 from that.
@@ -38,6 +50,14 @@ const LEASE: Duration = Duration::from_secs(30);
 const RENEW_EVERY: Duration = Duration::from_secs(10);
 /// How long another node may take to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// How long a connection to another node may be silent before its host is probed, how often then, and how
+/// many probes may be lost; and how long what was sent may stay unacknowledged.
+const PROBE_AFTER: Duration = Duration::from_secs(5);
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+const PROBES_LOST_MAX: u32 = 3;
+const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(8);
+/// Tunnels at once, at two buffers of 8 KiB each: beyond, a client starts over with a session of its own.
+const TUNNELS_MAX: usize = 10_000;
 /// How long a connection to another node is kept for the next request.
 const POOL_IDLE: Duration = Duration::from_mins(1);
 /// Connections that are kept for each node.
@@ -49,6 +69,7 @@ pub struct Peers {
     directory: Directory,
     hops: HopSigner,
     client: Client<HttpConnector, Body>,
+    tunnels: Arc<Semaphore>,
 }
 
 impl Peers {
@@ -61,12 +82,17 @@ impl Peers {
         let mut connector = HttpConnector::new();
         connector.set_nodelay(true);
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_keepalive(Some(PROBE_AFTER));
+        connector.set_keepalive_interval(Some(PROBE_EVERY));
+        connector.set_keepalive_retries(Some(PROBES_LOST_MAX));
+        connector.set_tcp_user_timeout(Some(UNACKNOWLEDGED_MAX));
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(POOL_IDLE)
             .pool_max_idle_per_host(POOL_SIZE)
             .build(connector);
-        Self { own, directory, hops: HopSigner::new(secret), client }
+        let tunnels = Arc::new(Semaphore::new(TUNNELS_MAX));
+        Self { own, directory, hops: HopSigner::new(secret), client, tunnels }
     }
 
     /// Takes a connection for this node, for so long; or tells where it is.
@@ -82,8 +108,17 @@ impl Peers {
         Ok(self.directory.find(id).await?.map(|owner| self.place(owner)))
     }
 
-    /// Keeps a connection's address for as long as it is polled.
-    pub async fn keep(&self, id: ConnectionId) {
+    /// Keeps a connection's address while its session lives, then forgets it once its token is over: until
+    /// then others still have to find its end here.
+    pub async fn keep_while(&self, id: ConnectionId, token_ends: Instant, session: impl Future<Output = ()>) {
+        tokio::select! {
+            () = session => {}
+            () = self.keep(id) => {}
+        }
+        self.release(id, token_ends.saturating_duration_since(Instant::now())).await;
+    }
+
+    async fn keep(&self, id: ConnectionId) {
         loop {
             // Renewed by setting it: a Redis that lost everything learns of it again.
             if let Err(error) = self.directory.set(id, self.own, LEASE).await {
@@ -93,8 +128,7 @@ impl Peers {
         }
     }
 
-    /// Forgets a connection, once its token is over: until then others still have to find its end here.
-    pub async fn release(&self, id: ConnectionId, token_left: Duration) {
+    async fn release(&self, id: ConnectionId, token_left: Duration) {
         let released = if token_left.is_zero() {
             self.directory.remove(id).await
         } else {

@@ -8,13 +8,15 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use rts_common::signalr::{Decoder, Protocol, Record, ping};
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::Sleep;
 
 use super::calls::Calls;
 use super::liveness::{Due, Liveness};
+use super::pace::Pace;
+use super::stateful::Stateful;
+use super::streams::Streams;
 use super::transport::{Incoming, TransportError};
-use super::{Arrival, Attachment, BoxFuture, CloseReason, Counts, SessionHandle, Sessions, Transport, stream};
+use super::{Arrival, Attachment, BoxFuture, CloseReason, Counts, SessionHandle, Sessions, Transport};
 use crate::hub::Call;
 
 /// What the phase works with.
@@ -22,18 +24,22 @@ pub(super) struct Stay<'a> {
     pub(super) sessions: &'a Sessions,
     pub(super) arrival: &'a Arrival,
     pub(super) protocol: Protocol,
+    /// If the session may outlive its socket.
+    pub(super) stateful: Option<Box<Stateful>>,
     pub(super) counts: &'a mut Counts,
 }
 
 /// The phase under way.
-struct Attached<'a, S> {
+struct Attached<'a> {
     stay: Stay<'a>,
-    socket: &'a mut Transport<S>,
+    socket: &'a mut Transport,
     calls: &'a mut Calls,
+    streams: Streams,
     decoder: Decoder,
     /// The decoder has no whole record left.
     is_hungry: bool,
     bus: Bus,
+    pace: Pace,
     liveness: Liveness,
 }
 
@@ -45,12 +51,10 @@ enum Bus {
 
 impl Stay<'_> {
     /// Stays until there is a reason to end. The calls that are under way then are left in `calls`.
-    pub(super) async fn run<S>(self, socket: &mut Transport<S>, calls: &mut Calls, received: Bytes) -> CloseReason
-    where
-        S: AsyncRead + AsyncWrite + Unpin,
-    {
+    pub(super) async fn run(self, socket: &mut Transport, calls: &mut Calls, received: Bytes) -> CloseReason {
         let settings = &self.sessions.settings;
-        let liveness = Liveness::new(settings, Instant::now(), self.arrival.expires);
+        let now = Instant::now();
+        let liveness = Liveness::new(settings, now, self.arrival.expires);
         let mut check = pin!(tokio::time::sleep_until(liveness.next_check(settings).into()));
         let mut decoder = Decoder::new(self.protocol, settings.record_bytes_max);
         decoder.push(received);
@@ -60,29 +64,49 @@ impl Stay<'_> {
             protocol: self.protocol,
             outbox: self.arrival.outbox.clone(),
         };
-        self.arrival.outbox.begin_direct(self.protocol.transfer_format());
+        if let (None, Transport::WebSocket(socket)) = (&self.stateful, &*socket) {
+            // What others write has no number: a stateful session writes all by itself.
+            self.arrival.outbox.begin_direct(socket.stream(), self.protocol.transfer_format());
+        }
         let bus = Bus::Attaching(self.sessions.service.attach(handle, &self.arrival.caller));
-        let mut attached = Attached { stay: self, socket, calls, decoder, is_hungry: false, bus, liveness };
+        let mut attached = Attached {
+            stay: self,
+            socket,
+            calls,
+            streams: Streams::default(),
+            decoder,
+            is_hungry: false,
+            bus,
+            pace: Pace::new(now),
+            liveness,
+        };
         let reason = poll_fn(|cx| attached.poll(cx, check.as_mut())).await;
         attached.end_direct();
         reason
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
+impl Attached<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, mut check: Pin<&mut Sleep>) -> Poll<CloseReason> {
-        let settings = &self.stay.sessions.settings;
         loop {
             if let Err(reason) = self.advance(cx) {
+                if self.detach(cx, reason) {
+                    continue;
+                }
                 return Poll::Ready(reason);
+            }
+            if self.stay.stateful.as_mut().is_some_and(|stateful| stateful.is_sooner()) {
+                check.as_mut().reset(self.next_check().into());
             }
             if check.as_mut().poll(cx).is_pending() {
                 return Poll::Pending;
             }
-            if let Err(reason) = self.check(Instant::now()) {
+            if let Err(reason) = self.check(Instant::now())
+                && !self.detach(cx, reason)
+            {
                 return Poll::Ready(reason);
             }
-            check.as_mut().reset(self.liveness.next_check(settings).into());
+            check.as_mut().reset(self.next_check().into());
         }
     }
 
@@ -90,7 +114,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         loop {
             self.write(cx)?;
-            let advanced = self.attach(cx)? | self.call(cx)? | self.read(cx)?;
+            let advanced = self.rejoin(cx) | self.stream(cx) | self.attach(cx)? | self.call(cx)? | self.read(cx)?;
             if !advanced {
                 return Ok(());
             }
@@ -110,18 +134,19 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
                 let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
                 self.liveness.flushed(Instant::now(), flushed.is_ready());
                 if flushed.is_pending() {
-                    return match self.stay.arrival.outbox.poll_closed(cx) {
-                        Poll::Ready(reason) => Err(reason),
-                        Poll::Pending => Ok(()),
-                    };
+                    return self.wait(cx);
                 }
+            }
+            let room = self.room();
+            if room == 0 {
+                return self.wait_for_room(cx);
             }
             let answers = self.calls.poll_answers(cx);
             let has_answers = answers.is_ready();
             if let Poll::Ready(answers) = answers {
                 self.send(answers);
             }
-            match self.stay.arrival.outbox.poll_drain(cx) {
+            match self.stay.arrival.outbox.poll_drain_some(cx, room) {
                 Poll::Pending if has_answers => {}
                 Poll::Pending => return Ok(()),
                 Poll::Ready(drained) => {
@@ -133,7 +158,59 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
         }
     }
 
+    /// Takes what streams have to give, once all else is out: a turn of them at a time, so that the client is
+    /// listened to in between. Without a socket they wait.
+    fn stream(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.is_detached() || !self.socket.is_flushed() || self.room() == 0 {
+            return false;
+        }
+        let Poll::Ready(items) = self.streams.poll_records(cx) else { return false };
+        self.send(items);
+        true
+    }
+
+    /// How many bytes may be sent until the client acknowledges some.
+    fn room(&self) -> usize {
+        self.stay.stateful.as_ref().map_or(usize::MAX, |stateful| stateful.room())
+    }
+
+    /// Nothing can be sent now; the session may be ended all the same.
+    fn wait(&self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        match self.stay.arrival.outbox.poll_closed(cx) {
+            Poll::Ready(reason) => Err(reason),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// The replay is full. Attached, the client has to acknowledge first; detached, what does not fit any
+    /// more ends the session.
+    fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if !self.is_detached() {
+            return self.wait(cx);
+        }
+        let has_answers = self.calls.poll_answers(cx).is_ready();
+        match self.stay.arrival.outbox.poll_drain(cx) {
+            Poll::Ready(drained) => Err(drained.closed.unwrap_or(CloseReason::ReplayFull)),
+            Poll::Pending if has_answers => Err(CloseReason::ReplayFull),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Sends records that count, and keeps them where they may have to be sent again.
     fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let Stay { counts, stateful, protocol, .. } = &mut self.stay;
+        let counted = records.into_iter().inspect(|record| {
+            counts.records_out += 1;
+            counts.bytes_out += record.len() as u64;
+            if let Some(stateful) = stateful {
+                stateful.sent(record);
+            }
+        });
+        self.socket.send(protocol.transfer_format(), counted);
+    }
+
+    /// Sends what belongs to the connection, not to the session.
+    fn send_control(&mut self, records: impl IntoIterator<Item = Bytes>) {
         let counts = &mut *self.stay.counts;
         let counted = records.into_iter().inspect(|record| {
             counts.records_out += 1;
@@ -170,7 +247,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
             self.liveness.heard(Instant::now());
         }
         while self.is_listening() && !self.is_hungry {
-            match self.decoder.next_record() {
+            let next = self.decoder.next_record();
+            self.pace.take(&self.stay.sessions.settings, self.decoder.take_seen())?;
+            match next {
                 Ok(Some(record)) => {
                     self.take(record)?;
                     advanced = true;
@@ -192,6 +271,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
 
     fn take(&mut self, record: Record) -> Result<(), CloseReason> {
         let Stay { sessions, arrival, protocol, .. } = self.stay;
+        if let Some(stateful) = &mut self.stay.stateful
+            && !stateful.admit(&record, Instant::now()).map_err(|_| CloseReason::ProtocolError)?
+        {
+            return Ok(());
+        }
         match record {
             // Nothing here takes streams from clients: their ids lead nowhere.
             Record::Invocation { invocation_id, target, arguments, stream_ids: _ } => {
@@ -199,18 +283,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
                 let call = Call { invocation_id, target, arguments };
                 self.calls.begin(sessions.service.call(&arrival.caller, protocol, call));
             }
-            Record::StreamInvocation { invocation_id, target, .. } => {
+            Record::StreamInvocation { invocation_id, target, arguments, stream_ids: _ } => {
                 self.stay.counts.calls += 1;
-                self.calls.answer(stream::refuse(protocol, &invocation_id, &target));
+                let streams_max = sessions.settings.streams_max;
+                match self.streams.admit(&invocation_id, streams_max) {
+                    Ok(()) => {
+                        let call = Call { invocation_id: Some(invocation_id.clone()), target, arguments };
+                        self.streams.begin(invocation_id, sessions.service.stream(&arrival.caller, protocol, call));
+                    }
+                    Err(why) => self.calls.answer(why.completion(protocol, &invocation_id, &target, streams_max)),
+                }
+            }
+            // Nothing more of the stream is sent; one that is over, or never was, needs no word.
+            Record::CancelInvocation { invocation_id } => {
+                self.streams.cancel(&invocation_id);
             }
             Record::Ping => self.liveness.pings(),
             Record::Close { .. } => return Err(CloseReason::ClientLeft),
             // Of unknown ids, and of a stateful reconnect that was not granted.
-            Record::StreamItem { .. }
-            | Record::Completion { .. }
-            | Record::CancelInvocation { .. }
-            | Record::Ack(_)
-            | Record::Sequence(_) => {}
+            Record::StreamItem { .. } | Record::Completion { .. } | Record::Ack(_) | Record::Sequence(_) => {}
         }
         Ok(())
     }
@@ -225,10 +316,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
             Poll::Ready(Ok(Incoming::Data(bytes))) => {
                 self.liveness.heard(Instant::now());
                 self.stay.counts.bytes_in += bytes.len() as u64;
+                if let Some(stateful) = &mut self.stay.stateful {
+                    stateful.heard(bytes.len());
+                }
                 self.decoder.push(bytes);
                 self.is_hungry = false;
             }
-            Poll::Ready(Ok(Incoming::Sign)) => self.liveness.sign(Instant::now()),
+            Poll::Ready(Ok(Incoming::Sign)) => {
+                self.pace.take(&self.stay.sessions.settings, 1)?;
+                self.liveness.sign(Instant::now());
+            }
             Poll::Ready(Ok(Incoming::Close)) => return Err(CloseReason::ClientLeft),
             Poll::Ready(Err(TransportError::Lost(_))) => return Err(CloseReason::ConnectionLost),
             Poll::Ready(Err(TransportError::Malformed)) => {
@@ -241,6 +338,13 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
 
     /// Pings, or ends, as the time says.
     fn check(&mut self, now: Instant) -> Result<(), CloseReason> {
+        if let Some(stateful) = &mut self.stay.stateful {
+            let due = stateful.check(now)?;
+            if stateful.is_detached() {
+                return Ok(());
+            }
+            self.send_control(due);
+        }
         if !self.is_listening() || self.socket.is_its_own_keep_alive() {
             self.liveness.heard(now);
         } else if !self.socket.can_ask() {
@@ -252,12 +356,61 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Attached<'_, S> {
             // What is still on its way serves as well, and so do long polls.
             Due::Ping { .. } if self.socket.is_its_own_keep_alive() || !self.socket.is_flushed() => {}
             Due::Ping { and_ask } => {
-                self.send([ping(self.stay.protocol)]);
+                self.send_control([ping(self.stay.protocol)]);
                 if and_ask {
                     self.socket.send_ping();
                 }
             }
         }
         Ok(())
+    }
+
+    fn next_check(&self) -> Instant {
+        let settings = &self.stay.sessions.settings;
+        match self.stay.stateful.as_ref().and_then(|stateful| stateful.next_check()) {
+            Some(due) if self.is_detached() => due,
+            Some(due) => due.min(self.liveness.next_check(settings)),
+            None => self.liveness.next_check(settings),
+        }
+    }
+
+    fn is_detached(&self) -> bool {
+        self.socket.is_gone()
+    }
+
+    /// Goes on without a socket, if the session may and the reason is the socket's alone.
+    fn detach(&mut self, cx: &mut Context<'_>, reason: CloseReason) -> bool {
+        let Some(stateful) = &mut self.stay.stateful else { return false };
+        if !matches!(reason, CloseReason::ConnectionLost | CloseReason::TokenExpired) {
+            return false;
+        }
+        stateful.detach(reason, &self.stay.sessions.settings, Instant::now());
+        self.leave_socket(cx);
+        true
+    }
+
+    /// Takes the next socket of the session, also while the last one seems alive: it is half-open then.
+    fn rejoin(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(stateful) = &mut self.stay.stateful else { return false };
+        let Poll::Ready(returned) = stateful.poll_return(cx) else { return false };
+        let now = Instant::now();
+        let again: Vec<Bytes> = stateful.reattach(now).collect();
+        self.leave_socket(cx);
+        *self.socket = Transport::WebSocket(returned.socket);
+        self.stay.counts.rejoins += 1;
+        let settings = &self.stay.sessions.settings;
+        self.liveness = Liveness::new(settings, now, returned.expires);
+        // What was cut off, or not taken yet, comes again.
+        self.decoder = Decoder::new(self.stay.protocol, settings.record_bytes_max);
+        self.is_hungry = true;
+        self.send_control(again);
+        true
+    }
+
+    /// Closes the socket as far as that needs no waiting. No Close record: to a client it would be the end.
+    fn leave_socket(&mut self, cx: &mut Context<'_>) {
+        self.socket.close();
+        let _as_far_as_it_goes = self.socket.poll_flush(cx);
+        *self.socket = Transport::Gone;
     }
 }

@@ -27,6 +27,12 @@ pub enum CloseReason {
     HandshakeTimeout,
     /// Nothing was heard of the client for too long.
     KeepAliveTimeout,
+    /// The client sends more records than any client needs to.
+    TooManyRecords,
+    /// A stateful session's socket was lost, and no other came in time.
+    NotRejoined,
+    /// More happened than a stateful session without a socket keeps to be sent again.
+    ReplayFull,
     /// The session may have missed events that the node cannot replay to it; the client resumes.
     Resync,
     /// A fault of ours.
@@ -35,7 +41,7 @@ pub enum CloseReason {
 
 impl CloseReason {
     /// Every one of them.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 17] = [
         Self::ClientLeft,
         Self::ConnectionLost,
         Self::Drain,
@@ -48,6 +54,9 @@ impl CloseReason {
         Self::HandshakeFailed,
         Self::HandshakeTimeout,
         Self::KeepAliveTimeout,
+        Self::TooManyRecords,
+        Self::NotRejoined,
+        Self::ReplayFull,
         Self::Resync,
         Self::Internal,
     ];
@@ -56,7 +65,12 @@ impl CloseReason {
     /// left, is gone, or the handshake's answer said it.
     pub const fn text(self) -> Option<&'static str> {
         match self {
-            Self::ClientLeft | Self::ConnectionLost | Self::HandshakeFailed | Self::HandshakeTimeout => None,
+            Self::ClientLeft
+            | Self::ConnectionLost
+            | Self::HandshakeFailed
+            | Self::HandshakeTimeout
+            | Self::NotRejoined
+            | Self::ReplayFull => None,
             Self::Drain => Some("The server is going down; reconnect."),
             Self::Overload => Some("The server cannot serve this connection now; reconnect."),
             Self::Slow => Some("The connection is too slow for its events; reconnect and resume."),
@@ -66,6 +80,7 @@ impl CloseReason {
             // The text of the reference server, for its own faults too.
             Self::ProtocolError | Self::Internal => Some("Connection closed with an error."),
             Self::KeepAliveTimeout => Some("The client was silent for too long."),
+            Self::TooManyRecords => Some("The client sends too much too fast; reconnect."),
             Self::Resync => Some("Events may be missing; reconnect and resume."),
         }
     }
@@ -90,6 +105,9 @@ impl CloseReason {
             Self::HandshakeFailed => "handshake_failed",
             Self::HandshakeTimeout => "handshake_timeout",
             Self::KeepAliveTimeout => "keep_alive_timeout",
+            Self::TooManyRecords => "too_many_records",
+            Self::NotRejoined => "not_rejoined",
+            Self::ReplayFull => "replay_full",
             Self::Resync => "resync",
             Self::Internal => "internal",
         }

@@ -22,8 +22,8 @@ const BYTES_MAX: usize = 16 * 1024;
 #[derive(Debug)]
 pub(super) struct Direct {
     stream: SharedStream,
-    /// Of its frames; none while the session has not said that others may write.
-    format: Option<TransferFormat>,
+    /// Of its frames.
+    format: TransferFormat,
     /// The session waits, and has nothing on its way.
     is_free: bool,
     /// The end of a frame that the socket did not take whole.
@@ -44,14 +44,9 @@ pub(super) struct Written {
 }
 
 impl Direct {
-    /// The session holds it until it has said what its frames are.
-    pub(super) fn new(stream: SharedStream) -> Self {
-        Self { stream, format: None, is_free: false, rest: None, records: 0, bytes: 0 }
-    }
-
-    /// From now on others may write while the session waits.
-    pub(super) fn begin(&mut self, format: TransferFormat) {
-        self.format = Some(format);
+    /// The session holds it until it waits.
+    pub(super) fn new(stream: SharedStream, format: TransferFormat) -> Self {
+        Self { stream, format, is_free: false, rest: None, records: 0, bytes: 0 }
     }
 
     /// The session waits.
@@ -73,12 +68,11 @@ impl Direct {
     /// Writes records as one frame, if the session waits. True if they are out, or their beginning is; else the
     /// session has to be woken for them. `frame` is room to build it in.
     pub(super) fn write(&mut self, records: &Queue<Bytes>, bytes: usize, frame: &mut BytesMut) -> bool {
-        let Some(format) = self.format else { return false };
         if !self.is_free || bytes > BYTES_MAX {
             return false;
         }
         frame.clear();
-        put_frame_header(frame, format, bytes);
+        put_frame_header(frame, self.format, bytes);
         records.iter().for_each(|record| frame.extend_from_slice(record));
         match self.stream.try_write(frame) {
             Ok(count) if count > 0 => {
@@ -120,12 +114,11 @@ mod tests {
     const FORMAT: TransferFormat = TransferFormat::Text;
 
     /// A session's outbox and socket, and its client.
-    async fn connected() -> (Arc<Outbox>, WebSocket<SharedStream>, TcpStream) {
+    async fn connected() -> (Arc<Outbox>, WebSocket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
         let stream = SharedStream::new(listener.accept().await.unwrap().0);
         let outbox = Arc::new(Outbox::with_bounds(usize::MAX, usize::MAX));
-        outbox.set_stream(stream.clone());
         (outbox, WebSocket::new(stream, &[]), client)
     }
 
@@ -155,9 +148,9 @@ mod tests {
 
     #[tokio::test]
     async fn only_while_the_session_waits() {
-        let (outbox, _socket, mut client) = connected().await;
+        let (outbox, socket, mut client) = connected().await;
         assert!(outbox.try_push("early".into()));
-        outbox.begin_direct(FORMAT);
+        outbox.begin_direct(socket.stream(), FORMAT);
         assert!(outbox.try_push("too".into()));
         let drained = poll_drain(&outbox).await.unwrap();
         assert_eq!((drained.records.len(), drained.rest), (2, None), "the session has not let go of it");
@@ -178,7 +171,7 @@ mod tests {
     #[tokio::test]
     async fn what_the_socket_does_not_take_is_the_sessions_to_write_first() {
         let (outbox, mut socket, mut client) = connected().await;
-        outbox.begin_direct(FORMAT);
+        outbox.begin_direct(socket.stream(), FORMAT);
         assert_eq!(poll_drain(&outbox).await, None);
         let record = |number: usize| Bytes::from(format!("{number:08}").repeat(1000));
         let mut pushed = 0;

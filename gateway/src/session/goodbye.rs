@@ -5,22 +5,22 @@ use std::task::{Context, Poll, ready};
 use std::{io, time::Duration};
 
 use rts_common::signalr::{Protocol, close as close_record};
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::calls::Calls;
 use super::transport::{Incoming, TransportError};
 use super::{CloseReason, Settings, Transport};
 
 /// Says goodbye after the handshake.
-pub(super) async fn say<S>(
+pub(super) async fn say(
     settings: &Settings,
-    socket: &mut Transport<S>,
+    socket: &mut Transport,
     protocol: Protocol,
     reason: CloseReason,
     calls: &mut Calls,
-) where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) {
+    if socket.is_gone() {
+        return;
+    }
     let is_there = !matches!(reason, CloseReason::ConnectionLost | CloseReason::KeepAliveTimeout | CloseReason::Slow);
     if is_there && !calls.is_empty() {
         let answered = poll_fn(|cx| poll_answered(cx, socket, protocol, calls));
@@ -38,10 +38,7 @@ pub(super) async fn say<S>(
 }
 
 /// Closes the transport after what is on its way out, and waits a little for the client to do so too.
-pub(super) async fn close<S>(settings: &Settings, socket: &mut Transport<S>)
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+pub(super) async fn close(settings: &Settings, socket: &mut Transport) {
     socket.close();
     let _in_time = within(settings.close_timeout, poll_fn(|cx| poll_closed(cx, socket))).await;
 }
@@ -51,15 +48,12 @@ async fn within(time: Duration, work: impl Future<Output = io::Result<()>>) -> b
 }
 
 /// Ready when all calls are answered and the answers out.
-fn poll_answered<S>(
+fn poll_answered(
     cx: &mut Context<'_>,
-    socket: &mut Transport<S>,
+    socket: &mut Transport,
     protocol: Protocol,
     calls: &mut Calls,
-) -> Poll<io::Result<()>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) -> Poll<io::Result<()>> {
     loop {
         if !socket.is_flushed() {
             ready!(socket.poll_flush(cx))?;
@@ -75,10 +69,7 @@ where
 }
 
 /// Ready when the client closed, or is gone. What it still says is not listened to.
-fn poll_closed<S>(cx: &mut Context<'_>, socket: &mut Transport<S>) -> Poll<io::Result<()>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+fn poll_closed(cx: &mut Context<'_>, socket: &mut Transport) -> Poll<io::Result<()>> {
     if !socket.is_flushed() {
         ready!(socket.poll_flush(cx))?;
     }

@@ -4,33 +4,28 @@ use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use rts_common::signalr::{HandshakeDecoder, HandshakeError, Protocol, TransferFormat, handshake_response_ok};
-use tokio::io::{AsyncRead, AsyncWrite};
+use rts_common::signalr::{HandshakeDecoder, HandshakeError, HandshakeRequest, TransferFormat, handshake_response_ok};
 
 use super::transport::{Incoming, TransportError};
 use super::{Arrival, CloseReason, Settings, Transport};
 
-/// Waits for the client's handshake and queues the answer to it. Gives the protocol, and what came
-/// behind the handshake.
-pub(super) async fn shake_hands<S>(
+/// Waits for the client's handshake and queues the answer to it. Gives the handshake, and what came
+/// behind it.
+pub(super) async fn shake_hands(
     settings: &Settings,
     arrival: &Arrival,
-    socket: &mut Transport<S>,
-) -> Result<(Protocol, Bytes), CloseReason>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+    socket: &mut Transport,
+) -> Result<(HandshakeRequest, Bytes), CloseReason> {
     let mut decoder = HandshakeDecoder::new();
     let deadline = (arrival.arrived + settings.handshake_timeout).into();
     let asked = tokio::time::timeout_at(deadline, poll_fn(|cx| poll_request(cx, arrival, socket, &mut decoder)));
     let refused = match asked.await {
-        Ok(Ok((protocol, _))) if socket.is_text_only() && protocol.transfer_format().is_binary() => {
-            HandshakeError::NeedsBinary { protocol }
+        Ok(Ok((request, _))) if socket.is_text_only() && request.protocol.transfer_format().is_binary() => {
+            HandshakeError::NeedsBinary { protocol: request.protocol }
         }
-        // Version 2 without stateful reconnect is version 1.
-        Ok(Ok((protocol, rest))) => {
-            socket.send(protocol.transfer_format(), [handshake_response_ok()]);
-            return Ok((protocol, rest));
+        Ok(Ok((request, rest))) => {
+            socket.send(request.protocol.transfer_format(), [handshake_response_ok()]);
+            return Ok((request, rest));
         }
         Ok(Err(Failure::Ended(reason))) => return Err(reason),
         Ok(Err(Failure::Refused(error))) => error,
@@ -51,15 +46,12 @@ enum Failure {
     Ended(CloseReason),
 }
 
-fn poll_request<S>(
+fn poll_request(
     cx: &mut Context<'_>,
     arrival: &Arrival,
-    socket: &mut Transport<S>,
+    socket: &mut Transport,
     decoder: &mut HandshakeDecoder,
-) -> Poll<Result<(Protocol, Bytes), Failure>>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-{
+) -> Poll<Result<(HandshakeRequest, Bytes), Failure>> {
     if let Poll::Ready(reason) = arrival.outbox.poll_closed(cx) {
         return Poll::Ready(Err(Failure::Ended(reason)));
     }
@@ -83,7 +75,7 @@ where
         };
         match decoder.push(bytes) {
             Ok(None) => {}
-            Ok(Some((request, rest))) => return Poll::Ready(Ok((request.protocol, rest))),
+            Ok(Some(asked)) => return Poll::Ready(Ok(asked)),
             Err(error) => return Poll::Ready(Err(Failure::Refused(error))),
         }
     }

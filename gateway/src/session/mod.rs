@@ -2,8 +2,9 @@
 //!
 //! A session goes through three phases, each a file: `handshake`, `attached` (calls in, answers
 //! and events out, keep-alive), `goodbye`. Whatever happens in a phase ends it with one
-//! [`CloseReason`], and there is one way out. Deliberately absent: what a method does (the hub), who
-//! gets an event (the bus), and stateful reconnect, whose sessions will outlive their socket.
+//! [`CloseReason`], and there is one way out. With stateful reconnect (`stateful`) the second phase goes
+//! on without a socket for a while, and over the next one. Deliberately absent: what a method does (the
+//! hub), and who gets an event (the bus).
 
 mod attached;
 mod calls;
@@ -14,33 +15,36 @@ mod handle;
 mod handshake;
 mod liveness;
 mod outbox;
+mod pace;
 mod queue;
+mod quota;
 mod registry;
 mod service;
 mod settings;
-mod stream;
+mod stateful;
+mod streams;
 #[cfg(test)]
 mod tests;
 mod transport;
-mod user_connections;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rts_common::signalr::Protocol;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::close::CloseReason;
 pub use self::handle::{ConnectionId, SessionHandle};
 pub use self::outbox::{Drained, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
 pub use self::queue::Queue;
+pub use self::quota::{AddressConnection, AddressConnections, UserConnection, UserConnections};
 pub use self::registry::{Claim, ClaimError, Held, Registry};
 pub use self::service::{Attachment, BoxFuture, Service};
 pub use self::settings::Settings;
+pub use self::stateful::{Rejoin, Return};
 pub use self::transport::{Link, LinkEnd, LinkKind, Over, Reader, SharedStream, Taken, Transport, WebSocket};
-pub use self::user_connections::{UserConnection, UserConnections};
 
 use self::calls::Calls;
+use self::stateful::Stateful;
 use crate::hub::Caller;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{self, OpenConnection};
@@ -71,6 +75,10 @@ pub struct Arrival {
     pub outbox: Arc<Outbox>,
     /// Its place among the node's connections.
     pub claim: Claim,
+    /// Where its next socket is handed in, if negotiation granted it stateful reconnect.
+    pub rejoin: Option<Arc<Rejoin>>,
+    /// Its place among the connections of its address, if those are counted.
+    pub address: Option<AddressConnection>,
     /// When it was let in.
     pub arrived: Instant,
 }
@@ -82,20 +90,23 @@ struct Counts {
     bytes_in: u64,
     records_out: u64,
     bytes_out: u64,
+    rejoins: u64,
 }
 
 impl Sessions {
     /// Lives a session on what carries it, to its end.
-    pub async fn run<S>(&self, arrival: Arrival, mut socket: Transport<S>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send,
-    {
+    pub async fn run(&self, arrival: Arrival, mut socket: Transport) {
         let mut counts = Counts::default();
         let (protocol, reason) = match handshake::shake_hands(&self.settings, &arrival, &mut socket).await {
-            Ok((protocol, received)) => {
+            Ok((handshake, received)) => {
+                let protocol = handshake.protocol;
+                // Version 2 without a grant is version 1.
+                let rejoin = arrival.rejoin.clone().filter(|_| handshake.version > 1);
+                let stateful = rejoin.map(|rejoin| Box::new(Stateful::new(rejoin, protocol)));
                 let _open = OpenConnection::new(socket.label(), protocol);
                 let mut calls = Calls::default();
-                let stay = attached::Stay { sessions: self, arrival: &arrival, protocol, counts: &mut counts };
+                let stay =
+                    attached::Stay { sessions: self, arrival: &arrival, protocol, stateful, counts: &mut counts };
                 let reason = stay.run(&mut socket, &mut calls, received).await;
                 goodbye::say(&self.settings, &mut socket, protocol, reason, &mut calls).await;
                 if let Some(effect) = calls.into_effect() {
@@ -130,6 +141,7 @@ impl Arrival {
             bytes_in = counts.bytes_in,
             records_out = counts.records_out,
             bytes_out = counts.bytes_out,
+            rejoins = counts.rejoins,
             "session ended"
         );
     }

@@ -166,16 +166,9 @@ impl Outbox {
         wake(state);
     }
 
-    /// The socket of the session that is to come.
-    pub fn set_stream(&self, stream: SharedStream) {
-        self.lock().direct = Some(Direct::new(stream));
-    }
-
-    /// From here on records are written to the session's socket, if it has one, whenever it waits.
-    pub(super) fn begin_direct(&self, format: TransferFormat) {
-        if let Some(direct) = &mut self.lock().direct {
-            direct.begin(format);
-        }
+    /// From here on records are written to the session's socket whenever it waits.
+    pub(super) fn begin_direct(&self, stream: SharedStream, format: TransferFormat) {
+        self.lock().direct = Some(Direct::new(stream, format));
     }
 
     /// The session is about to write by itself: this first.
@@ -203,6 +196,11 @@ impl Outbox {
 
     /// Takes all that waits, once there is something or the outbox is closed. Only its session asks.
     pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<Drained> {
+        self.poll_drain_some(cx, usize::MAX)
+    }
+
+    /// Takes what waits, up to some bytes or one record that is larger.
+    pub fn poll_drain_some(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<Drained> {
         let mut state = self.lock();
         if state.is_quiet() {
             state.wake_later(cx);
@@ -211,7 +209,7 @@ impl Outbox {
             }
             return Poll::Pending;
         }
-        Poll::Ready(state.drain())
+        Poll::Ready(if state.bytes <= bytes_max { state.drain() } else { state.drain_some(bytes_max) })
     }
 
     /// Why the session is to end, once it is. For a session that cannot take what waits now.
@@ -245,6 +243,20 @@ impl State {
     /// Whether there is nothing for the session to do.
     fn is_quiet(&self) -> bool {
         self.records.is_empty() && self.closed.is_none() && !self.direct.as_ref().is_some_and(Direct::has_rest)
+    }
+
+    fn drain_some(&mut self, bytes_max: usize) -> Drained {
+        let (mut records, mut bytes) = (Queue::default(), 0);
+        while let Some(next) = self.records.iter().next().map(Bytes::len)
+            && (records.is_empty() || bytes + next <= bytes_max)
+        {
+            bytes += next;
+            records.extend(self.records.pop_front());
+        }
+        self.bytes -= bytes;
+        // What closed it comes after the rest.
+        let rest = self.direct.as_mut().and_then(Direct::take_back);
+        Drained { rest, records, closed: self.closed.filter(|_| self.records.is_empty()) }
     }
 
     fn drain(&mut self) -> Drained {
@@ -307,6 +319,25 @@ mod tests {
         assert!(outbox.try_push(record(60)), "what was drained counts no more");
         assert!(!outbox.try_push(record(41)));
         assert_eq!(outbox.closed(), Some(CloseReason::Slow));
+    }
+
+    #[tokio::test]
+    async fn some_may_be_taken_and_the_end_comes_after_all() {
+        let outbox = Outbox::default();
+        for length in [30, 30, 200, 1] {
+            assert!(outbox.try_push(record(length)));
+        }
+        outbox.close(CloseReason::Drain);
+        let mut taken = Vec::new();
+        loop {
+            let drained = poll_fn(|cx| outbox.poll_drain_some(cx, 70)).await;
+            taken.push(drained.records.iter().map(Bytes::len).collect::<Vec<_>>());
+            if drained.closed.is_some() {
+                break;
+            }
+        }
+        assert_eq!(taken, [vec![30, 30], vec![200], vec![1]]);
+        assert_eq!(outbox.lock().bytes, 0);
     }
 
     #[test]

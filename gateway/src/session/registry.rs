@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::{ConnectionId, Link, Outbox};
+use super::{ConnectionId, Link, Outbox, Rejoin};
 
 /// Connections by id. Ids of ended ones are remembered for as long as their token could be used.
 #[derive(Debug)]
@@ -28,14 +28,14 @@ struct State {
 #[derive(Debug)]
 struct Live {
     outbox: Arc<Outbox>,
-    link: Option<Arc<Link>>,
+    held: Held,
 }
 
 /// What carries a live connection.
 #[derive(Clone, Debug)]
 pub enum Held {
-    /// A WebSocket: requests have no part in it.
-    ByWebSocket,
+    /// A WebSocket: requests have no part in it. Its next one is handed in here, if it may have one.
+    ByWebSocket(Option<Arc<Rejoin>>),
     /// Requests.
     ByLink(Arc<Link>),
 }
@@ -66,13 +66,13 @@ impl Registry {
         Arc::new(Self { connections_max, state: Mutex::default(), emptied: Notify::new() })
     }
 
-    /// Takes an id for a connection whose token ends at a moment; with its link if requests carry it.
+    /// Takes an id for a connection whose token ends at a moment.
     pub fn claim(
         self: &Arc<Self>,
         id: ConnectionId,
         token_ends: Instant,
         outbox: &Arc<Outbox>,
-        link: Option<Arc<Link>>,
+        held: Held,
     ) -> Result<Claim, ClaimError> {
         let mut state = self.lock();
         if state.live.contains_key(&id) {
@@ -84,16 +84,14 @@ impl Registry {
         if state.live.len() >= self.connections_max {
             return Err(ClaimError::Full);
         }
-        state.live.insert(id, Live { outbox: Arc::clone(outbox), link });
+        state.live.insert(id, Live { outbox: Arc::clone(outbox), held });
         drop(state);
         Ok(Claim { registry: Arc::clone(self), id, token_ends })
     }
 
     /// What carries a connection, if it is live.
     pub fn find(&self, id: ConnectionId) -> Option<Held> {
-        let state = self.lock();
-        let live = state.live.get(&id)?;
-        Some(live.link.clone().map_or(Held::ByWebSocket, Held::ByLink))
+        self.lock().live.get(&id).map(|live| live.held.clone())
     }
 
     /// Whether an id's connection is over, as far as is remembered.
@@ -137,6 +135,13 @@ impl Registry {
     }
 }
 
+impl Claim {
+    /// Until when the connection's token could be used again.
+    pub fn token_ends(&self) -> Instant {
+        self.token_ends
+    }
+}
+
 impl Drop for Claim {
     fn drop(&mut self) {
         let now = Instant::now();
@@ -170,10 +175,10 @@ mod tests {
         let registry = Registry::new(2);
         let (id, other) = (ConnectionId::random(), ConnectionId::random());
         let now = Instant::now();
-        let claim = |id, ends| registry.claim(id, ends, &Arc::default(), None).map(drop);
-        let held = registry.claim(id, now + Duration::from_mins(1), &Arc::default(), None).unwrap();
+        let claim = |id, ends| registry.claim(id, ends, &Arc::default(), Held::ByWebSocket(None)).map(drop);
+        let held = registry.claim(id, now + Duration::from_mins(1), &Arc::default(), Held::ByWebSocket(None)).unwrap();
         assert_eq!(claim(id, now).unwrap_err(), ClaimError::InUse);
-        let second = registry.claim(other, now, &Arc::default(), None).unwrap();
+        let second = registry.claim(other, now, &Arc::default(), Held::ByWebSocket(None)).unwrap();
         assert_eq!(claim(ConnectionId::random(), now).unwrap_err(), ClaimError::Full);
         drop((held, second));
         assert!(registry.is_empty());

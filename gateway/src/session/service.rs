@@ -7,7 +7,7 @@ use std::sync::Arc;
 use rts_common::signalr::Protocol;
 
 use super::{CloseReason, SessionHandle};
-use crate::hub::{Call, Caller, Outcome};
+use crate::hub::{Call, Caller, Outcome, Records};
 
 /// A future on the heap: a session that waits for none stays small.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
@@ -22,4 +22,7 @@ pub trait Service: Send + Sync + 'static {
 
     /// Runs one call. A session makes its calls one after the other.
     fn call(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> BoxFuture<Outcome>;
+
+    /// Begins a stream, which runs beside the calls.
+    fn stream(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Records;
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use rts_common::limits::{INVOCATIONS_IN_FLIGHT, RECORD_BYTES};
+use rts_common::limits::{INVOCATIONS_IN_FLIGHT, RECORD_BURST, RECORD_BYTES, RECORD_RATE, STREAMS_PER_CONNECTION};
 
 /// How patient sessions are.
 #[derive(Clone, Copy, Debug)]
@@ -26,10 +26,18 @@ pub struct Settings {
     pub poll_gap_max: Duration,
     /// How long a request that sends may take, its turn and its body included.
     pub post_timeout: Duration,
+    /// How long a session with stateful reconnect waits for its next socket.
+    pub detach_window: Duration,
     /// The largest record of a client, with its framing.
     pub record_bytes_max: usize,
     /// Calls that may wait for their answer; beyond, nothing more is read.
     pub calls_in_flight_max: usize,
+    /// Streams that may run at once; beyond, one is refused.
+    pub streams_max: usize,
+    /// Records that a client may send a second, pings and acknowledgements too.
+    pub records_per_second: u32,
+    /// Records that it may send at once.
+    pub records_burst: u32,
 }
 
 impl Default for Settings {
@@ -44,8 +52,12 @@ impl Default for Settings {
             poll_idle: Duration::from_secs(90),
             poll_gap_max: Duration::from_secs(15),
             post_timeout: Duration::from_secs(30),
+            detach_window: Duration::from_secs(15),
             record_bytes_max: RECORD_BYTES,
             calls_in_flight_max: INVOCATIONS_IN_FLIGHT,
+            streams_max: STREAMS_PER_CONNECTION,
+            records_per_second: RECORD_RATE,
+            records_burst: RECORD_BURST,
         }
     }
 }

@@ -9,6 +9,7 @@ use serde::de::{DeserializeOwned, IgnoredAny, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::limits::RECORD_DEPTH;
 use crate::signalr::record::kind;
 use crate::signalr::{ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record};
 
@@ -17,6 +18,10 @@ pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, Protoco
     let text = std::str::from_utf8(body).map_err(|_| ProtocolError::Malformed)?;
     // A derived struct would be read from an array, too.
     if !text.trim_ascii_start().starts_with('{') {
+        return Err(ProtocolError::Malformed);
+    }
+    // The record itself, and its arguments, are two of them.
+    if depth(body) > RECORD_DEPTH + 2 {
         return Err(ProtocolError::Malformed);
     }
     let fields: Fields = serde_json::from_str(text).map_err(|_| ProtocolError::Malformed)?;
@@ -55,6 +60,27 @@ pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, Protoco
         kind::ACK => Record::Ack(fields.sequence_id()?),
         _ => Record::Sequence(fields.sequence_id()?),
     }))
+}
+
+/// How deep arrays and objects lie in one another. Told before anything is read: whoever reads a value later goes as
+/// deep as it does.
+fn depth(body: &[u8]) -> usize {
+    let (mut deepest, mut open, mut in_text, mut is_escaped) = (0_usize, 0_usize, false, false);
+    for byte in body {
+        match byte {
+            _ if is_escaped => is_escaped = false,
+            b'\\' if in_text => is_escaped = true,
+            b'"' => in_text = !in_text,
+            _ if in_text => {}
+            b'[' | b'{' => {
+                open += 1;
+                deepest = deepest.max(open);
+            }
+            b']' | b'}' => open = open.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
 }
 
 /// Decodes one value.

@@ -2,8 +2,7 @@
 
 use rmp::Marker;
 
-/// How deep arrays and maps may lie in one another: far beyond any request, far from a full stack.
-const DEPTH_MAX: usize = 64;
+use crate::limits::RECORD_DEPTH;
 
 /// Bytes that are no MessagePack, end too early, or nest too deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,7 +97,7 @@ impl<'a> Reader<'a> {
     /// Passes over one value with all that it holds, and gives its bytes.
     pub(super) fn value(&mut self) -> Result<&'a [u8], Invalid> {
         let start = self.rest;
-        self.skip(DEPTH_MAX)?;
+        self.skip(RECORD_DEPTH)?;
         Ok(&start[..start.len() - self.rest.len()])
     }
 

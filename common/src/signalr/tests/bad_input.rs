@@ -225,12 +225,15 @@ fn message_pack_nesting_is_bounded() {
 }
 
 #[test]
-fn json_nesting_never_overflows_the_stack() {
-    let deep = "[".repeat(16_000) + &"]".repeat(16_000);
-    let record = format!(r#"{{"type":1,"target":"A","arguments":[{deep}]}}"#);
-    let records = decode_json(&record).unwrap();
-    let decoded = super::arguments(&records[0]).decode::<serde_json::Value>(0);
-    assert_eq!(decoded, Err(crate::signalr::ArgumentError::Mistyped));
+fn json_nesting_is_bounded() {
+    let nested = |depth: usize| {
+        let deep = "[".repeat(depth) + &"]".repeat(depth);
+        let text = format!(r#"{{"type":1,"target":"A[[\"[{{","arguments":[{deep},"[[\\"]}}"#);
+        decode_json(&text).map(|records| super::arguments(&records[0]).decode::<serde_json::Value>(0).is_ok())
+    };
+    assert_eq!(nested(64), Ok(true));
+    assert_eq!(nested(65), Err(ProtocolError::Malformed));
+    assert_eq!(nested(16_000), Err(ProtocolError::Malformed));
 }
 
 #[test]

@@ -14,8 +14,10 @@ use axum::body::{Body, to_bytes};
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use rts_common::limits::POST_BYTES;
 use rts_common::seq::Timestamp;
 
+use super::hub::connection_token;
 use super::query::QueryPairs;
 use super::refusal::Refusal;
 use super::{App, answers};
@@ -23,10 +25,8 @@ use crate::auth::Identity;
 use crate::connection_token::ConnectionToken;
 use crate::hub::Caller;
 use crate::peers::{Hop, Place};
-use crate::session::{Arrival, ClaimError, Held, Link, LinkEnd, LinkKind, Outbox, Over, Settings, Transport};
+use crate::session::{AddressConnection, Arrival, Held, Link, LinkEnd, LinkKind, Outbox, Over, Settings, Transport};
 
-/// What one request may send: many records of the largest size. One at a time is held for each connection.
-const POST_BYTES_MAX: usize = 512 * 1024;
 /// What the owner of a connection may take longer than its own deadlines.
 const FORWARD_GRACE: Duration = Duration::from_secs(5);
 /// What a request takes that waits for nothing.
@@ -49,9 +49,7 @@ pub(super) async fn serve(
     request: Request,
 ) -> Result<Response, Refusal> {
     let want = Want::of(request.method(), request.headers());
-    let token = query.get("id").ok_or(Refusal::NoConnectionId)?;
-    let token = app.connection_tokens.read(token).ok().filter(|token| token.is_of(&identity.person));
-    let token = token.ok_or(Refusal::NoSuchConnection)?;
+    let token = connection_token(&app, query, &identity)?.ok_or(Refusal::NoConnectionId)?;
     let id = token.connection_id;
     if let Some(held) = app.registry.find(id) {
         return here(&app.sessions.settings, want, held, request).await;
@@ -87,7 +85,10 @@ pub(super) async fn serve(
         },
         None => match want.kind() {
             _ if token.is_over(now) => Err(Refusal::NoSuchConnection),
-            Some(kind) => attach(&app, kind, &token, identity),
+            Some(kind) => {
+                let address = app.addresses.open(request.headers(), request.extensions())?;
+                attach(&app, kind, &token, (identity, address))
+            }
             None => Err(Refusal::WrongTransport),
         },
     }
@@ -134,8 +135,8 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 async fn here(settings: &Settings, want: Want, held: Held, request: Request) -> Result<Response, Refusal> {
     let link = match held {
         // Sends on a WebSocket go over the WebSocket.
-        Held::ByWebSocket if want == Want::Send => return Err(Refusal::WrongMethod),
-        Held::ByWebSocket => return Err(Refusal::WrongTransport),
+        Held::ByWebSocket(_) if want == Want::Send => return Err(Refusal::WrongMethod),
+        Held::ByWebSocket(_) => return Err(Refusal::WrongTransport),
         Held::ByLink(link) => link,
     };
     match (want, link.kind()) {
@@ -151,7 +152,7 @@ async fn here(settings: &Settings, want: Want, held: Held, request: Request) -> 
 }
 
 async fn send(settings: &Settings, link: &Link, body: Body) -> Result<Response, Refusal> {
-    let whole = async { to_bytes(body, POST_BYTES_MAX).await.map_err(|_| Refusal::TooLarge) };
+    let whole = async { to_bytes(body, POST_BYTES).await.map_err(|_| Refusal::TooLarge) };
     let posted = tokio::time::timeout(settings.post_timeout, link.post(whole)).await;
     posted.map_err(|_| Refusal::Unavailable)??;
     let text = HeaderValue::from_static("text/plain");
@@ -165,23 +166,24 @@ impl From<Over> for Refusal {
 }
 
 /// Takes a connection up whose place is this node's, and answers its first GET.
-fn attach(app: &Arc<App>, kind: LinkKind, token: &ConnectionToken, identity: Identity) -> Result<Response, Refusal> {
+fn attach(
+    app: &Arc<App>,
+    kind: LinkKind,
+    token: &ConnectionToken,
+    (identity, address): (Identity, Option<AddressConnection>),
+) -> Result<Response, Refusal> {
     let (id, arrived) = (token.connection_id, Instant::now());
     let token_ends = arrived + token.left(Timestamp::now());
     let (link, end) = Link::open(kind, app.sessions.settings.poll_gap_max);
     let outbox = Arc::new(Outbox::default());
-    let claim = app.registry.claim(id, token_ends, &outbox, Some(Arc::clone(&link)));
-    let claim = claim.map_err(|error| match error {
-        ClaimError::InUse => Refusal::AlreadyConnected,
-        ClaimError::Ended => Refusal::NoSuchConnection,
-        ClaimError::Full => Refusal::Unavailable,
-    })?;
+    let claim = app.registry.claim(id, token_ends, &outbox, Held::ByLink(Arc::clone(&link)))?;
     let response = match kind {
         LinkKind::EventStream => answers::events(link.reader().ok_or(Refusal::NoSuchConnection)?),
         LinkKind::LongPoll => answers::empty_poll(),
     };
     let caller = Arc::new(Caller { person: identity.person, display_name: identity.display_name });
-    let arrival = Arrival { connection_id: id, caller, expires: identity.expires, outbox, claim, arrived };
+    let arrival =
+        Arrival { connection_id: id, caller, expires: identity.expires, outbox, claim, rejoin: None, address, arrived };
     app.sessions.lifecycle.spawn(live(Arc::clone(app), arrival, end, token_ends));
     Ok(response)
 }
@@ -189,10 +191,6 @@ fn attach(app: &Arc<App>, kind: LinkKind, token: &ConnectionToken, identity: Ide
 /// The session, and its address for as long as it lives.
 async fn live(app: Arc<App>, arrival: Arrival, end: LinkEnd, token_ends: Instant) {
     let id = arrival.connection_id;
-    let session = Box::pin(app.sessions.run::<crate::session::SharedStream>(arrival, Transport::Link(end)));
-    tokio::select! {
-        () = session => {}
-        () = app.peers.keep(id) => {}
-    }
-    app.peers.release(id, token_ends.saturating_duration_since(Instant::now())).await;
+    let session = Box::pin(app.sessions.run(arrival, Transport::Link(end)));
+    app.peers.keep_while(id, token_ends, session).await;
 }

@@ -10,7 +10,6 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use rts_common::signalr::TransferFormat;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 pub use self::link::{Link, LinkEnd, LinkKind, Over, Reader, Taken};
 pub use self::shared::SharedStream;
@@ -21,23 +20,30 @@ use crate::metrics;
 
 /// The session's end of what carries it.
 #[derive(Debug)]
-pub enum Transport<S> {
+pub enum Transport {
     /// A WebSocket.
-    WebSocket(WebSocket<S>),
+    WebSocket(WebSocket),
     /// HTTP requests.
     Link(LinkEnd),
+    /// Nothing: its socket is gone, and another may take its place.
+    Gone,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
+impl Transport {
     /// What metrics call it.
     pub(super) fn label(&self) -> metrics::Transport {
         match self {
-            Self::WebSocket(_) => metrics::Transport::WebSockets,
+            Self::WebSocket(_) | Self::Gone => metrics::Transport::WebSockets,
             Self::Link(link) => match link.kind() {
                 LinkKind::EventStream => metrics::Transport::ServerSentEvents,
                 LinkKind::LongPoll => metrics::Transport::LongPolling,
             },
         }
+    }
+
+    /// Whether there is no socket.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Gone)
     }
 
     /// Whether it cannot carry binary records.
@@ -60,6 +66,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match self {
             Self::WebSocket(socket) => socket.poll_incoming(cx),
             Self::Link(link) => link.poll_incoming(cx),
+            // Whoever waits for another socket is woken by that.
+            Self::Gone => Poll::Pending,
         }
     }
 
@@ -68,6 +76,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match self {
             Self::WebSocket(socket) => socket.send(format, records),
             Self::Link(link) => link.send(records),
+            Self::Gone => records.into_iter().for_each(drop),
         }
     }
 
@@ -90,6 +99,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match self {
             Self::WebSocket(socket) => socket.close(),
             Self::Link(link) => link.close(),
+            Self::Gone => {}
         }
     }
 
@@ -98,6 +108,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match self {
             Self::WebSocket(socket) => socket.close_malformed(),
             Self::Link(link) => link.close(),
+            Self::Gone => {}
         }
     }
 
@@ -106,6 +117,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match self {
             Self::WebSocket(socket) => socket.is_closed_by_client(),
             Self::Link(link) => link.is_closed_by_client(),
+            Self::Gone => true,
         }
     }
 
@@ -114,6 +126,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match self {
             Self::WebSocket(socket) => socket.is_flushed(),
             Self::Link(link) => link.is_flushed(),
+            Self::Gone => true,
         }
     }
 
@@ -122,6 +135,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport<S> {
         match self {
             Self::WebSocket(socket) => socket.poll_flush(cx),
             Self::Link(link) => link.poll_flush(cx),
+            Self::Gone => Poll::Ready(Ok(())),
         }
     }
 }

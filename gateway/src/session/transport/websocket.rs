@@ -1,4 +1,4 @@
-//! A WebSocket over a byte stream: frames in, frames out, and no buffer while nothing moves.
+//! A WebSocket over TCP: frames in, frames out, and no buffer while nothing moves.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -7,8 +7,9 @@ use std::task::{Context, Poll, ready};
 
 use bytes::{Buf, Bytes, BytesMut};
 use rts_common::signalr::TransferFormat;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
+use super::SharedStream;
 use super::frame::{FrameReader, MalformedFrame, Opcode, Piece, header, header_bytes, put_header};
 use crate::session::Queue;
 
@@ -66,8 +67,8 @@ fn opcode(format: TransferFormat) -> Opcode {
 
 /// The server's end of a WebSocket.
 #[derive(Debug)]
-pub struct WebSocket<S> {
-    stream: S,
+pub struct WebSocket {
+    stream: SharedStream,
     reader: FrameReader,
     /// Received and not yet read: more than one frame came at once, or the beginning of a header.
     received: BytesMut,
@@ -82,9 +83,14 @@ pub struct WebSocket<S> {
     client_closed: bool,
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+impl WebSocket {
+    /// Its stream, for those who write to it while its session waits.
+    pub fn stream(&self) -> SharedStream {
+        self.stream.clone()
+    }
+
     /// Over a stream whose HTTP upgrade is done, with what was received after it.
-    pub fn new(stream: S, received: &[u8]) -> Self {
+    pub fn new(stream: SharedStream, received: &[u8]) -> Self {
         Self {
             stream,
             reader: FrameReader::default(),

@@ -1,53 +1,66 @@
-//! How many connections each user has on this node.
+//! How many connections each user, or each address, has on this node.
 
 use std::collections::HashMap;
+use std::hash::Hash;
+use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use rts_common::ids::Person;
 
-/// Counts the connections of each user, up to a limit.
+/// Connections of users.
+pub type UserConnections = Quota<Person>;
+/// Connections of addresses.
+pub type AddressConnections = Quota<IpAddr>;
+/// One counted connection of a user.
+pub type UserConnection = Counted<Person>;
+/// One counted connection of an address.
+pub type AddressConnection = Counted<IpAddr>;
+
+/// Counts what each of many has, up to a limit.
 #[derive(Debug)]
-pub struct UserConnections {
+pub struct Quota<K: Eq + Hash> {
     most: usize,
-    counts: Mutex<HashMap<Person, usize>>,
+    counts: Mutex<HashMap<K, usize>>,
 }
 
-/// One counted connection, until dropped.
+/// One that is counted, until dropped.
 #[derive(Debug)]
-pub struct UserConnection {
-    among: Arc<UserConnections>,
-    person: Person,
+pub struct Counted<K: Eq + Hash> {
+    among: Arc<Quota<K>>,
+    key: K,
 }
 
-impl UserConnections {
-    /// At most so many of one user.
+impl<K: Clone + Eq + Hash> Quota<K> {
+    /// At most so many for each.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, counts: Mutex::default() })
     }
 
-    /// Counts one more; `None` if the user has as many as are allowed.
-    pub fn open(self: &Arc<Self>, person: &Person) -> Option<UserConnection> {
+    /// Counts one more; `None` if there are as many as are allowed.
+    pub fn open(self: &Arc<Self>, key: &K) -> Option<Counted<K>> {
         let mut counts = self.lock();
-        let count = counts.entry(person.clone()).or_default();
+        let count = counts.entry(key.clone()).or_default();
         if *count >= self.most {
             return None;
         }
         *count += 1;
-        Some(UserConnection { among: Arc::clone(self), person: person.clone() })
+        Some(Counted { among: Arc::clone(self), key: key.clone() })
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Person, usize>> {
+impl<K: Eq + Hash> Quota<K> {
+    fn lock(&self) -> MutexGuard<'_, HashMap<K, usize>> {
         self.counts.lock().expect("no holder of this lock panics")
     }
 }
 
-impl Drop for UserConnection {
+impl<K: Eq + Hash> Drop for Counted<K> {
     fn drop(&mut self) {
         let mut counts = self.among.lock();
-        if let Some(count) = counts.get_mut(&self.person) {
+        if let Some(count) = counts.get_mut(&self.key) {
             *count -= 1;
             if *count == 0 {
-                counts.remove(&self.person);
+                counts.remove(&self.key);
             }
         }
     }
@@ -55,8 +68,9 @@ impl Drop for UserConnection {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use rts_common::ids::{OrgId, UserId};
+
+    use super::*;
 
     #[test]
     fn each_user_has_so_many_and_what_ends_makes_room() {

@@ -1,0 +1,202 @@
+//! Calls that are answered with a stream: items, and a completion as the last record.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use rts_common::signalr::{self, Arguments, EncodeError, Protocol};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+
+use super::method::Method;
+use super::{Call, Caller, Hub, stream_history, wrong_request};
+use crate::error::{ErrorKind, HubError};
+use crate::metrics;
+
+/// The encoded records of one stream, its completion last. Nothing is read ahead of what is taken but
+/// what the method says; dropped, it is cancelled.
+pub type Records = BoxStream<'static, Bytes>;
+
+impl Hub {
+    /// Begins a stream. What is no streaming method is answered with a completion alone.
+    pub fn stream(self: &Arc<Self>, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Records {
+        let Call { invocation_id, target, arguments } = call;
+        let method = Method::from_name(&target);
+        let invocation_id = invocation_id.unwrap_or_default();
+        let reply = StreamReply { protocol, method, invocation_id, begun: Instant::now(), is_counted: false };
+        match method {
+            Some(Method::StreamHistory) if arguments.len() == 1 => {
+                reply.to(&arguments, |request| stream_history::run(self, caller, &request))
+            }
+            Some(method) if method.is_stream() => only(reply.wrong_arguments(&target)),
+            _ => only(reply.refused(&target)),
+        }
+    }
+}
+
+/// The answer to one stream invocation, on its way.
+struct StreamReply {
+    protocol: Protocol,
+    method: Option<Method>,
+    invocation_id: String,
+    begun: Instant,
+    is_counted: bool,
+}
+
+impl StreamReply {
+    /// Decodes the request, begins the verb's stream, and encodes what it gives.
+    fn to<Request: DeserializeOwned, Item: Serialize + Send + 'static>(
+        self,
+        arguments: &Arguments,
+        verb: impl FnOnce(Request) -> Result<BoxStream<'static, Result<Item, HubError>>, HubError>,
+    ) -> Records {
+        match arguments.decode_object(0).map_err(|_| wrong_request()).and_then(verb) {
+            Ok(items) => self.records(items),
+            Err(error) => only(self.failed(&error)),
+        }
+    }
+
+    fn records<Item: Serialize + Send + 'static>(self, items: BoxStream<'static, Result<Item, HubError>>) -> Records {
+        stream::unfold(Some((self, items)), |state| async move {
+            let (reply, mut items) = state?;
+            match items.next().await {
+                None => Some((reply.done(), None)),
+                Some(Err(error)) => Some((reply.failed(&error), None)),
+                Some(Ok(item)) => match reply.item(&item) {
+                    Ok(record) => Some((record, Some((reply, items)))),
+                    Err(error) => {
+                        tracing::error!(%error, "an item of a stream cannot be encoded");
+                        Some((reply.failed(&HubError::internal()), None))
+                    }
+                },
+            }
+        })
+        .boxed()
+    }
+
+    fn item(&self, item: &impl Serialize) -> Result<Bytes, EncodeError> {
+        signalr::encode_stream_item(self.protocol, &self.invocation_id, item)
+    }
+
+    fn done(mut self) -> Bytes {
+        self.count("ok");
+        signalr::encode_completion_void(self.protocol, &self.invocation_id)
+    }
+
+    fn failed(mut self, error: &HubError) -> Bytes {
+        self.count(error.kind.code());
+        let method = self.method.map_or("unknown", Method::name);
+        let text = format!("An unexpected error occurred invoking '{method}' on the server. HubException: {error}");
+        self.completion_error(&text)
+    }
+
+    /// As the reference server says it.
+    fn wrong_arguments(mut self, target: &str) -> Bytes {
+        self.count(ErrorKind::InvalidArgument.code());
+        self.completion_error(&format!("Failed to invoke '{target}' due to an error on the server."))
+    }
+
+    /// No streaming method, or none at all; as the reference server says it.
+    fn refused(mut self, target: &str) -> Bytes {
+        let text = if let Some(method) = self.method {
+            self.count(ErrorKind::InvalidArgument.code());
+            let name = method.name();
+            format!("The client attempted to invoke the non-streaming '{name}' method with a streaming invocation.")
+        } else {
+            self.count("unknownMethod");
+            let target = shortened(target);
+            format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.")
+        };
+        self.completion_error(&text)
+    }
+
+    fn completion_error(&self, text: &str) -> Bytes {
+        signalr::encode_completion_error(self.protocol, &self.invocation_id, text)
+    }
+
+    fn count(&mut self, outcome: &'static str) {
+        self.is_counted = true;
+        metrics::hub_call(self.method.map_or("unknown", Method::name), outcome, self.begun.elapsed());
+    }
+}
+
+impl Drop for StreamReply {
+    fn drop(&mut self) {
+        if !self.is_counted {
+            self.count("cancelled");
+        }
+    }
+}
+
+/// A stream of a completion alone.
+fn only(completion: Bytes) -> Records {
+    stream::iter([completion]).boxed()
+}
+
+/// A made-up name is told back, but not at any length.
+fn shortened(target: &str) -> String {
+    const CHARS_MAX: usize = 100;
+    target.chars().take(CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use rts_common::signalr::{CompletionResult, Decoder, Record};
+
+    use super::*;
+
+    fn reply(method: Option<Method>) -> StreamReply {
+        StreamReply {
+            protocol: Protocol::Json,
+            method,
+            invocation_id: "7".to_owned(),
+            begun: Instant::now(),
+            is_counted: false,
+        }
+    }
+
+    async fn text(records: Records) -> String {
+        let records: Vec<Bytes> = records.collect().await;
+        String::from_utf8(records.concat()).unwrap()
+    }
+
+    #[tokio::test]
+    async fn items_then_a_completion_of_no_value() {
+        let items = stream::iter([Ok(1), Ok(2)]).boxed();
+        let all = text(reply(Some(Method::StreamHistory)).records(items)).await;
+        let expected = [
+            "{\"type\":2,\"invocationId\":\"7\",\"item\":1}\u{1e}",
+            "{\"type\":2,\"invocationId\":\"7\",\"item\":2}\u{1e}",
+            "{\"type\":3,\"invocationId\":\"7\"}\u{1e}",
+        ];
+        assert_eq!(all, expected.concat());
+    }
+
+    #[tokio::test]
+    async fn an_error_is_the_last_record() {
+        let items = stream::iter([Ok(1), Err(HubError::room_not_found()), Ok(2)]).boxed();
+        let records: Vec<Bytes> = reply(Some(Method::StreamHistory)).records(items).collect().await;
+        assert_eq!(records.len(), 2);
+        let mut decoder = Decoder::new(Protocol::Json, 4096);
+        decoder.push(records[1].clone());
+        let error = "An unexpected error occurred invoking 'StreamHistory' on the server. \
+                     HubException: notFound: There is no such room.";
+        assert_eq!(
+            decoder.next_record().unwrap(),
+            Some(Record::Completion {
+                invocation_id: "7".to_owned(),
+                result: CompletionResult::Error(error.to_owned())
+            })
+        );
+    }
+
+    #[tokio::test]
+    async fn methods_that_are_no_streams_and_unknown_ones_are_told_apart() {
+        let refused = |method, target: &str| text(only(reply(method).refused(target)));
+        let known = refused(Some(Method::SendMessage), "sendmessage").await;
+        assert!(known.contains("non-streaming 'SendMessage' method with a streaming invocation."), "{known}");
+        assert!(refused(None, "Nothing").await.contains("Method does not exist."));
+        assert!(refused(None, &"x".repeat(10_000)).await.len() < 300);
+    }
+}

@@ -1,0 +1,89 @@
+//! `StreamHistory`: every message of a range, ascending, one item each: the export of a room of any
+//! length.
+//!
+//! One page is held at a time, and the next is read only when the last is taken: whoever exports a
+//! long room holds a page of it in memory, however slowly it reads. Each page asks anew whether the
+//! caller is a member. Messages that are sent meanwhile belong to a range without an end.
+
+use std::sync::Arc;
+use std::vec::IntoIter;
+
+use futures_util::stream::{self, BoxStream, StreamExt as _};
+use rts_common::ids::RoomId;
+use rts_common::limits;
+use rts_common::message::{Message, MessageState};
+use rts_common::seq::Seq;
+use rts_common::store::Direction;
+use serde::Deserialize;
+
+use super::request::RoomRef;
+use super::{Caller, Hub};
+use crate::error::HubError;
+use crate::rooms::HistoryRange;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    room_id: RoomRef,
+    from: Option<Seq>,
+    to: Option<Seq>,
+}
+
+/// An export under way.
+struct Export {
+    hub: Arc<Hub>,
+    caller: Arc<Caller>,
+    room: RoomId,
+    /// The last message of the page, then of the export.
+    after: Seq,
+    before: Option<Seq>,
+    page: IntoIter<MessageState>,
+    has_more: bool,
+}
+
+pub(super) fn run(
+    hub: &Arc<Hub>,
+    caller: &Arc<Caller>,
+    request: &Request,
+) -> Result<BoxStream<'static, Result<Message, HubError>>, HubError> {
+    let export = Export {
+        hub: Arc::clone(hub),
+        caller: Arc::clone(caller),
+        room: request.room_id.id()?.clone(),
+        after: request.from.unwrap_or_default().previous(),
+        before: request.to.map(Seq::next),
+        page: Vec::new().into_iter(),
+        has_more: true,
+    };
+    Ok(stream::unfold(Some(export), |export| async move {
+        let mut export = export?;
+        match export.next().await {
+            Ok(message) => message.map(|message| (Ok(message), Some(export))),
+            Err(error) => Some((Err(error), None)),
+        }
+    })
+    .boxed())
+}
+
+impl Export {
+    async fn next(&mut self) -> Result<Option<Message>, HubError> {
+        loop {
+            if let Some(message) = self.page.next() {
+                return Ok(Some(Message::from(message)));
+            }
+            if !self.has_more {
+                return Ok(None);
+            }
+            let range = HistoryRange {
+                after: self.after,
+                before: self.before,
+                direction: Direction::Ascending,
+                limit: limits::STREAM_PAGE.min(self.hub.parts.limits.page),
+            };
+            let page = self.hub.parts.rooms.history(&self.caller.person, &self.room, range).await?;
+            self.has_more = page.has_more;
+            self.after = page.messages.last().map_or(self.after, |message| message.seq);
+            self.page = page.messages.into_iter();
+        }
+    }
+}

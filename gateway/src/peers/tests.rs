@@ -1,0 +1,79 @@
+//! What a client hears of a node that is killed while it has the client's request: what that node's kernel does.
+
+use std::time::{Duration, Instant};
+
+use rts_common::ids::NodeId;
+use serde_json::Value;
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+
+use super::MemoryDirectory;
+use crate::connection_token::TokenSigner;
+use crate::testing::{PATIENCE, TestNode, identity, settings};
+
+const TOLD_WITHIN: Duration = Duration::from_secs(2);
+const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\
+    sec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==\r\n";
+const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n\
+    3\r\n:\r\n\r\n";
+const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
+    sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n:\r\n";
+
+/// A request for a connection of another node, and that node's end of it.
+async fn sent_on(node: &TestNode, directory: &MemoryDirectory, headers: &str) -> (TcpStream, TcpStream) {
+    let bearer = format!("authorization: Bearer {}", node.token("ann"));
+    let target = "/hubs/chat/negotiate?negotiateVersion=1&useStatefulReconnect=true";
+    let answer = node.request(&format!("POST {target} HTTP/1.1\r\nhost: a\r\n{bearer}"), "").await;
+    let body: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+    let id = body["connectionToken"].as_str().unwrap();
+    let owner = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let signer = TokenSigner::new(&identity().connection_secret, NodeId::random());
+    directory.set(signer.read(id).unwrap().connection_id, owner.local_addr().unwrap());
+    let mut client = TcpStream::connect(node.address).await.unwrap();
+    let head = format!("GET /hubs/chat?id={id} HTTP/1.1\r\nhost: a\r\n{bearer}\r\n{headers}\r\n");
+    client.write_all(head.as_bytes()).await.unwrap();
+    let (mut hop, _) = owner.accept().await.unwrap();
+    let mut head = [0; 8192];
+    let read = hop.read(&mut head).await.unwrap();
+    assert!(String::from_utf8_lossy(&head[..read]).contains("rts-hop: "));
+    (client, hop)
+}
+
+/// Reads until some text came; false if the connection ended before.
+async fn heard(client: &mut TcpStream, text: &str) -> bool {
+    let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
+    let reading = async {
+        while !String::from_utf8_lossy(&all).contains(text) {
+            match client.read(&mut buffer).await {
+                Ok(0) | Err(_) => return false,
+                Ok(read) => all.extend_from_slice(&buffer[..read]),
+            }
+        }
+        true
+    };
+    tokio::time::timeout(PATIENCE, reading).await.expect("told in time")
+}
+
+#[tokio::test]
+async fn whoever_waits_for_a_node_that_is_killed_is_told_at_once() {
+    let directory = MemoryDirectory::default();
+    let node = TestNode::start_among(settings(), &directory).await;
+    for (what, headers, answer) in [
+        ("a poll", "", None),
+        ("an event stream", "accept: text/event-stream\r\n", Some(STREAM)),
+        ("an upgrade", UPGRADE, None),
+        ("a WebSocket", UPGRADE, Some(AGREED)),
+    ] {
+        let (mut client, mut hop) = sent_on(&node, &directory, headers).await;
+        if let Some(answer) = answer {
+            hop.write_all(answer.as_bytes()).await.unwrap();
+            assert!(heard(&mut client, "\r\n:\r\n").await, "{what} goes through");
+        }
+        let killed = Instant::now();
+        hop.set_zero_linger().unwrap();
+        drop(hop);
+        let has_status = heard(&mut client, "404 Not Found").await;
+        assert_eq!(has_status, answer.is_none(), "{what} ends, or says why it never began");
+        assert!(killed.elapsed() < TOLD_WITHIN, "{what}: {:?}", killed.elapsed());
+    }
+}

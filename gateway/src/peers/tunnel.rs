@@ -1,0 +1,83 @@
+//! The next socket of a stateful session that landed on another node: its upgrade is sent on to the owner,
+//! and when that agrees, bytes pass between the two sockets until one of them ends. Nothing in them is read here.
+//!
+//! This node dies: both sockets break, the session is detached, and its client comes again, to any node. The
+//! owner dies: the client's socket is closed at once, and its next upgrade is told 404.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::Response;
+use http::{HeaderName, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use tokio::sync::OwnedSemaphorePermit;
+
+use super::Peers;
+use super::forward::{RESPONSE_HEADERS, Unreachable, passed_on};
+
+/// What the owner needs of the upgrade.
+const REQUEST_HEADERS: [HeaderName; 5] = [
+    header::AUTHORIZATION,
+    header::CONNECTION,
+    header::UPGRADE,
+    header::SEC_WEBSOCKET_KEY,
+    header::SEC_WEBSOCKET_VERSION,
+];
+/// What the client needs of the agreement.
+const AGREEMENT_HEADERS: [HeaderName; 3] = [header::CONNECTION, header::UPGRADE, header::SEC_WEBSOCKET_ACCEPT];
+
+/// Two sockets that belong together, once HTTP is done with both.
+pub struct Tunnel {
+    client: OnUpgrade,
+    owner: OnUpgrade,
+    _place: OwnedSemaphorePermit,
+}
+
+impl Peers {
+    /// Sends an upgrade on; gives the owner's answer, and the tunnel to run if it agreed.
+    pub async fn tunnel(
+        &self,
+        owner: SocketAddr,
+        mut request: Request,
+        deadline: Duration,
+    ) -> Result<(Response, Option<Tunnel>), Unreachable> {
+        let place = self.tunnels.clone().try_acquire_owned().map_err(|_| Unreachable::Full)?;
+        let client = hyper::upgrade::on(&mut request);
+        let request = request.map(|_| Body::empty());
+        let mut answer = self.send_on(owner, request, &REQUEST_HEADERS, deadline).await?;
+        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+            return Ok((passed_on(answer, &RESPONSE_HEADERS), None));
+        }
+        let owner = hyper::upgrade::on(&mut answer);
+        let agreement = passed_on(answer, &AGREEMENT_HEADERS).map(|_| Body::empty());
+        Ok((agreement, Some(Tunnel { client, owner, _place: place })))
+    }
+}
+
+impl Tunnel {
+    /// Passes bytes on until one side ends.
+    pub async fn run(self, deadline: Duration) {
+        let both = async { tokio::try_join!(self.client, self.owner) };
+        let Ok(Ok((client, owner))) = tokio::time::timeout(deadline, both).await else { return };
+        let (mut client, mut owner) = (TokioIo::new(client), TokioIo::new(owner));
+        // Which side ended it, and how, each finds out by itself.
+        let _ended = until_one_ends(&mut client, &mut owner).await;
+    }
+}
+
+/// Unlike a copy of both directions, this is over when one of them is: half a WebSocket is none.
+async fn until_one_ends<A, B>(client: &mut A, owner: &mut B) -> std::io::Result<u64>
+where
+    A: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+    B: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,
+{
+    let (mut from_client, mut to_client) = tokio::io::split(client);
+    let (mut from_owner, mut to_owner) = tokio::io::split(owner);
+    tokio::select! {
+        ended = tokio::io::copy(&mut from_client, &mut to_owner) => ended,
+        ended = tokio::io::copy(&mut from_owner, &mut to_client) => ended,
+    }
+}

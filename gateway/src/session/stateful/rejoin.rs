@@ -1,0 +1,75 @@
+//! Where the next socket of a session is handed in.
+
+use std::sync::{Mutex, MutexGuard};
+use std::task::{Context, Poll, Waker};
+use std::time::Instant;
+
+use crate::session::WebSocket;
+
+/// The way back to a session: closed until its handshake asked for stateful reconnect, and once it ends.
+#[derive(Debug, Default)]
+pub struct Rejoin {
+    state: Mutex<State>,
+}
+
+/// A client that is back.
+#[derive(Debug)]
+pub struct Return {
+    /// Its new socket.
+    pub socket: WebSocket,
+    /// When the token that it came with ends.
+    pub expires: Instant,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    is_open: bool,
+    /// One that the session has not taken; a newer one takes its place.
+    returned: Option<Return>,
+    session: Option<Waker>,
+}
+
+impl Rejoin {
+    /// Whether a socket would be taken.
+    pub fn is_open(&self) -> bool {
+        self.lock().is_open
+    }
+
+    /// Hands in a socket. It is dropped if the session is over.
+    pub fn offer(&self, returned: Return) {
+        let mut state = self.lock();
+        if !state.is_open {
+            return;
+        }
+        state.returned = Some(returned);
+        let session = state.session.take();
+        drop(state);
+        if let Some(session) = session {
+            session.wake();
+        }
+    }
+
+    pub(super) fn open(&self) {
+        self.lock().is_open = true;
+    }
+
+    pub(super) fn close(&self) {
+        *self.lock() = State::default();
+    }
+
+    pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Return> {
+        let mut state = self.lock();
+        if let Some(returned) = state.returned.take() {
+            return Poll::Ready(returned);
+        }
+        match &mut state.session {
+            Some(waker) => waker.clone_from(cx.waker()),
+            None => state.session = Some(cx.waker().clone()),
+        }
+        Poll::Pending
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("no holder of this lock panics")
+    }
+}

@@ -1,0 +1,149 @@
+//! What one client may ask for at once, and how fast.
+
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::{PING, close, completion, node};
+use crate::session::{CloseReason, OUTBOX_BYTES_MAX, Settings};
+use crate::testing::{TestNode, settings, until};
+
+#[tokio::test]
+async fn only_so_many_calls_wait_for_the_journal() {
+    let settings = Settings { calls_in_flight_max: 3, ..settings() };
+    let node = TestNode::start(settings).await;
+    let (mut client, _) = node.connect("ann").await;
+    for id in 0..5 {
+        client.invoke(&id.to_string(), "Later").await;
+    }
+    let happened = || node.service.happened.lock().unwrap().len();
+    until(|| happened() == 3).await;
+    node.service.answers.add_permits(1);
+    assert_eq!(client.next_record().await, completion("0", "Later"));
+    until(|| happened() == 4).await;
+    node.service.answers.add_permits(4);
+    until(|| happened() == 5).await;
+}
+
+#[tokio::test]
+async fn a_stream_runs_beside_calls_and_ends_with_a_completion() {
+    let node = node().await;
+    let (mut client, _) = node.connect("ann").await;
+    client.invoke("1", "Later").await;
+    client.stream("7", "Count500").await;
+    let items = (0..500).map(|number| format!("{{\"type\":2,\"invocationId\":\"7\",\"item\":\"{number}\"}}\u{1e}"));
+    let expected = items.collect::<String>() + "{\"type\":3,\"invocationId\":\"7\"}\u{1e}";
+    let mut all = String::new();
+    while all.len() < expected.len() {
+        all += &client.next_record().await;
+    }
+    assert_eq!(all, expected, "in order, though a call waits");
+    node.service.answers.add_permits(1);
+    assert_eq!(client.next_record().await, completion("1", "Later"));
+    until(|| node.service.live_streams() == 0).await;
+}
+
+#[tokio::test]
+async fn a_stream_is_as_fast_as_its_reader_and_never_fills_the_outbox() {
+    let node = node().await;
+    let (mut client, session) = node.connect("ann").await;
+    client.stream("7", "Endless").await;
+    let streamed = || node.service.streamed.load(Ordering::Relaxed);
+    // The kernel takes some megabytes; then nothing more is asked for.
+    until(|| streamed() > 10).await;
+    let mut before = 0;
+    while before != streamed() {
+        before = streamed();
+        tokio::time::sleep(Duration::from_millis(200)).await;
+    }
+    assert!(before < 2000, "{before} items of 10 kB");
+    assert_eq!(session.outbox.closed(), None);
+    assert!(session.outbox.try_push(Bytes::from_static(b"event\x1e")));
+    // Reading lets it go on, and the event has its turn.
+    while !client.next_record().await.contains("event\u{1e}") {}
+    assert!(streamed() > before);
+    // Cancelled, it stops: what was on its way is followed by the answer to a call, and nothing else.
+    client.send("{\"type\":5,\"invocationId\":\"7\"}\u{1e}").await;
+    client.invoke("8", "Echo").await;
+    while !client.next_record().await.contains(&completion("8", "Echo")) {}
+    assert_eq!(node.service.live_streams(), 0);
+    client.invoke("9", "Echo").await;
+    assert_eq!(client.next_record().await, completion("9", "Echo"));
+}
+
+#[tokio::test]
+async fn streams_are_bounded_and_end_with_their_session() {
+    let settings = Settings { streams_max: 2, ..settings() };
+    let node = TestNode::start(settings).await;
+    let (mut client, session) = node.connect("ann").await;
+    for id in ["1", "2", "3"] {
+        client.stream(id, "Endless").await;
+    }
+    let mut refusal = String::new();
+    while !refusal.contains("\"type\":3") {
+        refusal = client.next_record().await;
+    }
+    assert!(refusal.contains("\"invocationId\":\"3\"") && refusal.contains("rateLimited: "), "{refusal}");
+    client.stream("1", "Count3").await;
+    let in_use = "{\"type\":3,\"invocationId\":\"1\",\"error\":\"Invocation ID '1' is already in use.\"}\u{1e}";
+    let mut seen = String::new();
+    while !seen.contains(in_use) {
+        seen = client.next_record().await;
+    }
+    assert_eq!(node.service.live_streams(), 1);
+    session.outbox.close(CloseReason::Drain);
+    while !client.next_record().await.contains("\"type\":7") {}
+    until(|| node.service.live_streams() == 0).await;
+}
+
+#[tokio::test]
+async fn a_slow_client_costs_only_itself() {
+    let node = node().await;
+    let (_slow, slow) = node.connect("ann").await;
+    let (mut quick, session) = node.connect("bob").await;
+    let event = Bytes::from(vec![b'x'; 64 * 1024]);
+    // What the kernel takes, and the outbox, come before the end.
+    let deadline = std::time::Instant::now() + crate::testing::PATIENCE;
+    let mut pushed = 0;
+    while slow.outbox.try_push(event.clone()) {
+        pushed += event.len();
+        assert!(std::time::Instant::now() < deadline);
+        tokio::task::yield_now().await;
+    }
+    assert!(pushed >= OUTBOX_BYTES_MAX);
+    assert_eq!(slow.outbox.closed(), Some(CloseReason::Slow));
+    assert!(session.outbox.try_push(Bytes::from_static(b"event\x1e")));
+    assert_eq!(quick.next_record().await, "event\u{1e}");
+    until(|| node.registry.len() == 1).await;
+}
+
+#[tokio::test]
+async fn a_flood_of_records_of_any_kind_ends_its_session() {
+    let settings = Settings { records_per_second: 1, records_burst: 100, ..settings() };
+    let node = TestNode::start(settings).await;
+    let text = CloseReason::TooManyRecords.text().unwrap();
+    for record in [
+        PING,
+        "{\"type\":8,\"sequenceId\":1}\u{1e}",
+        "{\"type\":99}\u{1e}",
+        "{\"type\":5,\"invocationId\":\"1\"}\u{1e}",
+    ] {
+        let (mut client, session) = node.connect("ann").await;
+        client.send(&record.repeat(90)).await;
+        client.invoke("1", "Echo").await;
+        assert_eq!(client.next_record().await, completion("1", "Echo"), "within the burst");
+        client.send(&record.repeat(20)).await;
+        assert_eq!(client.next_record().await, close(text, true), "{record}");
+        until(|| session.outbox.closed() == Some(CloseReason::TooManyRecords)).await;
+    }
+    // The WebSocket's own pings count too.
+    let (mut client, session) = node.connect("ann").await;
+    for _ in 0..120 {
+        let ping = tokio_tungstenite::tungstenite::Message::Ping(Bytes::new());
+        if futures_util::SinkExt::send(&mut client.0, ping).await.is_err() {
+            break;
+        }
+    }
+    until(|| session.outbox.closed() == Some(CloseReason::TooManyRecords)).await;
+}
