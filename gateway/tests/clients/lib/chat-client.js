@@ -38,8 +38,9 @@ export class ChatClient {
    * @param {"json" | "messagepack"} [options.protocol]
    * @param {number} [options.transport] of `HttpTransportType`; else WebSockets
    * @param {object | number[]} [options.reconnect] policy of the stock client's automatic reconnect; without it there is none
+   * @param {boolean} [options.stateful] whether a lost socket is to be followed by another of the same session
    */
-  constructor({ url, token, user, version = 10, protocol = "json", reconnect, transport }) {
+  constructor({ url, token, user, version = 10, protocol = "json", reconnect, transport, stateful }) {
     const signalr = CLIENTS.get(version);
     this.user = user;
     this.version = version;
@@ -54,6 +55,7 @@ export class ChatClient {
       .withUrl(url, { accessTokenFactory: token, transport: transport ?? signalr.HttpTransportType.WebSockets })
       .configureLogging(signalr.LogLevel.None);
     if (protocol !== "json") builder.withHubProtocol(hubProtocol(version, protocol));
+    if (stateful) builder.withStatefulReconnect();
     if (reconnect) builder.withAutomaticReconnect(reconnect);
     this.connection = builder.build();
     this.#listen();
