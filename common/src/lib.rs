@@ -7,6 +7,7 @@ pub mod emoji;
 pub mod ids;
 pub mod limits;
 pub mod message;
+pub mod names;
 pub mod record;
 pub mod redis;
 pub mod retention;

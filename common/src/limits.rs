@@ -57,6 +57,12 @@ pub const STREAMS_PER_CONNECTION: usize = 8;
 pub const STREAM_PAGE: usize = 50;
 /// Bytes that a session with stateful reconnect keeps until they are acknowledged: the reference's own bound.
 pub const REPLAY_BYTES: usize = 100_000;
+/// People whose presence one connection may watch: a screen full of rooms and their members.
+pub const WATCHED_USERS: usize = 200;
+/// Calls a second of one user that watch, search or set presence: a search for each key pressed.
+pub const PEOPLE_RATE: u32 = 10;
+/// Such calls that one user may make at once.
+pub const PEOPLE_BURST: u32 = 50;
 /// Events that a room's stream keeps at least.
 pub const STREAM_EVENTS: usize = 1000;
 /// How long a `clientId` is remembered at least.

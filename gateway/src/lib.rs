@@ -16,6 +16,7 @@ pub mod lifecycle;
 pub mod metrics;
 pub mod node;
 pub mod peers;
+pub mod presence;
 mod queues;
 pub mod reconciler;
 pub mod rooms;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
-use rts_common::limits;
+use rts_common::limits::{self, PEOPLE_BURST, PEOPLE_RATE};
 use rts_common::redis::Redis;
 use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
@@ -17,18 +17,17 @@ use crate::bus::Bus;
 use crate::config::{AwsConfig, Config, LimitsConfig};
 use crate::connection_token::TokenSigner;
 use crate::http::{self, AddressPolicy, Admin, App, OriginPolicy, Site};
-use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, RateLimits, Records};
+use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, RateLimits, Records, Typists};
 use crate::journal::{Journal, JournalLimits};
 use crate::lifecycle::{self, Lifecycle, Part, Readiness};
 use crate::metrics::{self, Exporter};
 use crate::peers::Peers;
+use crate::presence::{NotPresent, Presence, PresenceSettings};
 use crate::queues;
 use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
 use crate::rooms::Rooms;
 use crate::search::Search;
-use crate::session::{
-    Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings, UserConnections,
-};
+use crate::session::{Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings};
 use crate::uploads::Uploads;
 
 /// How often Redis is asked whether it is there.
@@ -64,7 +63,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
             service: Arc::new(Chat {
                 hub: Arc::clone(&parts.hub),
                 bus: parts.bus.clone(),
-                users: UserConnections::new(config.limits.user_connections),
+                presence: parts.presence.clone(),
                 lifecycle: lifecycle.clone(),
             }),
             lifecycle: lifecycle.clone(),
@@ -95,6 +94,7 @@ struct Parts {
     sqs: aws_sdk_sqs::Client,
     authenticator: Arc<Authenticator>,
     bus: Bus,
+    presence: Presence,
     hub: Arc<Hub>,
     /// Where pages put and get files.
     files_origin: Option<String>,
@@ -114,12 +114,14 @@ impl Parts {
         let journal = |url: &str| Journal::start(&aws, url, JournalLimits::default(), lifecycle);
         let (message_journal, room_journal) =
             (journal(&config.aws.message_queue_url), journal(&config.aws.room_queue_url));
-        let bus = Bus::start(config.node_id.clone(), servers, Arc::clone(&rooms), lifecycle)
+        let bus = Bus::start(config.node_id.clone(), servers, Arc::clone(&redis), Arc::clone(&rooms), lifecycle)
             .context("Redis cannot be subscribed to")?;
+        let presence = PresenceSettings::new(config.limits.user_connections);
+        let presence = Presence::start(Arc::clone(&redis), presence, lifecycle);
         let reconciled = ReconcilerParts {
             node: config.node_id.clone(),
             redis: Arc::clone(&redis),
-            store,
+            store: store.clone(),
             rooms: Arc::clone(&rooms),
             message_journal: message_journal.clone(),
             room_journal: room_journal.clone(),
@@ -134,12 +136,16 @@ impl Parts {
             search: Search::new(Arc::clone(&rooms), &config.identity.connection_secret),
             search_rates: RateLimits::new(limits::SEARCH_RATE, limits::SEARCH_BURST),
             rooms,
+            store,
             bus: bus.clone(),
             message_journal: message_journal.clone(),
             room_journal: room_journal.clone(),
+            presence: presence.clone(),
             rates: RateLimits::new(config.limits.send_rate, config.limits.send_burst),
             uploads,
             upload_rates: RateLimits::new(limits::UPLOAD_RATE, limits::UPLOAD_BURST),
+            people_rates: RateLimits::new(PEOPLE_RATE, PEOPLE_BURST),
+            typists: Typists::default(),
             limits: HubLimits {
                 body_bytes: config.limits.body_bytes,
                 room_members: config.limits.room_members,
@@ -151,7 +157,17 @@ impl Parts {
         let authenticator =
             Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);
         let sqs = aws_sdk_sqs::Client::new(&aws);
-        Ok(Self { redis, sqs, authenticator, bus, hub: Arc::new(hub), files_origin, message_journal, room_journal })
+        Ok(Self {
+            redis,
+            sqs,
+            authenticator,
+            bus,
+            presence,
+            hub: Arc::new(hub),
+            files_origin,
+            message_journal,
+            room_journal,
+        })
     }
 
     async fn flush_journals(&self) {
@@ -167,17 +183,21 @@ impl Parts {
 struct Chat {
     hub: Arc<Hub>,
     bus: Bus,
-    users: Arc<UserConnections>,
+    presence: Presence,
     lifecycle: Lifecycle,
 }
 
 impl Service for Chat {
     fn attach(&self, session: SessionHandle, caller: &Arc<Caller>) -> BoxFuture<Result<Attachment, CloseReason>> {
         let (hub, bus, caller) = (Arc::clone(&self.hub), self.bus.clone(), Arc::clone(caller));
-        let (users, lifecycle) = (Arc::clone(&self.users), self.lifecycle.clone());
+        let (presence, lifecycle) = (self.presence.clone(), self.lifecycle.clone());
         Box::pin(async move {
-            let place = users.open(&caller.person).ok_or(CloseReason::TooManyConnections)?;
+            let place = presence.open(&caller.person, session.connection_id).await.map_err(|reason| match reason {
+                NotPresent::TooMany => CloseReason::TooManyConnections,
+                NotPresent::Unavailable => CloseReason::Overload,
+            })?;
             let attachment = bus.attach(session).await.map_err(|_| CloseReason::Overload)?;
+            caller.attached(attachment.watcher());
             lifecycle.spawn(async move { hub.greet(&caller).await });
             let attachment: Attachment = Box::new((attachment, place));
             Ok(attachment)

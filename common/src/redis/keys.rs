@@ -63,6 +63,16 @@ impl Partition {
     pub fn reconcile_lease(self) -> String {
         format!("rts:{{{}}}:lease:reconcile", self.tag())
     }
+
+    /// Sorted set of the nodes that have people of this partition, by when each renewed its lease (ms).
+    pub fn presence_nodes(self) -> String {
+        format!("rts:{{{}}}:presence:nodes", self.tag())
+    }
+
+    /// Set of the people of this partition, by [`Person::key`], who have connections on a node.
+    pub fn presence_people(self, node: &NodeId) -> String {
+        format!("rts:{{{}}}:presence:people:{node}", self.tag())
+    }
 }
 
 /// The base key of a room, `KEYS[1]` of its scripts: `:meta`, `:members`, `:marks`, `:stream`,
@@ -82,7 +92,8 @@ pub fn room_of_channel(channel: &str) -> Option<RoomId> {
     RoomId::parse(tail.strip_suffix(":events")?).ok()
 }
 
-/// The base key of a person: `:rooms` and `:profile` follow it.
+/// The base key of a person: `:rooms` and `:profile` follow it, and in the scripts of presence `:connections`
+/// and `:status`.
 pub fn person(person: &Person) -> String {
     format!("rts:{{{}}}:user:{}", Partition::of_person(person).tag(), person.key())
 }
@@ -92,9 +103,26 @@ pub fn person_rooms(who: &Person) -> String {
     format!("{}:rooms", person(who))
 }
 
-/// Hash of a person's `name` and `v`, when it was last seen (µs).
+/// Hash of a person's `name`, `v`, when it was last seen (µs), and `durable`, the name that was journaled.
 pub fn person_profile(who: &Person) -> String {
     format!("{}:profile", person(who))
+}
+
+/// Hash of what was last told of a person's presence: `s`tatus (`o` online, `a` away, `f` offline), `v`ersion, and when
+/// they were last seen (`at`, ms, 0 if never).
+pub fn person_status(who: &Person) -> String {
+    format!("{}:status", person(who))
+}
+
+/// The channel of a person's presence, for those who watch them.
+pub fn presence_channel(who: &Person) -> String {
+    format!("{}:presence", person(who))
+}
+
+/// The person of a [`presence_channel`].
+pub fn person_of_presence(channel: &str) -> Option<Person> {
+    let (_, tail) = channel.split_once("}:user:")?;
+    Person::from_key(tail.strip_suffix(":presence")?).ok()
 }
 
 /// The channel of what concerns one person on all their devices.
@@ -196,6 +224,9 @@ mod tests {
         let person = Person { org: OrgId::parse("a{}/b").unwrap(), user: UserId::parse("u}:{:events").unwrap() };
         assert_eq!(person_of_channel(&person_channel(&person)), Some(person.clone()));
         assert_eq!(room_of_channel(&person_channel(&person)), None);
+        assert_eq!(person_of_presence(&presence_channel(&person)), Some(person.clone()));
+        assert_eq!(person_of_channel(&presence_channel(&person)), None);
+        assert_eq!(person_of_presence(&person_channel(&person)), None);
         assert_eq!(slot_of(&person_rooms(&person)), Partition::of_person(&person).slot());
     }
 }

@@ -19,8 +19,14 @@ impl NamedScript {
 
 const PRELUDE: &str = include_str!("scripts/prelude.lua");
 
+const PRESENCE: &str = include_str!("scripts/presence.lua");
+
 fn of_room(source: &str) -> Script {
     Script::new(&format!("{PRELUDE}\n{source}"))
+}
+
+fn of_presence(source: &str) -> Script {
+    Script::new(&format!("{PRESENCE}\n{source}"))
 }
 
 /// Creates a message.
@@ -81,6 +87,19 @@ pub static USER_ROOMS: NamedScript =
 /// Notes a member's name.
 pub static NAME_MEMBER: NamedScript =
     NamedScript { name: "name_member", script: LazyLock::new(|| of_room(include_str!("scripts/name_member.lua"))) };
+/// Tells that a member types.
+pub static TYPING: NamedScript =
+    NamedScript { name: "typing", script: LazyLock::new(|| of_room(include_str!("scripts/typing.lua"))) };
+/// Makes a node's connections of a person what the node says.
+pub static PRESENCE_SYNC: NamedScript = NamedScript {
+    name: "presence_sync",
+    script: LazyLock::new(|| of_presence(include_str!("scripts/presence_sync.lua"))),
+};
+/// Prolongs a node's lease, and ends the presence of people on dead nodes.
+pub static PRESENCE_RENEW: NamedScript = NamedScript {
+    name: "presence_renew",
+    script: LazyLock::new(|| of_presence(include_str!("scripts/presence_renew.lua"))),
+};
 /// Takes or prolongs a lease.
 pub static LEASE: NamedScript =
     NamedScript { name: "lease", script: LazyLock::new(|| Script::new(include_str!("scripts/lease.lua"))) };

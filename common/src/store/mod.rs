@@ -2,8 +2,8 @@
 //! [`writer::Writer`].
 //!
 //! Every item carries its full state and a version, and is written on the condition that the stored
-//! version is smaller, so writes may come twice, late and in any order. Nothing is deleted here:
-//! deleted messages and ended memberships stay as tombstones.
+//! version is smaller, so writes may come twice, late and in any order. Nothing is deleted here but texts that
+//! people were found by: deleted messages and ended memberships stay as tombstones.
 //!
 //! Every call has a deadline and few attempts. Reads are strongly consistent, except those of an
 //! index, which DynamoDB cannot do.
@@ -11,6 +11,7 @@
 mod archive;
 mod backoff;
 mod batch;
+mod directory;
 mod error;
 mod item;
 mod messages;
@@ -26,6 +27,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 
 pub use self::backoff::backoff;
+pub use self::directory::{FoundName, NamePage, is_name_place};
 pub use self::error::StoreError;
 pub use self::messages::{Direction, MessageQuery, MessageScan, oldest_month};
 pub use self::rooms::{Profile, StoredRoom, UserRoom};

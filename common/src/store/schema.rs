@@ -48,7 +48,7 @@ pub mod rooms {
     /// Partition key (S): a room id, or `ORG#<org>`. Room ids begin with a letter and `_`, so no
     /// organization's name makes the two collide.
     pub const PK: &str = "pk";
-    /// Sort key (S): `META`, `MEMBER#<user>` or `USER#<user>`.
+    /// Sort key (S): `META` or `MEMBER#<user>` of a room, `USER#<user>` or `NAME#<text>#<user>` of an organization.
     pub const SK: &str = "sk";
     /// The sort key of a room's facts.
     pub const META: &str = "META";
@@ -87,6 +87,10 @@ pub mod rooms {
 
     /// The attributes of a `META` item that tell its room and its facts.
     pub const FACTS: [&str; 9] = [PK, ORG, KIND, NAME, CASE_ID, CREATED_BY, CREATED_AT, ARCHIVED_AT, VERSION];
+    /// The name before this one (S), whose texts are to be removed.
+    pub const NAME_BEFORE: &str = "nameBefore";
+    /// Whom a text of the directory belongs to (S).
+    pub const USER_ID: &str = "userId";
 
     const MEMBER: &str = "MEMBER#";
 
@@ -113,6 +117,22 @@ pub mod rooms {
     /// The sort key of a person in the directory.
     pub fn profile_sk(user: &UserId) -> String {
         format!("USER#{user}")
+    }
+
+    /// The sort key of a text by which a user is found.
+    pub fn name_sk(text: &str, user: &UserId) -> String {
+        format!("NAME#{text}#{user}")
+    }
+
+    /// What the sort keys of texts that begin so begin with.
+    pub fn name_prefix(beginning: &str) -> String {
+        format!("NAME#{beginning}")
+    }
+
+    /// The text of a user's [`name_sk`].
+    pub fn text_of_name(sk: &str, user: &UserId) -> Option<String> {
+        let text = sk.strip_prefix("NAME#")?.strip_suffix(user.as_str())?.strip_suffix('#')?;
+        Some(text.to_owned())
     }
 
     /// The user of a directory's sort key.
@@ -242,6 +262,8 @@ mod tests {
         assert_eq!(rooms::member_sk(&user), "MEMBER#a#b/c");
         assert_eq!(rooms::member_of_sk("MEMBER#a#b/c"), Some(user.clone()));
         assert_eq!(rooms::member_of_sk(rooms::META), None);
+        assert_eq!(rooms::text_of_name(&rooms::name_sk("a#b", &user), &user).as_deref(), Some("a#b"));
+        assert!(rooms::name_sk("a#b", &user).starts_with(&rooms::name_prefix("a#")));
         assert_eq!(rooms::profile_of_sk(&rooms::profile_sk(&user)), Some(user));
     }
 

@@ -104,17 +104,6 @@ impl Writer {
         Ok(written)
     }
 
-    /// Writes a person's name into the directory of the organization.
-    pub async fn profile(&self, org: &OrgId, user: &UserId, name: &str, version: Seq) -> Result<Written, StoreError> {
-        let item = super::item::ItemBuilder::default()
-            .text(rooms::PK, rooms::directory_pk(org))
-            .text(rooms::SK, rooms::profile_sk(user))
-            .text(rooms::DISPLAY_NAME, name)
-            .number(rooms::VERSION, version.get())
-            .build();
-        self.put(&self.tables.rooms, item, rooms::VERSION, version).await
-    }
-
     async fn put(&self, table: &str, item: Item, version_name: &str, version: Seq) -> Result<Written, StoreError> {
         let put = self
             .client

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use rts_common::ids::{NodeId, Person, RoomId};
+use rts_common::redis::Redis;
 use rts_common::redis::keys::{PARTITIONS, Partition};
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
@@ -21,6 +22,7 @@ pub(super) const QUESTIONS_AT_ONCE: usize = 64;
 /// Shared by shards and jobs.
 pub(super) struct Inner {
     pub(super) node: NodeId,
+    pub(super) redis: Arc<Redis>,
     pub(super) rooms: Arc<Rooms>,
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) shards: Vec<mpsc::Sender<Command>>,

@@ -32,8 +32,9 @@
 //! - *This node*: its subscriptions end with its sockets; nothing else knew of them.
 //! - *A shard's task*: that is a fault of ours, and takes the node down (see its lifecycle).
 //!
-//! Deliberately absent: typing and presence. Typing is to be a publication of the room like marks (see
-//! `LocalRoom::published`), presence a notice to a person (see `Notice`).
+//! - **Presence**: each person who is watched here has a channel, shared by all watchers of this node and dropped with
+//!   the last. It is subscribed first and the status read after, again after every loss, so no change falls in between.
+//! - **Typing** is a publication of the room, told to those who listen and kept nowhere.
 
 mod cluster;
 mod connection;
@@ -49,6 +50,9 @@ mod resp;
 mod room;
 mod shard;
 mod subscriptions;
+mod watched;
+mod watcher;
+mod watching;
 
 use std::num::NonZero;
 use std::sync::Arc;
@@ -56,7 +60,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use rts_common::ids::{NodeId, Person, RoomId};
-use rts_common::redis::RedisServers;
+use rts_common::redis::{Redis, RedisServers};
 use rts_common::seq::Seq;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
@@ -70,6 +74,8 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics;
 use crate::rooms::Rooms;
 use crate::session::{ConnectionId, SessionHandle};
+
+pub use self::watcher::{AnswerUnderWay, CannotWatch, Watcher};
 
 /// More shards than this do not help: Redis delivers less than they take.
 const SHARDS_MAX: usize = 8;
@@ -106,6 +112,7 @@ impl Bus {
     pub fn start(
         node: NodeId,
         servers: &RedisServers,
+        redis: Arc<Redis>,
         rooms: Arc<Rooms>,
         lifecycle: &Lifecycle,
     ) -> Result<Self, UnusableUrl> {
@@ -116,6 +123,7 @@ impl Bus {
         let (incoming, incoming_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(INCOMING_MAX)).unzip();
         let inner = Arc::new(Inner {
             node,
+            redis,
             rooms,
             subscriptions: Arc::default(),
             highest: std::array::from_fn(|_| Arc::default()),
@@ -143,8 +151,12 @@ impl Bus {
     /// Lets a session hear all rooms of its person, until the attachment is dropped. Once this
     /// returns, the session misses no event past the heads that its rooms have now.
     pub async fn attach(&self, session: SessionHandle) -> Result<Attachment, AttachError> {
-        let attachment =
-            Attachment { bus: self.clone(), connection: session.connection_id, person: session.person.clone() };
+        let attachment = Attachment {
+            bus: self.clone(),
+            connection: session.connection_id,
+            person: session.person.clone(),
+            watcher: Watcher::new(Arc::clone(&self.inner), session.clone()),
+        };
         let shard = self.inner.shard_of_person(&session.person);
         let (reply, attached) = oneshot::channel();
         let attached = async {
@@ -174,10 +186,19 @@ pub struct Attachment {
     bus: Bus,
     connection: ConnectionId,
     person: Person,
+    watcher: Watcher,
+}
+
+impl Attachment {
+    /// The session as one who watches people.
+    pub fn watcher(&self) -> Watcher {
+        self.watcher.clone()
+    }
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        self.watcher.end();
         let detach = Command::Detach { person: self.person.clone(), connection: self.connection };
         self.bus.inner.post_person(detach, &self.person);
     }

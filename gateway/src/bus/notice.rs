@@ -1,14 +1,16 @@
 //! What comes over a person's channel, and the events that only one person gets.
 
 use bytes::Bytes;
-use rts_common::ids::RoomId;
+use rts_common::ids::{RoomId, UserId};
 use rts_common::redis::stored::{StoredNotice, WaitNotice};
 use rts_common::room::Room;
 use rts_common::seq::Seq;
 use rts_common::signalr::{self, Protocol};
 use serde::Serialize;
 
-/// Something that concerns one person on all their devices. Presence will come here too.
+use crate::presence::UserStatus;
+
+/// Something that concerns one person on all their devices.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Notice {
     /// They came into a room, or left it.
@@ -49,6 +51,15 @@ struct RoomRemoved<'a> {
 struct MessagesStored<'a> {
     room_id: &'a RoomId,
     seqs: &'a [Seq],
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Typing<'a> {
+    room_id: &'a RoomId,
+    user_id: &'a UserId,
+    #[serde(rename = "typing")]
+    is_typing: bool,
 }
 
 /// One record, made once for each protocol that is asked for.
@@ -98,6 +109,19 @@ pub(super) fn room_removed(room_id: &RoomId) -> PerProtocol<impl Fn(Protocol) ->
 pub(super) fn messages_stored(notice: &StoredNotice) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
     let argument = MessagesStored { room_id: &notice.room, seqs: &notice.seqs };
     record("MessagesStored", argument)
+}
+
+pub(super) fn typing_changed<'a>(
+    room_id: &'a RoomId,
+    user_id: &'a UserId,
+    is_typing: bool,
+) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
+    record("Typing", Typing { room_id, user_id, is_typing })
+}
+
+/// A person's status as their watchers get it.
+pub(super) fn presence_changed(status: UserStatus) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
+    record("PresenceChanged", status)
 }
 
 #[cfg(test)]

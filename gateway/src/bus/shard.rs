@@ -20,6 +20,7 @@ use super::link::Incoming;
 use super::notice::{Notice, messages_stored};
 use super::person::{AttachReply, LocalPerson, Outcome};
 use super::room::{Effect, Entrance, LocalRoom, OpenSignal};
+use super::watching::{WatchCommand, Watching};
 use super::{fetch, jobs};
 use crate::metrics;
 use crate::session::{CloseReason, ConnectionId, Later, SessionHandle};
@@ -58,6 +59,8 @@ pub(super) enum Command {
     Settle { person: Person, room: RoomId },
     /// A person's rooms have to be compared.
     Reload { person: Person },
+    /// Something about people who are watched.
+    Watch(WatchCommand),
 }
 
 /// What a shard owns.
@@ -65,6 +68,7 @@ pub(super) struct Shard {
     bus: Arc<Inner>,
     rooms: HashMap<RoomId, LocalRoom>,
     people: HashMap<Person, LocalPerson>,
+    watching: Watching,
     receipts_due: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Those to be seen to at the end of a turn.
     later: Later,
@@ -72,10 +76,12 @@ pub(super) struct Shard {
 
 impl Shard {
     pub(super) fn new(bus: Arc<Inner>) -> Self {
+        let watching = Watching::new(Arc::clone(&bus));
         Self {
             bus,
             rooms: HashMap::new(),
             people: HashMap::new(),
+            watching,
             receipts_due: BinaryHeap::new(),
             later: Later::default(),
         }
@@ -114,6 +120,8 @@ impl Shard {
             self.room_incoming(&room, incoming);
         } else if let Some(person) = keys::person_of_channel(channel) {
             self.person_incoming(&person, incoming);
+        } else if let Some(person) = keys::person_of_presence(channel) {
+            self.watching.incoming(person, incoming);
         }
     }
 
@@ -221,6 +229,7 @@ impl Shard {
                 }
                 person
             }
+            Command::Watch(command) => return self.watching.command(command),
             _ => return,
         };
         self.go_on(&person);
@@ -319,7 +328,7 @@ impl Shard {
     }
 }
 
-fn text(payload: &Bytes) -> Option<&str> {
+pub(super) fn text(payload: &Bytes) -> Option<&str> {
     std::str::from_utf8(payload).inspect_err(|_| tracing::error!("a publication is no UTF-8 and is passed over")).ok()
 }
 

@@ -25,7 +25,7 @@ pub struct LimitsConfig {
     pub page: usize,
     /// `RTS_LIMIT_RESUME_EVENTS`: events that a resume replays for a room. Default 500.
     pub resume_events: usize,
-    /// `RTS_LIMIT_USER_CONNECTIONS`: connections of a user. Default 20.
+    /// `RTS_LIMIT_USER_CONNECTIONS`: connections of a user on all nodes together. Default 20.
     pub user_connections: usize,
     /// `RTS_LIMIT_NODE_CONNECTIONS`: connections of this node. Default 200000.
     pub node_connections: usize,

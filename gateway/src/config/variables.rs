@@ -69,7 +69,7 @@ pub const VARIABLES: [Variable; 52] = [
     variable("RTS_LIMIT_NAME_CHARS", "120", "characters of a name"),
     variable("RTS_LIMIT_PAGE", "200", "items of a page"),
     variable("RTS_LIMIT_RESUME_EVENTS", "500", "events that a resume replays for a room"),
-    variable("RTS_LIMIT_USER_CONNECTIONS", "20", "connections of a user"),
+    variable("RTS_LIMIT_USER_CONNECTIONS", "20", "connections of a user, on all nodes together"),
     variable("RTS_LIMIT_NODE_CONNECTIONS", "200000", "connections of a node"),
     variable(
         "RTS_LIMIT_ADDRESS_CONNECTIONS",

@@ -121,7 +121,7 @@ fn arrival(
     let outbox = Arc::new(Outbox::default());
     let held = Held::ByWebSocket(rejoin.clone());
     let claim = app.registry.claim(connection_id, arrived + token_left, &outbox, held)?;
-    let caller = Arc::new(Caller { person: identity.person, display_name: identity.display_name });
+    let caller = Arc::new(Caller::new(identity.person, identity.display_name));
     Ok(Arrival { connection_id, caller, expires: identity.expires, outbox, claim, rejoin, address: None, arrived })
 }
 

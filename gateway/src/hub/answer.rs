@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::Outcome;
 use super::method::Method;
+use crate::bus::AnswerUnderWay;
 use crate::error::{ErrorKind, HubError};
 use crate::journal::Ticket;
 use crate::metrics;
@@ -17,17 +18,36 @@ use crate::rooms::Refusal;
 pub struct Answer<T> {
     pub(super) value: T,
     pub(super) durable: Vec<Ticket>,
+    /// Dropped once the answer is on its way to the client, or will never be.
+    pub(super) under_way: Option<AnswerUnderWay>,
 }
 
 impl<T> Answer<T> {
     /// Nothing was changed, or it is durable already.
     pub(super) fn now(value: T) -> Self {
-        Self { value, durable: Vec::new() }
+        Self { value, durable: Vec::new(), under_way: None }
     }
 
     /// Once the journal has it.
     pub(super) fn once(value: T, durable: impl IntoIterator<Item = Ticket>) -> Self {
-        Self { value, durable: durable.into_iter().collect() }
+        Self { value, durable: durable.into_iter().collect(), under_way: None }
+    }
+
+    /// At once; what must come after it waits until it is on its way.
+    pub(super) fn before(value: T, under_way: AnswerUnderWay) -> Self {
+        Self { value, durable: Vec::new(), under_way: Some(under_way) }
+    }
+}
+
+/// An answer's bytes, which the transport drops once it has written them in their place.
+struct Leaving {
+    bytes: Bytes,
+    _until_dropped: AnswerUnderWay,
+}
+
+impl AsRef<[u8]> for Leaving {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
@@ -43,8 +63,16 @@ pub(super) struct Reply {
 impl Reply {
     pub(super) fn outcome<T: Serialize + Send + 'static>(self, result: Result<Answer<T>, HubError>) -> Outcome {
         match result {
-            Ok(Answer { value, durable }) if durable.is_empty() => Outcome::Now(self.value(&value)),
-            Ok(Answer { value, durable }) => Outcome::Later(Box::pin(async move {
+            Ok(Answer { value, durable, under_way }) if durable.is_empty() => {
+                let answer = self.value(&value);
+                Outcome::Now(match under_way {
+                    Some(under_way) => {
+                        answer.map(|bytes| Bytes::from_owner(Leaving { bytes, _until_dropped: under_way }))
+                    }
+                    None => answer,
+                })
+            }
+            Ok(Answer { value, durable, under_way: _ }) => Outcome::Later(Box::pin(async move {
                 for ticket in durable {
                     if ticket.await.is_err() {
                         return self.error(&HubError::unavailable());

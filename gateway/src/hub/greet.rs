@@ -27,12 +27,14 @@ impl Hub {
         for room in self.parts.rooms.rooms_of(&caller.person).await? {
             self.name_in(caller, &room, &name).await?;
         }
-        // Last, so that a name is known only once every room has it.
         let place = self.room_place()?;
         self.parts.rooms.note_name(&caller.person, &name).await?;
         let user_id = caller.person.user.clone();
-        let profile = RoomChange::Profile { user_id, display_name: name, version: Seq::now() };
-        drop(journal_room(place, &caller.person.org, profile));
+        let profile = RoomChange::Profile { user_id, display_name: name.clone(), version: Seq::now() };
+        let durable = journal_room(place, &caller.person.org, profile).await;
+        durable.map_err(|_| HubError::unavailable())?;
+        // Last, so that a name is known only once every room has it and the directory will.
+        self.parts.rooms.name_is_durable(&caller.person, &name).await?;
         Ok(())
     }
 

@@ -32,7 +32,7 @@ pub(super) struct DeliveredResponse {
 
 pub(super) async fn read(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<ReadResponse>, HubError> {
     let answer = mark(hub, caller, &request, MarkKind::Read).await?;
-    Ok(Answer { value: ReadResponse { read_seq: answer.value.read_seq }, durable: answer.durable })
+    Ok(Answer::once(ReadResponse { read_seq: answer.value.read_seq }, answer.durable))
 }
 
 pub(super) async fn delivered(
@@ -41,7 +41,7 @@ pub(super) async fn delivered(
     request: Request,
 ) -> Result<Answer<DeliveredResponse>, HubError> {
     let answer = mark(hub, caller, &request, MarkKind::Delivered).await?;
-    Ok(Answer { value: DeliveredResponse { delivered_seq: answer.value.delivered_seq }, durable: answer.durable })
+    Ok(Answer::once(DeliveredResponse { delivered_seq: answer.value.delivered_seq }, answer.durable))
 }
 
 async fn mark(hub: &Hub, caller: &Caller, request: &Request, kind: MarkKind) -> Result<Answer<Marks>, HubError> {

@@ -45,11 +45,19 @@ pub enum Method {
     Resume,
     /// `StreamHistory`, a stream
     StreamHistory,
+    /// `SetTyping`
+    SetTyping,
+    /// `SetPresence`
+    SetPresence,
+    /// `WatchPresence`
+    WatchPresence,
+    /// `SearchUsers`
+    SearchUsers,
 }
 
 impl Method {
     /// Every one of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 25] = [
         Self::CreateRoom,
         Self::AddMembers,
         Self::RemoveMember,
@@ -71,6 +79,10 @@ impl Method {
         Self::GetAttachmentUrl,
         Self::Resume,
         Self::StreamHistory,
+        Self::SetTyping,
+        Self::SetPresence,
+        Self::WatchPresence,
+        Self::SearchUsers,
     ];
 
     /// By name, in any case.
@@ -102,6 +114,10 @@ impl Method {
             Self::GetAttachmentUrl => "GetAttachmentUrl",
             Self::Resume => "Resume",
             Self::StreamHistory => "StreamHistory",
+            Self::SetTyping => "SetTyping",
+            Self::SetPresence => "SetPresence",
+            Self::WatchPresence => "WatchPresence",
+            Self::SearchUsers => "SearchUsers",
         }
     }
 

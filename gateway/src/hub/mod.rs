@@ -1,8 +1,7 @@
 //! The hub: every method of the chat by name.
 //!
 //! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
-//! Presence and typing are not here yet: each is to be a
-//! verb file beside the others and a line in [`method::Method`].
+//! Each method is a verb file beside the others and a line in [`method::Method`].
 
 mod answer;
 mod archive_room;
@@ -25,41 +24,74 @@ mod rename_room;
 mod request;
 mod resume;
 mod search_messages;
+mod search_users;
 mod send_message;
+mod set_presence;
+mod set_typing;
 mod stream;
 mod stream_history;
+mod watch_presence;
 
+use std::fmt;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use bytes::Bytes;
 use rts_common::ids::{NodeId, Person};
 use rts_common::signalr::{Arguments, Protocol};
+use rts_common::store::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use self::answer::Reply;
 use self::method::Method;
-use crate::bus::Bus;
-use crate::error::HubError;
+use crate::bus::{Bus, Watcher};
+use crate::error::{ErrorKind, HubError};
 use crate::journal::Journal;
+use crate::metrics;
+use crate::presence::Presence;
 use crate::rooms::Rooms;
 use crate::search::Search;
 use crate::uploads::Uploads;
 
 pub use self::answer::Answer;
 pub use self::rate::RateLimits;
+pub use self::set_typing::Typists;
 pub use self::stream::Records;
 
 /// Who is calling, on which connection.
-#[derive(Debug)]
 pub struct Caller {
     /// The authenticated person.
     pub person: Person,
     /// The name in their token; their id when it has none.
     pub display_name: String,
+    /// Their connection, as one that watches people; set once, before the first call.
+    watcher: OnceLock<Watcher>,
+}
+
+impl Caller {
+    /// Somebody whose token was good.
+    pub fn new(person: Person, display_name: String) -> Self {
+        Self { person, display_name, watcher: OnceLock::new() }
+    }
+
+    /// Their connection has its place on the bus.
+    pub fn attached(&self, watcher: Watcher) {
+        // A connection is attached once.
+        let _first_stays = self.watcher.set(watcher);
+    }
+
+    fn watcher(&self) -> Result<&Watcher, HubError> {
+        self.watcher.get().ok_or_else(HubError::internal)
+    }
+}
+
+impl fmt::Debug for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Caller").field("person", &self.person).finish_non_exhaustive()
+    }
 }
 
 /// One call as it came in.
@@ -103,12 +135,16 @@ pub struct HubParts {
     pub node: NodeId,
     /// Rooms in Redis and DynamoDB.
     pub rooms: Arc<Rooms>,
+    /// The directories of organizations.
+    pub store: Store,
     /// What this node has seen of rooms.
     pub bus: Bus,
     /// The journal of messages.
     pub message_journal: Journal,
     /// The journal of rooms.
     pub room_journal: Journal,
+    /// Who is connected.
+    pub presence: Presence,
     /// How fast users may send.
     pub rates: RateLimits,
     /// Files, where the deployment has them.
@@ -119,6 +155,10 @@ pub struct HubParts {
     pub search: Search,
     /// How often users may search.
     pub search_rates: RateLimits,
+    /// How fast users may watch, search, and set their presence.
+    pub people_rates: RateLimits,
+    /// Who was told to type.
+    pub typists: Typists,
     /// Limits of requests.
     pub limits: HubLimits,
 }
@@ -173,8 +213,21 @@ impl Hub {
                 reply.to(arguments, async |r| get_attachment_url::run(self, caller, r).await).await
             }
             Method::Resume => reply.to(arguments, async |r| resume::run(self, caller, r).await).await,
+            Method::SetTyping => reply.to(arguments, async |r| set_typing::run(self, caller, r).await).await,
+            Method::SetPresence => reply.to(arguments, async |r| set_presence::run(self, caller, r).await).await,
+            Method::SearchUsers => reply.to(arguments, async |r| search_users::run(self, caller, r).await).await,
+            Method::WatchPresence => reply.to(arguments, async |r| watch_presence::run(self, caller, r).await).await,
             Method::StreamHistory => Outcome::Now(reply.wants_stream()),
         }
+    }
+
+    /// Counts a call about people against the caller's rate.
+    fn people_rate(&self, caller: &Caller) -> Result<(), HubError> {
+        self.parts.people_rates.take(&caller.person, Instant::now()).map_err(|wait| {
+            metrics::rate_limited("people");
+            let sentence = format!("Too many calls at once; retryAfterMs={}", wait.as_millis().max(1));
+            HubError::new(ErrorKind::RateLimited, sentence)
+        })
     }
 }
 

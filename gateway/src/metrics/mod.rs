@@ -38,6 +38,8 @@ const QUEUE_MESSAGES: &str = "rts_queue_messages";
 const RESUME: &str = "rts_resume_total";
 const PRESENCE_ONLINE: &str = "rts_presence_online";
 const STORAGE_CALL_DURATION: &str = "rts_storage_call_duration_seconds";
+const PRESENCE_BURIED: &str = "rts_presence_buried_total";
+const PRESENCE_WATCHED: &str = "rts_presence_watched";
 const RATE_LIMITED: &str = "rts_rate_limited_total";
 const BUILD_INFO: &str = "rts_build_info";
 
@@ -238,6 +240,16 @@ pub fn storage_call(call: &'static str, outcome: &'static str, took: Duration) {
     histogram!(STORAGE_CALL_DURATION, "call" => call, "outcome" => outcome).record(took);
 }
 
+/// People of dead nodes whose connections this node ended.
+pub fn presence_buried(people: usize) {
+    counter!(PRESENCE_BURIED).increment(people as u64);
+}
+
+/// Somebody is watched on this node now, or is no more.
+pub fn presence_watched(is_watched: bool) {
+    gauge!(PRESENCE_WATCHED).increment(if is_watched { 1.0 } else { -1.0 });
+}
+
 /// Something was refused by a rate or number limit.
 pub fn rate_limited(limit: &'static str) {
     counter!(RATE_LIMITED, "limit" => limit).increment(1);
@@ -314,6 +326,8 @@ fn describe() {
     describe_counter!(RESUME, Unit::Count, "Rooms resumed, by outcome");
     describe_gauge!(PRESENCE_ONLINE, Unit::Count, "Users with a connection to this node");
     describe_histogram!(STORAGE_CALL_DURATION, Unit::Seconds, "Calls to the storage of files, by outcome");
+    describe_counter!(PRESENCE_BURIED, Unit::Count, "People of dead nodes whose connections were ended here");
+    describe_gauge!(PRESENCE_WATCHED, Unit::Count, "Users whose presence is watched on this node");
     describe_counter!(RATE_LIMITED, Unit::Count, "Requests refused by a limit");
     describe_gauge!(BUILD_INFO, "What runs here; always 1");
 }
@@ -334,7 +348,7 @@ const KNOWN_LABELS: [(&str, &str, &[&str]); 4] = [
 /// rate over a counter that appears with its first event misses that event.
 fn begin() {
     gauge!(BUILD_INFO, "version" => env!("CARGO_PKG_VERSION")).set(1.0);
-    for name in [MESSAGES_ACCEPTED, DELIVERIES, OUTBOX_OVERFLOWS, BUS_GAPS, BUS_BACKFILLED] {
+    for name in [MESSAGES_ACCEPTED, DELIVERIES, OUTBOX_OVERFLOWS, BUS_GAPS, BUS_BACKFILLED, PRESENCE_BURIED] {
         counter!(name).increment(0);
     }
     for (name, label, values) in KNOWN_LABELS {
@@ -345,7 +359,8 @@ fn begin() {
     for reason in CloseReason::ALL {
         counter!(SESSIONS_CLOSED, "reason" => reason.label()).increment(0);
     }
-    let gauges = [BUS_CONNECTED, JOURNAL_QUEUE_DEPTH, UNSTORED_MESSAGES, UNSTORED_OLDEST_AGE, PRESENCE_ONLINE];
+    let gauges =
+        [BUS_CONNECTED, JOURNAL_QUEUE_DEPTH, UNSTORED_MESSAGES, UNSTORED_OLDEST_AGE, PRESENCE_ONLINE, PRESENCE_WATCHED];
     for name in gauges {
         gauge!(name).set(0.0);
     }

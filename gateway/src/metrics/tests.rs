@@ -24,6 +24,8 @@ fn record_everything() {
     resume("whole");
     presence_online(5);
     storage_call("head", "ok", SECOND);
+    presence_buried(2);
+    presence_watched(true);
     rate_limited("send");
 }
 
@@ -56,7 +58,7 @@ fn all_metrics_are_exported_with_buckets_and_help() {
 }
 
 /// The names that dashboards, alerts and documents use.
-const DESCRIBED: [&str; 28] = [
+const DESCRIBED: [&str; 30] = [
     "rts_connections",
     "rts_connection_duration_seconds",
     "rts_sessions_closed_total",
@@ -83,6 +85,8 @@ const DESCRIBED: [&str; 28] = [
     "rts_resume_total",
     "rts_presence_online",
     "rts_storage_call_duration_seconds",
+    "rts_presence_buried_total",
+    "rts_presence_watched",
     "rts_rate_limited_total",
     "rts_build_info",
 ];

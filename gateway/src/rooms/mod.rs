@@ -20,6 +20,7 @@ mod repair;
 mod reply;
 mod snapshot;
 mod standing;
+mod typing;
 mod view;
 
 use std::sync::Arc;

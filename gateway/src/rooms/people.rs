@@ -80,10 +80,10 @@ impl Rooms {
             .collect())
     }
 
-    /// Whether this is the name last seen of a person.
+    /// Whether this is the name last seen of a person, and noted everywhere.
     pub async fn knows_name(&self, person: &Person, name: &str) -> Result<bool, Refusal> {
         let mut command = redis::cmd("HGET");
-        command.arg(keys::person_profile(person)).arg("name");
+        command.arg(keys::person_profile(person)).arg("durable");
         let known: Option<String> = read(self.redis.command("name", &command).await?)?;
         Ok(known.as_deref() == Some(name))
     }
@@ -92,6 +92,14 @@ impl Rooms {
     pub async fn note_name(&self, person: &Person, name: &str) -> Result<(), Refusal> {
         let mut command = redis::cmd("HSET");
         command.arg(keys::person_profile(person)).arg("name").arg(name).arg("v").arg(Seq::now().get());
+        self.redis.command("note_name", &command).await?;
+        Ok(())
+    }
+
+    /// Notes that a name is noted everywhere. Until then, their next coming in notes it again.
+    pub async fn name_is_durable(&self, person: &Person, name: &str) -> Result<(), Refusal> {
+        let mut command = redis::cmd("HSET");
+        command.arg(keys::person_profile(person)).arg("durable").arg(name);
         self.redis.command("note_name", &command).await?;
         Ok(())
     }

@@ -36,7 +36,7 @@ pub use self::close::CloseReason;
 pub use self::handle::{ConnectionId, SessionHandle};
 pub use self::outbox::{Drained, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
 pub use self::queue::Queue;
-pub use self::quota::{AddressConnection, AddressConnections, UserConnection, UserConnections};
+pub use self::quota::{AddressConnection, AddressConnections};
 pub use self::registry::{Claim, ClaimError, Held, Registry};
 pub use self::service::{Attachment, BoxFuture, Service};
 pub use self::settings::Settings;

@@ -1,18 +1,12 @@
-//! How many connections each user, or each address, has on this node.
+//! How many connections each address has on this node. Those of users are counted over all nodes, by presence.
 
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::net::IpAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 
-use rts_common::ids::Person;
-
-/// Connections of users.
-pub type UserConnections = Quota<Person>;
 /// Connections of addresses.
 pub type AddressConnections = Quota<IpAddr>;
-/// One counted connection of a user.
-pub type UserConnection = Counted<Person>;
 /// One counted connection of an address.
 pub type AddressConnection = Counted<IpAddr>;
 
@@ -68,20 +62,20 @@ impl<K: Eq + Hash> Drop for Counted<K> {
 
 #[cfg(test)]
 mod tests {
-    use rts_common::ids::{OrgId, UserId};
+    use std::net::Ipv4Addr;
 
     use super::*;
 
     #[test]
-    fn each_user_has_so_many_and_what_ends_makes_room() {
-        let connections = UserConnections::new(2);
-        let person = |org: &str| Person { org: OrgId::parse(org).unwrap(), user: UserId::parse("ann").unwrap() };
-        let held = [connections.open(&person("acme")), connections.open(&person("acme"))];
+    fn each_has_so_many_and_what_ends_makes_room() {
+        let connections = AddressConnections::new(2);
+        let address = |last| IpAddr::from(Ipv4Addr::new(10, 0, 0, last));
+        let held = [connections.open(&address(1)), connections.open(&address(1))];
         assert!(held.iter().all(Option::is_some));
-        assert!(connections.open(&person("acme")).is_none());
-        assert!(connections.open(&person("other")).is_some(), "the same id elsewhere is another user");
+        assert!(connections.open(&address(1)).is_none());
+        assert!(connections.open(&address(2)).is_some());
         drop(held);
-        assert!(connections.open(&person("acme")).is_some());
+        assert!(connections.open(&address(1)).is_some());
         assert!(connections.lock().is_empty(), "nobody is remembered who is gone");
     }
 }

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "what helpers of a test unwrap is its assertion too")]
 
 mod bus;
+mod presence;
 mod reconciler;
 mod rooms;
 mod search;

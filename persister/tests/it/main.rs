@@ -4,6 +4,7 @@
 
 mod archive;
 mod batches;
+mod directory;
 mod faults;
 mod messages;
 mod replays;

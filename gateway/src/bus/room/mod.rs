@@ -12,7 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use super::feed::{Answer, Feed, Item, Step};
-use super::notice::{PerProtocol, record, room_added, room_removed};
+use super::notice::{PerProtocol, record, room_added, room_removed, typing_changed};
 use super::receipts::Receipts;
 use crate::metrics;
 use crate::rooms::{Change, Publication, RoomEvent};
@@ -190,7 +190,10 @@ impl LocalRoom {
                 let due = self.receipts.add(user_id, marks, now);
                 due.map(Effect::ReceiptsDue).into_iter().collect()
             }
-            // Typing will come here.
+            Some(Publication::Typing { user_id, typing }) => {
+                self.tell_typing(&user_id, typing);
+                Vec::new()
+            }
             None => {
                 tracing::error!(room = %self.id, bytes = payload.len(), "a publication cannot be read and is passed over");
                 let steps = unreadable(payload).map(|item| self.feed.published(item));
@@ -212,6 +215,14 @@ impl LocalRoom {
         };
         let mut record = record("ReceiptsUpdated", receipts);
         for listener in self.listeners.values() {
+            push(&listener.session, &mut record);
+        }
+    }
+
+    /// Not to the devices of whoever types: they know.
+    fn tell_typing(&self, user: &UserId, typing: bool) {
+        let mut record = typing_changed(&self.id, user, typing);
+        for listener in self.listeners.values().filter(|listener| listener.session.person.user != *user) {
             push(&listener.session, &mut record);
         }
     }

@@ -181,7 +181,7 @@ fn attach(
         LinkKind::EventStream => answers::events(link.reader().ok_or(Refusal::NoSuchConnection)?),
         LinkKind::LongPoll => answers::empty_poll(),
     };
-    let caller = Arc::new(Caller { person: identity.person, display_name: identity.display_name });
+    let caller = Arc::new(Caller::new(identity.person, identity.display_name));
     let arrival =
         Arrival { connection_id: id, caller, expires: identity.expires, outbox, claim, rejoin: None, address, arrived };
     app.sessions.lifecycle.spawn(live(Arc::clone(app), arrival, end, token_ends));

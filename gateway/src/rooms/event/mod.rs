@@ -176,6 +176,13 @@ pub enum Publication {
         /// To where.
         marks: Marks,
     },
+    /// A member types, or has stopped. It is told once and kept nowhere.
+    Typing {
+        /// Who.
+        user_id: UserId,
+        /// Whether they type.
+        typing: bool,
+    },
 }
 
 impl Publication {
@@ -189,6 +196,10 @@ impl Publication {
             let read_seq = Seq::parse(lines.next()?)?;
             let delivered_seq = Seq::parse(lines.next()?)?;
             return Some(Self::Marks { user_id, marks: Marks { read_seq, delivered_seq } });
+        }
+        if kind == "t" {
+            let (user_id, typing) = rest.split_once('\n')?;
+            return Some(Self::Typing { user_id: UserId::parse(user_id).ok()?, typing: typing == "1" });
         }
         let mut lines = rest.splitn(7, '\n');
         let epoch = Seq::parse(lines.next()?)?;

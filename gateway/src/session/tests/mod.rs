@@ -324,10 +324,7 @@ async fn a_waiting_session_is_small() {
     let now = std::time::Instant::now();
     let arrival = crate::session::Arrival {
         connection_id: id,
-        caller: std::sync::Arc::new(crate::hub::Caller {
-            person: crate::testing::person("acme", "ann"),
-            display_name: String::new(),
-        }),
+        caller: std::sync::Arc::new(crate::hub::Caller::new(crate::testing::person("acme", "ann"), String::new())),
         expires: now,
         outbox: outbox.clone(),
         claim: node.registry.claim(id, now, &outbox, crate::session::Held::ByWebSocket(None)).unwrap(),

@@ -13,13 +13,16 @@ import { members } from "./api/members.js";
 import { mentions } from "./api/mentions.js";
 import { messages } from "./api/messages.js";
 import { reactions } from "./api/reactions.js";
+import { people } from "./api/people.js";
+import { presence } from "./api/presence.js";
 import { refusals } from "./api/refusals.js";
 import { resume } from "./api/resume.js";
 import { rooms } from "./api/rooms.js";
 import { search } from "./api/search.js";
+import { typing } from "./api/typing.js";
 
 const shared = {};
 before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
-for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, search, files, connectionLimits, loss]) suite(shared);
+for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, search, files, presence, typing, people, connectionLimits, loss]) suite(shared);

@@ -42,7 +42,7 @@ impl Node {
         let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store));
         let lifecycle = Lifecycle::new();
         let id = NodeId::random();
-        let bus = Bus::start(id.clone(), &servers, Arc::clone(&rooms), &lifecycle).unwrap();
+        let bus = Bus::start(id.clone(), &servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
         Self { id, bus, rooms, redis, lifecycle }
     }
 

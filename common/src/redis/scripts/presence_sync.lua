@@ -1,0 +1,47 @@
+-- Makes a node's connections of a person what the node says they are: states, not differences, so that a call
+-- that comes twice, or one that never came, is made good by the next.
+-- KEYS: the person's base key. ARGV: node, person, lease (ms), most connections of a person, then of each connection:
+--       id, 'o' or 'a', 'n' (comes in now), 'l' (is there) or since when it is gone (ms)
+-- {'synced', ids that do not come in because the person has as many as are allowed, …} | {'lost'}: the node's lease is over
+local base = KEYS[1]
+local node, person, lease_ms, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
+if not is_alive(node, lease_ms) then return { 'lost' } end
+local CONNECTIONS = base .. ':connections'
+local listed, is_arriving, count, left = {}, false, 0, nil
+for index = 5, #ARGV, 3 do
+  listed[ARGV[index]] = true
+  if ARGV[index + 2] == 'n' then is_arriving = true end
+  if ARGV[index + 2] == 'l' then count = count + 1 end
+end
+local held = redis.call('HGETALL', CONNECTIONS)
+for index = 1, #held, 2 do
+  local id, holder, _, gone = held[index], parse(held[index + 1])
+  if holder == node then
+    if not listed[id] then
+      redis.call('HDEL', CONNECTIONS, id)
+      left = math.max(left or 0, tonumber(gone) or millis)
+    end
+  elseif gone == '' then
+    if is_alive(holder, lease_ms) then count = count + 1 end
+  elseif is_arriving then
+    -- It was shown until the person came back.
+    redis.call('HDEL', CONNECTIONS, id)
+  end
+end
+local surplus, is_here = {}, false
+for index = 5, #ARGV, 3 do
+  local id, status, phase = ARGV[index], ARGV[index + 1], ARGV[index + 2]
+  if phase == 'n' and count >= most then
+    surplus[#surplus + 1] = id
+    redis.call('HDEL', CONNECTIONS, id)
+  else
+    if phase == 'n' then count = count + 1 end
+    local value = node .. ' ' .. status
+    if phase ~= 'n' and phase ~= 'l' then value = value .. ' ' .. phase end
+    redis.call('HSET', CONNECTIONS, id, value)
+    is_here = true
+  end
+end
+redis.call(is_here and 'SADD' or 'SREM', people_of(node), person)
+tell(base, left)
+return { 'synced', unpack(surplus) }

@@ -1,0 +1,113 @@
+//! `SetTyping`: told to the other members who listen, at most about once a second, stored nowhere.
+//!
+//! Clients say it again every few seconds while somebody types, and take whoever was not named for six seconds, or
+//! whose message came, for one who has stopped.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
+
+use rts_common::ids::{Person, RoomId};
+use serde::{Deserialize, Serialize};
+
+use super::request::RoomRef;
+use super::{Answer, Caller, Hub};
+use crate::error::HubError;
+
+/// Between two times that somebody is told to type in a room.
+const PAUSE: Duration = Duration::from_secs(1);
+/// How long it is remembered that somebody was told to have stopped.
+const MEMORY: Duration = Duration::from_secs(10);
+/// Entries above which those that say nothing any more are thrown out; about 200 bytes each.
+const SWEEP_ABOVE: usize = 10_000;
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    room_id: RoomRef,
+    typing: bool,
+}
+
+#[derive(Serialize)]
+pub(super) struct Response {}
+
+/// Who was told to type, or to have stopped, from this node.
+#[derive(Default)]
+pub struct Typists {
+    told: Mutex<HashMap<(Person, RoomId), Told>>,
+}
+
+#[derive(Clone, Copy)]
+struct Told {
+    typing: bool,
+    at: Instant,
+    /// When they were last told to type.
+    typed_at: Option<Instant>,
+}
+
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
+    let room = request.room_id.id()?;
+    let who = (caller.person.clone(), room.clone());
+    let tell = hub.parts.typists.is_due(&who, request.typing, Instant::now());
+    // Asked also when nothing is told: whoever may not type here hears so each time.
+    hub.parts.rooms.typing(&caller.person, room, request.typing, tell).await?;
+    if tell {
+        hub.parts.typists.note(who, request.typing, Instant::now());
+    }
+    Ok(Answer::now(Response {}))
+}
+
+impl Typists {
+    /// Whether it is to be told. That somebody stopped always is, once: else they would be seen to type on.
+    fn is_due(&self, who: &(Person, RoomId), typing: bool, now: Instant) -> bool {
+        let told = self.told.lock().expect("no holder of this lock panics").get(who).copied();
+        let Some(told) = told else { return true };
+        let since = |moment: Instant| now.saturating_duration_since(moment);
+        if typing { told.typed_at.is_none_or(|at| since(at) >= PAUSE) } else { told.typing || since(told.at) >= MEMORY }
+    }
+
+    fn note(&self, who: (Person, RoomId), typing: bool, now: Instant) {
+        let mut told = self.told.lock().expect("no holder of this lock panics");
+        if told.len() > SWEEP_ABOVE {
+            told.retain(|_, told| now.saturating_duration_since(told.at) < MEMORY);
+        }
+        let before = told.get(&who).and_then(|told| told.typed_at);
+        let typed_at = if typing { Some(now) } else { before };
+        told.insert(who, Told { typing, at: now, typed_at });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rts_common::ids::{OrgId, UserId};
+
+    use super::*;
+
+    #[test]
+    fn typing_is_told_once_a_second_and_its_end_once() {
+        let typists = Typists::default();
+        let person = Person { org: OrgId::parse("o").unwrap(), user: UserId::parse("u").unwrap() };
+        let who = (person, RoomId::new_group());
+        let begin = Instant::now();
+        let at = |millis| begin + Duration::from_millis(millis);
+        let told = |typing, millis| {
+            let is_due = typists.is_due(&who, typing, at(millis));
+            if is_due {
+                typists.note(who.clone(), typing, at(millis));
+            }
+            is_due
+        };
+        assert!(told(true, 0));
+        assert!(!told(true, 900), "a repetition");
+        assert!(told(false, 950), "the end is always told");
+        assert!(!told(false, 960));
+        assert!(!told(true, 970), "too soon again");
+        assert!(told(true, 1000));
+        assert!(told(true, 2000), "said again while it lasts");
+        assert!(told(false, 2100));
+        assert!(!told(false, 12_000));
+        assert!(told(false, 12_200));
+        let elsewhere = (who.0.clone(), RoomId::new_group());
+        assert!(typists.is_due(&elsewhere, true, at(0)));
+    }
+}

@@ -1,0 +1,44 @@
+//! `WatchPresence`: the status of people now, and `PresenceChanged` from then on. Ids are looked for in the caller's
+//! own organization only: those of others, and those of nobody, are offline and were never seen.
+
+use std::collections::{HashMap, HashSet};
+
+use rts_common::ids::{Person, UserId};
+use rts_common::limits::WATCHED_USERS;
+use serde::{Deserialize, Serialize};
+
+use super::{Answer, Caller, Hub};
+use crate::error::{ErrorKind, HubError};
+use crate::presence::{PersonStatus, UserStatus};
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Request {
+    user_ids: Vec<String>,
+}
+
+#[derive(Serialize)]
+pub(super) struct Response {
+    users: Vec<UserStatus>,
+}
+
+pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
+    if request.user_ids.len() > WATCHED_USERS {
+        let sentence = format!("At most {WATCHED_USERS} users can be watched.");
+        return Err(HubError::new(ErrorKind::TooLarge, sentence));
+    }
+    hub.people_rate(caller)?;
+    let mut seen = HashSet::new();
+    let asked: Vec<_> = request.user_ids.into_iter().filter(|text| seen.insert(text.clone())).collect();
+    let person = |user| Person { org: caller.person.org.clone(), user };
+    let people = asked.iter().filter_map(|text| UserId::parse(text).ok()).map(person).collect();
+    let watched = caller.watcher()?.watch(people).await;
+    let (statuses, under_way) = watched.map_err(|_| HubError::unavailable())?;
+    let statuses: HashMap<_, _> =
+        statuses.into_iter().map(|(person, status)| (person.user.to_string(), status)).collect();
+    let users = asked.into_iter().map(|text| {
+        let status = statuses.get(&text).copied().unwrap_or(PersonStatus::UNKNOWN);
+        UserStatus::of_text(text, &status)
+    });
+    Ok(Answer::before(Response { users: users.collect() }, under_way))
+}
