@@ -7,6 +7,9 @@
 mod held;
 mod split;
 
+/// The bounds that the codec keeps.
+#[path = "../../src/limits.rs"]
+pub mod limits;
 /// The codec itself, compiled into this crate so that a build for fuzzing is one of seconds.
 #[path = "../../src/signalr/mod.rs"]
 pub mod signalr;
