@@ -55,11 +55,10 @@ struct MessagesStored<'a> {
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]
-struct Typing<'a> {
+struct TypingEvent<'a> {
     room_id: &'a RoomId,
     user_id: &'a UserId,
-    #[serde(rename = "typing")]
-    is_typing: bool,
+    typing: bool,
 }
 
 /// One record, made once for each protocol that is asked for.
@@ -116,7 +115,7 @@ pub(super) fn typing_changed<'a>(
     user_id: &'a UserId,
     is_typing: bool,
 ) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
-    record("Typing", Typing { room_id, user_id, is_typing })
+    record("Typing", TypingEvent { room_id, user_id, typing: is_typing })
 }
 
 /// A person's status as their watchers get it.
