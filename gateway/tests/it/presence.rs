@@ -209,12 +209,19 @@ async fn somebody_is_there_on_any_device_away_on_all_and_shown_until_the_grace_i
     assert!(seen.abs_diff(left.millis()) < 500, "{seen} is when she left, {left}, not when the grace was over");
     bob.hears("ann", &["online", "away", "online", "away", "offline"]).await;
     assert_eq!(one.connections("ann").await, 0);
+    // The one that is away outlasts the one that was there, and is no news.
+    let (desk, phone) = (one.open("ann").await, two.open("ann").await);
+    two.presence.set(&person("ann"), phone.id, true).await.unwrap();
+    drop(desk.place);
+    tokio::time::sleep(SETTINGS.grace / 3).await;
+    drop(phone.place);
+    bob.hears("ann", &["online", "away", "online", "away", "offline", "online", "offline"]).await;
     // A list replaces the last.
     assert_eq!(bob.watch(&["cid"]).await, [("cid".to_owned(), Status::Offline)]);
     let _ann = one.open("ann").await;
     let _cid = one.open("cid").await;
     bob.hears("cid", &["online"]).await;
-    assert_eq!(bob.of("ann").len(), 5);
+    assert_eq!(bob.of("ann").len(), 7);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -24,17 +24,17 @@ end
 -- Compares a person's connections with what was told of the person last, and tells what is new: status, version,
 -- last seen (ms). `left` is when the last connection went, if that is known better than by the clock.
 local function tell(base, left)
-  local status = 'f'
+  local status, is_there = 'f', false
   for _, value in ipairs(redis.call('HVALS', base .. ':connections')) do
-    local _, one = parse(value)
-    if one == 'o' then
-      status = 'o'
-      break
-    end
-    status = 'a'
+    local _, one, gone = parse(value)
+    if one == 'o' or status == 'f' then status = one end
+    if gone == '' then is_there = true end
   end
   local known = redis.call('HMGET', base .. ':status', 's', 'v', 'at')
-  if (known[1] or 'f') == status then return end
+  local before = known[1] or 'f'
+  -- Those that are only shown for a while longer end one after the other, and nothing changes before the last.
+  if status ~= 'f' and not is_there and before ~= 'f' then status = before end
+  if before == status then return end
   local version = text(math.max(tonumber(known[2] or '0') + 1, micros))
   local at = status == 'f' and text(left or millis) or known[3] or '0'
   redis.call('HSET', base .. ':status', 's', status, 'v', version, 'at', at)
