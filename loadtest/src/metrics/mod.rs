@@ -16,6 +16,8 @@ mod serve;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
+use hdrhistogram::iterators::IterationValue;
+
 use crate::checker::Kind;
 use crate::engine::{Count, Latency, Moment, Stats, lock};
 
@@ -103,13 +105,16 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Resu
 fn histogram(text: &mut String, total: &Stats, latency: Latency) -> std::fmt::Result {
     let (kind, histogram) = (latency.name(), total.latency(latency));
     let name = format!("{PREFIX}_latency_seconds");
-    let (mut below, mut next_us) = (0, 0);
+    // What the histogram does not tell apart counts once, by the least of it.
+    let mut recorded = histogram.iter_recorded().peekable();
+    let mut below = 0;
     for bound in BUCKETS {
         let bound_us = micros(bound);
-        below += histogram.count_between(next_us, bound_us);
-        next_us = bound_us + 1;
-        // A value may count in two neighbouring buckets, as far as the histogram tells them apart.
-        writeln!(text, "{name}_bucket{{kind=\"{kind}\",le=\"{bound}\"}} {}", below.min(histogram.len()))?;
+        let is_within = |step: &IterationValue<u64>| histogram.lowest_equivalent(step.value_iterated_to()) <= bound_us;
+        while let Some(step) = recorded.next_if(is_within) {
+            below += step.count_at_value();
+        }
+        writeln!(text, "{name}_bucket{{kind=\"{kind}\",le=\"{bound}\"}} {below}")?;
     }
     writeln!(text, "{name}_bucket{{kind=\"{kind}\",le=\"+Inf\"}} {}", histogram.len())?;
     // The mean is exact to three digits.
@@ -151,6 +156,7 @@ mod tests {
             "rts_loadtest_violations_total{kind=\"lost\"} 3",
             "rts_loadtest_violations_total{kind=\"duplicated\"} 0",
             "rts_loadtest_latency_seconds_bucket{kind=\"ack\",le=\"0.001\"} 1",
+            "rts_loadtest_latency_seconds_bucket{kind=\"ack\",le=\"0.005\"} 3",
             "rts_loadtest_latency_seconds_bucket{kind=\"ack\",le=\"0.05\"} 4",
             "rts_loadtest_latency_seconds_bucket{kind=\"ack\",le=\"+Inf\"} 5",
             "rts_loadtest_latency_seconds_count{kind=\"delivery\"} 0",
