@@ -136,7 +136,7 @@ export function archive(shared) {
       const [meta, entries] = [(await shared.cluster.dynamo.room(roomId)).get("META"), await shared.cluster.dynamo.archive(org)];
       const wanted = entries.length === 1 && entries[0].version === meta.version && entries[0];
       return wanted && (await unstoredOf(shared.cluster)) === 0 && wanted;
-    }, "the last entry", 30_000, 300);
+    }, "the last entry", 60_000, 300);
     assert.ok(archivedAt > entry.archivedAt);
   });
 }

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { cast, makeDirect, makeGroup, person } from "../../lib/cast.js";
+import { until } from "../../lib/wait.js";
 
 const ROOM_ID = /^[gdc]_[A-Za-z0-9_-]{22}$/;
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
@@ -51,8 +52,12 @@ export function rooms(shared) {
     const kim = await shared.cluster.connect(person("kim"), { name: "김민수" });
     t.after(() => kim.stop());
     const stranger = person("stranger");
-    const { room } = await ann.call("CreateRoom", { kind: "group", memberIds: [bob.user, kim.user, stranger] });
-    const names = Object.fromEntries(room.members.map(({ userId, displayName }) => [userId, displayName]));
+    // A name is noted beside the connection's start, not before it.
+    const names = await until(async () => {
+      const { room } = await ann.call("CreateRoom", { kind: "group", memberIds: [bob.user, kim.user, stranger] });
+      const named = Object.fromEntries(room.members.map(({ userId, displayName }) => [userId, displayName]));
+      return named[kim.user] !== kim.user && named;
+    }, "the name of someone who connected");
     assert.equal(names[kim.user], "김민수");
     assert.equal(names[stranger], stranger);
   });
