@@ -36,7 +36,7 @@ enum Goal {
     Session(Arrival),
     /// A session that outlived its last socket.
     Rejoin(Arc<Rejoin>),
-    /// The node that such a session lives on.
+    /// The node that the session lives on, or did: it knows what to answer.
     Owner(SocketAddr),
 }
 
@@ -104,8 +104,8 @@ async fn goal(app: &App, query: &QueryPairs, identity: Identity, arrived: Instan
         return arrival(app, id, identity, (arrived, left), rejoin).map(Goal::Session);
     };
     match place {
-        Place::At(owner) if token.is_stateful && hop == Hop::None => Ok(Goal::Owner(owner)),
-        Place::At(_) if !token.is_over(now) => Err(Refusal::AlreadyConnected),
+        // Whether the id is in use, over, or another transport's, its node alone can tell.
+        Place::At(owner) if hop == Hop::None => Ok(Goal::Owner(owner)),
         Place::At(_) | Place::Here => Err(Refusal::NoSuchConnection),
     }
 }

@@ -60,7 +60,9 @@ struct Wanted {
     is_optional: bool,
 }
 
-const WANTED: [Wanted; 5] = [
+const WANTED: [Wanted; 6] = [
+    // The gateway's allocator is built by it.
+    wanted("make", "make"),
     wanted("redis-server", "redis-server"),
     wanted("redis-cli", "redis-tools"),
     wanted("nginx", "nginx"),

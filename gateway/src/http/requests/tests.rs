@@ -59,6 +59,13 @@ impl Connection {
         format!("{method} /hubs/chat?id={id} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}{more}")
     }
 
+    /// The head of a WebSocket's upgrade.
+    fn upgrade(&self) -> String {
+        let upgrade =
+            "\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
+        self.head("GET", upgrade).replace("HTTP/1.1", "HTTP/1.1\r\nconnection: upgrade")
+    }
+
     async fn ask(&self, node: &TestNode, method: &str, more: &str, body: &str) -> Answer {
         Answer::read(&node.request(&self.head(method, more), body).await)
     }
@@ -329,6 +336,7 @@ async fn requests_may_land_on_any_node() {
     assert_eq!(connection.post(&two, CALL).await.status, 200);
     events.wait_for(ANSWER).await;
     assert_eq!(connection.ask(&two, "GET", EVENTS, "").await.status, 409);
+    assert!(two.request(&connection.upgrade(), "").await.contains(" 400 "), "another transport");
 }
 
 #[tokio::test]
@@ -336,7 +344,7 @@ async fn a_websocket_is_known_on_the_other_node_too() {
     let (one, two) = nodes().await;
     let connection = Connection::negotiate(&one).await;
     let Connection { id, token } = &connection;
-    let _socket = one.open(&format!("id={id}&access_token={token}")).await;
+    let socket = one.open(&format!("id={id}&access_token={token}")).await;
     let statuses = [
         connection.post(&two, CALL).await.status,
         connection.poll(&two).await.status,
@@ -344,9 +352,10 @@ async fn a_websocket_is_known_on_the_other_node_too() {
         connection.ask(&two, "DELETE", "", "").await.status,
     ];
     assert_eq!(statuses, [405, 400, 400, 400]);
-    let upgrade = "\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
-    let head = connection.head("GET", upgrade).replace("HTTP/1.1", "HTTP/1.1\r\nconnection: upgrade");
-    assert!(two.request(&head, "").await.contains(" 409 "), "a token is for one connection");
+    assert!(two.request(&connection.upgrade(), "").await.contains(" 409 "), "a token is for one connection");
+    drop(socket);
+    until(|| one.registry.is_empty()).await;
+    assert!(two.request(&connection.upgrade(), "").await.contains(" 404 "), "and that one is over");
 }
 
 #[tokio::test]

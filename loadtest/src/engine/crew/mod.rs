@@ -4,13 +4,13 @@
 //! users' threads, and tells the lead all that its users see. So a message sent on one machine is
 //! checked at the members on all others, by the one checker that a run on one machine has, too.
 //!
-//! A worker joins over one TCP connection: both prove that they know the run's secret ([`auth`]), then
-//! frames go both ways ([`wire`]). All machines go by the lead's clock, which each worker asks for once a
+//! A worker joins over one TCP connection: both prove that they know the run's secret (`auth`), then
+//! frames go both ways (`wire`). All machines go by the lead's clock, which each worker asks for once a
 //! second; the report says how far off it may be.
 //!
 //! Who dies when:
 //! - A worker before the run begins: the lead says so and ends.
-//! - A worker later (its connection ends, or says nothing for [`SILENCE_MAX`]): the load ends for all, what
+//! - A worker later (its connection ends, or says nothing for `SILENCE_MAX`): the load ends for all, what
 //!   the others' users saw is checked, each check that its users would have made is told as unverified,
 //!   and the run has failed.
 //! - The lead: its workers end with an error.
