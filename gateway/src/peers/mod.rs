@@ -11,7 +11,7 @@
 //! its session: then the upgrade is sent on, and the bytes of both sockets pass through (`tunnel`).
 //!
 //! When the owner dies, its kernel resets what is under way, and the client is told by that. A host that
-//! vanishes without a word is found by the probes of TCP, within [`PROBE_AFTER`] and some seconds, and what
+//! vanishes without a word is found by the probes of TCP, within `PROBE_AFTER` and some seconds, and what
 //! is new by the connect timeout.
 //!
 //! A request is sent on once. It carries the client's own bearer token, which the owner checks as if the
