@@ -60,8 +60,8 @@ section("negotiate", (test) => {
     const { text } = await negotiate(0, user, "NEGOTIATEVERSION=1");
     const { connectionToken: secret } = JSON.parse(text);
     const socket = await Socket.open({ node: 0, user, query: `&ID=${secret}` });
-    socket.leave();
     assert.equal((await upgrade(`${hub(1)}?Id=${secret}&ACCESS_TOKEN=${token(user)}`)).status, 409, "it was taken by its id");
+    socket.leave();
   });
 
   test("every negotiation has ids of its own", async () => {
