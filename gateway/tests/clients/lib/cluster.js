@@ -10,7 +10,7 @@ import { fileURLToPath } from "node:url";
 import { ChatClient } from "./chat-client.js";
 import { Dynamo } from "./dynamo.js";
 import { userToken } from "./token.js";
-import { until, within } from "./wait.js";
+import { pause, until, within } from "./wait.js";
 
 const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
 /** Without `cargo local test`, building is part of the first start. */
@@ -126,7 +126,7 @@ export class Cluster {
 
   /** Connects two users through the balancer until they are on different nodes; options as of {@link connect}. */
   async connectApart([one, other], [versionOfOne, versionOfOther], options = {}) {
-    const before = await this.connections();
+    const before = await this.#settled();
     const first = await this.connect(one, { ...options, version: versionOfOne });
     const nodeOfFirst = await this.#risen(before);
     for (let attempt = 0; attempt < 40; attempt += 1) {
@@ -137,6 +137,18 @@ export class Cluster {
       await until(async () => sum(await this.connections()) === sum(since), "a connection is gone");
     }
     throw new Error("the balancer puts everyone on one node");
+  }
+
+  /** The connections once none of before is still on its way out. */
+  async #settled() {
+    let last = await this.connections();
+    return until(async () => {
+      await pause(250);
+      const now = await this.connections();
+      const settled = now.every((count, node) => count === last[node]) && now;
+      last = now;
+      return settled;
+    }, "connections settle");
   }
 
   async #risen(before) {
