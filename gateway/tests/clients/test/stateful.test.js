@@ -54,13 +54,13 @@ for (const [version, protocol] of KINDS) {
         const sent = [];
         for (let number = 0; number < MESSAGES; number += 1) {
           sent.push(send(from, roomId, number));
-          await pause(30);
+          await pause(60); // within the rate of a user
         }
         return Promise.all(sent);
       };
       const drops = async () => {
         for (let drop = 0; drop < DROPS; drop += 1) {
-          await pause(850);
+          await pause(1_700);
           proxy.target = cluster.info.gateways[nodes[drop % nodes.length]];
           proxy.drop();
         }
@@ -124,7 +124,7 @@ test("a room is exported by a stream, and a cancelled one stops", { timeout: 60_
   const sent = [];
   for (let number = 0; number < 120; number += 1) {
     sent.push(await send(number % 2 ? bob : ann, roomId, number));
-    await pause(30);
+    await pause(60); // within the rate of a user
   }
   await ann.call("DeleteMessage", { roomId, seq: sent[2].seq });
   const stream = (client, request) =>
