@@ -14,13 +14,22 @@ const DROPS = 5;
 
 let cluster;
 before(async () => (cluster = await Cluster.start()), { timeout: 180_000 });
-after(() => cluster?.stop());
+/** What a test that failed has left open would keep this process alive. */
+const opened = [];
+after(async () => {
+  for (const { client, proxy } of opened) {
+    await client.stop();
+    proxy.stop();
+  }
+  await cluster?.stop();
+});
 
 /** A stock client with stateful reconnect, through a proxy to the first node. */
 async function stateful(user, { version = 10, protocol } = {}) {
   const proxy = await Proxy.to(cluster.info.gateways[0]);
   const url = `${proxy.url}/hubs/chat`;
   const client = new ChatClient({ url, user, token: () => cluster.token({ sub: user }), version, protocol, stateful: true });
+  opened.push({ client, proxy });
   await client.start();
   await client.call("ListRooms", { limit: 1 });
   return { client, proxy };
