@@ -22,5 +22,8 @@ if (wanted.includes('pictures') || tests.some((name) => name !== 'demo')) {
   run(ng, 'build');
   run('tools/compress.mjs');
 }
-if (tests.length > 0) run('--test', '--test-reporter=spec', '--test-concurrency=1', '--test-timeout=300000', ...tests.map((name) => `e2e/${name}.test.mjs`));
+if (tests.length > 0) {
+  const options = ['--test-reporter=spec', '--test-concurrency=1', '--test-timeout=300000', '--test-force-exit'];
+  run('--test', ...options, ...tests.map((name) => `e2e/${name}.test.mjs`));
+}
 if (wanted.includes('pictures')) run('e2e/pictures.mjs');

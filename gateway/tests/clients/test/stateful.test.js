@@ -17,10 +17,8 @@ before(async () => (cluster = await Cluster.start()), { timeout: 180_000 });
 /** What a test that failed has left open would keep this process alive. */
 const opened = [];
 after(async () => {
-  for (const { client, proxy } of opened) {
-    await client.stop();
-    proxy.stop();
-  }
+  await Promise.allSettled(opened.map(({ client }) => client.stop()));
+  for (const { proxy } of opened) proxy.stop();
   await cluster?.stop();
 });
 
