@@ -21,6 +21,7 @@ mod queues;
 pub mod reconciler;
 pub mod rooms;
 pub mod search;
+pub mod sends;
 pub mod session;
 #[cfg(test)]
 mod testing;

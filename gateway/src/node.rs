@@ -27,6 +27,7 @@ use crate::queues;
 use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
 use crate::rooms::Rooms;
 use crate::search::Search;
+use crate::sends::Sends;
 use crate::session::{Attachment, BoxFuture, CloseReason, Registry, Service, SessionHandle, Sessions, Settings};
 use crate::uploads::Uploads;
 
@@ -133,6 +134,7 @@ impl Parts {
         let files_origin = uploads.as_ref().map(Uploads::origin);
         let hub = Hub::new(HubParts {
             node: config.node_id.clone(),
+            sends: Sends::start(&rooms, &bus, lifecycle),
             search: Search::new(Arc::clone(&rooms), &config.identity.connection_secret),
             search_rates: RateLimits::new(limits::SEARCH_RATE, limits::SEARCH_BURST),
             rooms,

@@ -182,12 +182,29 @@ impl Redis {
 
     /// Runs a script on the keys of one base key.
     pub async fn run(&self, script: &NamedScript, key: &str, arguments: &[&str]) -> Result<Value, RedisFailure> {
+        self.run_on(script, &[key], arguments).await
+    }
+
+    /// Runs a script on the keys of several base keys; on a cluster, all of one slot.
+    pub async fn run_on(
+        &self,
+        script: &NamedScript,
+        keys: &[impl AsRef<str>],
+        arguments: &[&str],
+    ) -> Result<Value, RedisFailure> {
         let mut call = script.script().prepare_invoke();
-        call.key(key);
+        for key in keys {
+            call.key(key.as_ref());
+        }
         for argument in arguments {
             call.arg(*argument);
         }
         Box::pin(self.observed(script.name, async |lane| call.invoke_async(lane).await)).await
+    }
+
+    /// Whether there are slots, which one call must not cross.
+    pub fn is_cluster(&self) -> bool {
+        matches!(self.servers, Servers::Cluster(_))
     }
 
     /// Runs one command.

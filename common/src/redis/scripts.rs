@@ -17,21 +17,27 @@ impl NamedScript {
     }
 }
 
+const ROOM: &str = include_str!("scripts/room.lua");
 const PRELUDE: &str = include_str!("scripts/prelude.lua");
 
 const PRESENCE: &str = include_str!("scripts/presence.lua");
 
 fn of_room(source: &str) -> Script {
-    Script::new(&format!("{PRELUDE}\n{source}"))
+    Script::new(&format!("{ROOM}\n{PRELUDE}\n{source}"))
+}
+
+/// Enters its rooms itself. Redis makes all that stands before a script anew in each call: no more than it needs.
+fn of_rooms(source: &str) -> Script {
+    Script::new(&format!("{ROOM}\n{source}"))
 }
 
 fn of_presence(source: &str) -> Script {
     Script::new(&format!("{PRESENCE}\n{source}"))
 }
 
-/// Creates a message.
+/// Creates messages, of one room or several.
 pub static SEND: NamedScript =
-    NamedScript { name: "send", script: LazyLock::new(|| of_room(include_str!("scripts/send.lua"))) };
+    NamedScript { name: "send", script: LazyLock::new(|| of_rooms(include_str!("scripts/send.lua"))) };
 /// Changes a message.
 pub static CHANGE_MESSAGE: NamedScript = NamedScript {
     name: "change_message",

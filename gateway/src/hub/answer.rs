@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use rts_common::signalr::{self, Protocol};
 use serde::Serialize;
 
@@ -14,28 +15,40 @@ use crate::journal::Ticket;
 use crate::metrics;
 use crate::rooms::Refusal;
 
-/// A verb's result, and what has to be durable before the client is told.
-pub struct Answer<T> {
+/// A verb's result, and what it waits for.
+pub enum Answer<T> {
+    /// Nothing was changed, or it is durable already.
+    Now {
+        /// What is answered.
+        value: T,
+        /// Dropped once the answer is on its way to the client, or will never be.
+        under_way: Option<AnswerUnderWay>,
+    },
+    /// It has happened, and has to be durable before the client is told.
+    Durable(Done<T>),
+    /// It will happen in its turn, whether anybody waits for it or not; this tells when, and what it came to.
+    Later(BoxFuture<'static, Result<Done<T>, HubError>>),
+}
+
+/// What has happened, and the journal's word for it.
+pub struct Done<T> {
     pub(super) value: T,
     pub(super) durable: Vec<Ticket>,
-    /// Dropped once the answer is on its way to the client, or will never be.
-    pub(super) under_way: Option<AnswerUnderWay>,
 }
 
 impl<T> Answer<T> {
-    /// Nothing was changed, or it is durable already.
     pub(super) fn now(value: T) -> Self {
-        Self { value, durable: Vec::new(), under_way: None }
+        Self::Now { value, under_way: None }
     }
 
     /// Once the journal has it.
     pub(super) fn once(value: T, durable: impl IntoIterator<Item = Ticket>) -> Self {
-        Self { value, durable: durable.into_iter().collect(), under_way: None }
+        Self::Durable(Done { value, durable: durable.into_iter().collect() })
     }
 
     /// At once; what must come after it waits until it is on its way.
     pub(super) fn before(value: T, under_way: AnswerUnderWay) -> Self {
-        Self { value, durable: Vec::new(), under_way: Some(under_way) }
+        Self::Now { value, under_way: Some(under_way) }
     }
 }
 
@@ -63,7 +76,7 @@ pub(super) struct Reply {
 impl Reply {
     pub(super) fn outcome<T: Serialize + Send + 'static>(self, result: Result<Answer<T>, HubError>) -> Outcome {
         match result {
-            Ok(Answer { value, durable, under_way }) if durable.is_empty() => {
+            Ok(Answer::Now { value, under_way }) => {
                 let answer = self.value(&value);
                 Outcome::Now(match under_way {
                     Some(under_way) => {
@@ -72,16 +85,24 @@ impl Reply {
                     None => answer,
                 })
             }
-            Ok(Answer { value, durable, under_way: _ }) => Outcome::Later(Box::pin(async move {
-                for ticket in durable {
-                    if ticket.await.is_err() {
-                        return self.error(&HubError::unavailable());
-                    }
+            Ok(Answer::Durable(done)) => Outcome::Later(Box::pin(self.once_durable(done))),
+            Ok(Answer::Later(effect)) => Outcome::Later(Box::pin(async move {
+                match effect.await {
+                    Ok(done) => self.once_durable(done).await,
+                    Err(error) => self.error(&error),
                 }
-                self.value(&value)
             })),
             Err(error) => Outcome::Now(self.error(&error)),
         }
+    }
+
+    async fn once_durable<T: Serialize>(self, done: Done<T>) -> Option<Bytes> {
+        for ticket in done.durable {
+            if ticket.await.is_err() {
+                return self.error(&HubError::unavailable());
+            }
+        }
+        self.value(&done.value)
     }
 
     /// As the reference server says it.

@@ -9,6 +9,7 @@ use super::durable::journal_room;
 use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
+use crate::journal::Ticket;
 use crate::rooms::MarkKind;
 
 #[derive(Deserialize)]
@@ -31,8 +32,8 @@ pub(super) struct DeliveredResponse {
 }
 
 pub(super) async fn read(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<ReadResponse>, HubError> {
-    let answer = mark(hub, caller, &request, MarkKind::Read).await?;
-    Ok(Answer::once(ReadResponse { read_seq: answer.value.read_seq }, answer.durable))
+    let (marks, journaled) = mark(hub, caller, &request, MarkKind::Read).await?;
+    Ok(Answer::once(ReadResponse { read_seq: marks.read_seq }, [journaled]))
 }
 
 pub(super) async fn delivered(
@@ -40,15 +41,15 @@ pub(super) async fn delivered(
     caller: &Caller,
     request: Request,
 ) -> Result<Answer<DeliveredResponse>, HubError> {
-    let answer = mark(hub, caller, &request, MarkKind::Delivered).await?;
-    Ok(Answer::once(DeliveredResponse { delivered_seq: answer.value.delivered_seq }, answer.durable))
+    let (marks, journaled) = mark(hub, caller, &request, MarkKind::Delivered).await?;
+    Ok(Answer::once(DeliveredResponse { delivered_seq: marks.delivered_seq }, [journaled]))
 }
 
-async fn mark(hub: &Hub, caller: &Caller, request: &Request, kind: MarkKind) -> Result<Answer<Marks>, HubError> {
+async fn mark(hub: &Hub, caller: &Caller, request: &Request, kind: MarkKind) -> Result<(Marks, Ticket), HubError> {
     let room = request.room_id.id()?;
     let place = hub.room_place()?;
     let marks = hub.parts.rooms.mark(&caller.person, room, kind, request.seq).await?;
     // Journaled also when it did not move: whoever moved it may have died before it was durable.
     let change = RoomChange::Marks { room_id: room.clone(), user_id: caller.person.user.clone(), marks };
-    Ok(Answer::once(marks, [journal_room(place, &caller.person.org, change)]))
+    Ok((marks, journal_room(place, &caller.person.org, change)))
 }

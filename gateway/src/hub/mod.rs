@@ -54,6 +54,7 @@ use crate::metrics;
 use crate::presence::Presence;
 use crate::rooms::Rooms;
 use crate::search::Search;
+use crate::sends::{Flights, Sends};
 use crate::uploads::Uploads;
 
 pub use self::answer::Answer;
@@ -69,12 +70,14 @@ pub struct Caller {
     pub display_name: String,
     /// Their connection, as one that watches people; set once, before the first call.
     watcher: OnceLock<Watcher>,
+    /// Messages of theirs that have not happened yet.
+    flights: Arc<Flights>,
 }
 
 impl Caller {
     /// Somebody whose token was good.
     pub fn new(person: Person, display_name: String) -> Self {
-        Self { person, display_name, watcher: OnceLock::new() }
+        Self { person, display_name, watcher: OnceLock::new(), flights: Arc::default() }
     }
 
     /// Their connection has its place on the bus.
@@ -137,6 +140,8 @@ pub struct HubParts {
     pub rooms: Arc<Rooms>,
     /// The directories of organizations.
     pub store: Store,
+    /// The way of new messages.
+    pub sends: Sends,
     /// What this node has seen of rooms.
     pub bus: Bus,
     /// The journal of messages.
@@ -174,20 +179,33 @@ impl Hub {
         Self { parts }
     }
 
-    /// Runs a call. Calls of one connection are made one after the other, in the order received.
-    pub async fn call(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Outcome {
+    /// Runs a call. Calls of one connection are made one after the other, in the order received. A message may
+    /// follow another to the same room before that one has happened, since their order is kept on the way; any
+    /// other call begins when all before it have.
+    pub async fn call(self: &Arc<Self>, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Outcome {
         let begun = Instant::now();
         let method = Method::from_name(&call.target);
         let reply = Reply { protocol, method, target: call.target, invocation_id: call.invocation_id, begun };
         match method {
             Some(method) if method.is_stream() => Outcome::Now(reply.wants_stream()),
-            Some(method) if call.arguments.len() == 1 => self.dispatch(method, caller, &call.arguments, reply).await,
+            Some(method) if call.arguments.len() == 1 => {
+                if method != Method::SendMessage {
+                    caller.flights.landed().await;
+                }
+                self.dispatch(method, caller, &call.arguments, reply).await
+            }
             Some(_) => Outcome::Now(reply.wrong_arguments()),
             None => Outcome::Now(reply.unknown_method()),
         }
     }
 
-    async fn dispatch(&self, method: Method, caller: &Caller, arguments: &Arguments, reply: Reply) -> Outcome {
+    async fn dispatch(
+        self: &Arc<Self>,
+        method: Method,
+        caller: &Caller,
+        arguments: &Arguments,
+        reply: Reply,
+    ) -> Outcome {
         match method {
             Method::CreateRoom => reply.to(arguments, async |r| create_room::run(self, caller, r).await).await,
             Method::AddMembers => reply.to(arguments, async |r| members::add(self, caller, r).await).await,

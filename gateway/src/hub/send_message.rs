@@ -1,17 +1,23 @@
 //! `SendMessage`: visible at once, answered when durable, and never doubled.
 
-use std::time::Instant;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
-use rts_common::ids::{AttachmentId, ClientId, RoomId};
-use rts_common::message::MessageContent;
+use rts_common::ids::{ClientId, Person, RoomId};
+use rts_common::message::{MessageContent, MessageState};
 use rts_common::seq::{Seq, Timestamp};
 use serde::{Deserialize, Serialize};
+use tokio::sync::oneshot;
 
+use super::answer::Done;
 use super::request::{self, AttachmentRef, RoomRef};
 use super::{Answer, Caller, Hub, attachments};
 use crate::error::{ErrorKind, HubError};
+use crate::journal::{Permit, Ticket};
 use crate::metrics;
-use crate::rooms::{Sending, Sent};
+use crate::rooms::{Refusal, Sent};
+use crate::sends::Outgoing;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -31,7 +37,7 @@ pub(super) struct Response {
     duplicate: bool,
 }
 
-pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
+pub(super) async fn run(hub: &Arc<Hub>, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let body = request.body.unwrap_or_default();
     let files = attachments::named(&request.attachment_ids.unwrap_or_default())?;
@@ -53,70 +59,123 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     };
 
     // What must not become a new message may still be a duplicate, which costs nothing.
-    let place = hub.message_place();
-    let rate = hub.parts.rates.take(&caller.person, Instant::now());
-    let accept = place.is_ok() && rate.is_ok();
-    let sent = if accept && !files.is_empty() {
-        send_with_files(hub, caller, room, &mut content, &files).await
-    } else {
-        send(hub, caller, room, &content, accept).await
+    let (leave, refusal) = match Leave::take(hub, &caller.person) {
+        Ok(leave) => (Some(leave), None),
+        Err(refusal) => (None, Some(refusal)),
     };
-    if rate.is_ok() && !matches!(sent, Ok(Sent::New(_))) {
-        hub.parts.rates.give_back(&caller.person);
-    }
-    match sent? {
-        Sent::New(state) => {
-            metrics::message_accepted();
-            let response = Response { seq: state.seq, sent_at: state.seq.timestamp(), duplicate: false };
-            Ok(Answer::once(response, [hub.journal_message(place?, &caller.person.org, state)]))
+    if leave.is_some() && !files.is_empty() {
+        // What was sent before is answered as it was: its files are not looked at again.
+        match hand_in(hub, caller, room, content.clone(), None).await.await? {
+            Placed::Refused => content.attachments = hub.claim_files(caller, room, &files).await?,
+            known => return done(hub, room, known, None).await.map(Answer::Durable),
         }
-        Sent::Duplicate { seq, stored } => {
-            let response = Response { seq, sent_at: seq.timestamp(), duplicate: true };
-            if stored {
-                return Ok(Answer::now(response));
+    }
+    let placing = hand_in(hub, caller, room, content, leave).await;
+    let (hub, room) = (Arc::clone(hub), room.clone());
+    Ok(Answer::Later(Box::pin(async move { done(&hub, &room, placing.await?, refusal).await })))
+}
+
+/// Leave to make one new message: a place in the journal, and one of what its sender may send. Not used, both are
+/// given back.
+struct Leave {
+    hub: Arc<Hub>,
+    person: Person,
+    place: Option<Permit>,
+}
+
+/// Why there is none.
+enum NoLeave {
+    JournalFull,
+    TooFast(Duration),
+}
+
+impl Leave {
+    fn take(hub: &Arc<Hub>, person: &Person) -> Result<Self, NoLeave> {
+        let place = hub.parts.message_journal.reserve().map_err(|_| NoLeave::JournalFull)?;
+        hub.parts.rates.take(person, Instant::now()).map_err(NoLeave::TooFast)?;
+        Ok(Self { hub: Arc::clone(hub), person: person.clone(), place: Some(place) })
+    }
+
+    /// Journals the message that was made by it.
+    fn journal(mut self, message: MessageState) -> Option<Ticket> {
+        let place = self.place.take()?;
+        Some(self.hub.journal_message(place, &self.person.org, message))
+    }
+}
+
+impl Drop for Leave {
+    fn drop(&mut self) {
+        if self.place.is_some() {
+            self.hub.parts.rates.give_back(&self.person);
+        }
+    }
+}
+
+impl From<NoLeave> for HubError {
+    fn from(why: NoLeave) -> Self {
+        match why {
+            NoLeave::JournalFull => Self::unavailable(),
+            NoLeave::TooFast(wait) => {
+                metrics::rate_limited("messages");
+                let sentence = format!("Too many messages at once; retryAfterMs={}", wait.as_millis().max(1));
+                Self::new(ErrorKind::RateLimited, sentence)
             }
+        }
+    }
+}
+
+/// Where a message is now.
+enum Placed {
+    New { seq: Seq, journaled: Ticket },
+    Duplicate { seq: Seq, stored: bool },
+    Refused,
+}
+
+/// Hands a message in; without leave, only a duplicate is looked for. What comes of it happens, and is journaled,
+/// whether anybody waits for it or not.
+async fn hand_in(
+    hub: &Arc<Hub>,
+    caller: &Caller,
+    room: &RoomId,
+    content: MessageContent,
+    leave: Option<Leave>,
+) -> impl Future<Output = Result<Placed, HubError>> + use<> {
+    let flight = caller.flights.take_off(room).await;
+    let (told, placed) = oneshot::channel();
+    let outgoing = Outgoing { person: caller.person.clone(), room: room.clone(), content, accept: leave.is_some() };
+    let done = move |sent: Result<Sent, Refusal>| {
+        let placed = sent.map(|sent| match sent {
+            Sent::New(state) => {
+                metrics::message_accepted();
+                let seq = state.seq;
+                leave
+                    .and_then(|leave| leave.journal(state))
+                    .map_or(Placed::Refused, |journaled| Placed::New { seq, journaled })
+            }
+            Sent::Duplicate { seq, stored } => Placed::Duplicate { seq, stored },
+            Sent::Refused => Placed::Refused,
+        });
+        drop(flight);
+        // Whoever asked may be gone.
+        let _ = told.send(placed);
+    };
+    hub.parts.sends.send(outgoing, Box::new(done)).await;
+    async move { Ok(placed.await.map_err(|_| HubError::unavailable())??) }
+}
+
+async fn done(hub: &Hub, room: &RoomId, placed: Placed, refusal: Option<NoLeave>) -> Result<Done<Response>, HubError> {
+    let response = |seq: Seq, duplicate| Response { seq, sent_at: seq.timestamp(), duplicate };
+    match placed {
+        Placed::New { seq, journaled } => Ok(Done { value: response(seq, false), durable: vec![journaled] }),
+        Placed::Duplicate { seq, stored } => {
+            let mut durable = Vec::new();
             // Whoever sent it first may have died before it was journaled: the answer has to mean
             // "durable" here too.
-            let Some((org, state)) = hub.parts.rooms.recorded(room, seq).await? else {
-                return Ok(Answer::now(response));
-            };
-            Ok(Answer::once(response, [hub.journal_message(place?, &org, state)]))
+            if !stored && let Some((org, state)) = hub.parts.rooms.recorded(room, seq).await? {
+                durable.push(hub.journal_message(hub.message_place()?, &org, state));
+            }
+            Ok(Done { value: response(seq, true), durable })
         }
-        Sent::Refused => {
-            place?;
-            let wait = rate.err().unwrap_or_default().as_millis().max(1);
-            metrics::rate_limited("messages");
-            let sentence = format!("Too many messages at once; retryAfterMs={wait}");
-            Err(HubError::new(ErrorKind::RateLimited, sentence))
-        }
+        Placed::Refused => Err(refusal.map_or_else(HubError::internal, HubError::from)),
     }
-}
-
-/// What was sent before is answered as it was: its files are not looked at again.
-async fn send_with_files(
-    hub: &Hub,
-    caller: &Caller,
-    room: &RoomId,
-    content: &mut MessageContent,
-    files: &[AttachmentId],
-) -> Result<Sent, HubError> {
-    match send(hub, caller, room, content, false).await? {
-        Sent::Refused => {
-            content.attachments = hub.claim_files(caller, room, files).await?;
-            send(hub, caller, room, content, true).await
-        }
-        known => Ok(known),
-    }
-}
-
-async fn send(
-    hub: &Hub,
-    caller: &Caller,
-    room: &RoomId,
-    content: &MessageContent,
-    accept: bool,
-) -> Result<Sent, HubError> {
-    let hint = hub.parts.bus.last_seq(room);
-    let sending = Sending { person: &caller.person, room, content, hint, accept };
-    Ok(hub.parts.rooms.send(&sending).await?)
 }

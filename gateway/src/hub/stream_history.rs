@@ -39,6 +39,8 @@ struct Export {
     before: Option<Seq>,
     page: IntoIter<MessageState>,
     has_more: bool,
+    /// What the caller had sent before it asked is in the room.
+    is_after_calls: bool,
 }
 
 pub(super) fn run(
@@ -54,6 +56,7 @@ pub(super) fn run(
         before: request.to.map(Seq::next),
         page: Vec::new().into_iter(),
         has_more: true,
+        is_after_calls: false,
     };
     Ok(stream::unfold(Some(export), |export| async move {
         let mut export = export?;
@@ -67,6 +70,10 @@ pub(super) fn run(
 
 impl Export {
     async fn next(&mut self) -> Result<Option<Message>, HubError> {
+        if !self.is_after_calls {
+            self.caller.flights.landed().await;
+            self.is_after_calls = true;
+        }
         loop {
             if let Some(message) = self.page.next() {
                 return Ok(Some(Message::from(message)));

@@ -1,4 +1,4 @@
-//! Messages: sending, reading one, changing one.
+//! Messages: reading one, changing one.
 
 use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::limits;
@@ -9,20 +9,6 @@ use rts_common::seq::Seq;
 use super::event::{Entry, ReactionBody, ReactionChange};
 use super::reply::Reply;
 use super::{Refusal, Rooms, unexpected_status};
-
-/// A message on its way into a room.
-pub struct Sending<'a> {
-    /// Who sends it.
-    pub person: &'a Person,
-    /// Where.
-    pub room: &'a RoomId,
-    /// What.
-    pub content: &'a MessageContent,
-    /// The highest seq of the room that this node has seen.
-    pub hint: Seq,
-    /// Whether a new message may be made; if not, only a duplicate is answered.
-    pub accept: bool,
-}
 
 /// A message to be changed.
 #[derive(Clone, Copy)]
@@ -35,22 +21,6 @@ pub struct MessageAt<'a> {
     pub seq: Seq,
     /// The highest seq of the room that this node has seen.
     pub hint: Seq,
-}
-
-/// What became of it.
-#[derive(Debug)]
-pub enum Sent {
-    /// It is in the room.
-    New(MessageState),
-    /// Its sender had sent it before.
-    Duplicate {
-        /// Where it is.
-        seq: Seq,
-        /// Whether it is known to be in DynamoDB.
-        stored: bool,
-    },
-    /// It would have been new, and was not to be accepted.
-    Refused,
 }
 
 /// A change of a message.
@@ -74,28 +44,6 @@ pub struct Found {
 }
 
 impl Rooms {
-    /// Sends a message.
-    pub async fn send(&self, sending: &Sending<'_>) -> Result<Sent, Refusal> {
-        let body = json(sending.content)?;
-        let hint = sending.hint.to_string();
-        let mode = if sending.accept { "accept" } else { "refuse" };
-        let mut arguments = vec![sending.content.client_id.as_str(), &body, &hint, mode];
-        arguments.extend(sending.content.mentions.iter().map(UserId::as_str));
-        let reply = self.as_member(&scripts::SEND, sending.room, sending.person, &arguments).await?;
-        match reply.status()? {
-            "sent" => Ok(Sent::New(MessageState {
-                room_id: sending.room.clone(),
-                seq: reply.seq(1)?,
-                version: reply.seq(1)?,
-                ordinal: reply.number(4)?,
-                content: sending.content.clone(),
-            })),
-            "duplicate" => Ok(Sent::Duplicate { seq: reply.seq(1)?, stored: reply.text(2)? == "0" }),
-            "refused" => Ok(Sent::Refused),
-            _ => Err(unexpected_status(&reply)),
-        }
-    }
-
     /// A message in its present state, as a member sees it.
     pub async fn message(&self, person: &Person, room: &RoomId, seq: Seq) -> Result<Found, Refusal> {
         let reply = self.as_member(&scripts::MESSAGE, room, person, &[&seq.to_string()]).await?;

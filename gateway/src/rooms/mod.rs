@@ -18,6 +18,7 @@ mod people;
 mod rebuild;
 mod repair;
 mod reply;
+mod sending;
 mod snapshot;
 mod standing;
 mod typing;
@@ -36,7 +37,8 @@ pub use self::event::{Change, EventPayload, Publication, ReactionChange, RoomEve
 pub use self::events::{EventsAfter, Head};
 pub use self::history::{HistoryPage, HistoryRange};
 pub use self::marks::MarkKind;
-pub use self::messages::{Found, MessageAt, MessageChange, Sending, Sent};
+pub use self::messages::{Found, MessageAt, MessageChange};
+pub use self::sending::{Attempt, Sending, Sent};
 pub use self::standing::Standing;
 pub use self::view::RoomView;
 
@@ -148,18 +150,33 @@ impl Rooms {
                         return Err(Refusal::NotFound);
                     }
                 }
-                "notFound" => return Err(Refusal::NotFound),
-                "forbidden" => return Err(Refusal::Forbidden),
-                "archived" => return Err(Refusal::Archived),
-                "conflict" => return Err(Refusal::Conflict),
-                "tooMany" => return Err(Refusal::TooManyMembers),
-                "noMember" => return Err(Refusal::NoMember),
-                "absent" => return Err(Refusal::NoMessage),
-                _ => return Ok(reply),
+                status => match refused(status) {
+                    Some(refusal) => return Err(refusal),
+                    None => return Ok(reply),
+                },
             }
         }
         Err(Refusal::Unavailable("the room was lost again while it was rebuilt".to_owned()))
     }
+}
+
+/// The refusal that a script's status word stands for.
+fn refused(status: &str) -> Option<Refusal> {
+    Some(match status {
+        "notFound" => Refusal::NotFound,
+        "forbidden" => Refusal::Forbidden,
+        "archived" => Refusal::Archived,
+        "conflict" => Refusal::Conflict,
+        "tooMany" => Refusal::TooManyMembers,
+        "noMember" => Refusal::NoMember,
+        "absent" => Refusal::NoMessage,
+        _ => return None,
+    })
+}
+
+/// What a reply that is none of those looked for refuses.
+fn refusal(reply: &Reply) -> Refusal {
+    reply.status().ok().and_then(refused).unwrap_or_else(|| unexpected_status(reply))
 }
 
 fn unexpected_status(reply: &Reply) -> Refusal {

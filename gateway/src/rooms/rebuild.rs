@@ -22,7 +22,7 @@ const DAY_MICROS: u64 = 86_400_000_000;
 
 impl Rooms {
     /// Sees to it that Redis has the room; false if DynamoDB does not have it either.
-    pub(super) async fn rebuild(&self, room: &RoomId) -> Result<bool, Refusal> {
+    pub async fn rebuild(&self, room: &RoomId) -> Result<bool, Refusal> {
         let mut exists = redis::cmd("EXISTS");
         exists.arg(format!("{}:meta", keys::room(room)));
         let exists: bool = rts_common::redis::read(self.redis.command("room_exists", &exists).await?)?;

@@ -148,7 +148,7 @@ impl World {
             reactions: Vec::new(),
         };
         let sending = Sending { person: &person, room, content: &content, hint: Seq::ZERO, accept: true };
-        let Ok(Sent::New(state)) = self.rooms.send(&sending).await else {
+        let Ok(Sent::New(state)) = crate::support::send(&self.rooms, &sending).await else {
             panic!("it is new");
         };
         state.seq

@@ -15,7 +15,7 @@ use rts_common::store::{Store, Tables};
 use rts_gateway::rooms::{MessageAt, MessageChange, NewRoom, Refusal, RoomOperation, Rooms, Sending, Sent};
 use rts_gateway::search::{Found, Query, Search, SearchError, Words};
 
-use crate::support::RedisServer;
+use crate::support::{RedisServer, send};
 
 struct World {
     _server: RedisServer,
@@ -70,7 +70,7 @@ impl World {
             reactions: Vec::new(),
         };
         let sending = Sending { person: who, room, content: &content, hint: Seq::ZERO, accept: true };
-        match self.rooms.send(&sending).await.unwrap() {
+        match send(&self.rooms, &sending).await.unwrap() {
             Sent::New(state) => state,
             other => panic!("{other:?}"),
         }

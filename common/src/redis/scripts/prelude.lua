@@ -1,39 +1,9 @@
--- Stands before every script of a room. KEYS[1] is the room's base key, `rts:{tag}:room:<id>`; all
--- other keys share its hash tag, so they live in the same slot.
-local base = KEYS[1]
-local META, MEMBERS, MARKS = base .. ':meta', base .. ':members', base .. ':marks'
-local STREAM, PENDING = base .. ':stream', base .. ':pending'
+-- Stands before every script of one room: KEYS[1] is its base key.
+enter(KEYS[1])
 local CHANGED, DELETED, LATE = base .. ':changed', base .. ':deleted', base .. ':late'
-local UNSTORED = string.match(base, '^rts:{[^}]*}') .. ':unstored'
-local room = string.sub(base, -24)
-local STREAM_EVENTS, TRIM_BATCH, SCAN_MAX, DELETED_MAX, UNREAD_CAP = 1000, 128, 2000, 10000, 1000
-local SENT_TTL_SECONDS, LATE_TTL_SECONDS = 176400, 3600
+local SCAN_MAX, UNREAD_CAP = 2000, 1000
+local LATE_TTL_SECONDS = 3600
 local SETTLING_MICROS = 300000000
-
--- Sequences are whole numbers below 2^53; Lua would print them with an exponent.
-local function text(number) return string.format('%.0f', number) end
-local function micros()
-  local now = redis.call('TIME')
-  return now[1] * 1000000 + now[2]
-end
-local function meta(field) return redis.call('HGET', META, field) end
-local function mark(field) return tonumber(redis.call('HGET', MARKS, field) or '0') end
-
--- 'o' owner, 'm' member, nil for anyone else. A member's value is `role version joinedSeq name`.
-local function role_of(user)
-  local value = redis.call('HGET', MEMBERS, user)
-  local role = value and string.sub(value, 1, 1)
-  if role == 'o' or role == 'm' then return role end
-  return nil
-end
-
--- Why the caller cannot come in, or nil. A user of '' is the node itself.
-local function refused(org, user)
-  local found = meta('org')
-  if not found then return 'cold' end
-  if user ~= '' and (found ~= org or not role_of(user)) then return 'notFound' end
-  return nil
-end
 
 -- Gives the next seq, records the event and publishes it, in one step: order on the channel is
 -- order of seq. `hint` is the highest seq the calling node has seen of this room, so that none is
@@ -134,37 +104,8 @@ local function add_own(user, number)
   end
 end
 
--- Others' messages, not deleted, that mention a member, by seq. What is read is dropped. After a loss nobody knows
--- them until they are counted in the history: `w:` says so.
-local function mentions_key(user) return base .. ':mentions:' .. user end
-local function add_mention(user, sender, message)
-  if user == sender or tonumber(message) <= mark('r:' .. user) then return end
-  redis.call('ZADD', mentions_key(user), message, message)
-  redis.call('ZREMRANGEBYRANK', mentions_key(user), 0, -DELETED_MAX - 1)
-end
 local function forget_mentions(user)
   redis.call('DEL', mentions_key(user))
   redis.call('HDEL', MARKS, 'w:' .. user)
 end
 
--- Drops the oldest entries beyond what the stream keeps, but never one that is not yet stored.
-local function trim()
-  local excess = redis.call('XLEN', STREAM) - STREAM_EVENTS
-  if excess < TRIM_BATCH / 2 then return end
-  local oldest = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')[2]
-  local barrier = oldest and tonumber(oldest) or math.huge
-  local last
-  for _, entry in ipairs(redis.call('XRANGE', STREAM, '-', '+', 'COUNT', math.min(excess, TRIM_BATCH))) do
-    local seq, fields = string.match(entry[1], '^%d+'), entry[2]
-    if tonumber(seq) >= barrier then break end
-    last = seq
-    if redis.call('HGET', CHANGED, fields[6]) == seq then redis.call('HDEL', CHANGED, fields[6]) end
-  end
-  if not last then return end
-  redis.call('XTRIM', STREAM, 'MINID', text(tonumber(last) + 1) .. '-0')
-  redis.call('HSET', META, 'trimmed', last)
-end
-
-local function sent_field(sender, client) return sender .. '\n' .. client end
-local function sent_key(day) return base .. ':sent:' .. text(day) end
-local function today() return math.floor(micros() / 86400000000) end

@@ -179,8 +179,12 @@ impl LocalRoom {
         self.carry_out(steps)
     }
 
-    /// Something came over the channel.
+    /// Something came over the channel, or several things at once.
     pub(super) fn published(&mut self, payload: &str, now: Instant) -> Vec<Effect> {
+        Publication::split(payload).flat_map(|one| self.publication(one, now)).collect()
+    }
+
+    fn publication(&mut self, payload: &str, now: Instant) -> Vec<Effect> {
         match Publication::parse(&self.id, payload) {
             Some(Publication::Event(event)) => {
                 let steps = self.feed.published(Item::new(*event));

@@ -186,6 +186,22 @@ pub enum Publication {
 }
 
 impl Publication {
+    /// The publications that one payload holds: one, or several events of the same room in their order. Ends early
+    /// where a payload is not what it says.
+    pub fn split(payload: &str) -> impl Iterator<Item = &str> {
+        let (sizes, events) = match payload.strip_prefix("b\n").and_then(|several| several.split_once('\n')) {
+            Some((sizes, events)) => (Some(sizes), events),
+            None => (None, payload),
+        };
+        let mut rest = events;
+        let several = sizes.into_iter().flat_map(|sizes| sizes.split(' ')).map_while(move |size| {
+            let (event, after) = rest.split_at_checked(size.parse().ok()?)?;
+            rest = after;
+            Some(event)
+        });
+        several.chain(sizes.is_none().then_some(payload))
+    }
+
     /// Reads what a script published on the channel of `room_id`; `None` for what this build does
     /// not know, which a newer node may have sent.
     pub fn parse(room_id: &RoomId, text: &str) -> Option<Self> {

@@ -112,3 +112,16 @@ fn what_is_not_known_or_broken_is_not_an_event() {
     let user_id = UserId::parse("bob").unwrap();
     assert_eq!(Publication::parse(&room(), "m\nbob\n4\n5"), Some(Publication::Marks { user_id, marks }));
 }
+
+#[test]
+fn several_events_come_in_one_payload() {
+    let events = ["c\n5\n30\n20\n30\n7\nann\n{\"body\":\"안녕\"}", "c\n5\n31\n30\n31\n8\nann\n{}", ""];
+    let sizes = events.map(|event| event.len().to_string()).join(" ");
+    let payload = format!("b\n{sizes}\n{}", events.concat());
+    assert_eq!(Publication::split(&payload).collect::<Vec<_>>(), events);
+    assert_eq!(Publication::split(events[0]).collect::<Vec<_>>(), [events[0]]);
+    for (payload, whole) in [("b\n3 9\nabc", 1), ("b\n2\n안", 0), ("b\nx\nabc", 0), ("b\n\n", 0), ("b\n3 -1\nabc", 1)]
+    {
+        assert_eq!(Publication::split(payload).count(), whole, "{payload:?}");
+    }
+}

@@ -1,6 +1,7 @@
 //! The bus on real Redis servers: one order for everyone, whatever happens to the subscriptions.
 
 mod cluster;
+mod sends;
 mod world;
 
 use std::time::Duration;

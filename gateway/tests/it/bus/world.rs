@@ -15,9 +15,11 @@ use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
 use rts_gateway::bus::{Attachment, Bus};
 use rts_gateway::lifecycle::Lifecycle;
-use rts_gateway::rooms::{NewRoom, RoomOperation, Rooms, Sending, Sent};
+use rts_gateway::rooms::{NewRoom, Refusal, RoomOperation, Rooms, Sent};
+use rts_gateway::sends::{Outgoing, Sends};
 use rts_gateway::session::{ConnectionId, Outbox, SessionHandle};
 use serde_json::Value;
+use tokio::sync::oneshot;
 
 /// One gateway, as far as the bus goes.
 pub(super) struct Node {
@@ -25,6 +27,7 @@ pub(super) struct Node {
     pub(super) bus: Bus,
     pub(super) rooms: Arc<Rooms>,
     pub(super) redis: Arc<Redis>,
+    pub(super) sends: Sends,
     lifecycle: Lifecycle,
 }
 
@@ -43,7 +46,8 @@ impl Node {
         let lifecycle = Lifecycle::new();
         let id = NodeId::random();
         let bus = Bus::start(id.clone(), &servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
-        Self { id, bus, rooms, redis, lifecycle }
+        let sends = Sends::start(&rooms, &bus, &lifecycle);
+        Self { id, bus, rooms, redis, sends, lifecycle }
     }
 
     pub(super) async fn wait_connected(&self) {
@@ -88,8 +92,13 @@ impl Node {
         self.list(room, name, changed.members()[0].version, false).await;
     }
 
-    /// Sends until Redis takes it; the clientId makes it one message.
-    pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str) -> Seq {
+    /// Hands a message in.
+    pub(super) async fn hand_in(
+        &self,
+        room: &RoomId,
+        from: &str,
+        client_id: &str,
+    ) -> oneshot::Receiver<Result<Sent, Refusal>> {
         let person = person(from);
         let content = MessageContent {
             sender_id: person.user.clone(),
@@ -102,11 +111,17 @@ impl Node {
             deleted: false,
             reactions: Vec::new(),
         };
+        let (told, sent) = oneshot::channel();
+        let outgoing = Outgoing { person, room: room.clone(), content, accept: true };
+        self.sends.send(outgoing, Box::new(|sent| told.send(sent).unwrap())).await;
+        sent
+    }
+
+    /// Sends until Redis takes it; the clientId makes it one message.
+    pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str) -> Seq {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            let sending =
-                Sending { person: &person, room, content: &content, hint: self.bus.last_seq(room), accept: true };
-            match self.rooms.send(&sending).await {
+            match self.hand_in(room, from, client_id).await.await.unwrap() {
                 Ok(Sent::New(state)) => return state.seq,
                 Ok(Sent::Duplicate { seq, .. }) => return seq,
                 Ok(Sent::Refused) => panic!("it was accepted"),

@@ -6,6 +6,7 @@ use rts_common::seq::Seq;
 use rts_gateway::rooms::{Change, EventsAfter, Refusal, RoomOperation, RoomOutcome, Sending, Sent};
 
 use super::world::{World, content, person};
+use crate::support;
 
 #[tokio::test]
 async fn members_come_and_go() {
@@ -31,9 +32,9 @@ async fn members_come_and_go() {
     let bob = person("bob");
     let content = content(&bob, "c1", "x");
     let sending = Sending { person: &bob, room: &room, content: &content, hint: Seq::ZERO, accept: true };
-    assert_eq!(world.rooms.send(&sending).await.err(), Some(Refusal::Archived));
+    assert_eq!(support::send(&world.rooms, &sending).await.err(), Some(Refusal::Archived));
     change("bob", RoomOperation::Unarchive).await.unwrap();
-    assert!(matches!(world.rooms.send(&sending).await, Ok(Sent::New(_))));
+    assert!(matches!(support::send(&world.rooms, &sending).await, Ok(Sent::New(_))));
 }
 
 #[tokio::test]

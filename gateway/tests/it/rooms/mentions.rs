@@ -7,6 +7,7 @@ use rts_common::seq::Seq;
 use rts_gateway::rooms::{MarkKind, MessageAt, MessageChange, Sending, Sent};
 
 use super::world::{World, content, person};
+use crate::support;
 
 const PEOPLE: [&str; 3] = ["ann", "bob", "cid"];
 
@@ -30,7 +31,7 @@ async fn send(world: &World, room: &RoomId, who: usize, number: usize, bits: u8)
     let mut content = content(&sender, &format!("c{number}"), "body");
     content.mentions = mentioned(bits);
     let sending = Sending { person: &sender, room, content: &content, hint: Seq::ZERO, accept: true };
-    let Sent::New(state) = world.rooms.send(&sending).await.unwrap() else { panic!() };
+    let Sent::New(state) = support::send(&world.rooms, &sending).await.unwrap() else { panic!() };
     Message { seq: state.seq, sender: who, mentions: bits, is_deleted: false }
 }
 

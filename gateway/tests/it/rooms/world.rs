@@ -14,7 +14,7 @@ use rts_gateway::rooms::{
     CreatedRoom, HistoryPage, HistoryRange, MessageAt, MessageChange, NewRoom, Refusal, Rooms, Sending, Sent,
 };
 
-use crate::support::RedisServer;
+use crate::support::{self, RedisServer};
 
 pub(super) struct World {
     _server: RedisServer,
@@ -82,7 +82,7 @@ impl World {
         let person = person(from);
         let content = content(&person, client_id, body);
         let sending = Sending { person: &person, room, content: &content, hint: Seq::ZERO, accept: true };
-        self.rooms.send(&sending).await.unwrap()
+        support::send(&self.rooms, &sending).await.unwrap()
     }
 
     pub(super) async fn say(&self, room: &RoomId, from: &str, client_id: &str) -> MessageState {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use rts_common::redis::{Redis, RedisServers};
+use rts_gateway::rooms::{Attempt, Refusal, Rooms, Sending, Sent};
 
 pub(crate) struct RedisServer {
     child: Child,
@@ -36,5 +37,16 @@ impl Drop for RedisServer {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Sends one message, alone.
+pub(crate) async fn send(rooms: &Rooms, sending: &Sending<'_>) -> Result<Sent, Refusal> {
+    loop {
+        match rooms.send(&[*sending]).await.remove(0) {
+            Attempt::Done(result) => return result,
+            Attempt::Cold if rooms.rebuild(sending.room).await? => {}
+            Attempt::Cold => return Err(Refusal::NotFound),
+        }
     }
 }
