@@ -1,7 +1,8 @@
 //! The journal's records: what gateways send to SQS and the Lambdas write to DynamoDB.
 //!
 //! Each carries full state and its version, never a difference, so that writing one twice, late or
-//! out of order changes nothing. `v` is the version of the format; readers refuse newer ones.
+//! out of order changes nothing. `v` is the version of the format; readers refuse newer ones. A record is one
+//! line of JSON; a message of the FIFO queue holds one, or several of its group.
 
 use serde::{Deserialize, Serialize};
 

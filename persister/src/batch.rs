@@ -7,10 +7,10 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use crate::Queue;
 use crate::record::{Poison, Record};
 
-/// A message of the batch.
+/// A record of the batch. Several of them may have come in one message of SQS.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// SQS's id of it, by which it is reported; never empty.
+    /// SQS's id of its message, by which it is reported; never empty.
     pub message_id: Option<String>,
     /// The FIFO group; none on a standard queue, where each record stands for itself.
     pub group: Option<String>,
@@ -30,21 +30,23 @@ pub struct Unreportable;
 
 /// Reads all records of a batch, in their order.
 pub fn receive(queue: Queue, event: SqsEvent) -> Vec<Received> {
-    event.records.into_iter().map(|message| received(queue, message)).collect()
+    event.records.into_iter().flat_map(|message| received(queue, message)).collect()
 }
 
-fn received(queue: Queue, message: SqsMessage) -> Received {
+fn received(queue: Queue, message: SqsMessage) -> Vec<Received> {
     let attribute = |name: &str| message.attributes.get(name);
-    Received {
+    let records = Record::parse_all(queue, message.body.as_deref());
+    let received = |record| Received {
         group: match queue {
             Queue::Messages => attribute("MessageGroupId").cloned(),
             Queue::Rooms => None,
         },
         receive_count: attribute("ApproximateReceiveCount").and_then(|text| text.parse().ok()),
         sent_at_ms: attribute("SentTimestamp").and_then(|text| text.parse().ok()),
-        record: Record::parse(queue, message.body.as_deref()),
-        message_id: message.message_id.filter(|id| !id.is_empty()),
-    }
+        record,
+        message_id: message.message_id.clone().filter(|id| !id.is_empty()),
+    };
+    records.into_iter().map(received).collect()
 }
 
 /// The report: each failed record and, so that the order of a FIFO group stays, every later record
@@ -52,14 +54,17 @@ fn received(queue: Queue, message: SqsMessage) -> Received {
 ///
 /// Later records may well have been written: that harms nothing when they come again.
 pub fn report(batch: &[Received], failed: &[bool]) -> Result<SqsBatchResponse, Unreportable> {
-    let mut broken_groups = HashSet::new();
+    let (mut broken_groups, mut reported) = (HashSet::new(), HashSet::new());
     let mut response = SqsBatchResponse::default();
     for (received, failed) in batch.iter().zip(failed) {
         let group = received.group.as_deref();
         let behind_a_failure = group.is_some_and(|group| broken_groups.contains(group));
         if *failed || behind_a_failure {
             broken_groups.extend(group);
-            response.add_failure(received.message_id.as_deref().ok_or(Unreportable)?);
+            let message_id = received.message_id.as_deref().ok_or(Unreportable)?;
+            if reported.insert(message_id) {
+                response.add_failure(message_id);
+            }
         }
     }
     Ok(response)
@@ -129,6 +134,28 @@ mod tests {
             assert_eq!(report(&batch, &failed).unwrap_err(), Unreportable);
         }
         assert_eq!(report(&batch, &[false; 3]).unwrap(), SqsBatchResponse::default());
+    }
+
+    #[test]
+    fn a_message_with_several_records_comes_again_if_one_of_them_fails() {
+        let lines = [message("r", 5, 7), message("r", 6, 8), message("r", 9, 9)];
+        let lines = lines.map(|record| serde_json::to_string(&record).unwrap());
+        let event = serde_json::json!({"Records": [
+            {"messageId": "m-1", "body": format!("{}\n{}", lines[0], lines[1]), "attributes": {"MessageGroupId": "g"}},
+            {"messageId": "m-2", "body": format!("poison\n{}", lines[2]), "attributes": {"MessageGroupId": "h"}},
+        ]});
+        let batch = receive(Queue::Messages, serde_json::from_value(event).unwrap());
+        let versions: Vec<_> = batch.iter().map(|received| received.record.as_ref().ok()).collect();
+        assert_eq!(versions[0], Some(&Record::Message(message("r", 5, 7))));
+        assert_eq!(versions[1], Some(&Record::Message(message("r", 6, 8))));
+        assert_eq!(
+            (versions[2], versions[3]),
+            (None, Some(&Record::Message(message("r", 9, 9)))),
+            "the good one is stored"
+        );
+        assert_eq!(reported(&batch, &[0, 1]), ["m-1"]);
+        assert_eq!(reported(&batch, &[1, 2]), ["m-1", "m-2"]);
+        assert_eq!(reported(&batch, &[3]), ["m-2"]);
     }
 
     #[test]

@@ -47,8 +47,13 @@ impl Poison {
 }
 
 impl Record {
-    /// Reads the body of a queue's message.
-    pub fn parse(queue: Queue, body: Option<&str>) -> Result<Self, Poison> {
+    /// Reads the body of a queue's message: a record, or several of one group, a line each.
+    pub fn parse_all(queue: Queue, body: Option<&str>) -> Vec<Result<Self, Poison>> {
+        let lines = body.unwrap_or_default().split('\n');
+        lines.map(|line| Self::parse(queue, Some(line))).collect()
+    }
+
+    fn parse(queue: Queue, body: Option<&str>) -> Result<Self, Poison> {
         let body = body.filter(|body| !body.is_empty()).ok_or(Poison::NoBody)?;
         // The format first: what else a newer one holds is not known here.
         let Format { v } = read(body)?;

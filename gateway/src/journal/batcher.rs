@@ -15,18 +15,21 @@ use crate::metrics;
 /// How far apart batches that are not full begin: the entries of a busy node share a call, those of a
 /// quiet one never wait. Less than anybody notices beside the call itself.
 const LINGER: Duration = Duration::from_millis(20);
+/// How far apart full ones begin. What comes in meanwhile joins the entries of its rooms: the busier a node is, the
+/// more records share a call, up to some 80 000 a second.
+const PACE: Duration = Duration::from_millis(2);
 /// Batches under way at once. At 20 ms each they carry 8 000 entries a second.
 const BATCHES_AT_ONCE: usize = 16;
 
 /// Runs until it is cancelled.
 pub(super) async fn run(journal: Arc<Inner>, sqs: Sqs) {
     let mut under_way = FuturesUnordered::new();
-    let mut lingers_until = Instant::now();
+    let mut last = None;
     loop {
         let now = Instant::now();
-        let (batch, wake_at) = next(&journal, now, lingers_until, under_way.len() < BATCHES_AT_ONCE);
+        let (batch, wake_at) = next(&journal, now, last, under_way.len() < BATCHES_AT_ONCE);
         if let Some(batch) = batch {
-            lingers_until = now + LINGER;
+            last = Some(now);
             under_way.push(sqs.deliver(batch));
             continue;
         }
@@ -38,19 +41,15 @@ pub(super) async fn run(journal: Arc<Inner>, sqs: Sqs) {
     }
 }
 
-/// A batch that is due, or else the moment at which to look again.
-fn next(
-    journal: &Inner,
-    now: Instant,
-    lingers_until: Instant,
-    may_send: bool,
-) -> (Option<Vec<Entry>>, Option<Instant>) {
+/// A batch that is due, or else the moment at which to look again; `last` is when the last one began.
+fn next(journal: &Inner, now: Instant, last: Option<Instant>, may_send: bool) -> (Option<Vec<Entry>>, Option<Instant>) {
     let mut queue = journal.queue();
     let expired = queue.take_expired(now);
-    let is_due = queue.has_full_batch() || (now >= lingers_until && !queue.is_empty());
+    let due_at = last.map_or(now, |last| last + if queue.has_full_batch() { PACE } else { LINGER });
+    let is_due = now >= due_at && !queue.is_empty();
     let batch = (may_send && is_due).then(|| queue.take_batch());
     // Whoever adds the first entry, or fills a batch, wakes this task.
-    let wake_at = queue.next_deadline().map(|deadline| if may_send { lingers_until } else { deadline });
+    let wake_at = queue.next_deadline().map(|deadline| if may_send { due_at } else { deadline });
     drop(queue);
     for entry in expired {
         metrics::journal_error("deadline");
@@ -62,31 +61,35 @@ fn next(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::tests::message;
+    use crate::journal::tests::apart;
     use crate::journal::{Journal, JournalLimits};
 
     #[tokio::test]
     async fn a_quiet_journal_sends_at_once_and_a_busy_one_fills_its_batches() {
         let journal = Journal { inner: Arc::new(Inner::new(JournalLimits::default(), true)) };
         let inner = &journal.inner;
-        let add = |number| drop(journal.reserve().unwrap().message(&message(number, "hello")));
+        let add = |number| drop(journal.reserve().unwrap().message(&apart(number)));
         let now = Instant::now();
-        assert!(matches!(next(inner, now, now, true), (None, None)));
+        assert!(matches!(next(inner, now, None, true), (None, None)));
         add(1);
-        let (batch, _) = next(inner, now, now, true);
+        let (batch, _) = next(inner, now, None, true);
         assert_eq!(batch.map(|batch| batch.len()), Some(1), "nothing was sent lately");
         let later = now + LINGER;
         for number in 2..11 {
             add(number);
-            assert!(matches!(next(inner, now, later, true), (None, Some(at)) if at == later));
+            assert!(matches!(next(inner, now, Some(now), true), (None, Some(at)) if at == later));
         }
-        assert_eq!(next(inner, later, later, true).0.map(|batch| batch.len()), Some(9));
+        assert_eq!(next(inner, later, Some(now), true).0.map(|batch| batch.len()), Some(9));
         for number in 20..31 {
             add(number);
         }
-        let (batch, wake_at) = next(inner, now, later, true);
-        assert_eq!((batch.map(|batch| batch.len()), wake_at), (Some(10), Some(later)), "a full one never waits");
-        let (batch, wake_at) = next(inner, later, later, false);
+        assert!(
+            matches!(next(inner, now, Some(now), true), (None, Some(at)) if at == now + PACE),
+            "a full one waits little"
+        );
+        let (batch, wake_at) = next(inner, now + PACE, Some(now), true);
+        assert_eq!((batch.map(|batch| batch.len()), wake_at), (Some(10), Some(now + PACE)));
+        let (batch, wake_at) = next(inner, later, Some(now), false);
         assert!(batch.is_none() && wake_at > Some(later), "as many are under way as may be");
     }
 }

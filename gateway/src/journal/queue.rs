@@ -16,6 +16,11 @@ pub(super) const BATCH_ENTRIES: usize = 10;
 pub(super) const BATCH_BYTES: usize = 256 * 1024;
 /// What an entry weighs beside its body: ids and attributes.
 const ENTRY_BYTES: usize = 512;
+/// Records of one group that one entry may carry: ten such entries are a batch of the Lambda, which writes them in
+/// a few seconds also where DynamoDB is slow.
+const ENTRY_RECORDS: usize = 16;
+/// Bytes of an entry up to which others may join it: what SQS bills as one request.
+const ENTRY_BODY_BYTES: usize = 64 * 1024;
 
 /// Tells whoever waits for an entry.
 pub(super) type Told = oneshot::Sender<Result<(), JournalError>>;
@@ -23,7 +28,7 @@ pub(super) type Told = oneshot::Sender<Result<(), JournalError>>;
 /// What an entry says.
 #[derive(Debug)]
 pub(super) enum Body {
-    /// As it is sent.
+    /// As it is sent: records, a line each.
     Text(String),
     /// Marks, which later ones may still replace.
     Marks(Box<RoomRecord>),
@@ -90,6 +95,8 @@ pub(super) struct Queue {
     /// How many have ever left the front: the number of an entry is this plus its index.
     left: usize,
     marks: HashMap<(RoomId, UserId), usize>,
+    /// The last entry of each FIFO group that waits.
+    groups: HashMap<String, usize>,
 }
 
 impl Queue {
@@ -97,9 +104,13 @@ impl Queue {
         self.entries.is_empty()
     }
 
-    /// Adds an entry; marks are merged into those of the same member that still wait. True if the
-    /// sending task has to look: there was nothing before, or a batch is full now.
+    /// Adds an entry; marks are merged into those of the same member that still wait, and a record joins the
+    /// entry of its group. True if the sending task has to look: there was nothing before, or a batch is full now.
     pub(super) fn push(&mut self, entry: Entry) -> bool {
+        let was_full = self.has_full_batch();
+        let Some(entry) = self.join(entry) else {
+            return !was_full && self.has_full_batch();
+        };
         if let Some((key, marks)) = marks_of(&entry.body) {
             let waiting = self.marks.get(&key).and_then(|number| self.entries.get_mut(number - self.left));
             if let Some(waiting) = waiting
@@ -115,7 +126,31 @@ impl Queue {
         }
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
-        self.entries.len() == 1 || self.has_full_batch()
+        self.entries.len() == 1 || (!was_full && self.has_full_batch())
+    }
+
+    /// Puts a record into the entry of its group that waits; gives it back if there is none, or it is full.
+    fn join(&mut self, entry: Entry) -> Option<Entry> {
+        let (Body::Text(text), Some(fifo)) = (&entry.body, &entry.fifo) else {
+            return Some(entry);
+        };
+        let waiting = self.groups.get(&fifo.group).and_then(|number| self.entries.get_mut(number - self.left));
+        if let Some(waiting) = waiting
+            && let (Body::Text(lines), Some(pack)) = (&mut waiting.body, &mut waiting.fifo)
+            && waiting.told.len() < ENTRY_RECORDS
+            && lines.len() + text.len() < ENTRY_BODY_BYTES
+        {
+            lines.push('\n');
+            lines.push_str(text);
+            self.bytes += text.len() + 1;
+            // Sent again it is known by this; no other entry is taken for it, whatever it holds.
+            pack.dedup_id = format!("{:032x}", rand::random::<u128>());
+            waiting.told.extend(entry.told);
+            waiting.places.extend(entry.places);
+            return None;
+        }
+        self.groups.insert(fifo.group.clone(), self.left + self.entries.len());
+        Some(entry)
     }
 
     /// Whether a batch is full.
@@ -156,6 +191,11 @@ impl Queue {
         let entry = self.entries.pop_front()?;
         if let Some((key, _)) = marks_of(&entry.body) {
             self.marks.remove(&key);
+        }
+        if let Some(fifo) = &entry.fifo
+            && self.groups.get(&fifo.group) == Some(&self.left)
+        {
+            self.groups.remove(&fifo.group);
         }
         self.left += 1;
         self.bytes -= entry.bytes();
@@ -222,7 +262,7 @@ mod tests {
         let mut queue = Queue::default();
         let due: Vec<_> = (0..BATCH_ENTRIES + 3).map(|_| queue.push(entry(text(10)).0)).collect();
         assert_eq!(due[..BATCH_ENTRIES - 1], [&[true][..], &[false; BATCH_ENTRIES - 2]].concat());
-        assert!(due[BATCH_ENTRIES - 1..].iter().all(|due| *due));
+        assert_eq!(due[BATCH_ENTRIES - 1..], [true, false, false, false], "told once");
         assert!(queue.has_full_batch());
         assert_eq!(queue.take_batch().len(), BATCH_ENTRIES);
         assert!(!queue.has_full_batch());
@@ -254,6 +294,38 @@ mod tests {
         // What was taken is not merged into any more.
         queue.push(entry(marks("ann", 7, 9)).0);
         assert_eq!(queue.take_batch().len(), 1);
+    }
+
+    fn of_group(group: &str, text: &str) -> (Entry, oneshot::Receiver<Result<(), JournalError>>) {
+        let (mut entry, ticket) = entry(Body::Text(text.to_owned()));
+        entry.fifo = Some(Fifo { group: group.to_owned(), dedup_id: text.to_owned() });
+        (entry, ticket)
+    }
+
+    #[tokio::test]
+    async fn records_of_one_group_that_wait_share_an_entry_in_their_order() {
+        let mut queue = Queue::default();
+        let (first, one) = of_group("a", "a1");
+        let (second, two) = of_group("a", "a2");
+        assert!(queue.push(first), "the first is looked for");
+        assert!(!queue.push(of_group("b", "b1").0));
+        assert!(!queue.push(second));
+        let mut batch = queue.take_batch();
+        let texts: Vec<_> = batch.iter().map(|entry| entry.body.text()).collect();
+        assert_eq!(texts, ["a1\na2", "b1"]);
+        let ids: Vec<_> = batch.iter().map(|entry| entry.fifo.clone().unwrap().dedup_id).collect();
+        assert!(ids[0].len() == 32 && ids[1] == "b1", "{ids:?}");
+        batch.remove(0).resolve(Ok(()));
+        assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
+        // What was taken is not joined any more, and what is full neither.
+        for number in 0..ENTRY_RECORDS + 2 {
+            queue.push(of_group("a", &number.to_string()).0);
+        }
+        queue.push(of_group("c", &"x".repeat(ENTRY_BODY_BYTES)).0);
+        queue.push(of_group("c", "y").0);
+        let batch = queue.take_batch();
+        assert_eq!(batch.iter().map(|entry| entry.told.len()).collect::<Vec<_>>(), [ENTRY_RECORDS, 2, 1, 1]);
+        assert_eq!((queue.bytes, queue.groups.len(), queue.is_empty()), (0, 0, true));
     }
 
     #[test]

@@ -79,7 +79,8 @@ impl Sqs {
         let begun = Instant::now();
         let result =
             self.client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries)).send().await;
-        metrics::journal_sent(batch.len(), begun.elapsed());
+        let records = batch.iter().map(|entry| entry.told.len()).sum();
+        metrics::journal_sent(records, begun.elapsed());
         let mut fates = match result {
             Ok(output) => fates(&output),
             Err(error) => {

@@ -133,8 +133,15 @@ pub(super) fn message(number: u64, body: &str) -> MessageRecord {
     }
 }
 
+/// A message to a room of its own: no other joins its entry.
+pub(super) fn apart(number: u64) -> MessageRecord {
+    let mut record = message(number, "hello");
+    record.message.room_id = RoomId::parse(&format!("g_{number:022}")).unwrap();
+    record
+}
+
 fn send(journal: &Journal, numbers: std::ops::Range<u64>) -> Vec<Ticket> {
-    numbers.map(|number| journal.reserve().unwrap().message(&message(number, "hello"))).collect()
+    numbers.map(|number| journal.reserve().unwrap().message(&apart(number))).collect()
 }
 
 #[tokio::test]
@@ -152,16 +159,35 @@ async fn entries_go_in_batches_several_at_once_with_group_dedup_id_and_trace() {
     let entries: Vec<_> = batches.into_iter().flatten().collect();
     let dedup_ids: HashSet<_> = entries.iter().map(|entry| entry["MessageDeduplicationId"].to_string()).collect();
     assert_eq!(dedup_ids.len(), 95);
-    let room = "g_AAAAAAAAAAAAAAAAAAAAAA";
-    assert!(dedup_ids.contains(&format!("\"{room}:7\"")));
+    assert!(dedup_ids.contains(&format!("\"{}:7\"", apart(7).message.room_id)));
     for entry in &entries {
-        assert_eq!(entry["MessageGroupId"], room);
         let trace = entry["MessageAttributes"]["traceparent"]["StringValue"].as_str().unwrap();
         let lengths: Vec<_> = trace.split('-').map(str::len).collect();
         assert_eq!(lengths, [2, 32, 16, 2]);
         let record: MessageRecord = serde_json::from_str(entry["MessageBody"].as_str().unwrap()).unwrap();
-        assert_eq!(record.message.content.body, "hello");
+        assert_eq!(entry["MessageGroupId"], record.message.room_id.as_str());
+        assert_eq!(record, apart(record.message.ordinal));
     }
+}
+
+#[tokio::test]
+async fn messages_of_one_room_share_entries_when_the_journal_is_busy() {
+    let endpoint = Endpoint::start([]).await;
+    let journal = endpoint.journal(JournalLimits::default());
+    let tickets: Vec<_> =
+        (1..101).map(|number| journal.reserve().unwrap().message(&message(number, "안녕\n\u{ffff}"))).collect();
+    for ticket in tickets {
+        assert_eq!(ticket.await, Ok(()));
+    }
+    let entries: Vec<_> = endpoint.batches().into_iter().flatten().collect();
+    assert!(entries.len() < 12, "{}", entries.len());
+    let bodies = entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap());
+    // What SQS would put another character in place of is not in them.
+    let lines: Vec<_> = bodies.inspect(|body| assert!(!body.contains('\u{ffff}'))).flat_map(str::lines).collect();
+    let records: Vec<MessageRecord> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records, (1..101).map(|number| message(number, "안녕\n\u{ffff}")).collect::<Vec<_>>());
+    let ids: HashSet<_> = entries.iter().map(|entry| entry["MessageDeduplicationId"].to_string()).collect();
+    assert_eq!(ids.len(), entries.len());
 }
 
 #[tokio::test]
