@@ -8,7 +8,7 @@ use bytes::Bytes;
 use divan::{Bencher, black_box};
 use rts_common::ids::RoomId;
 use rts_common::signalr::{Protocol, TransferFormat};
-use rts_gateway::rooms::Publication;
+use rts_gateway::rooms::{Heard, Publication};
 use rts_gateway::session::{Later, Outbox, SharedStream, WebSocket};
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Json, Protocol::MessagePack];
@@ -23,15 +23,15 @@ fn room() -> RoomId {
 
 fn publication() -> String {
     let content = format!(r#"{{"senderId":"ann","clientId":"c-1","body":"{}"}}"#, "x".repeat(64));
-    format!("c\n1767225600000000\n1767225600123456\n1767225600000001\n1767225600123456\n1\nann\n{content}")
+    format!("b\n1767225600000000 1767225600000001 1\n1767225600123456 {}\n{content}", content.len())
 }
 
 /// A publication of Redis to the record that all sessions of a protocol share.
 #[divan::bench(args = PROTOCOLS)]
 fn read_and_encode(bencher: Bencher, protocol: Protocol) {
     let (room, publication) = (room(), publication());
-    bencher.bench_local(|| match Publication::parse(&room, black_box(&publication)) {
-        Some(Publication::Event(event)) => event.encode(protocol),
+    bencher.bench_local(|| match Publication::read(&room, black_box(&publication)).pop() {
+        Some(Heard::Known(Publication::Event(event))) => event.encode(protocol),
         other => panic!("{other:?}"),
     });
 }

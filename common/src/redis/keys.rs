@@ -76,7 +76,7 @@ impl Partition {
 }
 
 /// The base key of a room, `KEYS[1]` of its scripts: `:meta`, `:members`, `:marks`, `:stream`,
-/// `:pending`, `:changed`, `:deleted`, `:late`, `:sent:<day>` and `:mentions:<user>` follow it there.
+/// `:changed`, `:deleted`, `:late`, `:sent:<day>` and `:mentions:<user>` follow it there.
 pub fn room(room: &RoomId) -> String {
     format!("rts:{{{}}}:room:{room}", Partition::of_room(room).tag())
 }

@@ -28,9 +28,12 @@ use crate::session::{CloseReason, ConnectionId, Later, SessionHandle};
 /// Sessions that have to resume are closed over this time, so that they do not come back at once.
 const RESYNC_SPREAD: Duration = Duration::from_secs(1);
 
-/// Publications taken before their sessions are woken: those of a session go out in one frame. To a room of
-/// a thousand, so many take a shard two milliseconds.
-const INCOMING_AT_ONCE: usize = 32;
+/// Publications taken before their sessions are seen to: those of a session go out in one frame, so that a node
+/// that is behind writes the less often the further it is behind.
+const INCOMING_AT_ONCE: usize = 512;
+
+/// Publications taken before others have their turn: to a room of a thousand, two milliseconds.
+const INCOMING_IN_A_ROW: usize = 32;
 
 /// Sockets written to before others have their turn: half a millisecond.
 const FLUSHED_AT_ONCE: usize = 64;
@@ -90,15 +93,26 @@ impl Shard {
     /// Runs until the bus is gone.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut incoming: mpsc::Receiver<Incoming>) {
         let mut taken = Vec::with_capacity(INCOMING_AT_ONCE);
+        let mut rests_until = None;
+        let x = |name: &str, d: f64| std::env::var(name).ok().and_then(|v| v.parse::<f64>().ok()).unwrap_or(d);
+        let (k, cap, min) = (x("RTS_X_K", 3.0), x("RTS_X_CAP", 20.0), x("RTS_X_MIN", 0.5));
         loop {
             let due = self.receipts_due.peek().map(|Reverse((due, _))| *due);
             let due_or_later = due.unwrap_or_else(|| Instant::now() + RESYNC_SPREAD);
+            let mut begun = None;
             tokio::select! {
                 biased;
                 Some(command) = commands.recv() => self.command(command),
                 () = sleep_until(due_or_later), if due.is_some() => self.tell_receipts(),
-                1.. = incoming.recv_many(&mut taken, INCOMING_AT_ONCE) => {
-                    taken.drain(..).for_each(|incoming| self.incoming(&incoming));
+                () = sleep_until(rests_until.unwrap_or(due_or_later)), if rests_until.is_some() => rests_until = None,
+                1.. = incoming.recv_many(&mut taken, INCOMING_AT_ONCE), if rests_until.is_none() => {
+                    begun = Some(Instant::now());
+                    for (number, incoming) in taken.drain(..).enumerate() {
+                        if number > 0 && number % INCOMING_IN_A_ROW == 0 {
+                            tokio::task::yield_now().await;
+                        }
+                        self.incoming(&incoming);
+                    }
                 }
                 else => return,
             }
@@ -107,6 +121,13 @@ impl Shard {
                 // A large room must not hold up the other tasks of this thread.
                 tokio::task::yield_now().await;
                 self.later.flush(FLUSHED_AT_ONCE);
+            }
+            if let Some(begun) = begun {
+                let now = Instant::now();
+                let took = now - begun;
+                if took.as_secs_f64() * 1000.0 > min {
+                    rests_until = Some(now + took.mul_f64(k).min(Duration::from_secs_f64(cap / 1000.0)));
+                }
             }
         }
     }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rts_common::ids::{NodeId, RoomId};
-use rts_common::redis::keys::{self, Partition};
+use rts_common::redis::keys::Partition;
 use rts_common::redis::{Redis, RedisFailure, read, scripts};
 use rts_common::seq::Seq;
 
@@ -77,11 +77,8 @@ impl Index {
         Ok(())
     }
 
-    /// Takes a message version off the index and off what its room's stream must keep.
+    /// Takes a message version off the index.
     pub(super) async fn remove_message(&self, room: &RoomId, message: Seq, version: Seq) -> Result<(), RedisFailure> {
-        let mut pending = redis::cmd("ZREM");
-        pending.arg(format!("{}:pending", keys::room(room))).arg(version.get());
-        self.redis.command("unstored_remove", &pending).await?;
         let member = format!("m:{room}:{message}:{version}");
         self.remove(Partition::of_room(room), &[member]).await
     }

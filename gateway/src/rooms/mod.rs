@@ -33,7 +33,7 @@ use rts_common::store::{Store, StoreError};
 use tokio::sync::Semaphore;
 
 pub use self::changes::{CreatedRoom, NewRoom, RoomOperation, RoomOutcome};
-pub use self::event::{Change, EventPayload, Publication, ReactionChange, RoomEvent, RoomUpdate};
+pub use self::event::{Change, EventPayload, Heard, Place, Publication, ReactionChange, RoomEvent, RoomUpdate};
 pub use self::events::{EventsAfter, Head};
 pub use self::history::{HistoryPage, HistoryRange};
 pub use self::marks::MarkKind;
@@ -172,11 +172,6 @@ fn refused(status: &str) -> Option<Refusal> {
         "absent" => Refusal::NoMessage,
         _ => return None,
     })
-}
-
-/// What a reply that is none of those looked for refuses.
-fn refusal(reply: &Reply) -> Refusal {
-    reply.status().ok().and_then(refused).unwrap_or_else(|| unexpected_status(reply))
 }
 
 fn unexpected_status(reply: &Reply) -> Refusal {

@@ -1,18 +1,17 @@
 //! New messages: several in one call.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 
 use futures_util::future::join_all;
-use redis::Value;
-use rts_common::ids::{Person, RoomId, UserId};
+use rts_common::ids::{Person, RoomId};
 use rts_common::message::{MessageContent, MessageState};
 use rts_common::redis::keys::{self, Partition};
-use rts_common::redis::scripts;
+use rts_common::redis::{read as redis_read, scripts};
 use rts_common::seq::Seq;
 
 use super::messages::json;
-use super::reply::Reply;
-use super::{Refusal, Rooms, refusal};
+use super::{Refusal, Rooms, refused};
 
 /// A message on its way into a room.
 #[derive(Clone, Copy)]
@@ -82,51 +81,63 @@ impl Rooms {
     }
 
     async fn call_send(&self, sendings: &[Sending<'_>]) -> Result<Vec<Attempt>, Refusal> {
-        let mut rooms: HashMap<&RoomId, String> = HashMap::with_capacity(sendings.len());
-        let mut keys = Vec::with_capacity(sendings.len());
-        let mut texts = Vec::with_capacity(sendings.len());
-        for sending in sendings {
-            let number = rooms.entry(sending.room).or_insert_with(|| {
-                keys.push(keys::room(sending.room));
-                keys.len().to_string()
-            });
-            let mentions = sending.content.mentions.len().to_string();
-            texts.push((number.clone(), json(sending.content)?, sending.hint.to_string(), mentions));
+        let rooms = by_room(sendings);
+        let keys: Vec<_> = rooms.iter().map(|places| keys::room(sendings[places[0]].room)).collect();
+        let mut arguments = Vec::with_capacity(sendings.len() * 6 + keys.len() * 2);
+        for places in &rooms {
+            let hint = places.iter().map(|place| sendings[*place].hint).max().unwrap_or_default();
+            arguments.extend([hint.to_string(), places.len().to_string()].map(Cow::Owned));
+            for Sending { person, content, accept, .. } in places.iter().map(|place| sendings[*place]) {
+                let ids = [person.org.as_str(), person.user.as_str(), content.client_id.as_str()];
+                arguments.extend(ids.map(Cow::Borrowed));
+                arguments.push(json(content)?.into());
+                arguments.push(if accept { "accept" } else { "refuse" }.into());
+                arguments.push(content.mentions.len().to_string().into());
+                arguments.extend(content.mentions.iter().map(|user| Cow::Borrowed(user.as_str())));
+            }
         }
-        let mut arguments = Vec::with_capacity(sendings.len() * 8);
-        for (sending, (number, body, hint, mentions)) in sendings.iter().zip(&texts) {
-            let Sending { person, content, accept, .. } = sending;
-            let mode = if *accept { "accept" } else { "refuse" };
-            let ids = [number, person.org.as_str(), person.user.as_str(), content.client_id.as_str()];
-            arguments.extend(ids);
-            arguments.extend([body, hint, mode, mentions]);
-            arguments.extend(content.mentions.iter().map(UserId::as_str));
-        }
-        let Value::Array(replies) = self.redis.run_on(&scripts::SEND, &keys, &arguments).await? else {
-            return Err(Refusal::Fault("no list of replies".to_owned()));
-        };
+        let arguments: Vec<_> = arguments.iter().map(AsRef::as_ref).collect();
+        let replies: Vec<String> = redis_read(self.redis.run_on(&scripts::SEND, &keys, &arguments).await?)?;
         if replies.len() != sendings.len() {
             return Err(Refusal::Fault(format!("{} replies to {} messages", replies.len(), sendings.len())));
         }
-        let attempts = sendings.iter().zip(replies).map(|(sending, reply)| attempt(sending, reply));
+        let mut attempts: Vec<_> = rooms.into_iter().flatten().zip(&replies).collect();
+        attempts.sort_unstable_by_key(|(place, _)| *place);
+        let attempts = sendings.iter().zip(attempts).map(|(sending, (_, reply))| attempt(sending, reply));
         Ok(attempts.map(|attempt| attempt.unwrap_or_else(|refusal| Attempt::Done(Err(refusal)))).collect())
     }
 }
 
-fn attempt(sending: &Sending<'_>, reply: Value) -> Result<Attempt, Refusal> {
-    let reply = Reply::new(reply)?;
-    let sent = match reply.status()? {
+/// The places of the messages of each room, in their order.
+fn by_room(sendings: &[Sending<'_>]) -> Vec<Vec<usize>> {
+    let mut numbers = HashMap::with_capacity(sendings.len());
+    let mut rooms: Vec<Vec<usize>> = Vec::with_capacity(sendings.len());
+    for (place, sending) in sendings.iter().enumerate() {
+        let number = *numbers.entry(sending.room).or_insert(rooms.len());
+        match rooms.get_mut(number) {
+            Some(places) => places.push(place),
+            None => rooms.push(vec![place]),
+        }
+    }
+    rooms
+}
+
+fn attempt(sending: &Sending<'_>, reply: &str) -> Result<Attempt, Refusal> {
+    let unreadable = || Refusal::Fault(format!("an unexpected reply {reply:?}"));
+    let mut words = reply.split(' ');
+    let status = words.next().unwrap_or_default();
+    let mut seq = || words.next().and_then(Seq::parse).ok_or_else(unreadable);
+    let sent = match status {
         "cold" => return Ok(Attempt::Cold),
-        "sent" => Sent::New(MessageState {
-            room_id: sending.room.clone(),
-            seq: reply.seq(1)?,
-            version: reply.seq(1)?,
-            ordinal: reply.number(4)?,
-            content: sending.content.clone(),
-        }),
-        "duplicate" => Sent::Duplicate { seq: reply.seq(1)?, stored: reply.text(2)? == "0" },
+        "sent" => {
+            let seq = seq()?;
+            let ordinal = words.next().and_then(|ordinal| ordinal.parse().ok()).ok_or_else(unreadable)?;
+            let (room_id, content) = (sending.room.clone(), sending.content.clone());
+            Sent::New(MessageState { room_id, seq, version: seq, ordinal, content })
+        }
+        "duplicate" => Sent::Duplicate { seq: seq()?, stored: words.next() == Some("0") },
         "refused" => Sent::Refused,
-        _ => return Err(refusal(&reply)),
+        status => return Err(refused(status).unwrap_or_else(unreadable)),
     };
     Ok(Attempt::Done(Ok(sent)))
 }

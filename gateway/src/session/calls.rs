@@ -75,17 +75,20 @@ impl Calls {
 
     /// Drives the answers, and gives those whose turn it is; ready if there are any.
     pub(super) fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
-        for answer in &mut self.answers {
-            if let Answer::Later(later) = answer
-                && let Poll::Ready(ready) = later.as_mut().poll(cx)
-            {
-                self.waiting_bytes += ready.as_ref().map_or(0, Bytes::len);
-                *answer = Answer::Ready(ready);
-            }
-        }
         let mut due = Vec::new();
-        while let Some(Answer::Ready(ready)) = self.answers.front_mut() {
-            due.extend(ready.take());
+        // Nobody needs to look at those behind one that waits: what they wait for happens by itself.
+        while let Some(answer) = self.answers.front_mut() {
+            let ready = match answer {
+                Answer::Ready(ready) => ready.take(),
+                Answer::Later(later) => match later.as_mut().poll(cx) {
+                    Poll::Pending => break,
+                    Poll::Ready(ready) => {
+                        self.waiting_bytes += ready.as_ref().map_or(0, Bytes::len);
+                        ready
+                    }
+                },
+            };
+            due.extend(ready);
             self.answers.pop_front();
         }
         if self.answers.is_empty() {

@@ -13,7 +13,7 @@ if redis.call('EXISTS', META) == 1 then
   end
   return { 'exists', highest_unstored(versions) }
 end
-redis.call('DEL', MEMBERS, MARKS, STREAM, PENDING, CHANGED, DELETED)
+redis.call('DEL', MEMBERS, MARKS, STREAM, CHANGED, DELETED)
 local version = text(micros())
 local members = 0
 for index = 6, #ARGV, 3 do

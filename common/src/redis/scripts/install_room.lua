@@ -4,7 +4,7 @@
 --       then of each message of the dedup window: day, sender, clientId, seq
 local org, kind, name, case, by, at, archived, version, head, last, count, members = unpack(ARGV, 1, 12)
 if redis.call('EXISTS', META) == 1 then return { 'exists' } end
-redis.call('DEL', MEMBERS, MARKS, STREAM, PENDING, CHANGED, DELETED)
+redis.call('DEL', MEMBERS, MARKS, STREAM, CHANGED, DELETED)
 local at_sent = 13 + 4 * tonumber(members)
 for index = at_sent, #ARGV, 4 do
   local key = sent_key(tonumber(ARGV[index]))

@@ -33,8 +33,7 @@ local function highest_unstored(versions)
 end
 
 local function await_storage(message, version)
-  redis.call('ZADD', PENDING, version, version)
-  redis.call('ZADD', UNSTORED, version, 'm:' .. room .. ':' .. message .. ':' .. version)
+  redis.call('ZADD', UNSTORED, version, unstored_member(message, version))
 end
 
 local function stream_entry(id)

@@ -1,6 +1,6 @@
 -- Stands before every script of a room: its keys, and what the scripts share that make messages and those that do not.
 -- A base key is `rts:{tag}:room:<id>`; all other keys share its hash tag, so they live in the same slot.
-local base, room, META, MEMBERS, MARKS, STREAM, PENDING, UNSTORED
+local base, room, META, MEMBERS, MARKS, STREAM, UNSTORED
 local STREAM_EVENTS, TRIM_BATCH, DELETED_MAX = 1000, 128, 10000
 local SENT_TTL_SECONDS, DAY_MICROS = 176400, 86400000000
 
@@ -8,12 +8,11 @@ local SENT_TTL_SECONDS, DAY_MICROS = 176400, 86400000000
 local function enter(key)
   base, room = key, string.sub(key, -24)
   META, MEMBERS, MARKS = key .. ':meta', key .. ':members', key .. ':marks'
-  STREAM, PENDING = key .. ':stream', key .. ':pending'
-  UNSTORED = string.match(key, '^rts:{[^}]*}') .. ':unstored'
+  STREAM, UNSTORED = key .. ':stream', string.match(key, '^rts:{[^}]*}') .. ':unstored'
 end
 
 -- Sequences are whole numbers below 2^53; Lua would print them with an exponent.
-local function text(number) return string.format('%.0f', number) end
+local function text(number) return string.format('%d', number) end
 local function micros()
   local now = redis.call('TIME')
   return now[1] * 1000000 + now[2]
@@ -46,22 +45,33 @@ local function add_mention(user, sender, message)
   redis.call('ZREMRANGEBYRANK', mentions_key(user), 0, -DELETED_MAX - 1)
 end
 
--- Drops the oldest entries beyond what the stream keeps, but never one that is not yet stored.
+-- What the partition's index of unstored entries calls a message at a version.
+local function unstored_member(message, version) return 'm:' .. room .. ':' .. message .. ':' .. version end
+
+-- Drops the oldest entries beyond what the stream keeps, but never one that is not yet stored. Each entry names the
+-- one before it, so that the first one left tells the last one dropped.
 local function trim()
   local excess = redis.call('XLEN', STREAM) - STREAM_EVENTS
   if excess < TRIM_BATCH / 2 then return end
-  local oldest = redis.call('ZRANGE', PENDING, 0, 0, 'WITHSCORES')[2]
-  local barrier = oldest and tonumber(oldest) or math.huge
-  local last, changed = nil, base .. ':changed'
-  for _, entry in ipairs(redis.call('XRANGE', STREAM, '-', '+', 'COUNT', math.min(excess, TRIM_BATCH))) do
-    local seq, fields = string.match(entry[1], '^%d+'), entry[2]
-    if tonumber(seq) >= barrier then break end
-    last = seq
-    if redis.call('HGET', changed, fields[6]) == seq then redis.call('HDEL', changed, fields[6]) end
+  local changed, dropped = base .. ':changed', 0
+  if redis.call('EXISTS', changed) == 0 then
+    -- What is older than all that is unstored in the whole partition is stored.
+    local oldest = redis.call('ZRANGE', UNSTORED, 0, 0, 'WITHSCORES')[2] or '9007199254740991'
+    dropped = redis.call('XTRIM', STREAM, 'MINID', '~', oldest .. '-0', 'LIMIT', excess)
   end
-  if not last then return end
-  redis.call('XTRIM', STREAM, 'MINID', text(tonumber(last) + 1) .. '-0')
-  redis.call('HSET', META, 'trimmed', last)
+  if dropped == 0 then
+    local before
+    for _, entry in ipairs(redis.call('XRANGE', STREAM, '-', '+', 'COUNT', math.min(excess, TRIM_BATCH))) do
+      local seq, message = string.match(entry[1], '^%d+'), entry[2][6]
+      if redis.call('ZSCORE', UNSTORED, unstored_member(message, seq)) then break end
+      before = text(tonumber(seq) + 1) .. '-0'
+      if redis.call('HGET', changed, message) == seq then redis.call('HDEL', changed, message) end
+    end
+    if before then dropped = redis.call('XTRIM', STREAM, 'MINID', before) end
+  end
+  if dropped > 0 then
+    redis.call('HSET', META, 'trimmed', redis.call('XRANGE', STREAM, '-', '+', 'COUNT', 1)[1][2][4])
+  end
 end
 
 local function sent_field(sender, client) return sender .. '\n' .. client end

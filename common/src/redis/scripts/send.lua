@@ -1,95 +1,100 @@
--- Creates messages, in their order, or finds those that their senders made with the same clientId before. What a node
--- has under way at once shares a call: a room's facts are read once and written once, and it publishes once.
+-- Creates messages, or finds those that their senders made with the same clientId before. What a node has under way
+-- at once shares a call: a room's facts are read once and written once, and it publishes once.
 -- KEYS: the base keys of the rooms
--- ARGV: of each message: which of the rooms, org, user, clientId, body, hint, 'accept' or 'refuse' (then only a
---       duplicate is answered), how many it mentions, then whom
--- Of each: {'sent', seq, prev, epoch, ordinal} | {'duplicate', seq, '1' while not stored} | {'refused'}
--- | {'archived'} | {'notFound'} | {'cold'}
+-- ARGV: of each room: hint, how many messages; of each of them: org, user, clientId, body, 'accept' or 'refuse' (then
+--       only a duplicate is answered), how many it mentions, then whom
+-- Of each: 'sent seq ordinal' | 'duplicate seq', and '1' while it is not stored, else '0' | 'refused' | 'archived'
+-- | 'notFound' | 'cold'
+-- Redis hashes each byte of each text that a script makes: bodies are put together once.
 local now = micros()
 local day = math.floor(now / DAY_MICROS)
-local rooms, indexes = {}, {}
+local answers, indexes = {}, {}
 
-local function open(number)
-  enter(KEYS[number])
-  local opened = rooms[number]
-  if not opened then
-    local found = redis.call('HMGET', META, 'org', 'archived', 'seq', 'epoch', 'count', 'last')
-    opened = { org = found[1], archived = found[2], seq = found[3], epoch = found[4], last = found[6] }
-    opened.count, opened.count_before = tonumber(found[5]), tonumber(found[5])
-    opened.roles, opened.sent, opened.own, opened.events = {}, {}, {}, {}
-    opened.fields, opened.pending = {}, {}
-    rooms[number] = opened
+local function open(hint)
+  local found = redis.call('HMGET', META, 'org', 'archived', 'seq', 'epoch', 'count', 'last')
+  local index = indexes[UNSTORED]
+  if not index then
+    index = {}
+    indexes[UNSTORED] = index
   end
-  return opened
+  return {
+    org = found[1], archived = found[2], prev = found[3], epoch = found[4], count = found[5], last = found[6],
+    least = math.max(tonumber(found[3] or 0) + 1, tonumber(hint) + 1, now),
+    today = sent_key(day), before = sent_key(day - 1),
+    -- How many of them each user sent, false if they are no member; where each went by sender and clientId.
+    users = {}, sent = {},
+    -- Arguments of the commands that write all of them, and what is published.
+    fields = {}, index = index, places = {}, bodies = { '' },
+  }
 end
 
-local function create(opened, org, user, client, body, hint, mode)
-  if not opened.org then return { 'cold' } end
-  if opened.org ~= org then return { 'notFound' } end
-  local role = opened.roles[user]
-  if role == nil then
-    role = role_of(user) or false
-    opened.roles[user] = role
-  end
-  if not role then return { 'notFound' } end
+local function create(opened, org, user, client, body, mode)
+  if not opened.org then return 'cold' end
+  if opened.org ~= org then return 'notFound' end
+  local users = opened.users
+  if users[user] == nil then users[user] = role_of(user) and 0 or false end
+  if not users[user] then return 'notFound' end
   local field = sent_field(user, client)
-  if opened.sent[field] then return { 'duplicate', opened.sent[field], '1' } end
-  local known = redis.call('HGET', sent_key(day), field) or redis.call('HGET', sent_key(day - 1), field)
-  if known then return { 'duplicate', known, redis.call('ZSCORE', PENDING, known) and '1' or '0' } end
-  if opened.archived ~= '0' then return { 'archived' } end
-  if mode == 'refuse' then return { 'refused' } end
-
-  local prev, epoch = opened.seq, opened.epoch
-  local seq = text(math.max(tonumber(prev) + 1, tonumber(hint) + 1, now))
-  opened.seq, opened.count = seq, opened.count + 1
-  local ordinal = text(opened.count)
-  redis.call('XADD', STREAM, seq .. '-0', 'k', 'c', 'p', prev, 'm', seq, 'n', ordinal, 'u', user, 's', body)
-  opened.sent[field] = seq
-  local fields, pending, events = opened.fields, opened.pending, opened.events
-  fields[#fields + 1], fields[#fields + 2] = field, seq
-  pending[#pending + 1], pending[#pending + 2] = seq, seq
-  opened.own[user] = (opened.own[user] or 0) + 1
-  events[#events + 1] = table.concat({ 'c', epoch, seq, prev, seq, ordinal, user, body }, '\n')
-  local index = indexes[UNSTORED] or {}
-  indexes[UNSTORED] = index
-  index[#index + 1], index[#index + 2] = seq, 'm:' .. room .. ':' .. seq .. ':' .. seq
-  return { 'sent', seq, prev, epoch, ordinal }
-end
-
--- Several events are told as one: `b`, how many bytes each has, and they, without anything in between.
-local function publish(events)
-  local told = events[1]
-  if #events > 1 then
-    local sizes = {}
-    for number, event in ipairs(events) do sizes[number] = #event end
-    told = 'b\n' .. table.concat(sizes, ' ') .. '\n' .. table.concat(events)
+  local known = opened.sent[field]
+  if known then return 'duplicate ' .. known .. ' 1' end
+  known = redis.call('HGET', opened.today, field) or redis.call('HGET', opened.before, field)
+  if known then
+    return 'duplicate ' .. known .. (redis.call('ZSCORE', UNSTORED, unstored_member(known, known)) and ' 1' or ' 0')
   end
-  redis.call('SPUBLISH', base .. ':events', told)
+  if opened.archived ~= '0' then return 'archived' end
+  if mode == 'refuse' then return 'refused' end
+
+  local places, fields, index = opened.places, opened.fields, opened.index
+  local made = #places
+  local seq, ordinal = text(opened.least + made), text(opened.count + made + 1)
+  redis.call('XADD', STREAM, seq .. '-0', 'k', 'c', 'p', opened.seq or opened.prev, 'm', seq, 'n', ordinal, 'u', user, 's', body)
+  opened.seq, opened.sent[field], users[user] = seq, seq, users[user] + 1
+  places[made + 1], opened.bodies[made + 2] = seq .. ' ' .. #body, body
+  fields[2 * made + 1], fields[2 * made + 2] = field, seq
+  local size = #index
+  index[size + 1], index[size + 2] = seq, unstored_member(seq, seq)
+  return 'sent ' .. seq .. ' ' .. ordinal, seq
 end
 
-local answers, at = {}, 1
-while at <= #ARGV do
-  local number, org, user, client, body, hint, mode, mentions = unpack(ARGV, at, at + 7)
-  local answer = create(open(tonumber(number)), org, user, client, body, hint, mode)
-  answers[#answers + 1] = answer
-  at = at + 8 + tonumber(mentions)
-  if answer[1] == 'sent' then
-    for index = at - tonumber(mentions), at - 1 do add_mention(ARGV[index], user, answer[2]) end
+local function close(opened)
+  local made, count = #opened.places, tonumber(opened.count)
+  redis.call('HSET', META, 'seq', opened.seq, 'last', opened.seq, 'count', text(count + made))
+  redis.call('HSET', opened.today, unpack(opened.fields))
+  if math.floor(opened.last / DAY_MICROS) ~= day then
+    redis.call('EXPIRE', opened.today, SENT_TTL_SECONDS, 'NX')
+  end
+  for user, messages in pairs(opened.users) do
+    if messages and messages > 0 then redis.call('HINCRBY', MARKS, 'o:' .. user, text(messages)) end
+  end
+  -- `b`; epoch, prev and ordinal of the first; seq and size of each; the bodies, without anything in between.
+  opened.bodies[1] = 'b\n' .. opened.epoch .. ' ' .. opened.prev .. ' ' .. text(count + 1) .. '\n'
+    .. table.concat(opened.places, ' ') .. '\n'
+  redis.call('SPUBLISH', base .. ':events', table.concat(opened.bodies))
+  if math.floor((count + made) / 64) ~= math.floor(count / 64) then
+    -- With a field as long as this, Redis does not keep the hash as a list any more, which each lookup walks.
+    redis.call('HSETNX', opened.today, string.rep('-', 65), '')
+    trim()
   end
 end
-for number, opened in pairs(rooms) do
-  if #opened.events > 0 then
-    enter(KEYS[number])
-    redis.call('HSET', META, 'seq', opened.seq, 'last', opened.seq, 'count', text(opened.count))
-    redis.call('HSET', sent_key(day), unpack(opened.fields))
-    if math.floor(tonumber(opened.last) / DAY_MICROS) ~= day then
-      redis.call('EXPIRE', sent_key(day), SENT_TTL_SECONDS, 'NX')
+
+local at = 1
+for number = 1, #KEYS do
+  enter(KEYS[number])
+  local opened, messages = open(ARGV[at]), tonumber(ARGV[at + 1])
+  at = at + 2
+  for _ = 1, messages do
+    local org, user, client, body, mode, mentions = unpack(ARGV, at, at + 5)
+    local answer, seq = create(opened, org, user, client, body, mode)
+    answers[#answers + 1] = answer
+    local first = at + 6
+    at = first + tonumber(mentions)
+    if seq then
+      for index = first, at - 1 do add_mention(ARGV[index], user, seq) end
     end
-    redis.call('ZADD', PENDING, unpack(opened.pending))
-    for user, messages in pairs(opened.own) do redis.call('HINCRBY', MARKS, 'o:' .. user, messages) end
-    publish(opened.events)
-    if math.floor(opened.count / 64) ~= math.floor(opened.count_before / 64) then trim() end
   end
+  if opened.seq then close(opened) end
 end
-for key, index in pairs(indexes) do redis.call('ZADD', key, unpack(index)) end
+for key, index in pairs(indexes) do
+  if index[1] then redis.call('ZADD', key, unpack(index)) end
+end
 return answers

@@ -3,8 +3,7 @@
 local epoch = tonumber(meta('epoch') or '0')
 for index = 1, #ARGV, 5 do
   local seq, version, ordinal, sender, client = unpack(ARGV, index, index + 4)
-  redis.call('ZREM', PENDING, version)
-  redis.call('ZREM', UNSTORED, 'm:' .. room .. ':' .. seq .. ':' .. version)
+  redis.call('ZREM', UNSTORED, unstored_member(seq, version))
   local field = sent_field(sender, client)
   if epoch == 0 then
     -- The room is not in Redis: whoever rebuilds it may have read DynamoDB before this write.

@@ -15,7 +15,7 @@ use super::feed::{Answer, Feed, Item, Step};
 use super::notice::{PerProtocol, record, room_added, room_removed, typing_changed};
 use super::receipts::Receipts;
 use crate::metrics;
-use crate::rooms::{Change, Publication, RoomEvent};
+use crate::rooms::{Change, Heard, Place, Publication, RoomEvent};
 use crate::session::{ConnectionId, Later, SessionHandle};
 
 /// What a new member is told first.
@@ -181,26 +181,28 @@ impl LocalRoom {
 
     /// Something came over the channel, or several things at once.
     pub(super) fn published(&mut self, payload: &str, now: Instant) -> Vec<Effect> {
-        Publication::split(payload).flat_map(|one| self.publication(one, now)).collect()
+        let heard = Publication::read(&self.id, payload);
+        heard.into_iter().flat_map(|heard| self.hear(heard, now)).collect()
     }
 
-    fn publication(&mut self, payload: &str, now: Instant) -> Vec<Effect> {
-        match Publication::parse(&self.id, payload) {
-            Some(Publication::Event(event)) => {
+    fn hear(&mut self, heard: Heard, now: Instant) -> Vec<Effect> {
+        match heard {
+            Heard::Known(Publication::Event(event)) => {
                 let steps = self.feed.published(Item::new(*event));
                 self.carry_out(steps)
             }
-            Some(Publication::Marks { user_id, marks }) => {
+            Heard::Known(Publication::Marks { user_id, marks }) => {
                 let due = self.receipts.add(user_id, marks, now);
                 due.map(Effect::ReceiptsDue).into_iter().collect()
             }
-            Some(Publication::Typing { user_id, typing }) => {
+            Heard::Known(Publication::Typing { user_id, typing }) => {
                 self.tell_typing(&user_id, typing);
                 Vec::new()
             }
-            None => {
-                tracing::error!(room = %self.id, bytes = payload.len(), "a publication cannot be read and is passed over");
-                let steps = unreadable(payload).map(|item| self.feed.published(item));
+            Heard::Unreadable(place) => {
+                tracing::error!(room = %self.id, ?place, "a publication cannot be read and is passed over");
+                let item = place.map(|Place { epoch, seq, prev }| Item { epoch, seq, prev, event: None });
+                let steps = item.map(|item| self.feed.published(item));
                 self.carry_out(steps.unwrap_or_default())
             }
         }
@@ -334,13 +336,6 @@ fn removed_by(event: &RoomEvent) -> &[UserId] {
         Change::Room(update) if update.change == "memberRemoved" => &update.users,
         _ => &[],
     }
-}
-
-/// The place of a publication of which only that can be read: `kind epoch seq prev`, a line each.
-fn unreadable(payload: &str) -> Option<Item> {
-    let mut lines = payload.splitn(5, '\n').skip(1);
-    let mut seq = || Seq::parse(lines.next()?);
-    Some(Item { epoch: seq()?, seq: seq()?, prev: seq()?, event: None })
 }
 
 #[cfg(test)]

@@ -186,25 +186,16 @@ pub enum Publication {
 }
 
 impl Publication {
-    /// The publications that one payload holds: one, or several events of the same room in their order. Ends early
-    /// where a payload is not what it says.
-    pub fn split(payload: &str) -> impl Iterator<Item = &str> {
-        let (sizes, events) = match payload.strip_prefix("b\n").and_then(|several| several.split_once('\n')) {
-            Some((sizes, events)) => (Some(sizes), events),
-            None => (None, payload),
-        };
-        let mut rest = events;
-        let several = sizes.into_iter().flat_map(|sizes| sizes.split(' ')).map_while(move |size| {
-            let (event, after) = rest.split_at_checked(size.parse().ok()?)?;
-            rest = after;
-            Some(event)
-        });
-        several.chain(sizes.is_none().then_some(payload))
+    /// Reads what a script published on the channel of `room_id`: one publication, or several new messages in their
+    /// order. What this build does not know, as a newer node may have sent it, is [`Heard::Unreadable`].
+    pub fn read(room_id: &RoomId, text: &str) -> Vec<Heard> {
+        match text.strip_prefix("b\n") {
+            Some(messages) => new_messages(room_id, messages).unwrap_or_else(|| vec![Heard::Unreadable(None)]),
+            None => vec![Self::parse(room_id, text).map_or_else(|| Heard::Unreadable(place(text)), Heard::Known)],
+        }
     }
 
-    /// Reads what a script published on the channel of `room_id`; `None` for what this build does
-    /// not know, which a newer node may have sent.
-    pub fn parse(room_id: &RoomId, text: &str) -> Option<Self> {
+    fn parse(room_id: &RoomId, text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('\n')?;
         if kind == "m" {
             let mut lines = rest.splitn(3, '\n');
@@ -230,6 +221,56 @@ impl Publication {
         };
         entry.event(room_id, epoch).map(|event| Self::Event(Box::new(event)))
     }
+}
+
+/// What was heard on a room's channel.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Heard {
+    /// This build knows it.
+    Known(Publication),
+    /// It does not, but for its place if it is an event.
+    Unreadable(Option<Place>),
+}
+
+/// Where an event stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The room's epoch.
+    pub epoch: Seq,
+    /// Its seq.
+    pub seq: Seq,
+    /// That of the event before.
+    pub prev: Seq,
+}
+
+/// The place of an event of which only that can be read: `kind epoch seq prev`, a line each.
+fn place(text: &str) -> Option<Place> {
+    let mut lines = text.splitn(5, '\n').skip(1);
+    let mut seq = || Seq::parse(lines.next()?);
+    Some(Place { epoch: seq()?, seq: seq()?, prev: seq()? })
+}
+
+/// Several new messages: `epoch prev ordinal` of the first, `seq size …` of each, and their bodies.
+fn new_messages(room_id: &RoomId, text: &str) -> Option<Vec<Heard>> {
+    let (first, rest) = text.split_once('\n')?;
+    let (places, mut bodies) = rest.split_once('\n')?;
+    let mut first = first.split(' ');
+    let epoch = Seq::parse(first.next()?)?;
+    let mut prev = Seq::parse(first.next()?)?;
+    let mut ordinal: u64 = first.next()?.parse().ok()?;
+    let mut heard = Vec::new();
+    let mut places = places.split(' ');
+    while let Some(seq) = places.next() {
+        let seq = Seq::parse(seq)?;
+        let (body, rest) = bodies.split_at_checked(places.next()?.parse().ok()?)?;
+        let entry = Entry { kind: "c", seq, prev, message: seq, ordinal, version: None, body };
+        heard.push(match entry.event(room_id, epoch) {
+            Some(event) => Heard::Known(Publication::Event(Box::new(event))),
+            None => Heard::Unreadable(Some(Place { epoch, seq, prev })),
+        });
+        (prev, bodies, ordinal) = (seq, rest, ordinal + 1);
+    }
+    Some(heard)
 }
 
 /// An entry of a room's stream, still as text.

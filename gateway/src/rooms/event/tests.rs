@@ -14,8 +14,8 @@ fn room() -> RoomId {
 }
 
 fn event(text: &str) -> RoomEvent {
-    match Publication::parse(&room(), text) {
-        Some(Publication::Event(event)) => *event,
+    match Publication::read(&room(), text).remove(0) {
+        Heard::Known(Publication::Event(event)) => *event,
         other => panic!("{other:?}"),
     }
 }
@@ -106,22 +106,27 @@ fn a_room_is_updated() {
 #[test]
 fn what_is_not_known_or_broken_is_not_an_event() {
     for text in ["", "c", "c\n1\n2", "z\n5\n30\n20\n10\n7\nann\n{}", "c\n5\n30\n20\n10\n7\nann\n{", "m\nbob\nx\n1"] {
-        assert_eq!(Publication::parse(&room(), text), None, "{text:?}");
+        assert!(matches!(Publication::read(&room(), text)[..], [Heard::Unreadable(_)]), "{text:?}");
     }
     let marks = Marks { read_seq: Seq::new(4).unwrap(), delivered_seq: Seq::new(5).unwrap() };
     let user_id = UserId::parse("bob").unwrap();
-    assert_eq!(Publication::parse(&room(), "m\nbob\n4\n5"), Some(Publication::Marks { user_id, marks }));
+    let marks = Heard::Known(Publication::Marks { user_id, marks });
+    assert_eq!(Publication::read(&room(), "m\nbob\n4\n5"), [marks]);
 }
 
 #[test]
-fn several_events_come_in_one_payload() {
-    let events = ["c\n5\n30\n20\n30\n7\nann\n{\"body\":\"안녕\"}", "c\n5\n31\n30\n31\n8\nann\n{}", ""];
-    let sizes = events.map(|event| event.len().to_string()).join(" ");
-    let payload = format!("b\n{sizes}\n{}", events.concat());
-    assert_eq!(Publication::split(&payload).collect::<Vec<_>>(), events);
-    assert_eq!(Publication::split(events[0]).collect::<Vec<_>>(), [events[0]]);
-    for (payload, whole) in [("b\n3 9\nabc", 1), ("b\n2\n안", 0), ("b\nx\nabc", 0), ("b\n\n", 0), ("b\n3 -1\nabc", 1)]
-    {
-        assert_eq!(Publication::split(payload).count(), whole, "{payload:?}");
+fn several_new_messages_come_in_one_payload() {
+    let bodies = [CONTENT, "{", CONTENT];
+    let payload =
+        format!("b\n5 20 7\n30 {} 31 {} 40 {}\n{}", bodies[0].len(), bodies[1].len(), bodies[2].len(), bodies.concat());
+    let heard = Publication::read(&room(), &payload);
+    let single = |seq: u64, prev: u64, ordinal: u64| {
+        Publication::read(&room(), &format!("c\n5\n{seq}\n{prev}\n{seq}\n{ordinal}\nann\n{CONTENT}")).remove(0)
+    };
+    let seq = |seq| Seq::new(seq).unwrap();
+    let unreadable = Heard::Unreadable(Some(Place { epoch: seq(5), seq: seq(31), prev: seq(30) }));
+    assert_eq!(heard, [single(30, 20, 7), unreadable, single(40, 31, 9)]);
+    for broken in ["b\n", "b\n5 20 7\n30 1\n", "b\n5 20 7\n30\n{}", "b\n5 20 x\n30 2\n{}", "b\n5 20 7\n30 1\n안"] {
+        assert_eq!(Publication::read(&room(), broken), [Heard::Unreadable(None)], "{broken:?}");
     }
 }

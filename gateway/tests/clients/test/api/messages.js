@@ -36,6 +36,26 @@ export function messages(shared) {
     }
   });
 
+  test("calls that do not wait for each other take effect in the order in which they were made", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const [one, other] = [await makeDirect(ann, bob), await makeGroup(ann, [bob])];
+    const say = (roomId, number) => ann.call("SendMessage", { roomId, clientId: `c-${number}`, body: `${number}` });
+    // Runs of messages to one room, which go on together, and changes of the room, which wait for each other.
+    const rooms = Array.from({ length: 30 }, (_, number) => (number % 10 < 8 ? one : other));
+    const sent = rooms.map(say);
+    const history = ann.call("GetHistory", { roomId: one });
+    const marked = ann.call("MarkRead", { roomId: one, seq: Number.MAX_SAFE_INTEGER });
+    const seqs = (await Promise.all(sent)).map(({ seq }) => seq);
+    assert.deepEqual(seqs, seqs.toSorted((a, b) => a - b));
+    const ofOne = seqs.filter((_, number) => rooms[number] === one);
+    assert.deepEqual((await history).messages.map(({ seq }) => seq), ofOne);
+    assert.equal((await marked).readSeq, ofOne.at(-1));
+    for (const client of [ann, bob]) {
+      await until(() => client.events(one).length === ofOne.length, "all arrived");
+      assert.deepEqual(client.events(one).map(({ seq }) => seq), ofOne);
+    }
+  });
+
   test("an answer names its message", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
