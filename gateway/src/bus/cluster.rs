@@ -10,7 +10,7 @@ use tokio::task::{AbortHandle, JoinSet};
 use tokio::time::{sleep, timeout};
 
 use super::connection::{Connection, ConnectionError, Server};
-use super::link::{Incoming, Link};
+use super::link::{Arrived, Link};
 use super::resp::Frame;
 use super::subscriptions::{LinkId, Subscriptions};
 
@@ -22,7 +22,7 @@ const REFRESH_PAUSE: Duration = Duration::from_millis(200);
 /// What links are made of.
 pub(super) struct LinkParts {
     pub(super) subscriptions: Arc<Subscriptions>,
-    pub(super) shards: Arc<[mpsc::Sender<Incoming>]>,
+    pub(super) shards: Arc<[mpsc::Sender<Arrived>]>,
     pub(super) on_change: fn(&Subscriptions),
 }
 

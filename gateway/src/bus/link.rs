@@ -42,6 +42,13 @@ pub(super) enum Incoming {
     },
 }
 
+/// What came in, and when.
+#[derive(Debug)]
+pub(super) struct Arrived {
+    pub(super) incoming: Incoming,
+    pub(super) at: Instant,
+}
+
 /// A subscriber connection and its way back.
 pub(super) struct Link {
     pub(super) id: LinkId,
@@ -50,7 +57,7 @@ pub(super) struct Link {
     /// Wakes it when there is something to do.
     pub(super) wake: Arc<Notify>,
     /// The shards' inboxes; a partition's channels all go to one.
-    pub(super) shards: Arc<[mpsc::Sender<Incoming>]>,
+    pub(super) shards: Arc<[mpsc::Sender<Arrived>]>,
     /// Woken when the server seems not to own what it was thought to.
     pub(super) stale: Arc<Notify>,
     /// Told whenever it came up or went down.
@@ -244,6 +251,6 @@ impl<'a> Served<'a> {
         };
         let shard = &self.link.shards[partition_of(channel) % self.link.shards.len()];
         // A shard ends only with the node.
-        let _ = shard.send(incoming).await;
+        let _ = shard.send(Arrived { incoming, at: Instant::now() }).await;
     }
 }

@@ -44,6 +44,7 @@ mod inner;
 mod jobs;
 mod link;
 mod notice;
+mod pace;
 mod person;
 mod receipts;
 mod resp;

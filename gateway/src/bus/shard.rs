@@ -16,8 +16,9 @@ use tokio::time::{Instant, sleep_until};
 
 use super::feed::Answer;
 use super::inner::Inner;
-use super::link::Incoming;
+use super::link::{Arrived, Incoming};
 use super::notice::{Notice, messages_stored};
+use super::pace::Pace;
 use super::person::{AttachReply, LocalPerson, Outcome};
 use super::room::{Effect, Entrance, LocalRoom, OpenSignal};
 use super::watching::{WatchCommand, Watching};
@@ -91,44 +92,41 @@ impl Shard {
     }
 
     /// Runs until the bus is gone.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut incoming: mpsc::Receiver<Incoming>) {
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut incoming: mpsc::Receiver<Arrived>) {
         let mut taken = Vec::with_capacity(INCOMING_AT_ONCE);
-        let mut rests_until = None;
-        let x = |name: &str, d: f64| std::env::var(name).ok().and_then(|v| v.parse::<f64>().ok()).unwrap_or(d);
-        let (k, cap, min) = (x("RTS_X_K", 3.0), x("RTS_X_CAP", 20.0), x("RTS_X_MIN", 0.5));
+        let mut pace = Pace::default();
         loop {
             let due = self.receipts_due.peek().map(|Reverse((due, _))| *due);
-            let due_or_later = due.unwrap_or_else(|| Instant::now() + RESYNC_SPREAD);
-            let mut begun = None;
+            let (rests_until, never) = (pace.rests_until(), Instant::now() + RESYNC_SPREAD);
             tokio::select! {
                 biased;
                 Some(command) = commands.recv() => self.command(command),
-                () = sleep_until(due_or_later), if due.is_some() => self.tell_receipts(),
-                () = sleep_until(rests_until.unwrap_or(due_or_later)), if rests_until.is_some() => rests_until = None,
+                () = sleep_until(due.unwrap_or(never)), if due.is_some() => self.tell_receipts(),
+                () = sleep_until(rests_until.unwrap_or(never)), if rests_until.is_some() => pace.rested(),
                 1.. = incoming.recv_many(&mut taken, INCOMING_AT_ONCE), if rests_until.is_none() => {
-                    begun = Some(Instant::now());
-                    for (number, incoming) in taken.drain(..).enumerate() {
+                    pace.begin(taken.first().map(|oldest| oldest.at.elapsed()).unwrap_or_default());
+                    for (number, arrived) in taken.drain(..).enumerate() {
                         if number > 0 && number % INCOMING_IN_A_ROW == 0 {
                             tokio::task::yield_now().await;
                         }
-                        self.incoming(&incoming);
+                        self.incoming(&arrived.incoming);
                     }
+                    self.flush().await;
+                    pace.end(Instant::now());
                 }
                 else => return,
             }
+            self.flush().await;
+        }
+    }
+
+    /// Writes to the sessions that something was put into the outboxes of. A large room must not hold up the other
+    /// tasks of this thread.
+    async fn flush(&mut self) {
+        self.later.flush(FLUSHED_AT_ONCE);
+        while !self.later.is_empty() {
+            tokio::task::yield_now().await;
             self.later.flush(FLUSHED_AT_ONCE);
-            while !self.later.is_empty() {
-                // A large room must not hold up the other tasks of this thread.
-                tokio::task::yield_now().await;
-                self.later.flush(FLUSHED_AT_ONCE);
-            }
-            if let Some(begun) = begun {
-                let now = Instant::now();
-                let took = now - begun;
-                if took.as_secs_f64() * 1000.0 > min {
-                    rests_until = Some(now + took.mul_f64(k).min(Duration::from_secs_f64(cap / 1000.0)));
-                }
-            }
         }
     }
 

@@ -85,13 +85,13 @@ impl Reply {
                     None => answer,
                 })
             }
-            Ok(Answer::Durable(done)) => Outcome::Later(Box::pin(self.once_durable(done))),
-            Ok(Answer::Later(effect)) => Outcome::Later(Box::pin(async move {
+            Ok(Answer::Durable(done)) => later(self.invocation_id.is_some(), self.once_durable(done)),
+            Ok(Answer::Later(effect)) => later(self.invocation_id.is_some(), async move {
                 match effect.await {
                     Ok(done) => self.once_durable(done).await,
                     Err(error) => self.error(&error),
                 }
-            })),
+            }),
             Err(error) => Outcome::Now(self.error(&error)),
         }
     }
@@ -162,6 +162,11 @@ impl Reply {
     fn count(&self, outcome: &'static str) {
         metrics::hub_call(self.method.map_or("unknown", Method::name), outcome, self.begun.elapsed());
     }
+}
+
+fn later(is_wanted: bool, answer: impl Future<Output = Option<Bytes>> + Send + 'static) -> Outcome {
+    let answer = Box::pin(answer);
+    if is_wanted { Outcome::Later(answer) } else { Outcome::Unanswered(answer) }
 }
 
 impl From<Refusal> for HubError {

@@ -115,6 +115,8 @@ pub enum Outcome {
     Now(Option<Bytes>),
     /// The encoded completion, once what was done is durable.
     Later(Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>),
+    /// The same, where the client wants no answer: nothing comes of it, and nobody has to wait for it.
+    Unanswered(Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>),
 }
 
 /// What a deployment may set.

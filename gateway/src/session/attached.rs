@@ -141,7 +141,7 @@ impl Attached<'_> {
             if room == 0 {
                 return self.wait_for_room(cx);
             }
-            let answers = self.calls.poll_answers(cx);
+            let answers = self.calls.poll_wanted_answers(cx);
             let has_answers = answers.is_ready();
             if let Poll::Ready(answers) = answers {
                 self.send(answers);

@@ -2,7 +2,7 @@
 //! order, while an answer that waits for the journal does not hold up the next effect.
 
 use std::collections::VecDeque;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
@@ -23,9 +23,14 @@ pub(super) struct Calls {
     waiting_bytes: usize,
 }
 
+/// Calls without an answer that may be done before the session looks at them: it is not woken for them alone.
+const UNANSWERED_MAX: usize = 16;
+
 enum Answer {
     Ready(Option<Bytes>),
     Later(BoxFuture<Option<Bytes>>),
+    /// The client wants none.
+    Unanswered(BoxFuture<Option<Bytes>>),
 }
 
 impl Calls {
@@ -60,6 +65,7 @@ impl Calls {
                 self.push(match outcome {
                     Outcome::Now(answer) => Answer::Ready(answer),
                     Outcome::Later(answer) => Answer::Later(answer),
+                    Outcome::Unanswered(end) => Answer::Unanswered(end),
                 });
                 Poll::Ready(())
             }
@@ -73,6 +79,15 @@ impl Calls {
         self.answers.push_back(answer);
     }
 
+    /// The same as [`Self::poll_answers`], but does not wake the session for a few calls that nobody waits for.
+    pub(super) fn poll_wanted_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
+        let is_unanswered = |answer: &Answer| matches!(answer, Answer::Unanswered(_));
+        if self.answers.len() < UNANSWERED_MAX && self.answers.iter().all(is_unanswered) {
+            return self.poll_answers(&mut Context::from_waker(Waker::noop()));
+        }
+        self.poll_answers(cx)
+    }
+
     /// Drives the answers, and gives those whose turn it is; ready if there are any.
     pub(super) fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
         let mut due = Vec::new();
@@ -80,7 +95,7 @@ impl Calls {
         while let Some(answer) = self.answers.front_mut() {
             let ready = match answer {
                 Answer::Ready(ready) => ready.take(),
-                Answer::Later(later) => match later.as_mut().poll(cx) {
+                Answer::Later(later) | Answer::Unanswered(later) => match later.as_mut().poll(cx) {
                     Poll::Pending => break,
                     Poll::Ready(ready) => {
                         self.waiting_bytes += ready.as_ref().map_or(0, Bytes::len);
@@ -108,6 +123,9 @@ impl Calls {
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::task::Wake;
 
     use futures_util::FutureExt as _;
     use tokio::sync::oneshot;
@@ -151,6 +169,50 @@ mod tests {
         assert_eq!(due(&mut calls).await, ["third"]);
         assert!(calls.is_empty());
         assert_eq!((calls.waiting_bytes, calls.answers.capacity()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn nobody_is_woken_for_a_few_calls_without_an_answer() {
+        let mut calls = Calls::default();
+        let mut ends = Vec::new();
+        let mut begin = async |calls: &mut Calls, is_wanted: bool| {
+            let (end, ended) = oneshot::channel::<Bytes>();
+            ends.push(end);
+            let ended = Box::pin(ended.map(Result::ok));
+            calls.begin(Box::pin(async move {
+                if is_wanted { Outcome::Later(ended) } else { Outcome::Unanswered(Box::pin(ended.map(|_| None))) }
+            }));
+            poll_fn(|cx| calls.poll_effect(cx)).await;
+        };
+        let woken = Arc::new(Woken::default());
+        let waker = Arc::clone(&woken).into();
+        let cx = &mut Context::from_waker(&waker);
+        for _ in 0..2 {
+            begin(&mut calls, false).await;
+        }
+        assert!(calls.poll_wanted_answers(cx).is_pending());
+        begin(&mut calls, true).await;
+        let mut ends = ends.into_iter();
+        let mut end = || ends.next().unwrap().send(Bytes::from("end")).unwrap();
+        end();
+        assert!(!woken.0.load(Ordering::SeqCst), "nobody waited for it");
+        assert!(calls.poll_wanted_answers(cx).is_pending(), "the next one waits, and an answer behind it");
+        end();
+        assert!(woken.0.swap(false, Ordering::SeqCst), "an answer may be next");
+        assert!(calls.poll_wanted_answers(cx).is_pending());
+        end();
+        assert!(woken.0.load(Ordering::SeqCst));
+        assert_eq!(calls.poll_wanted_answers(cx), Poll::Ready(vec![Bytes::from("end")]));
+        assert!(calls.is_empty());
+    }
+
+    #[derive(Default)]
+    struct Woken(AtomicBool);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.store(true, Ordering::SeqCst);
+        }
     }
 
     #[tokio::test]
