@@ -114,6 +114,11 @@ impl Rooms {
         Self { redis, store, list_loads: Semaphore::new(LIST_LOADS_AT_ONCE) }
     }
 
+    /// Whether one call must keep to one partition.
+    pub fn have_slots(&self) -> bool {
+        self.redis.is_cluster()
+    }
+
     /// Messages up to here have expired: nobody reads them any more, wherever they still are.
     pub fn expired(&self) -> Seq {
         self.store.retention().expired()

@@ -3,11 +3,9 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use futures_util::future::join_all;
 use rts_common::ids::{Person, RoomId};
 use rts_common::message::{MessageContent, MessageState};
-use rts_common::redis::keys::{self, Partition};
-use rts_common::redis::{read as redis_read, scripts};
+use rts_common::redis::{keys, read as redis_read, scripts};
 use rts_common::seq::Seq;
 
 use super::messages::json;
@@ -54,26 +52,9 @@ pub enum Attempt {
 }
 
 impl Rooms {
-    /// Sends messages, those of one room in this order. One call carries them all; on a cluster, one for each
-    /// slot. If it fails, all of its messages fail, whether they are in their rooms or not.
+    /// Sends messages in one call, those of one room in this order. Where there are slots, all rooms have to be of
+    /// one partition. If the call fails, all of them fail, whether they are in their rooms or not.
     pub async fn send(&self, sendings: &[Sending<'_>]) -> Vec<Attempt> {
-        if !self.redis.is_cluster() {
-            return self.send_together(sendings).await;
-        }
-        let mut slots: HashMap<Partition, Vec<usize>> = HashMap::new();
-        for (place, sending) in sendings.iter().enumerate() {
-            slots.entry(Partition::of_room(sending.room)).or_default().push(place);
-        }
-        let calls = slots.into_values().map(async |places| {
-            let of_slot: Vec<_> = places.iter().map(|place| sendings[*place]).collect();
-            places.into_iter().zip(self.send_together(&of_slot).await).collect::<Vec<_>>()
-        });
-        let mut attempts: Vec<_> = join_all(calls).await.into_iter().flatten().collect();
-        attempts.sort_unstable_by_key(|(place, _)| *place);
-        attempts.into_iter().map(|(_, attempt)| attempt).collect()
-    }
-
-    async fn send_together(&self, sendings: &[Sending<'_>]) -> Vec<Attempt> {
         match self.call_send(sendings).await {
             Ok(attempts) => attempts,
             Err(refusal) => sendings.iter().map(|_| Attempt::Done(Err(refusal.clone()))).collect(),

@@ -10,7 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use rts_common::ids::RoomId;
 use tokio::sync::mpsc;
 
-use super::{TOGETHER_MAX, WAIT_MAX, WAITING_MAX, Waiting};
+use super::{PARKED_MAX, TOGETHER_BYTES_MAX, TOGETHER_MAX, WAIT_MAX, Waiting};
 use crate::bus::Bus;
 use crate::rooms::{Attempt, Refusal, Rooms};
 
@@ -42,17 +42,29 @@ impl Lane {
         }
     }
 
+    /// Calls for those that are due, in as few calls as may be.
     async fn send(&mut self, taken: Vec<Waiting>) {
         let mut batch = Vec::with_capacity(taken.len());
+        let mut bytes = 0;
         for waiting in taken {
+            let size = waiting.outgoing.content.body.len();
+            if bytes + size > TOGETHER_BYTES_MAX {
+                self.call(std::mem::take(&mut batch)).await;
+                bytes = 0;
+            }
             if waiting.since.elapsed() > WAIT_MAX {
                 waiting.fail("a message waited too long for Redis");
             } else if self.parked.contains_key(&waiting.outgoing.room) {
                 self.park(waiting);
             } else {
+                bytes += size;
                 batch.push(waiting);
             }
         }
+        self.call(batch).await;
+    }
+
+    async fn call(&mut self, batch: Vec<Waiting>) {
         if batch.is_empty() {
             return;
         }
@@ -69,7 +81,7 @@ impl Lane {
 
     /// Lets a message wait until its room is rebuilt, which begins with the first.
     fn park(&mut self, waiting: Waiting) {
-        if self.parked_count >= WAITING_MAX {
+        if self.parked_count >= PARKED_MAX {
             return waiting.fail("too many messages wait for rooms that are rebuilt");
         }
         self.parked_count += 1;

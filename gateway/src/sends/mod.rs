@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 
 use rts_common::ids::{Person, RoomId};
 use rts_common::message::MessageContent;
-use rts_common::redis::keys::Partition;
+use rts_common::redis::keys::{PARTITIONS, Partition};
 use tokio::sync::mpsc;
 
 use self::lane::Lane;
@@ -30,12 +30,17 @@ use crate::rooms::{Refusal, Rooms, Sending, Sent};
 
 pub use self::flights::{Flight, Flights};
 
-/// While one lane's replies are read, Redis works on another's call.
+/// While one lane's replies are read, Redis works on another's call. On a cluster each partition has a lane of its
+/// own: a call must not cross slots, and one master that does not answer holds up nobody else.
 const LANES: usize = 2;
-/// Messages that wait for a lane; behind them, sessions wait. At 16 KiB each, 8 MiB.
-const WAITING_MAX: usize = 512;
+/// Messages that wait for lanes; behind them, sessions wait. At 16 KiB each, 16 MiB.
+const WAITING_MAX: usize = 1024;
+/// Messages of a lane whose rooms are being rebuilt.
+const PARKED_MAX: usize = 512;
 /// Messages of one call. Redis serves nobody else meanwhile: some three milliseconds.
 const TOGETHER_MAX: usize = 128;
+/// Bytes of their bodies: they may be published as one.
+const TOGETHER_BYTES_MAX: usize = 256 * 1024;
 /// How long a message may wait until it is tried. Less than clients wait for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -62,13 +67,14 @@ pub struct Sends {
 impl Sends {
     /// Starts the lanes, in tasks of the node's lifecycle.
     pub fn start(rooms: &Arc<Rooms>, bus: &Bus, lifecycle: &Lifecycle) -> Self {
+        let lanes = if rooms.have_slots() { PARTITIONS } else { LANES };
         let lane = |_| {
-            let (inbox, waiting) = mpsc::channel(WAITING_MAX);
+            let (inbox, waiting) = mpsc::channel(WAITING_MAX / lanes);
             let lane = Lane::new(Arc::clone(rooms), bus.clone());
             lifecycle.spawn_critical("sends", lane.run(waiting));
             inbox
         };
-        Self { lanes: (0..LANES).map(lane).collect() }
+        Self { lanes: (0..lanes).map(lane).collect() }
     }
 
     /// Hands a message in. Messages of one room that are handed in one after the other are made in this order.
