@@ -30,10 +30,10 @@ pub struct Unreportable;
 
 /// Reads all records of a batch, in their order.
 pub fn receive(queue: Queue, event: SqsEvent) -> Vec<Received> {
-    event.records.into_iter().flat_map(|message| received(queue, message)).collect()
+    event.records.into_iter().flat_map(|message| received(queue, &message)).collect()
 }
 
-fn received(queue: Queue, message: SqsMessage) -> Vec<Received> {
+fn received(queue: Queue, message: &SqsMessage) -> Vec<Received> {
     let attribute = |name: &str| message.attributes.get(name);
     let records = Record::parse_all(queue, message.body.as_deref());
     let received = |record| Received {

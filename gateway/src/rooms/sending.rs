@@ -44,6 +44,7 @@ pub enum Sent {
 
 /// What one call came to for one message.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "nearly all are decided, and live as long as it takes to tell it")]
 pub enum Attempt {
     /// It is decided.
     Done(Result<Sent, Refusal>),

@@ -36,17 +36,17 @@ impl Lane {
         loop {
             tokio::select! {
                 Some((room, rebuilt)) = self.rebuilds.next() => self.rebuilt(&room, rebuilt).await,
-                1.. = inbox.recv_many(&mut taken, TOGETHER_MAX) => self.send(taken.drain(..).collect()).await,
+                1.. = inbox.recv_many(&mut taken, TOGETHER_MAX) => self.send(&mut taken).await,
                 else => return,
             }
         }
     }
 
     /// Calls for those that are due, in as few calls as may be.
-    async fn send(&mut self, taken: Vec<Waiting>) {
+    async fn send(&mut self, taken: &mut Vec<Waiting>) {
         let mut batch = Vec::with_capacity(taken.len());
         let mut bytes = 0;
-        for waiting in taken {
+        for waiting in taken.drain(..) {
             let size = waiting.outgoing.content.body.len();
             if bytes + size > TOGETHER_BYTES_MAX {
                 self.call(std::mem::take(&mut batch)).await;
@@ -103,10 +103,13 @@ impl Lane {
         self.parked_count -= parked.len();
         let refusal = match rebuilt {
             Ok(true) => {
+                for waiting in &mut parked {
+                    waiting.is_rebuilt = true;
+                }
                 while !parked.is_empty() {
                     let rest = parked.split_off(parked.len().min(TOGETHER_MAX));
-                    parked.iter_mut().for_each(|waiting| waiting.is_rebuilt = true);
-                    self.send(std::mem::replace(&mut parked, rest)).await;
+                    self.send(&mut parked).await;
+                    parked = rest;
                 }
                 return;
             }
