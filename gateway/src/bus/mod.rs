@@ -82,8 +82,9 @@ pub use self::watcher::{AnswerUnderWay, CannotWatch, Watcher};
 const SHARDS_MAX: usize = 8;
 /// Commands that wait for a shard: about 200 bytes each.
 const COMMANDS_MAX: usize = 4096;
-/// Publications that wait for a shard: a message of 2 KiB each makes 4 MiB. Behind them, Redis waits.
-const INCOMING_MAX: usize = 2048;
+/// Publications that wait for a shard: 64 KiB each, as large as many messages at once make one, are 32 MiB. Behind
+/// them, Redis waits.
+const INCOMING_MAX: usize = 512;
 /// How long an attach may take, the wait for other devices of the same person included. The client is
 /// connected meanwhile and only its calls wait, so this is as patient as a storm of newcomers needs
 /// whose lists of rooms DynamoDB has to tell.

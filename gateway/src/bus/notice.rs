@@ -74,6 +74,11 @@ impl<F: Fn(Protocol) -> Option<Bytes>> PerProtocol<F> {
         Self { make, json: None, messagepack: None }
     }
 
+    /// Bytes of the largest that was made.
+    pub(super) fn bytes(&self) -> usize {
+        [&self.json, &self.messagepack].into_iter().flatten().map(Bytes::len).max().unwrap_or_default()
+    }
+
     /// `None` if it cannot be written in this protocol.
     pub(super) fn get(&mut self, protocol: Protocol) -> Option<Bytes> {
         let made = match protocol {

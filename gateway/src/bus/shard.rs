@@ -20,18 +20,22 @@ use super::link::{Arrived, Incoming};
 use super::notice::{Notice, messages_stored};
 use super::pace::Pace;
 use super::person::{AttachReply, LocalPerson, Outcome};
-use super::room::{Effect, Entrance, LocalRoom, OpenSignal};
+use super::room::{Effect, Entrance, LocalRoom, OpenSignal, Weight};
 use super::watching::{WatchCommand, Watching};
 use super::{fetch, jobs};
 use crate::metrics;
-use crate::session::{CloseReason, ConnectionId, Later, SessionHandle};
+use crate::session::{CloseReason, ConnectionId, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, SessionHandle};
 
 /// Sessions that have to resume are closed over this time, so that they do not come back at once.
 const RESYNC_SPREAD: Duration = Duration::from_secs(1);
 
 /// Publications taken before their sessions are seen to: those of a session go out in one frame, so that a node
 /// that is behind writes the less often the further it is behind.
-const INCOMING_AT_ONCE: usize = 512;
+const INCOMING_AT_ONCE: usize = 256;
+
+/// What may be put into outboxes until they are seen to: a quarter of what one holds, so that nobody is taken for slow
+/// who was not written to.
+const UNFLUSHED_MAX: Weight = Weight { records: OUTBOX_RECORDS_MAX / 4, bytes: OUTBOX_BYTES_MAX / 4 };
 
 /// Publications taken before others have their turn: to a room of a thousand, two milliseconds.
 const INCOMING_IN_A_ROW: usize = 32;
@@ -76,6 +80,8 @@ pub(super) struct Shard {
     receipts_due: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Those to be seen to at the end of a turn.
     later: Later,
+    /// What was put into outboxes since they were seen to.
+    put: Weight,
 }
 
 impl Shard {
@@ -88,6 +94,7 @@ impl Shard {
             watching,
             receipts_due: BinaryHeap::new(),
             later: Later::default(),
+            put: Weight::default(),
         }
     }
 
@@ -110,6 +117,9 @@ impl Shard {
                             tokio::task::yield_now().await;
                         }
                         self.incoming(&arrived.incoming);
+                        if self.put.records > UNFLUSHED_MAX.records || self.put.bytes > UNFLUSHED_MAX.bytes {
+                            self.flush().await;
+                        }
                     }
                     self.flush().await;
                     pace.end(Instant::now());
@@ -123,6 +133,7 @@ impl Shard {
     /// Writes to the sessions that something was put into the outboxes of. A large room must not hold up the other
     /// tasks of this thread.
     async fn flush(&mut self) {
+        self.put = Weight::default();
         self.later.flush(FLUSHED_AT_ONCE);
         while !self.later.is_empty() {
             tokio::task::yield_now().await;
@@ -156,6 +167,7 @@ impl Shard {
                 None => return,
             },
         };
+        self.put.add(std::mem::take(&mut room.put));
         self.carry_out(id, effects);
     }
 

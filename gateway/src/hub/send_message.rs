@@ -67,12 +67,11 @@ pub(super) async fn run(hub: &Arc<Hub>, caller: &Caller, request: Request) -> Re
         // What was sent before is answered as it was: its files are not looked at again.
         match hand_in(hub, caller, room, content.clone(), None).await.await? {
             Placed::Refused => content.attachments = hub.claim_files(caller, room, &files).await?,
-            known => return done(hub, room, known, None).await.map(Answer::Durable),
+            known => return done(known, None).map(Answer::Durable),
         }
     }
     let placing = hand_in(hub, caller, room, content, leave).await;
-    let (hub, room) = (Arc::clone(hub), room.clone());
-    Ok(Answer::Later(Box::pin(async move { done(&hub, &room, placing.await?, refusal).await })))
+    Ok(Answer::Later(Box::pin(async move { done(placing.await?, refusal) })))
 }
 
 /// Leave to make one new message: a place in the journal, and one of what its sender may send. Not used, both are
@@ -126,8 +125,15 @@ impl From<NoLeave> for HubError {
 
 /// Where a message is now.
 enum Placed {
-    New { seq: Seq, journaled: Ticket },
-    Duplicate { seq: Seq, stored: bool },
+    New {
+        seq: Seq,
+        journaled: Ticket,
+    },
+    /// Journaled again if it is not known to be stored.
+    Duplicate {
+        seq: Seq,
+        journaled: Option<Ticket>,
+    },
     Refused,
 }
 
@@ -143,39 +149,52 @@ async fn hand_in(
     let flight = caller.flights.take_off(room).await;
     let (told, placed) = oneshot::channel();
     let outgoing = Outgoing { person: caller.person.clone(), room: room.clone(), content, accept: leave.is_some() };
+    let (again, its_room) = (Arc::clone(hub), room.clone());
     let done = move |sent: Result<Sent, Refusal>| {
-        let placed = sent.map(|sent| match sent {
-            Sent::New(state) => {
+        drop(flight);
+        let placed = match sent {
+            Ok(Sent::New(state)) => {
                 metrics::message_accepted();
                 let seq = state.seq;
-                leave
-                    .and_then(|leave| leave.journal(state))
-                    .map_or(Placed::Refused, |journaled| Placed::New { seq, journaled })
+                let journaled = leave.and_then(|leave| leave.journal(state));
+                Ok(journaled.map_or(Placed::Refused, |journaled| Placed::New { seq, journaled }))
             }
-            Sent::Duplicate { seq, stored } => Placed::Duplicate { seq, stored },
-            Sent::Refused => Placed::Refused,
-        });
-        drop(flight);
+            Ok(Sent::Duplicate { seq, stored: true }) => Ok(Placed::Duplicate { seq, journaled: None }),
+            Ok(Sent::Duplicate { seq, stored: false }) => {
+                let hub = Arc::clone(&again);
+                return again.parts.sends.go_on(async move {
+                    let journaled = hub.journal_again(&its_room, seq).await;
+                    let _ = told.send(journaled.map(|journaled| Placed::Duplicate { seq, journaled }));
+                });
+            }
+            Ok(Sent::Refused) => Ok(Placed::Refused),
+            Err(refusal) => Err(refusal.into()),
+        };
         // Whoever asked may be gone.
         let _ = told.send(placed);
     };
     hub.parts.sends.send(outgoing, Box::new(done)).await;
-    async move { Ok(placed.await.map_err(|_| HubError::unavailable())??) }
+    async move { placed.await.unwrap_or_else(|_| Err(HubError::unavailable())) }
 }
 
-async fn done(hub: &Hub, room: &RoomId, placed: Placed, refusal: Option<NoLeave>) -> Result<Done<Response>, HubError> {
+fn done(placed: Placed, refusal: Option<NoLeave>) -> Result<Done<Response>, HubError> {
     let response = |seq: Seq, duplicate| Response { seq, sent_at: seq.timestamp(), duplicate };
     match placed {
         Placed::New { seq, journaled } => Ok(Done { value: response(seq, false), durable: vec![journaled] }),
-        Placed::Duplicate { seq, stored } => {
-            let mut durable = Vec::new();
-            // Whoever sent it first may have died before it was journaled: the answer has to mean
-            // "durable" here too.
-            if !stored && let Some((org, state)) = hub.parts.rooms.recorded(room, seq).await? {
-                durable.push(hub.journal_message(hub.message_place()?, &org, state));
-            }
-            Ok(Done { value: response(seq, true), durable })
+        Placed::Duplicate { seq, journaled } => {
+            Ok(Done { value: response(seq, true), durable: journaled.into_iter().collect() })
         }
         Placed::Refused => Err(refusal.map_or_else(HubError::internal, HubError::from)),
+    }
+}
+
+impl Hub {
+    /// Whoever sent a message first may have died before it was journaled: an answer to the same message has to
+    /// mean "durable" too.
+    async fn journal_again(&self, room: &RoomId, seq: Seq) -> Result<Option<Ticket>, HubError> {
+        let Some((org, state)) = self.parts.rooms.recorded(room, seq).await? else {
+            return Ok(None);
+        };
+        Ok(Some(self.journal_message(self.message_place()?, &org, state)))
     }
 }

@@ -1,6 +1,7 @@
 //! Entries that wait to be sent, and how they are cut into batches. Sans-IO.
 
 use std::collections::{HashMap, VecDeque};
+use std::time::Duration;
 
 use rts_common::ids::{RoomId, UserId};
 use rts_common::record::{RoomChange, RoomRecord};
@@ -19,6 +20,8 @@ const ENTRY_BYTES: usize = 512;
 /// Records of one group that one entry may carry: ten such entries are a batch of the Lambda, which writes them in
 /// a few seconds also where DynamoDB is slow.
 const ENTRY_RECORDS: usize = 16;
+/// How much earlier an entry may be given up than the record that joins it would be.
+const ENTRY_EARLIER: Duration = Duration::from_secs(5);
 /// Bytes of an entry up to which others may join it: what SQS bills as one request.
 const ENTRY_BODY_BYTES: usize = 64 * 1024;
 
@@ -138,6 +141,7 @@ impl Queue {
         if let Some(waiting) = waiting
             && let (Body::Text(lines), Some(pack)) = (&mut waiting.body, &mut waiting.fifo)
             && waiting.told.len() < ENTRY_RECORDS
+            && waiting.deadline + ENTRY_EARLIER >= entry.deadline
             && lines.len() + text.len() < ENTRY_BODY_BYTES
         {
             lines.push('\n');

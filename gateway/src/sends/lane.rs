@@ -47,7 +47,7 @@ impl Lane {
         let mut batch = Vec::with_capacity(taken.len());
         let mut bytes = 0;
         for waiting in taken.drain(..) {
-            let size = waiting.outgoing.content.body.len();
+            let size = waiting.bytes();
             if bytes + size > TOGETHER_BYTES_MAX {
                 self.call(std::mem::take(&mut batch)).await;
                 bytes = 0;

@@ -39,8 +39,10 @@ const WAITING_MAX: usize = 1024;
 const PARKED_MAX: usize = 512;
 /// Messages of one call. Redis serves nobody else meanwhile: some three milliseconds.
 const TOGETHER_MAX: usize = 128;
-/// Bytes of their bodies: they may be published as one.
-const TOGETHER_BYTES_MAX: usize = 256 * 1024;
+/// Bytes of their bodies, but for one that is larger: they may be published as one.
+const TOGETHER_BYTES_MAX: usize = 64 * 1024;
+/// Messages that wait for one lane at least, where there are many.
+const WAITING_MIN: usize = 64;
 /// How long a message may wait until it is tried. Less than clients wait for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
@@ -62,6 +64,7 @@ pub type Done = Box<dyn FnOnce(Result<Sent, Refusal>) + Send>;
 /// The lanes of this node.
 pub struct Sends {
     lanes: Vec<mpsc::Sender<Waiting>>,
+    lifecycle: Lifecycle,
 }
 
 impl Sends {
@@ -69,12 +72,12 @@ impl Sends {
     pub fn start(rooms: &Arc<Rooms>, bus: &Bus, lifecycle: &Lifecycle) -> Self {
         let lanes = if rooms.have_slots() { PARTITIONS } else { LANES };
         let lane = |_| {
-            let (inbox, waiting) = mpsc::channel(WAITING_MAX / lanes);
+            let (inbox, waiting) = mpsc::channel((WAITING_MAX / lanes).max(WAITING_MIN));
             let lane = Lane::new(Arc::clone(rooms), bus.clone());
             lifecycle.spawn_critical("sends", lane.run(waiting));
             inbox
         };
-        Self { lanes: (0..lanes).map(lane).collect() }
+        Self { lanes: (0..lanes).map(lane).collect(), lifecycle: lifecycle.clone() }
     }
 
     /// Hands a message in. Messages of one room that are handed in one after the other are made in this order.
@@ -85,6 +88,14 @@ impl Sends {
         if let Err(unsent) = lane.send(waiting).await {
             unsent.0.fail("the node is going down");
         }
+    }
+
+    /// Goes on with what a message came to, outside of its lane.
+    pub fn go_on(&self, task: impl Future<Output = ()> + Send + 'static) {
+        let stopping = self.lifecycle.stopping().clone();
+        self.lifecycle.spawn(async move {
+            stopping.run_until_cancelled(task).await;
+        });
     }
 
     /// The lane of a room: what is handed in to one lane keeps its order.
@@ -103,6 +114,16 @@ struct Waiting {
 }
 
 impl Waiting {
+    /// Bytes of the body as it is written: quotes take two, control characters six.
+    fn bytes(&self) -> usize {
+        let escaped = |byte: &u8| match byte {
+            b'"' | b'\\' => 2,
+            0..0x20 => 6,
+            _ => 1,
+        };
+        self.outgoing.content.body.as_bytes().iter().map(escaped).sum()
+    }
+
     fn sending(&self, bus: &Bus) -> Sending<'_> {
         let Outgoing { person, room, content, accept } = &self.outgoing;
         Sending { person, room, content, hint: bus.last_seq(room), accept: *accept }

@@ -60,7 +60,7 @@ local function close(opened)
   local made, count = #opened.places, tonumber(opened.count)
   redis.call('HSET', META, 'seq', opened.seq, 'last', opened.seq, 'count', text(count + made))
   redis.call('HSET', opened.today, unpack(opened.fields))
-  -- The day's first ones. A seq may run ahead of the clock into the day: not by a minute.
+  -- The day's first ones; a seq may run ahead of the clock, but not by a minute. Again below, for what this misses.
   if math.floor((opened.last - 60000000) / DAY_MICROS) ~= day then
     redis.call('EXPIRE', opened.today, SENT_TTL_SECONDS, 'NX')
   end
@@ -74,6 +74,7 @@ local function close(opened)
   if math.floor((count + made) / 64) ~= math.floor(count / 64) then
     -- With a field as long as this, Redis does not keep the hash as a list any more, which each lookup walks.
     redis.call('HSETNX', opened.today, string.rep('-', 65), '')
+    redis.call('EXPIRE', opened.today, SENT_TTL_SECONDS, 'NX')
     trim()
   end
 end

@@ -1,6 +1,6 @@
 -- Messages have been written to DynamoDB.
 -- ARGV: of each: seq, version, ordinal, sender, clientId
-local epoch = tonumber(meta('epoch') or '0')
+local epoch, late = tonumber(meta('epoch') or '0'), false
 for index = 1, #ARGV, 5 do
   local seq, version, ordinal, sender, client = unpack(ARGV, index, index + 4)
   redis.call('ZREM', UNSTORED, unstored_member(seq, version))
@@ -19,10 +19,13 @@ for index = 1, #ARGV, 5 do
     end
     -- Nothing happened since: whoever saw less of the room than this has to know that.
     if tonumber(meta('seq')) < math.min(epoch, tonumber(version)) then redis.call('HSET', META, 'seq', version) end
-    -- A count that was made in the history, or is being made, may have counted it or not.
     redis.call('HINCRBY', META, 'late', 1)
-    for _, user in ipairs(redis.call('HKEYS', MEMBERS)) do redis.call('HSET', MARKS, 'q:' .. user, '1', 'w:' .. user, '1') end
+    late = true
   end
+end
+if late then
+  -- A count that was made in the history, or is being made, may have counted them or not.
+  for _, user in ipairs(redis.call('HKEYS', MEMBERS)) do redis.call('HSET', MARKS, 'q:' .. user, '1', 'w:' .. user, '1') end
 end
 trim()
 return 1

@@ -50,6 +50,20 @@ pub(super) enum Effect {
     Flush(Later),
 }
 
+/// What one session may find in its outbox at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+}
+
+impl Weight {
+    pub(super) fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.bytes += other.bytes;
+    }
+}
+
 /// Someone who is coming in.
 struct Joining {
     user: UserId,
@@ -77,6 +91,8 @@ pub(super) struct LocalRoom {
     waiting: Vec<OpenSignal>,
     /// The highest seq seen of this room or its neighbours.
     highest: Arc<AtomicU64>,
+    /// What was put into the outboxes since this was last taken.
+    pub(super) put: Weight,
     /// Which life of the room on this node this is: answers to an earlier one do not count.
     pub(super) life: Arc<()>,
 }
@@ -94,6 +110,7 @@ impl LocalRoom {
             receipts: Receipts::default(),
             waiting: Vec::new(),
             highest,
+            put: Weight::default(),
             life: Arc::default(),
         }
     }
@@ -282,6 +299,7 @@ impl LocalRoom {
         if !later.is_empty() {
             effects.push(Effect::Flush(later));
         }
+        self.put.add(Weight { records: usize::from(reached > 0), bytes: record.bytes() });
         metrics::deliveries(reached);
         if live && reached > 0 {
             metrics::fanout_delay(event.seq.age());
