@@ -105,6 +105,7 @@ impl Shard {
         loop {
             let due = self.receipts_due.peek().map(|Reverse((due, _))| *due);
             let (rests_until, never) = (pace.rests_until(), Instant::now() + RESYNC_SPREAD);
+            let mut is_turn = false;
             tokio::select! {
                 biased;
                 Some(command) = commands.recv() => self.command(command),
@@ -121,12 +122,14 @@ impl Shard {
                             self.flush().await;
                         }
                     }
-                    self.flush().await;
-                    pace.end(Instant::now());
+                    is_turn = true;
                 }
                 else => return,
             }
             self.flush().await;
+            if is_turn {
+                pace.end(Instant::now());
+            }
         }
     }
 

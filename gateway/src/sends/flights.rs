@@ -21,13 +21,13 @@ impl Flights {
     /// Waits until those that are under way now have happened.
     pub async fn landed(&self) {
         let begun = self.begun.load(Ordering::Acquire);
-        loop {
+        while self.ended.load(Ordering::Acquire) < begun {
             let mut landed = pin!(self.landed.notified());
             landed.as_mut().enable();
-            if self.ended.load(Ordering::Acquire) >= begun {
-                return;
+            // Once more, now that none can land unnoticed.
+            if self.ended.load(Ordering::Acquire) < begun {
+                landed.await;
             }
-            landed.await;
         }
     }
 

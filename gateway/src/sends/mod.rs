@@ -33,7 +33,8 @@ pub use self::flights::{Flight, Flights};
 /// While one lane's replies are read, Redis works on another's call. On a cluster each partition has a lane of its
 /// own: a call must not cross slots, and one master that does not answer holds up nobody else.
 const LANES: usize = 2;
-/// Messages that wait for lanes; behind them, sessions wait. At 16 KiB each, 16 MiB.
+/// Messages that wait for lanes; behind them, sessions wait. At 16 KiB each, 16 MiB; on a cluster 128 MiB, since each
+/// lane has places for itself.
 const WAITING_MAX: usize = 1024;
 /// Messages of a lane whose rooms are being rebuilt.
 const PARKED_MAX: usize = 512;

@@ -8,15 +8,10 @@
 -- Redis hashes each byte of each text that a script makes: bodies are put together once.
 local now = micros()
 local day = math.floor(now / DAY_MICROS)
-local answers, indexes = {}, {}
+local answers = {}
 
 local function open(hint)
   local found = redis.call('HMGET', META, 'org', 'archived', 'seq', 'epoch', 'count', 'last')
-  local index = indexes[UNSTORED]
-  if not index then
-    index = {}
-    indexes[UNSTORED] = index
-  end
   return {
     org = found[1], archived = found[2], prev = found[3], epoch = found[4], count = found[5], last = found[6],
     least = math.max(tonumber(found[3] or 0) + 1, tonumber(hint) + 1, now),
@@ -24,7 +19,7 @@ local function open(hint)
     -- How many of them each user sent, false if they are no member; where each went by sender and clientId.
     users = {}, sent = {},
     -- Arguments of the commands that write all of them, and what is published.
-    fields = {}, index = index, places = {}, bodies = { '' },
+    fields = {}, index = {}, places = {}, bodies = { '' },
   }
 end
 
@@ -51,13 +46,14 @@ local function create(opened, org, user, client, body, mode)
   opened.seq, opened.sent[field], users[user] = seq, seq, users[user] + 1
   places[made + 1], opened.bodies[made + 2] = seq .. ' ' .. #body, body
   fields[2 * made + 1], fields[2 * made + 2] = field, seq
-  local size = #index
-  index[size + 1], index[size + 2] = seq, unstored_member(seq, seq)
+  index[2 * made + 1], index[2 * made + 2] = seq, unstored_member(seq, seq)
   return 'sent ' .. seq .. ' ' .. ordinal, seq
 end
 
 local function close(opened)
   local made, count = #opened.places, tonumber(opened.count)
+  -- First of all: whatever else may fail, what is found as a duplicate or was seen is known to be unstored.
+  redis.call('ZADD', UNSTORED, unpack(opened.index))
   redis.call('HSET', META, 'seq', opened.seq, 'last', opened.seq, 'count', text(count + made))
   redis.call('HSET', opened.today, unpack(opened.fields))
   -- The day's first ones; a seq may run ahead of the clock, but not by a minute. Again below, for what this misses.
@@ -95,8 +91,5 @@ for number = 1, #KEYS do
     end
   end
   if opened.seq then close(opened) end
-end
-for key, index in pairs(indexes) do
-  if index[1] then redis.call('ZADD', key, unpack(index)) end
 end
 return answers

@@ -5,7 +5,7 @@ use rts_common::seq::Seq;
 use rts_gateway::rooms::{Refusal, RoomOperation, Sent};
 use rts_local::{Cluster, ClusterOptions};
 
-use super::world::{Listener, Node, person};
+use super::world::{Listener, Node, Server, person};
 use super::{node, redis};
 
 fn bodies_of(listener: &Listener, room: &RoomId, sender: &str) -> Vec<String> {
@@ -46,6 +46,13 @@ async fn order_is_kept(nodes: [&Node; 2], messages: usize) {
 async fn messages_handed_in_at_once_keep_their_order() {
     let cluster = redis().await;
     order_is_kept([&node(&cluster).await, &node(&cluster).await], 400).await;
+    let stats: String = Server::connect(&cluster.redis_url()).await.run(&["INFO", "commandstats"]).await;
+    let calls = |name: &str| -> usize {
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls="))).unwrap();
+        line.split(',').next().unwrap().parse().unwrap()
+    };
+    assert_eq!(calls("xadd"), 1600);
+    assert!(calls("evalsha") < 800, "they share calls: {}", calls("evalsha"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
