@@ -103,3 +103,5 @@ pub const HTTP_IDLE: Duration = Duration::from_secs(310);
 pub const HTTP_HEADERS: usize = 64;
 /// Bytes of a request's head: a token of 8 KiB, and as much again.
 pub const HTTP_HEAD_BYTES: usize = 24 * 1024;
+/// New messages that one call to Redis makes, which serves nobody else meanwhile: some three milliseconds.
+pub const SEND_TOGETHER: usize = 128;

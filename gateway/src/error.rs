@@ -1,6 +1,7 @@
 //! What a failed call answers: one kind that is the client's code, the log's level and the metric's label.
 
 use std::fmt;
+use std::time::Duration;
 
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -74,6 +75,11 @@ impl HubError {
     /// A part behind the gateway did not answer.
     pub fn unavailable() -> Self {
         Self::new(ErrorKind::Unavailable, "The service cannot do this right now; try again.")
+    }
+
+    /// Refuses for now. The sentence ends in the time after which the client may come again.
+    pub fn retry_after(kind: ErrorKind, sentence: &str, wait: Duration) -> Self {
+        Self::new(kind, format!("{sentence}; retryAfterMs={}", wait.as_millis().max(1)))
     }
 
     /// A fault of ours; the cause is in the log.

@@ -17,13 +17,14 @@ use crate::bus::Bus;
 use crate::config::{AwsConfig, Config, LimitsConfig};
 use crate::connection_token::TokenSigner;
 use crate::http::{self, AddressPolicy, Admin, App, OriginPolicy, Site};
-use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, RateLimits, Records, Typists};
+use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, Records, Typists};
 use crate::journal::{Journal, JournalLimits};
 use crate::lifecycle::{self, Lifecycle, Part, Readiness};
 use crate::metrics::{self, Exporter};
 use crate::peers::Peers;
 use crate::presence::{NotPresent, Presence, PresenceSettings};
-use crate::queues;
+use crate::queues::{QueueUrls, Queues};
+use crate::rate_limits::RateLimits;
 use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
 use crate::rooms::Rooms;
 use crate::search::Search;
@@ -46,8 +47,10 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
     let parts = Parts::start(&config, &lifecycle).await?;
     lifecycle.spawn_critical("metrics", exporter.clone().upkeep());
     lifecycle.spawn_critical("redis watch", watch_redis(parts.redis.clone(), parts.bus.clone(), readiness.clone()));
-    lifecycle
-        .spawn_critical("queue watch", queues::watch(parts.sqs.clone(), queue_urls(&config.aws), readiness.clone()));
+    lifecycle.spawn_critical(
+        "queue watch",
+        parts.queues.clone().watch(parts.sqs.clone(), queue_urls(&config.aws), readiness.clone()),
+    );
     let keys = Arc::clone(&parts.authenticator);
     lifecycle.spawn_critical("token keys", async move { keys.keep_keys_fresh().await });
     lifecycle.spawn_critical("signals", lifecycle::watch_signals(lifecycle.clone()));
@@ -93,6 +96,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
 struct Parts {
     redis: Arc<Redis>,
     sqs: aws_sdk_sqs::Client,
+    queues: Arc<Queues>,
     authenticator: Arc<Authenticator>,
     bus: Bus,
     presence: Presence,
@@ -119,6 +123,7 @@ impl Parts {
             .context("Redis cannot be subscribed to")?;
         let presence = PresenceSettings::new(config.limits.user_connections);
         let presence = Presence::start(Arc::clone(&redis), presence, lifecycle);
+        let queues = Arc::new(Queues::default());
         let reconciled = ReconcilerParts {
             node: config.node_id.clone(),
             redis: Arc::clone(&redis),
@@ -126,6 +131,7 @@ impl Parts {
             rooms: Arc::clone(&rooms),
             message_journal: message_journal.clone(),
             room_journal: room_journal.clone(),
+            queues: Arc::clone(&queues),
         };
         reconciler::start(reconciled, ReconcilerSettings::default(), lifecycle);
         let files = &config.files;
@@ -134,7 +140,7 @@ impl Parts {
         let files_origin = uploads.as_ref().map(Uploads::origin);
         let hub = Hub::new(HubParts {
             node: config.node_id.clone(),
-            sends: Sends::start(&rooms, &bus, lifecycle),
+            sends: Sends::start(&config.node_id, &rooms, &bus, &message_journal, lifecycle),
             search: Search::new(Arc::clone(&rooms), &config.identity.connection_secret),
             search_rates: RateLimits::new(limits::SEARCH_RATE, limits::SEARCH_BURST),
             rooms,
@@ -143,7 +149,7 @@ impl Parts {
             message_journal: message_journal.clone(),
             room_journal: room_journal.clone(),
             presence: presence.clone(),
-            rates: RateLimits::new(config.limits.send_rate, config.limits.send_burst),
+            rates: Arc::new(RateLimits::new(config.limits.send_rate, config.limits.send_burst)),
             uploads,
             upload_rates: RateLimits::new(limits::UPLOAD_RATE, limits::UPLOAD_BURST),
             people_rates: RateLimits::new(PEOPLE_RATE, PEOPLE_BURST),
@@ -162,6 +168,7 @@ impl Parts {
         Ok(Self {
             redis,
             sqs,
+            queues,
             authenticator,
             bus,
             presence,
@@ -250,8 +257,8 @@ fn tables(aws: &AwsConfig) -> Tables {
     Tables { rooms: aws.rooms_table.clone(), messages: aws.messages_table.clone(), archive: aws.archive_table.clone() }
 }
 
-fn queue_urls(aws: &AwsConfig) -> [(&'static str, String); 2] {
-    [("message", aws.message_queue_url.clone()), ("room", aws.room_queue_url.clone())]
+fn queue_urls(aws: &AwsConfig) -> QueueUrls {
+    QueueUrls { message: aws.message_queue_url.clone(), room: aws.room_queue_url.clone() }
 }
 
 async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -1,13 +1,18 @@
-//! Watches the queues: whether SQS knows them, and how much waits in them.
+//! Watches the queues: whether SQS knows them, how much waits in them, and since when they are empty.
 
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::QueueAttributeName;
+use rts_common::seq::Timestamp;
+use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
 use crate::lifecycle::{Part, Readiness};
 use crate::metrics;
+use crate::reconciler::QueueClock;
 
 /// How often the queues are asked; SQS's own numbers are no newer.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -15,44 +20,146 @@ const INTERVAL: Duration = Duration::from_secs(10);
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// Runs until dropped. The node becomes ready once both queues are known, and stays so: calls say
-/// themselves when SQS cannot be reached later.
-pub(crate) async fn watch(sqs: Client, queues: [(&'static str, String); 2], readiness: Readiness) {
-    let mut is_known = false;
-    let mut is_told = false;
-    loop {
-        let mut answered = 0;
-        for (name, url) in &queues {
-            match timeout(TIMEOUT, measure(&sqs, name, url)).await {
-                Ok(true) => answered += 1,
-                Ok(false) | Err(_) if !is_known && !is_told => {
+/// What SQS told last of both queues.
+#[derive(Debug, Default)]
+pub struct Queues {
+    message: Mutex<QueueClock>,
+    room: Mutex<QueueClock>,
+}
+
+impl Queues {
+    /// Returns the clock of the queue of messages.
+    pub fn message(&self) -> QueueClock {
+        *self.message.lock().expect("no holder of this lock panics")
+    }
+
+    /// Returns the clock of the queue of rooms.
+    pub fn room(&self) -> QueueClock {
+        *self.room.lock().expect("no holder of this lock panics")
+    }
+
+    /// Runs until dropped. The node becomes ready once both queues are known, and stays so: calls say
+    /// themselves when SQS cannot be reached later.
+    pub(crate) async fn watch(self: Arc<Self>, sqs: Client, urls: QueueUrls, readiness: Readiness) {
+        let mut is_known = false;
+        let mut is_told = false;
+        loop {
+            let mut answered = 0;
+            for (name, url, clock) in [("message", &urls.message, &self.message), ("room", &urls.room, &self.room)] {
+                let told = timeout(TIMEOUT, ask(&sqs, url)).await.ok().flatten();
+                if let Some(told) = &told {
+                    answered += 1;
+                    measure(name, told);
+                } else if !is_known && !is_told {
                     tracing::warn!(queue = name, "waiting for SQS: it does not know this queue, or does not answer");
                     is_told = true;
                 }
-                Ok(false) | Err(_) => {}
+                let mut clock = clock.lock().expect("no holder of this lock panics");
+                *clock = turned(*clock, told.as_ref(), Timestamp::now());
             }
+            if answered == 2 && !is_known {
+                is_known = true;
+                readiness.set(Part::Journal, true);
+                tracing::info!("the queues are there");
+            }
+            sleep(if is_known { INTERVAL } else { FIRST_INTERVAL }).await;
         }
-        if answered == queues.len() && !is_known {
-            is_known = true;
-            readiness.set(Part::Journal, true);
-            tracing::info!("the queues are there");
-        }
-        sleep(if is_known { INTERVAL } else { FIRST_INTERVAL }).await;
     }
 }
 
-async fn measure(sqs: &Client, queue: &'static str, url: &str) -> bool {
+/// Where the queues are.
+pub(crate) struct QueueUrls {
+    pub(crate) message: String,
+    pub(crate) room: String,
+}
+
+type Attributes = HashMap<QueueAttributeName, String>;
+
+async fn ask(sqs: &Client, url: &str) -> Option<Attributes> {
+    let names = vec![
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+        QueueAttributeName::VisibilityTimeout,
+        QueueAttributeName::RedrivePolicy,
+    ];
+    let reply = sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names)).send().await;
+    Some(reply.ok()?.attributes.unwrap_or_default())
+}
+
+fn number(attributes: &Attributes, name: &QueueAttributeName) -> Option<u64> {
+    attributes.get(name)?.parse().ok()
+}
+
+fn measure(queue: &'static str, attributes: &Attributes) {
     let states = [
         ("visible", QueueAttributeName::ApproximateNumberOfMessages),
         ("inFlight", QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
     ];
-    let names = states.iter().map(|(_, attribute)| attribute.clone()).collect();
-    let reply = sqs.get_queue_attributes().queue_url(url).set_attribute_names(Some(names)).send().await;
-    let Ok(attributes) = reply.map(|reply| reply.attributes.unwrap_or_default()) else { return false };
     for (state, attribute) in states {
-        if let Some(number) = attributes.get(&attribute).and_then(|number| number.parse().ok()) {
+        if let Some(number) = number(attributes, &attribute) {
             metrics::queue_messages(queue, state, number);
         }
     }
-    true
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct RedrivePolicy {
+    /// A number or its text.
+    max_receive_count: serde_json::Value,
+}
+
+/// Returns the clock after one more answer, or after none.
+fn turned(clock: QueueClock, told: Option<&Attributes>, now: Timestamp) -> QueueClock {
+    let Some(told) = told else { return QueueClock { empty_since: None, ..clock } };
+    let counts = [
+        QueueAttributeName::ApproximateNumberOfMessages,
+        QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
+        QueueAttributeName::ApproximateNumberOfMessagesDelayed,
+    ];
+    // A count that is not told is none: not every queue has delays.
+    let is_empty = number(told, &counts[0]) == Some(0)
+        && counts[1..].iter().all(|count| number(told, count).unwrap_or_default() == 0);
+    let receives = told
+        .get(&QueueAttributeName::RedrivePolicy)
+        .and_then(|policy| serde_json::from_str::<RedrivePolicy>(policy).ok())
+        .and_then(|policy| policy.max_receive_count.to_string().trim_matches('"').parse().ok());
+    QueueClock {
+        empty_since: is_empty.then(|| clock.empty_since.unwrap_or(now)),
+        visibility: number(told, &QueueAttributeName::VisibilityTimeout).map_or(clock.visibility, Duration::from_secs),
+        receives: receives.unwrap_or(clock.receives),
+        ..clock
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_queue_is_empty_from_the_first_of_such_answers_on() {
+        let answer = |visible: &str, hidden: &str| {
+            Attributes::from([
+                (QueueAttributeName::ApproximateNumberOfMessages, visible.to_owned()),
+                (QueueAttributeName::ApproximateNumberOfMessagesNotVisible, hidden.to_owned()),
+                (QueueAttributeName::VisibilityTimeout, "180".to_owned()),
+                (QueueAttributeName::RedrivePolicy, r#"{"deadLetterTargetArn":"x","maxReceiveCount":"5"}"#.to_owned()),
+            ])
+        };
+        let at = Timestamp::from_millis;
+        let clock = turned(QueueClock::default(), Some(&answer("0", "0")), at(1000));
+        let expected = QueueClock {
+            empty_since: Some(at(1000)),
+            longest_wait: None,
+            visibility: Duration::from_secs(180),
+            receives: 5,
+        };
+        assert_eq!(clock, expected);
+        assert_eq!(turned(clock, Some(&answer("0", "0")), at(2000)), expected);
+        for unknown in [turned(clock, Some(&answer("0", "1")), at(3000)), turned(clock, None, at(3000))] {
+            assert_eq!(unknown, QueueClock { empty_since: None, ..expected });
+        }
+        assert_eq!(turned(clock, Some(&Attributes::new()), at(3000)).empty_since, None);
+    }
 }

@@ -11,8 +11,10 @@ use rts_common::ids::{NodeId, Person, RoomId};
 use rts_common::record::{MessageRecord, RoomRecord};
 use rts_common::redis::stored::{self, WaitNotice};
 use rts_common::redis::{Redis, RedisFailure, RedisServers};
+use rts_common::seq::Timestamp;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::Queue;
 use crate::record::Record;
 
 /// The most that telling may cost one batch.
@@ -50,13 +52,14 @@ pub(crate) enum Told {
 pub struct Notifier {
     redis: Option<Redis>,
     breaker: Breaker,
+    waits: WaitNotes,
 }
 
 impl Notifier {
     /// Connects with the first use.
     pub fn new(servers: Option<&RedisServers>) -> Result<Self, RedisFailure> {
         let redis = servers.map(|servers| Redis::new(servers, |_, _| ())).transpose()?;
-        Ok(Self { redis, breaker: Breaker::default() })
+        Ok(Self { redis, breaker: Breaker::default(), waits: WaitNotes::default() })
     }
 
     /// Tells what is stored, until its own deadline or an earlier one.
@@ -68,7 +71,13 @@ impl Notifier {
             return Told::Resting;
         }
         let until = until.min(Instant::now() + DEADLINE);
-        let failure = match timeout_at(until, Box::pin(tell(redis, records))).await {
+        let wait = self.waits.due(records);
+        let told = async {
+            let failure = tell(redis, records).await;
+            let Some((queue, minute, longest_ms)) = wait else { return failure };
+            keep_failure(failure, stored::queue_waited(redis, queue, minute, longest_ms).await).await
+        };
+        let failure = match timeout_at(until, Box::pin(told)).await {
             Ok(None) => return Told::All,
             Ok(Some(failure)) => failure,
             // Much to tell is no sign of a dead Redis.
@@ -129,6 +138,28 @@ fn waits(records: &[Stored<'_>]) -> Vec<(Person, WaitNotice)> {
         notice.waits_ms.push(waited_ms);
     }
     notices.into_values().collect()
+}
+
+/// The longest wait that was noted of the present minute: the first of a minute is noted, and each longer one.
+#[derive(Default)]
+struct WaitNotes(Mutex<(u64, u64)>);
+
+impl WaitNotes {
+    /// Returns queue, minute and longest wait of a batch, if they are to be noted.
+    fn due(&self, records: &[Stored<'_>]) -> Option<(&'static str, u64, u64)> {
+        let longest_ms = records.iter().filter_map(|stored| stored.waited_ms).max()?;
+        let queue = match records.first()?.record {
+            Record::Message(_) => Queue::Messages,
+            Record::Room(_) => Queue::Rooms,
+        };
+        let minute = Timestamp::now().millis() / 60_000;
+        let mut noted = self.0.lock().expect("no holder of this lock panics");
+        let is_due = noted.0 != minute || longest_ms > noted.1;
+        if is_due {
+            *noted = (minute, longest_ms);
+        }
+        is_due.then_some((queue.name(), minute, longest_ms))
+    }
 }
 
 async fn keep_failure(kept: Option<RedisFailure>, result: Result<(), RedisFailure>) -> Option<RedisFailure> {

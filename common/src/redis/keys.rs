@@ -59,6 +59,12 @@ impl Partition {
         format!("rts:{{{}}}:unstored", self.tag())
     }
 
+    /// Sorted set of the unstored entries that were journaled, as far as that is known; the score is when, how often
+    /// and how surely ([`super::journaled::Journaled`]).
+    pub fn journaled(self) -> String {
+        format!("rts:{{{}}}:journaled", self.tag())
+    }
+
     /// Held by the node that reconciles this partition.
     pub fn reconcile_lease(self) -> String {
         format!("rts:{{{}}}:lease:reconcile", self.tag())
@@ -140,6 +146,11 @@ pub fn person_of_channel(channel: &str) -> Option<Person> {
 pub fn node_channel(node: &NodeId) -> String {
     let partition = Partition::of(node.as_str());
     format!("rts:{{{}}}:node:{node}:events", partition.tag())
+}
+
+/// Sorted set of minutes since the Unix epoch, by the longest wait in a queue (ms) that a function saw in each.
+pub fn queue_waits(queue: &str) -> String {
+    format!("rts:{{{}}}:waits:{queue}", Partition::of(queue).tag())
 }
 
 /// The address of the node that a connection lives on, where requests for it go; leased. The id is in

@@ -2,6 +2,7 @@
 //!
 //! Pub/sub subscriptions are the gateway's own business (its bus) and are not here.
 
+pub mod journaled;
 pub mod keys;
 pub mod scripts;
 pub mod stored;

@@ -109,3 +109,13 @@ pub static PRESENCE_RENEW: NamedScript = NamedScript {
 /// Takes or prolongs a lease.
 pub static LEASE: NamedScript =
     NamedScript { name: "lease", script: LazyLock::new(|| Script::new(include_str!("scripts/lease.lua"))) };
+/// Reads a page of the unstored index.
+pub static UNSTORED_PAGE: NamedScript = NamedScript {
+    name: "unstored_page",
+    script: LazyLock::new(|| Script::new(include_str!("scripts/unstored_page.lua"))),
+};
+/// Notes that unstored entries were journaled.
+pub static NOTE_JOURNALED: NamedScript = NamedScript {
+    name: "note_journaled",
+    script: LazyLock::new(|| Script::new(include_str!("scripts/note_journaled.lua"))),
+};

@@ -4,7 +4,7 @@
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use crate::ids::{NodeId, Person, RoomId};
+use crate::ids::{NodeId, OrgId, Person, RoomId};
 use crate::record::{MessageRecord, RoomChange, RoomRecord};
 use crate::room::{Membership, Role};
 use crate::seq::Seq;
@@ -114,6 +114,13 @@ pub async fn waited(redis: &Redis, sender: &Person, notice: &WaitNotice) -> Resu
     redis.command("publish_waited", &publish).await.map(drop)
 }
 
+/// Notes the longest wait of a batch in its queue, by which the gateways' reconcilers tell how far behind it is.
+pub async fn queue_waited(redis: &Redis, queue: &str, minute: u64, longest_ms: u64) -> Result<(), RedisFailure> {
+    let mut note = redis::cmd("ZADD");
+    note.arg(keys::queue_waits(queue)).arg("GT").arg(longest_ms).arg(minute);
+    redis.command("queue_waited", &note).await.map(drop)
+}
+
 /// Tells that a change of a room is stored. Lists of rooms of the people concerned are merged too,
 /// in case the node that made the change died before it did so.
 pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure> {
@@ -140,15 +147,19 @@ pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure
             }
             let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
             redis.run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments).await?;
-            let merges = members.iter().map(async |member| {
-                let person = Person { org: record.org.clone(), user: member.user_id.clone() };
-                let room = [(room_id, member.version, member.role.is_some())];
-                merge_rooms(redis, &person, RoomList::Change, &room).await
-            });
+            let mut merges = Vec::with_capacity(members.len());
+            for member in members {
+                merges.push(merge_member(redis, &record.org, room_id, member));
+            }
             stream::iter(merges).buffer_unordered(PEOPLE_AT_ONCE).try_collect::<()>().await?;
             Ok(())
         }
     }
+}
+
+async fn merge_member(redis: &Redis, org: &OrgId, room: &RoomId, member: &Membership) -> Result<(), RedisFailure> {
+    let person = Person { org: org.clone(), user: member.user_id.clone() };
+    merge_rooms(redis, &person, RoomList::Change, &[(room, member.version, member.role.is_some())]).await
 }
 
 /// Why a person's list of rooms is merged.

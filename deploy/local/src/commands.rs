@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 
 use crate::cluster::{Cluster, ClusterError};
+use crate::parts::aws::Fault;
 use crate::proxy::Traffic;
 
 /// One thing asked.
@@ -31,6 +32,8 @@ pub(crate) enum Command {
     Cut(String),
     /// `functions on|off`: whether the queues feed them.
     Functions(bool),
+    /// `fault sqs none|refuse|slow [N]` or `fault dynamodb none|throttle [PERCENT]`.
+    Fault(Fault),
     /// End everything.
     Down,
 }
@@ -58,6 +61,9 @@ impl Command {
             ["cut", name] => Self::Cut(name.to_owned()),
             ["functions", "on"] => Self::Functions(true),
             ["functions", "off"] => Self::Functions(false),
+            ["fault", ref fault @ ..] => Self::Fault(
+                Fault::parse(fault).ok_or("fault sqs none|refuse|slow [N] or dynamodb none|throttle [PERCENT]")?,
+            ),
             ["down"] => Self::Down,
             _ => return Err(format!("not a command: {line}")),
         };
@@ -79,6 +85,7 @@ impl Command {
             Self::Cut(name) => format!("cut {name}"),
             Self::Functions(true) => "functions on".to_owned(),
             Self::Functions(false) => "functions off".to_owned(),
+            Self::Fault(fault) => format!("fault {}", fault.words()),
             Self::Down => "down".to_owned(),
         }
     }
@@ -87,7 +94,15 @@ impl Command {
     pub(crate) async fn carry_out(&self, cluster: &Cluster) -> Value {
         let done = match self {
             Self::Status => {
-                return json!({ "ok": true, "parts": cluster.status(), "jwt": cluster.jwt(), "web": cluster.web_url() });
+                let (faults, functions) = cluster.troubles();
+                return json!({
+                    "ok": true,
+                    "parts": cluster.status(),
+                    "jwt": cluster.jwt(),
+                    "web": cluster.web_url(),
+                    "faults": faults,
+                    "functions": functions,
+                });
             }
             Self::Start(part) => cluster.start_part(part).await,
             Self::Stop(part) => cluster.stop(part).await,
@@ -99,6 +114,7 @@ impl Command {
             Self::Proxy { name, traffic } => proxy(cluster, name).map(|it| it.set(*traffic)),
             Self::Cut(name) => proxy(cluster, name).map(crate::Proxy::cut),
             Self::Functions(feeds) => cluster.feed_functions(*feeds).await,
+            Self::Fault(fault) => cluster.set_fault(*fault).await,
             Self::Down => Ok(()),
         };
         match done {
@@ -137,11 +153,15 @@ mod tests {
             "proxy sqs-2 pass",
             "cut redis-1",
             "functions off",
+            "fault sqs slow 30",
+            "fault dynamodb none",
             "down",
         ] {
             assert_eq!(Command::parse(line).unwrap().line(), line);
         }
-        for line in ["", "start", "start a b", "proxy redis-1 melt", "env a b", "functions maybe"] {
+        for line in
+            ["", "start", "start a b", "proxy redis-1 melt", "env a b", "functions maybe", "fault", "fault s3 slow"]
+        {
             assert!(Command::parse(line).is_err(), "{line}");
         }
     }

@@ -3,7 +3,7 @@
 //!
 //! A test starts a [`Cluster`] on free ports in a directory of its own, as many at once as it likes, and
 //! injects faults: [`Cluster::kill`], [`Cluster::pause`], a [`Proxy`] between a gateway and Redis or SQS,
-//! functions that fail ([`ClusterOptions::function_fault`]). Nothing outlives the test, however it ends.
+//! a [`Fault`] of SQS or `DynamoDB`, functions that fail ([`ClusterOptions::function_fault`]). Nothing outlives the test, however it ends.
 //!
 //! Linux only: it reads `/proc`.
 
@@ -23,7 +23,9 @@ pub mod verbs;
 
 pub use self::cluster::{Cluster, ClusterError, ClusterOptions, Variable};
 pub use self::doctor::Missing;
-pub use self::parts::aws::{ACCESS_KEY_ID, FaultTime, FunctionFault, Outputs, REGION, SECRET_ACCESS_KEY};
+pub use self::parts::aws::{
+    ACCESS_KEY_ID, DynamodbFault, Fault, FaultTime, FunctionFault, Outputs, REGION, SECRET_ACCESS_KEY, SqsFault,
+};
 pub use self::parts::gateway::Jwt;
 pub use self::proxy::{Proxy, Traffic};
 pub use self::supervisor::{PartError, PartStatus, State};

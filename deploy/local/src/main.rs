@@ -63,10 +63,25 @@ enum Verb {
         /// Its name, as `status` shows it.
         part: String,
     },
+    /// Let the queues feed the functions, or not.
+    Functions {
+        /// Whether they do.
+        #[arg(value_parser = ["on", "off"])]
+        state: String,
+    },
+    /// Make a service of the AWS stand-in fail, until `none`.
+    Fault {
+        /// `sqs none`, `sqs refuse`, `sqs slow [MESSAGES A SECOND]`, `dynamodb none` or `dynamodb throttle [PERCENT]`.
+        #[arg(required = true)]
+        words: Vec<String>,
+    },
     /// Run every test.
     Test {
-        /// Only these steps: doctor, rust, clients, web.
+        /// Only these steps: doctor, rust, clients, web, day, storms.
         steps: Vec<String>,
+        /// The storms as well, which take some twenty minutes.
+        #[arg(long)]
+        long: bool,
     },
     /// A cluster on free ports for the tests of another language.
     #[command(hide = true)]
@@ -164,7 +179,9 @@ async fn carry_out(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Logs { part, lines, follow } => logs::run(&part, lines, follow),
         Verb::Stop { part } => verbs::stop(part).await,
         Verb::Start { part } => verbs::start(part).await,
-        Verb::Test { steps } => test::run(&steps),
+        Verb::Functions { state } => verbs::functions(state == "on").await,
+        Verb::Fault { words } => verbs::fault(&words).await,
+        Verb::Test { steps, long } => test::run(&steps, long),
         Verb::Fixture(fixture) => fixture::run(fixture.options()).await,
         Verb::FaultyBootstrap { every, when, function } => faulty::run(faulty::Plan { every, when }, function).await,
     }

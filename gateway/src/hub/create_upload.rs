@@ -45,8 +45,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         .map_err(|why| refusal(why, uploads.rules().size_bytes_max))?;
     if let Err(wait) = hub.parts.upload_rates.take(&caller.person, Instant::now()) {
         metrics::rate_limited("uploads");
-        let wait = wait.as_millis().max(1);
-        return Err(HubError::new(ErrorKind::RateLimited, format!("Too many uploads at once; retryAfterMs={wait}")));
+        return Err(HubError::retry_after(ErrorKind::RateLimited, "Too many uploads at once", wait));
     }
     let ticket = uploads.begin(&caller.person, room, &facts).await?;
     Ok(Answer::now(Response {

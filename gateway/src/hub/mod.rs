@@ -18,7 +18,6 @@ mod list_rooms;
 mod mark;
 mod members;
 pub mod method;
-mod rate;
 mod react;
 mod rename_room;
 mod request;
@@ -52,13 +51,13 @@ use crate::error::{ErrorKind, HubError};
 use crate::journal::Journal;
 use crate::metrics;
 use crate::presence::Presence;
+use crate::rate_limits::RateLimits;
 use crate::rooms::Rooms;
 use crate::search::Search;
 use crate::sends::{Flights, Sends};
 use crate::uploads::Uploads;
 
 pub use self::answer::Answer;
-pub use self::rate::RateLimits;
 pub use self::set_typing::Typists;
 pub use self::stream::Records;
 
@@ -153,7 +152,7 @@ pub struct HubParts {
     /// Who is connected.
     pub presence: Presence,
     /// How fast users may send.
-    pub rates: RateLimits,
+    pub rates: Arc<RateLimits>,
     /// Files, where the deployment has them.
     pub uploads: Option<Uploads>,
     /// How fast users may begin uploads.
@@ -245,8 +244,7 @@ impl Hub {
     fn people_rate(&self, caller: &Caller) -> Result<(), HubError> {
         self.parts.people_rates.take(&caller.person, Instant::now()).map_err(|wait| {
             metrics::rate_limited("people");
-            let sentence = format!("Too many calls at once; retryAfterMs={}", wait.as_millis().max(1));
-            HubError::new(ErrorKind::RateLimited, sentence)
+            HubError::retry_after(ErrorKind::RateLimited, "Too many calls at once", wait)
         })
     }
 }

@@ -36,8 +36,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let room = request.room_id.as_ref().map(RoomRef::id).transpose()?;
     if let Err(wait) = hub.parts.search_rates.take(&caller.person, Instant::now()) {
         metrics::rate_limited("searches");
-        let wait = wait.as_millis().max(1);
-        return Err(HubError::new(ErrorKind::RateLimited, format!("Too many searches at once; retryAfterMs={wait}")));
+        return Err(HubError::retry_after(ErrorKind::RateLimited, "Too many searches at once", wait));
     }
     let query = Query { person: &caller.person, words: &words, room, cursor: request.cursor.as_deref(), limit };
     let found = Box::pin(hub.parts.search.find(query)).await?;

@@ -7,7 +7,7 @@ use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use tokio::time::{Instant, sleep_until};
 
-use super::queue::Entry;
+use super::entry::Entry;
 use super::sqs::Sqs;
 use super::{Inner, JournalError};
 use crate::metrics;
@@ -15,11 +15,8 @@ use crate::metrics;
 /// How far apart batches that are not full begin: the entries of a busy node share a call, those of a
 /// quiet one never wait. Less than anybody notices beside the call itself.
 const LINGER: Duration = Duration::from_millis(20);
-/// How far apart full ones begin. What comes in meanwhile joins the entries of its rooms: the busier a node is, the
-/// more records share a call, up to some 80 000 a second.
+/// How far apart full ones begin.
 const PACE: Duration = Duration::from_millis(2);
-/// Batches under way at once. At 20 ms each they carry 8 000 entries a second.
-const BATCHES_AT_ONCE: usize = 16;
 
 /// Runs until it is cancelled.
 pub(super) async fn run(journal: Arc<Inner>, sqs: Sqs) {
@@ -27,10 +24,11 @@ pub(super) async fn run(journal: Arc<Inner>, sqs: Sqs) {
     let mut last = None;
     loop {
         let now = Instant::now();
-        let (batch, wake_at) = next(&journal, now, last, under_way.len() < BATCHES_AT_ONCE);
+        let may_send = under_way.len() < journal.pressure().batches();
+        let (batch, wake_at) = next(&journal, now, last, may_send);
         if let Some(batch) = batch {
             last = Some(now);
-            under_way.push(sqs.deliver(batch));
+            under_way.push(sqs.deliver(&journal, batch));
             continue;
         }
         tokio::select! {
@@ -68,7 +66,7 @@ mod tests {
     async fn a_quiet_journal_sends_at_once_and_a_busy_one_fills_its_batches() {
         let journal = Journal { inner: Arc::new(Inner::new(JournalLimits::default(), true)) };
         let inner = &journal.inner;
-        let add = |number| drop(journal.reserve().unwrap().message(&apart(number)));
+        let add = |number| drop(journal.reserve().unwrap().message(apart(number)));
         let now = Instant::now();
         assert!(matches!(next(inner, now, None, true), (None, None)));
         add(1);

@@ -4,26 +4,33 @@
 //! rooms to a standard one. A place is taken before anything is changed ([`Journal::reserve`]), so that
 //! overload is refused before anything was published; a place that was taken can always be filled,
 //! without waiting. Records carry full state and a version, so that twice or out of order does no harm.
-//! Messages of one room that wait at the same time share an entry, a line each: the busier the node, the fewer
+//! The messages that one call made in a room share an entry, a line each: the busier the node, the fewer
 //! entries a message costs.
 //!
 //! What happens when a party dies:
 //! - *SQS refuses or does not answer*: entries are tried again with backoff until their deadline, then
 //!   their tickets fail and the caller is told to send again. What was published stays in Redis's
-//!   unstored index, and the reconciler journals it again. Meanwhile the journal fills, and refuses.
+//!   unstored index, and the reconciler journals it again. Meanwhile the journal refuses all but a few, which find out
+//!   whether SQS is back.
+//! - *SQS takes less than comes in*: what could not be sent within a second or so is refused.
 //! - *SQS accepted and the answer was lost*: the retry is dropped by the deduplication id, or is written twice,
 //!   which changes nothing.
 //! - *The caller*: its ticket is dropped; the entry is journaled all the same.
 //! - *This node, before SQS accepted*: nobody was told that it is durable; the reconciler finds it.
+//! - *This node, before it was noted that SQS accepted*: the reconciler journals it once more, as the same entries,
+//!   which SQS drops.
 //! - *This node, on purpose*: [`Journal::flush`] refuses what is new and waits for what is under way.
 
+mod accepted;
 mod batcher;
+mod entry;
+mod pressure;
 mod queue;
 mod sqs;
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -33,10 +40,14 @@ use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
-use self::queue::{Body, Entry, Fifo, Queue};
+use self::entry::{Body, Entry, Fifo, Unstored, Waiter};
+use self::pressure::{Load, Pressure};
+use self::queue::Queue;
 use self::sqs::Sqs;
 use crate::lifecycle::Lifecycle;
 use crate::metrics;
+
+pub use self::accepted::{AcceptedEntry, AcceptedLog};
 
 /// Entries, reserved places included, that one journal holds. With [`PLACE_BYTES_MAX`], an outage of SQS
 /// costs a node this much memory and no more.
@@ -57,10 +68,13 @@ pub enum JournalError {
     Refused,
 }
 
-/// The journal takes nothing more now: too much waits, or the node is going down.
+/// The journal takes nothing more now: SQS takes less than comes in, or the node is going down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("the journal is full")]
-pub struct Full;
+#[error("the journal takes nothing more now")]
+pub struct Busy {
+    /// When it may take more.
+    pub retry_after: Duration,
+}
 
 /// How much a journal holds, and for how long it tries.
 #[derive(Clone, Copy, Debug)]
@@ -95,15 +109,58 @@ impl Journal {
         Self { inner }
     }
 
-    /// A place for one entry. Taken before anything is changed or published.
-    pub fn reserve(&self) -> Result<Permit, Full> {
+    /// Takes a place for one record, before anything is changed or published.
+    pub fn reserve(&self) -> Result<Permit, Busy> {
         let inner = &self.inner;
         let is_open = !inner.is_closed.load(Ordering::SeqCst);
         // Counted before the look, so that places never exceed their bound.
         let place = Place::take(inner, 0);
-        let has_room = inner.places.load(Ordering::SeqCst) <= inner.limits.places
-            && inner.bytes.load(Ordering::SeqCst) < inner.limits.bytes;
-        if is_open && has_room { Ok(Permit { place }) } else { Err(Full) }
+        let load = inner.load(Instant::now());
+        let has_room = load.places <= inner.limits.places && inner.bytes.load(Ordering::SeqCst) < inner.limits.bytes;
+        let now = Instant::now();
+        let mut pressure = inner.pressure();
+        match pressure.refuses(load, now) {
+            Some(retry_after) => Err(Busy { retry_after }),
+            None if is_open && has_room => Ok(Permit { place }),
+            None => Err(Busy { retry_after: pressure.retry_after(load, now) }),
+        }
+    }
+
+    /// Fills places with the messages that one call made in one room, in their order. A ticket comes of each.
+    pub fn append(&self, messages: Vec<(Permit, MessageRecord)>) -> Vec<Ticket> {
+        self.fill(messages, 0, true)
+    }
+
+    /// As [`Self::append`], of messages that were journaled before; `losses` is how often SQS has lost them. The caller
+    /// notes itself what is accepted of them.
+    pub fn append_again(&self, messages: Vec<(Permit, MessageRecord)>, losses: u8) -> Vec<Ticket> {
+        self.fill(messages, losses, false)
+    }
+
+    fn fill(&self, messages: Vec<(Permit, MessageRecord)>, losses: u8, is_noted: bool) -> Vec<Ticket> {
+        let texts: Vec<_> = messages.iter().map(|(_, record)| (entry::json(record), record)).collect();
+        let cuts = entry::cut(&texts);
+        let fifos: Vec<_> = cuts
+            .iter()
+            .map(|cut| {
+                let (first, last) = (&messages[cut.start].1.message, &messages[cut.end - 1].1.message);
+                Fifo { group: first.room_id.to_string(), dedup_id: entry::dedup_id(first, last, losses) }
+            })
+            .collect();
+        let texts: Vec<_> = texts.into_iter().map(|(text, _)| text).collect();
+        let mut messages = messages.into_iter().zip(texts);
+        let mut tickets = Vec::with_capacity(messages.len());
+        for (cut, fifo) in cuts.into_iter().zip(fifos) {
+            let mut filled = Filled::new(fifo, cut.len());
+            for ((permit, record), text) in messages.by_ref().take(cut.len()) {
+                filled.add(permit, &text, &record);
+            }
+            if !is_noted {
+                filled.unstored.clear();
+            }
+            tickets.extend(filled.submit(&self.inner));
+        }
+        tickets
     }
 
     /// Refuses what is new, and waits until all that is under way is accepted or given up. False if
@@ -127,6 +184,21 @@ impl Journal {
     pub fn depth(&self) -> usize {
         self.inner.places.load(Ordering::Relaxed)
     }
+
+    /// True while SQS fails.
+    pub fn is_failing(&self) -> bool {
+        self.inner.pressure().is_failing(Instant::now())
+    }
+
+    /// Returns how many records SQS has accepted since the start.
+    pub fn accepted_records(&self) -> u64 {
+        self.inner.accepted_records.load(Ordering::Relaxed)
+    }
+
+    /// The entries of the unstored index that SQS has accepted.
+    pub fn accepted(&self) -> &AcceptedLog {
+        &self.inner.accepted
+    }
 }
 
 /// A place for one entry; dropping it gives it back.
@@ -135,60 +207,76 @@ pub struct Permit {
 }
 
 impl Permit {
-    /// Fills the place with a message at a version.
-    ///
-    /// Its deduplication id tells the version, so that what SQS got twice within five minutes is delivered
-    /// once, also if another node journaled it again meanwhile.
-    pub fn message(self, record: &MessageRecord) -> Ticket {
-        let message = &record.message;
-        let fifo =
-            Fifo { group: message.room_id.to_string(), dedup_id: format!("{}:{}", message.room_id, message.version) };
-        self.submit(Body::Text(json(record)), fifo)
+    /// Fills the place with one message at a version, for which the journal is [`Journal::append`].
+    pub fn message(self, record: MessageRecord) -> Ticket {
+        let journal = Journal { inner: Arc::clone(&self.place.journal) };
+        journal.append(vec![(self, record)]).pop().expect("a ticket comes of each record")
     }
 
     /// Fills the place with a change of a room. Marks of one member that still wait are merged.
     pub fn room(self, record: &RoomRecord) -> Ticket {
+        self.fill_room(record, entry::unstored_change(&record.change))
+    }
+
+    /// As [`Self::room`], of a change that was journaled before; the caller notes itself that it is accepted.
+    pub fn room_again(self, record: &RoomRecord) -> Ticket {
+        self.fill_room(record, None)
+    }
+
+    fn fill_room(self, record: &RoomRecord, unstored: Option<Unstored>) -> Ticket {
         let body = match &record.change {
             RoomChange::Marks { .. } => Body::Marks(Box::new(record.clone())),
-            RoomChange::Room { .. } | RoomChange::Profile { .. } => Body::Text(json(record)),
+            RoomChange::Room { .. } | RoomChange::Profile { .. } => Body::Text(entry::json(record)),
         };
         let group = match &record.change {
             RoomChange::Room { room_id, .. } | RoomChange::Marks { room_id, .. } => room_id.to_string(),
             RoomChange::Profile { user_id, .. } => user_id.to_string(),
         };
-        let dedup_id = format!("{:032x}", rand::random::<u128>());
-        self.submit(body, Fifo { group, dedup_id })
-    }
-
-    fn submit(self, body: Body, fifo: Fifo) -> Ticket {
         let inner = Arc::clone(&self.place.journal);
-        let (told, ticket) = oneshot::channel();
-        let mut entry = Entry {
-            body,
-            fifo: inner.is_fifo.then_some(fifo),
-            deadline: Instant::now() + inner.limits.deadline,
-            told: vec![told],
-            places: Vec::new(),
-        };
-        let mut place = self.place;
-        place.weigh(entry.bytes());
-        entry.places.push(place);
-        let is_due = inner.queue().push(entry);
-        if is_due {
-            inner.filled.notify_one();
-        }
+        let (waiter, ticket) = oneshot::channel();
+        let mut filled = Filled::new(Fifo { group, dedup_id: format!("{:032x}", rand::random::<u128>()) }, 1);
+        filled.places.push(self.place);
+        filled.waiters.push(waiter);
+        filled.unstored.extend(unstored);
+        inner.submit(filled, body);
         Ticket(ticket)
     }
 }
 
-/// A record as one line, of characters that SQS lets through: it would put U+FFFD in place of the others.
-fn json(record: &impl serde::Serialize) -> String {
-    let text = serde_json::to_string(record).expect("a record holds only texts and numbers");
-    // The first byte of both, and of few others.
-    if !text.as_bytes().contains(&0xEF) {
-        return text;
+/// An entry that is being put together.
+struct Filled {
+    fifo: Fifo,
+    text: String,
+    waiters: Vec<Waiter>,
+    tickets: Vec<Ticket>,
+    places: Vec<Place>,
+    unstored: Vec<Unstored>,
+}
+
+impl Filled {
+    fn new(fifo: Fifo, records: usize) -> Self {
+        let (waiters, tickets) = (Vec::with_capacity(records), Vec::with_capacity(records));
+        Self { fifo, text: String::new(), waiters, tickets, places: Vec::with_capacity(records), unstored: Vec::new() }
     }
-    text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+
+    fn add(&mut self, permit: Permit, text: &str, record: &MessageRecord) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+        let (waiter, ticket) = oneshot::channel();
+        self.waiters.push(waiter);
+        self.tickets.push(Ticket(ticket));
+        self.places.push(permit.place);
+        self.unstored.push(entry::unstored_message(&record.message));
+    }
+
+    fn submit(mut self, inner: &Arc<Inner>) -> Vec<Ticket> {
+        let tickets = std::mem::take(&mut self.tickets);
+        let body = Body::Text(std::mem::take(&mut self.text));
+        inner.submit(self, body);
+        tickets
+    }
 }
 
 /// Resolves once SQS has accepted an entry, or never will. Dropping it changes nothing.
@@ -201,7 +289,7 @@ impl Future for Ticket {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         // Only a node that ends drops an entry without a word.
-        Pin::new(&mut self.0).poll(cx).map(|told| told.unwrap_or(Err(JournalError::Unavailable)))
+        Pin::new(&mut self.0).poll(cx).map(|result| result.unwrap_or(Err(JournalError::Unavailable)))
     }
 }
 
@@ -212,6 +300,9 @@ struct Inner {
     bytes: AtomicUsize,
     is_closed: AtomicBool,
     queue: Mutex<Queue>,
+    pressure: Mutex<Pressure>,
+    accepted: AcceptedLog,
+    accepted_records: AtomicU64,
     /// Something was added, or nothing more will be.
     filled: Notify,
     /// The last place was given back.
@@ -227,6 +318,9 @@ impl Inner {
             bytes: AtomicUsize::new(0),
             is_closed: AtomicBool::new(false),
             queue: Mutex::default(),
+            pressure: Mutex::default(),
+            accepted: AcceptedLog::default(),
+            accepted_records: AtomicU64::new(0),
             filled: Notify::new(),
             emptied: Notify::new(),
         }
@@ -234,6 +328,42 @@ impl Inner {
 
     fn queue(&self) -> MutexGuard<'_, Queue> {
         self.queue.lock().expect("no holder of this lock panics")
+    }
+
+    fn pressure(&self) -> MutexGuard<'_, Pressure> {
+        self.pressure.lock().expect("no holder of this lock panics")
+    }
+
+    fn load(&self, now: Instant) -> Load {
+        let oldest = self.queue().oldest().map(|since| now.saturating_duration_since(since));
+        Load { places: self.places.load(Ordering::SeqCst), oldest }
+    }
+
+    fn submit(&self, filled: Filled, body: Body) {
+        let now = Instant::now();
+        let mut entry = Entry {
+            body,
+            fifo: self.is_fifo.then_some(filled.fifo),
+            since: now,
+            deadline: now + self.limits.deadline,
+            waiters: filled.waiters,
+            places: filled.places,
+            unstored: filled.unstored,
+        };
+        let bytes = entry.bytes();
+        if let Some(place) = entry.places.first_mut() {
+            place.weigh(bytes);
+        }
+        if self.queue().push(entry) {
+            self.filled.notify_one();
+        }
+    }
+
+    /// SQS has accepted an entry.
+    fn accept(&self, mut entry: Entry) {
+        self.accepted_records.fetch_add(entry.waiters.len() as u64, Ordering::Relaxed);
+        self.accepted.add(std::mem::take(&mut entry.unstored), Instant::now());
+        entry.resolve(Ok(()));
     }
 }
 

@@ -13,15 +13,16 @@ use aws_sdk_sqs::operation::send_message_batch::{SendMessageBatchError, SendMess
 use aws_sdk_sqs::types::{MessageAttributeValue, SendMessageBatchRequestEntry};
 use tokio::time::{Instant, sleep};
 
-use super::JournalError;
-use super::queue::Entry;
+use super::entry::Entry;
+use super::{Inner, JournalError};
 use crate::metrics;
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// One call. Retries are ours, because an entry has a deadline and others of its batch may succeed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
-const PAUSE_CEILING: Duration = Duration::from_secs(2);
+/// So that the journal takes again within a second or so of SQS.
+const PAUSE_CEILING: Duration = Duration::from_secs(1);
 
 /// One queue.
 pub(super) struct Sqs {
@@ -53,10 +54,10 @@ impl Sqs {
     }
 
     /// Sends a batch until each of its entries is accepted, refused, or out of time.
-    pub(super) async fn deliver(&self, mut batch: Vec<Entry>) {
+    pub(super) async fn deliver(&self, journal: &Inner, mut batch: Vec<Entry>) {
         let mut pause = PAUSE_FIRST;
         loop {
-            batch = self.attempt(batch).await;
+            batch = self.attempt(journal, batch).await;
             let now = Instant::now();
             let wait = pause.mul_f64(rand::random_range(0.5..1.0));
             let (later, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|entry| now + wait < entry.deadline);
@@ -74,26 +75,33 @@ impl Sqs {
     }
 
     /// One call. Gives back what may be tried again.
-    async fn attempt(&self, batch: Vec<Entry>) -> Vec<Entry> {
+    async fn attempt(&self, journal: &Inner, batch: Vec<Entry>) -> Vec<Entry> {
         let entries = batch.iter().enumerate().map(|(index, entry)| request(index, entry)).collect();
         let begun = Instant::now();
         let result =
             self.client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries)).send().await;
-        let records = batch.iter().map(|entry| entry.told.len()).sum();
-        metrics::journal_sent(records, begun.elapsed());
+        let (now, took) = (Instant::now(), begun.elapsed());
+        metrics::journal_sent(batch.iter().map(|entry| entry.waiters.len()).sum(), took);
         let mut fates = match result {
             Ok(output) => fates(&output),
             Err(error) => {
                 let kind = error_kind(&error);
                 metrics::journal_error(kind);
+                journal.pressure().failed(now);
                 tracing::warn!(kind, entries = batch.len(), error = %DisplayErrorContext(&error), "a batch was not journaled");
                 return batch;
             }
         };
+        let accepted = |index: usize| matches!(fates.get(&index.to_string()), Some(Fate::Accepted));
+        let records = batch.iter().enumerate().filter(|(index, _)| accepted(*index));
+        match records.map(|(_, entry)| entry.waiters.len()).sum() {
+            0 => journal.pressure().failed(now),
+            records => journal.pressure().answered(records, took, now),
+        }
         let mut again = Vec::new();
         for (index, entry) in batch.into_iter().enumerate() {
             match fates.remove(&index.to_string()) {
-                Some(Fate::Accepted) => entry.resolve(Ok(())),
+                Some(Fate::Accepted) => journal.accept(entry),
                 Some(Fate::Refused) => entry.resolve(Err(JournalError::Refused)),
                 // Without a word about it, it may have failed too.
                 Some(Fate::Failed) | None => again.push(entry),

@@ -141,7 +141,7 @@ pub(super) fn apart(number: u64) -> MessageRecord {
 }
 
 fn send(journal: &Journal, numbers: std::ops::Range<u64>) -> Vec<Ticket> {
-    numbers.map(|number| journal.reserve().unwrap().message(&apart(number))).collect()
+    numbers.map(|number| journal.reserve().unwrap().message(apart(number))).collect()
 }
 
 #[tokio::test]
@@ -171,23 +171,50 @@ async fn entries_go_in_batches_several_at_once_with_group_dedup_id_and_trace() {
 }
 
 #[tokio::test]
-async fn messages_of_one_room_share_entries_when_the_journal_is_busy() {
+async fn messages_of_one_call_share_entries_and_those_journaled_again_are_the_same_entries() {
     let endpoint = Endpoint::start([]).await;
     let journal = endpoint.journal(JournalLimits::default());
-    let tickets: Vec<_> =
-        (1..101).map(|number| journal.reserve().unwrap().message(&message(number, "안녕\n\u{ffff}"))).collect();
-    for ticket in tickets {
-        assert_eq!(ticket.await, Ok(()));
+    for _ in 0..2 {
+        let permits = (1..21).map(|number| (journal.reserve().unwrap(), message(number, "안녕\n\u{ffff}")));
+        for ticket in journal.append(permits.collect()) {
+            assert_eq!(ticket.await, Ok(()));
+        }
     }
     let entries: Vec<_> = endpoint.batches().into_iter().flatten().collect();
-    assert!(entries.len() < 12, "{}", entries.len());
     let bodies = entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap());
     // What SQS would put another character in place of is not in them.
     let lines: Vec<_> = bodies.inspect(|body| assert!(!body.contains('\u{ffff}'))).flat_map(str::lines).collect();
     let records: Vec<MessageRecord> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
-    assert_eq!(records, (1..101).map(|number| message(number, "안녕\n\u{ffff}")).collect::<Vec<_>>());
-    let ids: HashSet<_> = entries.iter().map(|entry| entry["MessageDeduplicationId"].to_string()).collect();
-    assert_eq!(ids.len(), entries.len());
+    let sent: Vec<_> = (1..21).map(|number| message(number, "안녕\n\u{ffff}")).collect();
+    assert_eq!(records, [sent.clone(), sent].concat());
+    let room = message(1, "").message.room_id;
+    let ids: Vec<_> = entries.iter().map(|entry| entry["MessageDeduplicationId"].as_str().unwrap()).collect();
+    let expected = [format!("{room}:1-16"), format!("{room}:17-20")];
+    assert_eq!(ids, [expected.clone(), expected].concat());
+    assert_eq!(journal.accepted().take(Duration::ZERO, 99, Instant::now()).len(), 40);
+}
+
+#[tokio::test]
+async fn what_sqs_does_not_take_is_refused_until_it_does() {
+    let endpoint = Endpoint::start([]).await;
+    endpoint.otherwise(Plan::Status(503));
+    let journal = endpoint.journal(JournalLimits::default());
+    let (mut tickets, begun) = (Vec::new(), Instant::now());
+    let busy = loop {
+        match journal.reserve() {
+            Ok(permit) => tickets.push(permit.message(apart(tickets.len() as u64))),
+            Err(busy) => break busy,
+        }
+        assert!(begun.elapsed() < Duration::from_secs(10), "all of {} are taken", tickets.len());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    };
+    assert!(busy.retry_after >= Duration::from_millis(250) && busy.retry_after <= Duration::from_secs(5));
+    endpoint.otherwise(Plan::Accept);
+    for ticket in tickets {
+        assert_eq!(ticket.await, Ok(()), "what was taken is accepted in the end");
+    }
+    assert!(!journal.is_failing());
+    assert!(journal.reserve().is_ok());
 }
 
 #[tokio::test]
@@ -242,8 +269,8 @@ async fn beyond_its_bounds_it_refuses_and_then_takes_again() {
     assert!(journal.reserve().is_ok());
     let limits = JournalLimits { bytes: 10_000, ..JournalLimits::default() };
     let journal = endpoint.journal(limits);
-    let ticket = journal.reserve().unwrap().message(&message(1, &"x".repeat(10_000)));
-    assert_eq!(journal.reserve().err(), Some(Full));
+    let ticket = journal.reserve().unwrap().message(message(1, &"x".repeat(10_000)));
+    assert!(journal.reserve().is_err());
     assert_eq!(ticket.await, Ok(()));
     assert!(journal.reserve().is_ok());
 }
@@ -261,7 +288,7 @@ async fn a_flush_refuses_what_is_new_and_waits_for_the_rest() {
     while journal.reserve().is_ok() {
         tokio::task::yield_now().await;
     }
-    drop(late.message(&message(99, "a place that was taken can be filled")));
+    drop(late.message(message(99, "a place that was taken can be filled")));
     assert!(flush.await.unwrap());
     let bodies = endpoint.batches().into_iter().flatten().filter(|entry| entry["Id"].is_string());
     assert!(bodies.count() >= 30);

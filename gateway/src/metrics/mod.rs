@@ -10,6 +10,8 @@ use metrics::{
 };
 use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, PrometheusHandle};
 
+use rts_common::seq::Timestamp;
+
 use crate::session::CloseReason;
 
 const CONNECTIONS: &str = "rts_connections";
@@ -34,6 +36,7 @@ const QUEUE_WAIT: &str = "rts_queue_wait_seconds";
 const UNSTORED_MESSAGES: &str = "rts_unstored_messages";
 const UNSTORED_OLDEST_AGE: &str = "rts_unstored_oldest_age_seconds";
 const RECONCILED: &str = "rts_reconciled_total";
+const RECONCILER_ROUND_ENDED: &str = "rts_reconciler_round_ended_timestamp_seconds";
 const QUEUE_MESSAGES: &str = "rts_queue_messages";
 const RESUME: &str = "rts_resume_total";
 const PRESENCE_ONLINE: &str = "rts_presence_online";
@@ -220,6 +223,11 @@ pub fn reconciled(outcome: &'static str) {
     counter!(RECONCILED, "outcome" => outcome).increment(1);
 }
 
+/// A round of the reconciler has ended.
+pub fn reconciler_round_ended() {
+    gauge!(RECONCILER_ROUND_ENDED).set(Timestamp::now().millis() as f64 / 1000.0);
+}
+
 /// Messages in a queue, as SQS tells.
 pub fn queue_messages(queue: &'static str, state: &'static str, messages: u64) {
     gauge!(QUEUE_MESSAGES, "queue" => queue, "state" => state).set(messages as f64);
@@ -322,6 +330,11 @@ fn describe() {
     describe_gauge!(UNSTORED_MESSAGES, Unit::Count, "Visible and not stored, in the partitions this node looks after");
     describe_gauge!(UNSTORED_OLDEST_AGE, Unit::Seconds, "Age of the oldest unstored entry of those partitions");
     describe_counter!(RECONCILED, Unit::Count, "Entries unstored for too long, by what was done");
+    describe_gauge!(
+        RECONCILER_ROUND_ENDED,
+        Unit::Seconds,
+        "When the reconciler's last round ended, since the Unix epoch"
+    );
     describe_gauge!(QUEUE_MESSAGES, Unit::Count, "Messages of a queue, by state");
     describe_counter!(RESUME, Unit::Count, "Rooms resumed, by outcome");
     describe_gauge!(PRESENCE_ONLINE, Unit::Count, "Users with a connection to this node");

@@ -20,6 +20,7 @@ fn record_everything() {
     queue_wait(SECOND);
     unstored(1, SECOND);
     reconciled("stored");
+    reconciler_round_ended();
     queue_messages("messages", "visible", 7);
     resume("whole");
     presence_online(5);
@@ -58,7 +59,7 @@ fn all_metrics_are_exported_with_buckets_and_help() {
 }
 
 /// The names that dashboards, alerts and documents use.
-const DESCRIBED: [&str; 30] = [
+const DESCRIBED: [&str; 31] = [
     "rts_connections",
     "rts_connection_duration_seconds",
     "rts_sessions_closed_total",
@@ -81,6 +82,7 @@ const DESCRIBED: [&str; 30] = [
     "rts_unstored_messages",
     "rts_unstored_oldest_age_seconds",
     "rts_reconciled_total",
+    "rts_reconciler_round_ended_timestamp_seconds",
     "rts_queue_messages",
     "rts_resume_total",
     "rts_presence_online",

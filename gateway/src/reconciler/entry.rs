@@ -1,27 +1,35 @@
-//! Entries of the unstored index, and when each is looked at again.
+//! Entries of the unstored index, and when DynamoDB was last asked about them.
 
 use std::collections::HashMap;
 use std::time::Duration;
 
 use rts_common::ids::RoomId;
+use rts_common::redis::journaled::{Journaled, message_member, room_member};
 use rts_common::seq::Seq;
 use tokio::time::Instant;
 
-/// Entries whose attempts are remembered, of one partition: about 150 bytes each. Beyond, an entry may be
-/// tried earlier than it had to be.
+/// Entries whose checks are remembered, of one partition: about 150 bytes each. Beyond, an entry may be checked
+/// earlier than it had to be.
 const REMEMBERED_MAX: usize = 10_000;
-/// The wait after the first attempt, doubled with each further one.
+/// The wait after the first check, doubled with each further one.
 const AGAIN_FIRST: Duration = Duration::from_secs(15);
-/// And at most this. Beyond five minutes, SQS does not drop it as a duplicate any more.
+/// The longest wait between two checks.
 const AGAIN_CEILING: Duration = Duration::from_mins(10);
 
-/// What is not known to be stored.
+/// An entry that is not known to be stored.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Unstored {
     /// A message at a version.
     Message { room: RoomId, message: Seq, version: Seq },
     /// A change of a room.
     Room { room: RoomId, version: Seq },
+}
+
+/// An entry, and what is known of its journaling.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Known {
+    pub(super) entry: Unstored,
+    pub(super) journaled: Option<Journaled>,
 }
 
 impl Unstored {
@@ -38,46 +46,59 @@ impl Unstored {
         };
         parts.next().is_none().then_some(found)
     }
+
+    /// Returns its member of the index.
+    pub(super) fn member(&self) -> String {
+        match self {
+            Self::Message { room, message, version } => message_member(room, *message, *version),
+            Self::Room { room, version } => room_member(room, *version),
+        }
+    }
+
+    pub(super) fn version(&self) -> Seq {
+        match self {
+            Self::Message { version, .. } | Self::Room { version, .. } => *version,
+        }
+    }
+
+    pub(super) fn room(&self) -> &RoomId {
+        match self {
+            Self::Message { room, .. } | Self::Room { room, .. } => room,
+        }
+    }
 }
 
-/// What has been tried already, so that nothing is journaled every round.
+/// When entries were checked, so that DynamoDB is not asked about them every round.
 #[derive(Debug, Default)]
-pub(super) struct Attempts {
-    tried: HashMap<Unstored, (u32, Instant)>,
+pub(super) struct Checks {
+    checked: HashMap<Unstored, (u32, Instant)>,
 }
 
-impl Attempts {
-    /// Whether an entry may be tried now; if so, it counts as tried.
-    pub(super) fn may_try(&mut self, entry: &Unstored, now: Instant) -> bool {
-        if let Some((tries, next)) = self.tried.get_mut(entry) {
+impl Checks {
+    /// True if an entry may be checked now; then it counts as checked.
+    pub(super) fn may_check(&mut self, entry: &Unstored, now: Instant) -> bool {
+        if let Some((checks, next)) = self.checked.get_mut(entry) {
             if now < *next {
                 return false;
             }
-            let wait = AGAIN_FIRST.saturating_mul(1 << (*tries).min(16));
-            *tries += 1;
+            let wait = AGAIN_FIRST.saturating_mul(1 << (*checks).min(16));
+            *checks += 1;
             *next = now + wait.min(AGAIN_CEILING);
             return true;
         }
-        if self.tried.len() >= REMEMBERED_MAX {
-            // What is gone from the index is not asked about any more.
-            self.tried.retain(|_, (_, next)| *next + AGAIN_FIRST > now);
+        if self.checked.len() >= REMEMBERED_MAX {
+            // Those that are stored are not asked about any more.
+            self.checked.retain(|_, (_, next)| *next + AGAIN_FIRST > now);
         }
-        if self.tried.len() < REMEMBERED_MAX {
-            self.tried.insert(entry.clone(), (1, now + AGAIN_FIRST));
+        if self.checked.len() < REMEMBERED_MAX {
+            self.checked.insert(entry.clone(), (1, now + AGAIN_FIRST));
         }
         true
     }
 
-    /// Nothing came of an attempt: the next one comes as soon as after the first.
-    pub(super) fn failed(&mut self, entry: &Unstored, now: Instant) {
-        if let Some(tried) = self.tried.get_mut(entry) {
-            *tried = (1, now + AGAIN_FIRST);
-        }
-    }
-
-    /// An entry is settled.
+    /// Forgets an entry that is settled.
     pub(super) fn forget(&mut self, entry: &Unstored) {
-        self.tried.remove(entry);
+        self.checked.remove(entry);
     }
 }
 
@@ -86,17 +107,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_of_the_index_are_read() {
+    fn members_of_the_index_are_read_and_written() {
         let room = RoomId::new_group();
         let seq = |number| Seq::new(number).unwrap();
-        assert_eq!(
-            Unstored::parse(&format!("m:{room}:5:7")),
-            Some(Unstored::Message { room: room.clone(), message: seq(5), version: seq(7) })
-        );
-        assert_eq!(
-            Unstored::parse(&format!("r:{room}:7")),
-            Some(Unstored::Room { room: room.clone(), version: seq(7) })
-        );
+        let message = Unstored::Message { room: room.clone(), message: seq(5), version: seq(7) };
+        let change = Unstored::Room { room: room.clone(), version: seq(7) };
+        assert_eq!((message.member(), change.member()), (format!("m:{room}:5:7"), format!("r:{room}:7")));
+        for entry in [message, change] {
+            assert_eq!(Unstored::parse(&entry.member()), Some(entry));
+        }
         for bad in ["", "m", "m:x:1:2", "q:1"] {
             assert_eq!(Unstored::parse(bad), None, "{bad}");
         }
@@ -105,38 +124,33 @@ mod tests {
 
     #[test]
     fn waits_double_up_to_a_ceiling() {
-        let mut attempts = Attempts::default();
-        let version = Seq::ZERO.next();
-        let entry = Unstored::Room { room: RoomId::new_group(), version };
+        let mut checks = Checks::default();
+        let entry = Unstored::Room { room: RoomId::new_group(), version: Seq::ZERO.next() };
         let mut now = Instant::now();
         let mut waits = Vec::new();
         for _ in 0..9 {
             let begun = now;
-            assert!(attempts.may_try(&entry, now));
-            while attempts.tried.get(&entry).is_none_or(|(_, next)| *next > now) {
+            assert!(checks.may_check(&entry, now));
+            while checks.checked.get(&entry).is_none_or(|(_, next)| *next > now) {
                 now += Duration::from_secs(5);
             }
             waits.push((now - begun).as_secs());
         }
         assert_eq!(waits, [15, 30, 60, 120, 240, 480, 600, 600, 600]);
-        assert!(attempts.may_try(&entry, now));
-        assert!(!attempts.may_try(&entry, now));
-        attempts.failed(&entry, now);
-        assert!(!attempts.may_try(&entry, now));
-        now += AGAIN_FIRST;
-        assert!(attempts.may_try(&entry, now));
-        attempts.forget(&entry);
-        assert!(attempts.may_try(&entry, now));
+        assert!(checks.may_check(&entry, now));
+        assert!(!checks.may_check(&entry, now));
+        checks.forget(&entry);
+        assert!(checks.may_check(&entry, now));
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut attempts = Attempts::default();
+        let mut checks = Checks::default();
         let now = Instant::now();
         for _ in 0..REMEMBERED_MAX + 10 {
             let entry = Unstored::Room { room: RoomId::new_group(), version: Seq::ZERO };
-            assert!(attempts.may_try(&entry, now));
+            assert!(checks.may_check(&entry, now));
         }
-        assert_eq!(attempts.tried.len(), REMEMBERED_MAX);
+        assert_eq!(checks.checked.len(), REMEMBERED_MAX);
     }
 }

@@ -4,9 +4,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rts_common::ids::{NodeId, RoomId};
-use rts_common::redis::keys::Partition;
+use rts_common::redis::journaled::{Journaled, message_member};
+use rts_common::redis::keys::{self, Partition};
 use rts_common::redis::{Redis, RedisFailure, read, scripts};
-use rts_common::seq::Seq;
+use rts_common::seq::{Seq, Timestamp};
+
+/// How far back the longest wait of a queue is looked for.
+const WAITS_MINUTES: u64 = 30;
+/// The functions of a queue have told nothing lately if this long ago was the last time.
+const WAITS_RECENT_MINUTES: u64 = 10;
 
 /// The unstored index, seen by one node.
 pub(super) struct Index {
@@ -15,7 +21,7 @@ pub(super) struct Index {
     lease: Duration,
 }
 
-/// How much of a partition is not stored.
+/// The unstored entries of a partition.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Backlog {
     pub(super) entries: usize,
@@ -56,30 +62,63 @@ impl Index {
         Ok(Backlog { entries, oldest })
     }
 
-    /// Members accepted after `after` and not after `until`, oldest first.
+    /// Reads entries accepted until a seq, oldest first, from a rank on: their members, and what is known of their
+    /// journaling.
     pub(super) async fn page(
         &self,
         partition: Partition,
-        after: Seq,
-        until: Seq,
+        rank: usize,
         limit: usize,
-    ) -> Result<Vec<String>, RedisFailure> {
-        let mut range = redis::cmd("ZRANGEBYSCORE");
-        range.arg(partition.unstored()).arg(format!("({after}")).arg(until.get()).arg("LIMIT").arg(0).arg(limit);
-        read(self.redis.command("unstored", &range).await?)
+        until: Seq,
+    ) -> Result<Vec<(String, Option<Journaled>)>, RedisFailure> {
+        let keys = [partition.unstored(), partition.journaled()];
+        let (rank, limit, until) = (rank.to_string(), limit.to_string(), until.to_string());
+        let page = self.redis.run_on(&scripts::UNSTORED_PAGE, &keys, &[&rank, &limit, &until]).await?;
+        let page: Vec<String> = read(page)?;
+        let known = |score: &str| score.parse().ok().map(Journaled::from_score);
+        Ok(page.chunks_exact(2).map(|pair| (pair[0].clone(), known(&pair[1]))).collect())
+    }
+
+    /// Notes what is known of the journaling of members that are not stored meanwhile.
+    pub(super) async fn note(&self, partition: Partition, noted: &[(String, Journaled)]) -> Result<(), RedisFailure> {
+        let scores: Vec<_> = noted.iter().map(|(_, journaled)| journaled.score().to_string()).collect();
+        let pairs = noted.iter().zip(&scores).flat_map(|((member, _), score)| [member.as_str(), score]);
+        let keys = [partition.unstored(), partition.journaled()];
+        self.redis.run_on(&scripts::NOTE_JOURNALED, &keys, &pairs.collect::<Vec<_>>()).await.map(drop)
+    }
+
+    /// Returns the longest wait in a queue of late, if its functions told of any; forgets older ones.
+    pub(super) async fn longest_wait(&self, queue: &str) -> Result<Option<Duration>, RedisFailure> {
+        let minute = Timestamp::now().millis() / 60_000;
+        let key = keys::queue_waits(queue);
+        let mut range = redis::cmd("ZRANGE");
+        range.arg(&key).arg(0).arg(-1).arg("WITHSCORES");
+        let waits: Vec<(u64, f64)> = read(self.redis.command("queue_waits", &range).await?)?;
+        let (kept, old): (Vec<_>, Vec<_>) = waits.into_iter().partition(|(at, _)| at + WAITS_MINUTES >= minute);
+        if !old.is_empty() {
+            let mut remove = redis::cmd("ZREM");
+            remove.arg(&key).arg(old.iter().map(|(at, _)| *at).collect::<Vec<_>>());
+            self.redis.command("queue_waits", &remove).await?;
+        }
+        if kept.iter().all(|(at, _)| at + WAITS_RECENT_MINUTES < minute) {
+            return Ok(None);
+        }
+        let longest = kept.iter().map(|(_, wait)| *wait).fold(0.0, f64::max);
+        Ok(Some(Duration::from_secs_f64(longest.max(0.0) / 1000.0)))
     }
 
     /// Takes members off the index.
     pub(super) async fn remove(&self, partition: Partition, members: &[String]) -> Result<(), RedisFailure> {
-        let mut remove = redis::cmd("ZREM");
-        remove.arg(partition.unstored()).arg(members);
-        self.redis.command("unstored_remove", &remove).await?;
+        for key in [partition.unstored(), partition.journaled()] {
+            let mut remove = redis::cmd("ZREM");
+            remove.arg(key).arg(members);
+            self.redis.command("unstored_remove", &remove).await?;
+        }
         Ok(())
     }
 
     /// Takes a message version off the index.
     pub(super) async fn remove_message(&self, room: &RoomId, message: Seq, version: Seq) -> Result<(), RedisFailure> {
-        let member = format!("m:{room}:{message}:{version}");
-        self.remove(Partition::of_room(room), &[member]).await
+        self.remove(Partition::of_room(room), &[message_member(room, message, version)]).await
     }
 }

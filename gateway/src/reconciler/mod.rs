@@ -1,67 +1,90 @@
-//! The reconciler: whatever stays unstored for too long is checked against DynamoDB, and journaled again.
+//! The reconciler: what stays unstored for too long is checked against DynamoDB, and journaled again if SQS does not
+//! have it.
 //!
-//! Each node goes round the 128 partitions, spread over [`ReconcilerSettings::round`], and works on those
-//! whose lease it holds or can take. The lease is prolonged before each page; a node that lost it
-//! stops. Two nodes at one partition would do no harm: everything here may be done twice.
+//! Each node holds leases of some of the 128 partitions. It tells every few seconds how much of them is unstored, and
+//! goes through what has waited for long. What is known of an entry's journaling stands beside the unstored index, so
+//! that it outlives a lease's change of hands: a node notes what SQS has accepted of its own a few seconds later,
+//! unless it is stored by then; the reconciler notes a request before it makes it. [`decision`] says what follows.
 //!
 //! | the entry is | then |
 //! |---|---|
-//! | in DynamoDB at its version or a later one | it is taken off the index; its sender is told |
-//! | not there, but in the room's stream | it is journaled again, under the deduplication id it had |
-//! | in neither, looked up twice | it is lost: an error in the log, a metric, off the index |
-//! | a change of a room | all of the room's state is journaled again |
+//! | without a note, 15 s old | journaled, as the entry that its own node would have made |
+//! | asked for, without a word for 20, then 40 s | the same again: if SQS has it, it drops the copy |
+//! | accepted | left to the queue; DynamoDB is asked once the functions have had the time to store it |
+//! | accepted, and the queue cannot hold it any more | journaled under another deduplication id |
+//! | in DynamoDB at its version or a later one | taken off the index; its sender is told |
+//! | neither there nor in the room's stream, looked up twice | lost: an error in the log, a metric, off the index |
+//! | a change of a room | all of the room's state is journaled |
 //!
-//! The same entry is tried after 15 s, then after twice as long each time, up to ten minutes: a Lambda
-//! that is merely slow is not pressed, and SQS drops what it has seen within five minutes.
+//! It journals at most a tenth of what its node does, and 20 records a second where that is less; a round ends at the
+//! first part that does not answer.
 //!
 //! What happens when a party dies:
-//! - *A gateway between publish and SQS*: its messages are in the stream and the index; found here.
+//! - *A gateway between publish and SQS*: its messages are in the stream and the index, without a note; found here.
+//! - *A gateway between SQS and its note*: they are journaled once more, as the same entries.
 //! - *A Lambda after its write, before it cleared the index*: found in DynamoDB, and cleared.
-//! - *A Lambda that failed until its message went to the DLQ*: journaled again; a redrive of the DLQ as well
-//!   writes it twice, which changes nothing.
+//! - *A Lambda that failed until its message went to the DLQ*: journaled again once the queue cannot hold it; a
+//!   redrive of the DLQ as well writes it twice, which changes nothing.
+//! - *The Lambdas, for hours*: the queue is their backlog, and nothing is added to it.
 //! - *SQS or DynamoDB*: nothing is settled this round; the index keeps all.
 //! - *Redis with its data*: the index is gone with the rooms; what was acknowledged is in SQS.
 //! - *This node*: its leases end by themselves, and another node takes over where the index is.
 
+mod budget;
+mod decision;
 mod entry;
 mod index;
 mod settle;
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Duration;
 
 use futures_util::future::join_all;
-use futures_util::{StreamExt, stream};
+use futures_util::{FutureExt, StreamExt, stream};
 use rand::seq::SliceRandom;
 use rts_common::redis::RedisFailure;
+use rts_common::redis::journaled::Journaled;
 use rts_common::redis::keys::{PARTITIONS, Partition};
-use rts_common::seq::Seq;
-use tokio::time::{Instant, sleep};
+use rts_common::seq::{Seq, Timestamp};
+use tokio::time::{Instant, sleep, timeout};
 
-use self::entry::{Attempts, Unstored};
+use self::budget::Budget;
+use self::decision::{Decision, decide};
+use self::entry::{Checks, Known, Unstored};
 use self::index::{Backlog, Index};
-use self::settle::{Settled, by_room};
+use self::settle::{Due, Settled, by_room};
+use crate::journal::{AcceptedLog, Journal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics;
 
+pub use self::decision::QueueClock;
 pub use self::settle::ReconcilerParts;
 
 /// Entries of one page.
-const PAGE: usize = 200;
+const PAGE: usize = 500;
 /// Rooms of one page that are worked on at once.
-const ROOMS_AT_ONCE: usize = 16;
+const ROOMS_AT_ONCE: usize = 8;
 /// Pages of one partition in one round; the next round goes on behind them.
-const PAGES_PER_ROUND: usize = 10;
-
+const PAGES_PER_ROUND: usize = 20;
 /// Partitions looked at at once: most are empty, and their questions share a packet.
 const PARTITIONS_AT_ONCE: usize = 16;
+/// Partitions worked on at once.
+const WORKED_ON_AT_ONCE: usize = 4;
+/// How long one partition may take in one round.
+const PARTITION_TIME: Duration = Duration::from_secs(10);
+/// How long an accepted entry is given to be stored before that is noted.
+const NOTE_AFTER: Duration = Duration::from_secs(3);
+/// How often accepted entries are noted, and how many at once.
+const NOTE_INTERVAL: Duration = Duration::from_secs(1);
+const NOTES_AT_ONCE: usize = 10_000;
 
 /// How the reconciler goes about it.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconcilerSettings {
-    /// What is unstored for longer than this is looked at.
+    /// An entry without a note of its journaling is journaled when it is older than this.
     pub after: Duration,
-    /// How long a round over all partitions takes at least.
+    /// How long a round takes at least.
     pub round: Duration,
     /// How long a lease lasts: several rounds, so that it is prolonged in time.
     pub lease: Duration,
@@ -73,19 +96,22 @@ impl Default for ReconcilerSettings {
     }
 }
 
-/// Starts the reconciler, in a task of the node's lifecycle.
+/// Starts the reconciler, in tasks of the node's lifecycle.
 pub fn start(parts: ReconcilerParts, settings: ReconcilerSettings, lifecycle: &Lifecycle) {
     let index = Index::new(parts.redis.clone(), parts.node.clone(), settings.lease);
-    let reconciler = Reconciler { parts, settings, index, held: HashMap::new() };
-    lifecycle.spawn_critical("reconciler", reconciler.run());
+    let budget = Mutex::new(Budget::new(Instant::now()));
+    let reconciler = Arc::new(Reconciler { parts, settings, index, budget, held: Mutex::default() });
+    lifecycle.spawn_critical("unstored watch", Arc::clone(&reconciler).watch());
+    lifecycle.spawn_critical("accepted notes", Arc::clone(&reconciler).note_accepted());
+    lifecycle.spawn_critical("reconciler", reconciler.work());
 }
 
-/// What a node knows of a partition it holds.
+/// A partition that this node holds.
 #[derive(Default)]
 struct Held {
-    attempts: Attempts,
-    /// Up to here this sweep has looked.
-    looked_at: Seq,
+    checks: Checks,
+    /// The rank at which the next page begins.
+    rank: usize,
     backlog: Backlog,
 }
 
@@ -93,11 +119,13 @@ struct Reconciler {
     parts: ReconcilerParts,
     settings: ReconcilerSettings,
     index: Index,
-    held: HashMap<Partition, Held>,
+    budget: Mutex<Budget>,
+    held: Mutex<HashMap<Partition, Held>>,
 }
 
 impl Reconciler {
-    async fn run(mut self) {
+    /// Takes and prolongs leases, and tells the metrics how much is unstored, whatever the work waits for.
+    async fn watch(self: Arc<Self>) {
         let mut partitions: Vec<_> = Partition::all().collect();
         let groups = u32::try_from(PARTITIONS.div_ceil(PARTITIONS_AT_ONCE)).unwrap_or(u32::MAX);
         let pause = self.settings.round / groups;
@@ -108,93 +136,235 @@ impl Reconciler {
             for group in partitions.chunks(PARTITIONS_AT_ONCE) {
                 let seen = join_all(group.iter().map(|partition| self.index.look(*partition))).await;
                 for (partition, seen) in group.iter().zip(seen) {
-                    if let Err(error) = self.visit(*partition, seen).await {
-                        failed = Some(error);
+                    match seen {
+                        Ok(Some(backlog)) => self.held().entry(*partition).or_default().backlog = backlog,
+                        Ok(None) => drop(self.held().remove(partition)),
+                        Err(error) => failed = Some(error),
                     }
                 }
+                self.tell();
                 sleep(pause).await;
             }
             if let Some(error) = failed {
                 tracing::warn!(%error, "the unstored index could not be read everywhere");
             }
-            self.tell();
         }
     }
 
-    /// Works on a partition, as it was seen; not at all where another node holds it.
-    async fn visit(
-        &mut self,
-        partition: Partition,
-        seen: Result<Option<Backlog>, RedisFailure>,
-    ) -> Result<(), RedisFailure> {
-        let Some(backlog) = seen? else {
-            self.held.remove(&partition);
-            return Ok(());
-        };
-        self.held.entry(partition).or_default().backlog = backlog;
-        if backlog.entries == 0 {
-            return Ok(());
+    /// Tells the metrics of the partitions that this node holds.
+    fn tell(&self) {
+        let held = self.held();
+        let entries = held.values().map(|held| held.backlog.entries).sum();
+        let oldest = held.values().filter_map(|held| held.backlog.oldest).min();
+        metrics::unstored(entries, oldest.map_or(Duration::ZERO, Seq::age));
+    }
+
+    /// Notes in Redis what SQS has accepted and nobody has stored within seconds.
+    async fn note_accepted(self: Arc<Self>) {
+        loop {
+            sleep(NOTE_INTERVAL).await;
+            for journal in [&self.parts.message_journal, &self.parts.room_journal] {
+                self.note_of(journal.accepted()).await;
+            }
         }
+    }
+
+    async fn note_of(&self, log: &AcceptedLog) {
+        let taken = log.take(NOTE_AFTER, NOTES_AT_ONCE, Instant::now());
+        let mut noted: HashMap<Partition, Vec<(String, Journaled)>> = HashMap::new();
+        for entry in &taken {
+            let members = noted.entry(entry.partition).or_default();
+            members.push((entry.member.clone(), Journaled::accepted(entry.at)));
+        }
+        let notes = noted.iter().map(|(partition, members)| self.index.note(*partition, members));
+        if let Some(error) = join_all(notes).await.into_iter().find_map(Result::err) {
+            tracing::debug!(%error, "accepted entries could not be noted");
+            log.put_back(taken);
+        }
+    }
+
+    /// Goes through what has waited for long.
+    async fn work(self: Arc<Self>) {
+        loop {
+            sleep(self.settings.round).await;
+            self.budget().refill(self.carried(), Instant::now());
+            let busy: Vec<_> = self
+                .held()
+                .iter()
+                .filter(|(_, held)| held.backlog.entries > 0)
+                .map(|(partition, _)| *partition)
+                .collect();
+            if !busy.is_empty() {
+                let clocks = self.clocks().await;
+                let mut worked = Vec::with_capacity(busy.len());
+                for partition in busy {
+                    worked.push(self.work_within_time(partition, clocks).boxed());
+                }
+                let mut worked = stream::iter(worked).buffer_unordered(WORKED_ON_AT_ONCE);
+                // A part that does not answer would not answer the other partitions either.
+                while let Some(worked) = worked.next().await {
+                    if let Err(error) = worked {
+                        tracing::warn!(%error, "a round of the reconciler was broken off");
+                        break;
+                    }
+                }
+            }
+            metrics::reconciler_round_ended();
+        }
+    }
+
+    fn carried(&self) -> u64 {
+        self.parts.message_journal.accepted_records() + self.parts.room_journal.accepted_records()
+    }
+
+    async fn clocks(&self) -> Clocks {
+        let mut clocks = Clocks { messages: self.parts.queues.message(), rooms: self.parts.queues.room() };
+        for (clock, queue) in [(&mut clocks.messages, "messages"), (&mut clocks.rooms, "rooms")] {
+            match self.index.longest_wait(queue).await {
+                Ok(wait) => clock.longest_wait = wait,
+                Err(error) => tracing::debug!(%error, queue, "the waits of a queue could not be read"),
+            }
+        }
+        clocks
+    }
+
+    async fn work_within_time(&self, partition: Partition, clocks: Clocks) -> Result<(), Broken> {
+        // What was begun and not finished is noted, and goes on in a later round.
+        timeout(PARTITION_TIME, self.work_on(partition, clocks)).await.unwrap_or(Ok(()))
+    }
+
+    async fn work_on(&self, partition: Partition, clocks: Clocks) -> Result<(), Broken> {
         for _ in 0..PAGES_PER_ROUND {
-            // Others of its group may have come before it, and taken their time.
-            if !self.index.hold(partition).await? {
-                break;
-            }
+            let Some(rank) = self.held().get(&partition).map(|held| held.rank) else { return Ok(()) };
             let until = Seq::now().minus(self.settings.after);
-            let after = self.held.entry(partition).or_default().looked_at;
-            let page = self.index.page(partition, after, until, PAGE).await?;
-            self.work_on(partition, &page).await?;
-            if let Some(held) = self.held.get_mut(&partition) {
-                // A member's last part is its score. At the end, the sweep begins anew.
-                let last = page.last().filter(|_| page.len() == PAGE);
-                held.looked_at = last.and_then(|member| Seq::parse(member.rsplit(':').next()?)).unwrap_or_default();
+            let page = self.index.page(partition, rank, PAGE, until).await?;
+            let is_last = page.len() < PAGE;
+            let settled = self.settle(partition, page, clocks).await?;
+            if let Some(held) = self.held().get_mut(&partition) {
+                // Those that were taken off are not counted any more; at the end, the sweep begins anew.
+                held.rank = if is_last { 0 } else { rank + PAGE - settled };
             }
-            if page.len() < PAGE {
+            if is_last {
                 break;
             }
         }
         Ok(())
     }
 
-    async fn work_on(&mut self, partition: Partition, members: &[String]) -> Result<(), RedisFailure> {
-        let now = Instant::now();
-        let attempts = &mut self.held.entry(partition).or_default().attempts;
-        let mut due = Vec::new();
+    /// Decides about a page, and does it; returns how many entries are off the index.
+    async fn settle(
+        &self,
+        partition: Partition,
+        page: Vec<(String, Option<Journaled>)>,
+        clocks: Clocks,
+    ) -> Result<usize, Broken> {
         let mut unreadable = Vec::new();
-        for member in members {
-            match Unstored::parse(member) {
-                Some(entry) if attempts.may_try(&entry, now) => due.push(entry),
-                Some(_) => {}
-                None => unreadable.push(member.clone()),
+        let mut entries = Vec::with_capacity(page.len());
+        for (member, journaled) in page {
+            match Unstored::parse(&member) {
+                Some(entry) => entries.push(Known { entry, journaled }),
+                None => unreadable.push(member),
             }
         }
         if !unreadable.is_empty() {
             tracing::error!(?unreadable, "entries of the unstored index cannot be read and are removed");
             self.index.remove(partition, &unreadable).await?;
         }
-        let (parts, index) = (&self.parts, &self.index);
-        let settled: Vec<_> = stream::iter(by_room(due))
-            .map(async |(room, backlog)| parts.settle(index, &room, &backlog).await)
-            .buffer_unordered(ROOMS_AT_ONCE)
-            .collect()
-            .await;
-        let attempts = &mut self.held.entry(partition).or_default().attempts;
-        for (entry, settled) in settled.into_iter().flatten() {
-            metrics::reconciled(settled.map_or("failed", Settled::label));
-            match settled {
-                Some(Settled::Journaled) => {}
-                Some(Settled::Stored | Settled::Lost) => attempts.forget(&entry),
-                // Nothing came of it: SQS or DynamoDB may be back soon.
-                None => attempts.failed(&entry, now),
+        let due = by_room(self.due(partition, entries, clocks));
+        let mut rooms = Vec::with_capacity(due.len());
+        for (room, due) in due {
+            rooms.push(self.settle_of(room, due).boxed());
+        }
+        let settled: Vec<_> = stream::iter(rooms).buffer_unordered(ROOMS_AT_ONCE).collect().await;
+        let mut off = unreadable.len();
+        let mut broken = Ok(());
+        for (settled, result) in settled {
+            for (entry, settled) in settled {
+                metrics::reconciled(settled.label());
+                if settled != Settled::Journaled {
+                    off += 1;
+                    self.forget(partition, &entry);
+                }
+            }
+            if result.is_err() {
+                metrics::reconciled("failed");
+                broken = result;
             }
         }
-        Ok(())
+        broken.map(|()| off)
     }
 
-    /// Tells the metrics of the partitions that this node holds.
-    fn tell(&self) {
-        let entries = self.held.values().map(|held| held.backlog.entries).sum();
-        let oldest = self.held.values().filter_map(|held| held.backlog.oldest).min();
-        metrics::unstored(entries, oldest.map_or(Duration::ZERO, Seq::age));
+    fn due(&self, partition: Partition, entries: Vec<Known>, clocks: Clocks) -> Vec<Due> {
+        let (now, instant) = (Timestamp::now(), Instant::now());
+        let mut held = self.held();
+        let checks = &mut held.entry(partition).or_default().checks;
+        let due = |Known { entry, journaled }| {
+            let clock = clocks.of(&entry);
+            let journal = match decide(entry.version(), journaled, &clock, self.settings.after, now) {
+                // A queue that takes nothing is not asked, nor DynamoDB for its sake.
+                Decision::Journal(_) if self.journal_of(&entry).is_failing() => return None,
+                Decision::Journal(note) => Some(note),
+                Decision::Check if checks.may_check(&entry, instant) => None,
+                Decision::Check | Decision::Wait => return None,
+            };
+            Some(Due { entry, journal })
+        };
+        entries.into_iter().filter_map(due).collect()
     }
+
+    fn journal_of(&self, entry: &Unstored) -> &Journal {
+        match entry {
+            Unstored::Message { .. } => &self.parts.message_journal,
+            Unstored::Room { .. } => &self.parts.room_journal,
+        }
+    }
+
+    fn forget(&self, partition: Partition, entry: &Unstored) {
+        if let Some(held) = self.held().get_mut(&partition) {
+            held.checks.forget(entry);
+        }
+    }
+
+    /// Takes the right to journal records now; an error where SQS does not take any.
+    fn may_journal(&self, journal: &Journal, records: usize) -> Result<bool, Broken> {
+        if journal.is_failing() {
+            return Err(Broken::Sqs);
+        }
+        Ok(self.budget().take(records))
+    }
+
+    fn held(&self) -> MutexGuard<'_, HashMap<Partition, Held>> {
+        self.held.lock().expect("no holder of this lock panics")
+    }
+
+    fn budget(&self) -> MutexGuard<'_, Budget> {
+        self.budget.lock().expect("no holder of this lock panics")
+    }
+}
+
+/// The clocks of both queues.
+#[derive(Clone, Copy)]
+struct Clocks {
+    messages: QueueClock,
+    rooms: QueueClock,
+}
+
+impl Clocks {
+    fn of(&self, entry: &Unstored) -> QueueClock {
+        match entry {
+            Unstored::Message { .. } => self.messages,
+            Unstored::Room { .. } => self.rooms,
+        }
+    }
+}
+
+/// The part that does not answer, for which a round ends.
+#[derive(Debug, thiserror::Error)]
+enum Broken {
+    #[error(transparent)]
+    Redis(#[from] RedisFailure),
+    #[error("DynamoDB does not answer: {0}")]
+    DynamoDb(String),
+    #[error("SQS does not take entries")]
+    Sqs,
 }

@@ -1,21 +1,24 @@
 //! What is done about one room's entries.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rts_common::ids::{NodeId, RoomId};
+use rts_common::ids::{NodeId, OrgId, RoomId};
+use rts_common::message::MessageState;
 use rts_common::record::{FORMAT, MessageRecord, RoomChange, RoomRecord};
+use rts_common::redis::journaled::{Journaled, message_member, room_member};
 use rts_common::redis::keys::Partition;
-use rts_common::redis::{Redis, RedisFailure, stored};
-use rts_common::seq::Seq;
+use rts_common::redis::{Redis, stored};
+use rts_common::seq::{Seq, Timestamp};
 use rts_common::store::{Store, StoreError};
 
 use super::entry::Unstored;
-use super::index::Index;
-use crate::journal::{Full, Journal, JournalError};
+use super::{Broken, Reconciler};
+use crate::journal::{Busy, Journal};
+use crate::queues::Queues;
 use crate::rooms::{Refusal, Rooms};
 
-/// What the reconciler works with.
+/// The parts that the reconciler works with.
 pub struct ReconcilerParts {
     /// This node.
     pub node: NodeId,
@@ -29,6 +32,8 @@ pub struct ReconcilerParts {
     pub message_journal: Journal,
     /// The journal of rooms.
     pub room_journal: Journal,
+    /// What SQS tells of both queues.
+    pub queues: Arc<Queues>,
 }
 
 /// What became of an entry.
@@ -52,144 +57,223 @@ impl Settled {
     }
 }
 
-/// It could not be settled now.
-#[derive(Debug, thiserror::Error)]
-enum Unsettled {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error(transparent)]
-    Redis(#[from] RedisFailure),
-    #[error(transparent)]
-    Rooms(#[from] Refusal),
-    #[error(transparent)]
-    Full(#[from] Full),
-    #[error(transparent)]
-    Journal(#[from] JournalError),
+/// An entry to be seen to.
+#[derive(Clone, Debug)]
+pub(super) struct Due {
+    pub(super) entry: Unstored,
+    /// What is noted when it is journaled; without it, it is only looked up.
+    pub(super) journal: Option<Journaled>,
 }
 
-/// The versions of one room that are not stored: of messages, then of the room itself.
+/// Entries that came to something, and what.
+type Results = Vec<(Unstored, Settled)>;
+
+/// The entries of one room that are due.
 #[derive(Debug, Default)]
-pub(super) struct RoomBacklog {
-    pub(super) messages: Vec<(Seq, Seq)>,
-    pub(super) versions: Vec<Seq>,
+pub(super) struct RoomDue {
+    /// Message, version, and the note.
+    messages: Vec<(Seq, Seq, Option<Journaled>)>,
+    /// Version of the room, and the note.
+    versions: Vec<(Seq, Option<Journaled>)>,
 }
 
-impl ReconcilerParts {
-    /// Settles a room's entries; `None` for those of which nothing came.
-    pub(super) async fn settle(
-        &self,
-        index: &Index,
-        room: &RoomId,
-        backlog: &RoomBacklog,
-    ) -> Vec<(Unstored, Option<Settled>)> {
-        let mut all = Vec::with_capacity(backlog.messages.len() + backlog.versions.len());
-        let messages = self.settle_messages(index, room, &backlog.messages).await;
-        let messages = messages.inspect_err(|error| tell(room, error)).unwrap_or_default();
-        for (at, (message, version)) in backlog.messages.iter().enumerate() {
-            let entry = Unstored::Message { room: room.clone(), message: *message, version: *version };
-            all.push((entry, messages.get(at).copied()));
+impl Reconciler {
+    /// Settles a room's entries; returns those that came to something, and whether all parts answered.
+    pub(super) async fn settle_of(&self, room: RoomId, due: RoomDue) -> (Results, Result<(), Broken>) {
+        let mut results = Vec::new();
+        let mut settled = self.settle_messages(&room, &due.messages, &mut results).await;
+        if settled.is_ok() {
+            settled = self.settle_room(&room, &due.versions, &mut results).await;
         }
-        let settled = self.settle_room(index, room, &backlog.versions).await;
-        let settled = settled.inspect_err(|error| tell(room, error)).ok();
-        for version in &backlog.versions {
-            let entry = Unstored::Room { room: room.clone(), version: *version };
-            all.push((entry, settled));
-        }
-        all
+        let broken = match settled {
+            Ok(()) => Ok(()),
+            Err(Unsettled::Broken(broken)) => Err(broken),
+            Err(Unsettled::Room(error)) => {
+                tracing::warn!(room = %room, %error, "unstored entries of a room could not be settled");
+                Ok(())
+            }
+        };
+        (results, broken)
     }
 
-    /// Settles message versions `(message, version)` of a room.
     async fn settle_messages(
         &self,
-        index: &Index,
         room: &RoomId,
-        messages: &[(Seq, Seq)],
-    ) -> Result<Vec<Settled>, Unsettled> {
-        if messages.is_empty() {
-            return Ok(Vec::new());
+        due: &[(Seq, Seq, Option<Journaled>)],
+        results: &mut Results,
+    ) -> Result<(), Unsettled> {
+        if due.is_empty() {
+            return Ok(());
         }
-        let seqs: Vec<_> = messages.iter().map(|(message, _)| *message).collect();
-        let known = self.store.versions(room, &seqs).await?;
-        let mut tickets = Vec::new();
-        let mut settled = Vec::new();
-        for (message, version) in messages {
+        let seqs: Vec<_> = due.iter().map(|(message, ..)| *message).collect();
+        let known = self.parts.store.versions(room, &seqs).await?;
+        // Messages of one call are journaled together, with the first of them that is due.
+        let mut journaled: HashMap<Seq, bool> = HashMap::new();
+        for (message, version, note) in due {
+            let entry = Unstored::Message { room: room.clone(), message: *message, version: *version };
             if known.get(message).is_some_and(|stored| stored >= version) {
-                self.clear(index, room, *message, *version).await?;
-                settled.push(Settled::Stored);
+                self.clear(room, *message, *version).await?;
+                results.push((entry, Settled::Stored));
                 continue;
             }
-            let place = self.message_journal.reserve()?;
-            let Some(record) = self.record(room, *version).await? else {
-                settled.push(self.gone(index, room, *message, *version).await?);
+            let Some(note) = note else { continue };
+            if let Some(accepted) = journaled.get(version) {
+                if *accepted {
+                    results.push((entry, Settled::Journaled));
+                }
+                continue;
+            }
+            let Some((org, messages)) = self.to_journal(room, *message, *version).await? else {
+                let settled = self.gone(room, *message, *version).await?;
+                results.push((entry, settled));
                 continue;
             };
-            tickets.push(place.message(&record));
-            settled.push(Settled::Journaled);
+            let versions: Vec<_> = messages.iter().map(|message| message.version).collect();
+            let accepted = self.journal_messages(room, &org, messages, *note).await?;
+            journaled.extend(versions.into_iter().map(|version| (version, accepted)));
+            if accepted {
+                results.push((entry, Settled::Journaled));
+            }
         }
-        for ticket in tickets {
-            ticket.await?;
+        Ok(())
+    }
+
+    /// Returns what the entry of a version holds, as its node journaled it or would have; `None` if the stream does
+    /// not have it.
+    async fn to_journal(
+        &self,
+        room: &RoomId,
+        message: Seq,
+        version: Seq,
+    ) -> Result<Option<(OrgId, Vec<MessageState>)>, Unsettled> {
+        let rooms = &self.parts.rooms;
+        if message == version {
+            return Ok(rooms.sent_together(room, message).await?.map(|sent| (sent.org, sent.messages)));
         }
-        Ok(settled)
+        Ok(rooms.recorded(room, version).await?.map(|(org, message)| (org, vec![message])))
+    }
+
+    /// Journals messages that go together; false if that is not to be done now, or came to nothing yet.
+    async fn journal_messages(
+        &self,
+        room: &RoomId,
+        org: &OrgId,
+        messages: Vec<MessageState>,
+        note: Journaled,
+    ) -> Result<bool, Unsettled> {
+        let journal = &self.parts.message_journal;
+        if !self.may_journal(journal, messages.len())? {
+            return Ok(false);
+        }
+        let members: Vec<_> =
+            messages.iter().map(|message| message_member(room, message.seq, message.version)).collect();
+        let mut records = Vec::with_capacity(messages.len());
+        for message in messages {
+            let record = MessageRecord { v: FORMAT, org: org.clone(), origin: self.parts.node.clone(), message };
+            records.push((journal.reserve()?, record));
+        }
+        self.note(room, &members, note).await?;
+        let mut accepted = true;
+        for ticket in journal.append_again(records, note.losses) {
+            accepted &= ticket.await.is_ok();
+        }
+        if accepted {
+            self.note(room, &members, Journaled { at: Timestamp::now(), requests: 0, accepted: true, ..note }).await?;
+        }
+        Ok(accepted)
+    }
+
+    async fn note(&self, room: &RoomId, members: &[String], note: Journaled) -> Result<(), Broken> {
+        let noted: Vec<_> = members.iter().map(|member| (member.clone(), note)).collect();
+        Ok(self.index.note(Partition::of_room(room), &noted).await?)
     }
 
     /// Settles versions of a room itself: all of its state goes under the highest one. Once that is
     /// journaled, the others have nothing to add and are only marked off.
-    async fn settle_room(&self, index: &Index, room: &RoomId, versions: &[Seq]) -> Result<Settled, Unsettled> {
-        let Some(highest) = versions.iter().max().copied() else {
-            return Ok(Settled::Stored);
-        };
-        let Some((org, change)) = self.rooms.whole_change(room, highest).await? else {
-            let members: Vec<_> = versions.iter().map(|version| format!("r:{room}:{version}")).collect();
+    async fn settle_room(
+        &self,
+        room: &RoomId,
+        due: &[(Seq, Option<Journaled>)],
+        results: &mut Results,
+    ) -> Result<(), Unsettled> {
+        let Some((highest, _)) = due.iter().max_by_key(|(version, _)| *version).copied() else { return Ok(()) };
+        let entry = |version: Seq| Unstored::Room { room: room.clone(), version };
+        let Some((org, whole)) = self.parts.rooms.whole_change(room, highest).await? else {
+            let members: Vec<_> = due.iter().map(|(version, _)| entry(*version).member()).collect();
             let is_stored = self.is_room_stored(room, highest).await?;
-            index.remove(Partition::of_room(room), &members).await?;
-            if is_stored {
-                return Ok(Settled::Stored);
+            self.index.remove(Partition::of_room(room), &members).await.map_err(Broken::from)?;
+            if !is_stored {
+                tracing::error!(room = %room, version = %highest, "a change of a room is neither in Redis nor in DynamoDB: it is lost");
             }
-            tracing::error!(room = %room, version = %highest, "a change of a room is neither in Redis nor in DynamoDB: it is lost");
-            return Ok(Settled::Lost);
+            let settled = if is_stored { Settled::Stored } else { Settled::Lost };
+            results.extend(due.iter().map(|(version, _)| (entry(*version), settled)));
+            return Ok(());
         };
-        let journal = |change| {
-            let place = self.room_journal.reserve()?;
-            let org = org.clone();
-            Ok::<_, Full>(place.room(&RoomRecord { v: FORMAT, org, change }))
+        let mark_off = |version| RoomChange::Room {
+            room_id: room.clone(),
+            version,
+            facts: None,
+            members: Vec::new(),
+            closing: None,
         };
-        journal(change)?.await?;
-        let mut tickets = Vec::new();
-        for version in versions.iter().filter(|version| **version != highest) {
-            tickets.push(journal(RoomChange::Room {
-                room_id: room.clone(),
-                version: *version,
-                facts: None,
-                members: Vec::new(),
-                closing: None,
-            })?);
-        }
-        for ticket in tickets {
-            ticket.await?;
-        }
-        Ok(Settled::Journaled)
+        let others = due.iter().map(|(version, _)| *version).filter(|version| *version != highest);
+        let records = std::iter::once(whole).chain(others.map(mark_off));
+        let records: Vec<_> = records.map(|change| RoomRecord { v: FORMAT, org: org.clone(), change }).collect();
+        let note = due.iter().find_map(|(_, note)| *note);
+        let settled = match note {
+            Some(note) => self.journal_room(room, due, &records, note).await?.then_some(Settled::Journaled),
+            None if self.is_room_stored(room, highest).await? => {
+                for record in &records {
+                    stored::room(&self.parts.redis, record).await.map_err(Broken::from)?;
+                }
+                Some(Settled::Stored)
+            }
+            None => None,
+        };
+        results.extend(settled.into_iter().flat_map(|settled| due.iter().map(move |due| (entry(due.0), settled))));
+        Ok(())
     }
 
-    /// What the stream recorded, as it was journaled.
-    async fn record(&self, room: &RoomId, version: Seq) -> Result<Option<MessageRecord>, Unsettled> {
-        let recorded = self.rooms.recorded(room, version).await?;
-        Ok(recorded.map(|(org, message)| MessageRecord { v: FORMAT, org, origin: self.node.clone(), message }))
+    /// Journals changes of a room; false if that is not to be done now, or came to nothing yet.
+    async fn journal_room(
+        &self,
+        room: &RoomId,
+        due: &[(Seq, Option<Journaled>)],
+        records: &[RoomRecord],
+        note: Journaled,
+    ) -> Result<bool, Unsettled> {
+        let journal = &self.parts.room_journal;
+        if !self.may_journal(journal, records.len())? {
+            return Ok(false);
+        }
+        let members: Vec<_> = due.iter().map(|(version, _)| room_member(room, *version)).collect();
+        self.note(room, &members, note).await?;
+        for record in records {
+            if journal.reserve()?.room_again(record).await.is_err() {
+                return Ok(false);
+            }
+        }
+        self.note(room, &members, Journaled { at: Timestamp::now(), requests: 0, accepted: true, ..note }).await?;
+        Ok(true)
     }
 
     /// Does what the Lambda did not come to do after its write.
-    async fn clear(&self, index: &Index, room: &RoomId, message: Seq, version: Seq) -> Result<(), Unsettled> {
-        match self.record(room, version).await? {
-            Some(record) => stored::messages(&self.redis, room, &[&record]).await?,
-            None => index.remove_message(room, message, version).await?,
+    async fn clear(&self, room: &RoomId, message: Seq, version: Seq) -> Result<(), Unsettled> {
+        match self.parts.rooms.recorded(room, version).await? {
+            Some((org, message)) => {
+                let record = MessageRecord { v: FORMAT, org, origin: self.parts.node.clone(), message };
+                stored::messages(&self.parts.redis, room, &[&record]).await.map_err(Broken::from)?;
+            }
+            None => self.index.remove_message(room, message, version).await.map_err(Broken::from)?,
         }
         Ok(())
     }
 
     /// The stream does not have it. Perhaps because it was stored a moment ago.
-    async fn gone(&self, index: &Index, room: &RoomId, message: Seq, version: Seq) -> Result<Settled, Unsettled> {
-        let known = self.store.versions(room, &[message]).await?;
+    async fn gone(&self, room: &RoomId, message: Seq, version: Seq) -> Result<Settled, Unsettled> {
+        let known = self.parts.store.versions(room, &[message]).await?;
         let is_stored = known.get(&message).is_some_and(|stored| *stored >= version);
-        index.remove_message(room, message, version).await?;
+        self.index.remove_message(room, message, version).await.map_err(Broken::from)?;
         if is_stored {
             return Ok(Settled::Stored);
         }
@@ -198,28 +282,54 @@ impl ReconcilerParts {
     }
 
     async fn is_room_stored(&self, room: &RoomId, version: Seq) -> Result<bool, Unsettled> {
-        Ok(self.store.room(room).await?.is_some_and(|stored| {
+        Ok(self.parts.store.room(room).await?.is_some_and(|stored| {
             let members = stored.members.iter().map(|(member, _)| member.version);
             members.chain([stored.facts.version]).any(|known| known >= version)
         }))
     }
 }
 
-fn tell(room: &RoomId, error: &Unsettled) {
-    tracing::warn!(room = %room, %error, "unstored entries of a room could not be settled");
+/// The reason why a room's entries could not be settled now.
+#[derive(Debug)]
+enum Unsettled {
+    /// A part does not answer.
+    Broken(Broken),
+    /// Something is wrong with this room.
+    Room(Refusal),
 }
 
-/// Entries by room.
-pub(super) fn by_room(entries: impl IntoIterator<Item = Unstored>) -> BTreeMap<RoomId, RoomBacklog> {
-    let mut rooms: BTreeMap<RoomId, RoomBacklog> = BTreeMap::new();
-    for entry in entries {
+impl From<Broken> for Unsettled {
+    fn from(broken: Broken) -> Self {
+        Self::Broken(broken)
+    }
+}
+
+impl From<StoreError> for Unsettled {
+    fn from(error: StoreError) -> Self {
+        Self::Broken(Broken::DynamoDb(error.to_string()))
+    }
+}
+
+impl From<Busy> for Unsettled {
+    fn from(_: Busy) -> Self {
+        Self::Broken(Broken::Sqs)
+    }
+}
+
+impl From<Refusal> for Unsettled {
+    fn from(refusal: Refusal) -> Self {
+        Self::Room(refusal)
+    }
+}
+
+/// Groups entries by room.
+pub(super) fn by_room(due: Vec<Due>) -> BTreeMap<RoomId, RoomDue> {
+    let mut rooms: BTreeMap<RoomId, RoomDue> = BTreeMap::new();
+    for Due { entry, journal } in due {
+        let of_room = rooms.entry(entry.room().clone()).or_default();
         match entry {
-            Unstored::Message { room, message, version } => {
-                rooms.entry(room).or_default().messages.push((message, version));
-            }
-            Unstored::Room { room, version } => {
-                rooms.entry(room).or_default().versions.push(version);
-            }
+            Unstored::Message { message, version, .. } => of_room.messages.push((message, version, journal)),
+            Unstored::Room { version, .. } => of_room.versions.push((version, journal)),
         }
     }
     rooms

@@ -2,6 +2,7 @@
 
 use redis::Value;
 use rts_common::ids::{OrgId, RoomId, UserId};
+use rts_common::limits;
 use rts_common::message::MessageState;
 use rts_common::record::RoomChange;
 use rts_common::redis::stored::parse_member;
@@ -13,35 +14,90 @@ use super::event::Entry;
 use super::snapshot::{self, seq_field};
 use super::{Refusal, Rooms};
 
+/// New messages that one call made in one room: the journal sends them together.
+pub struct SentTogether {
+    /// The room's organization.
+    pub org: OrgId,
+    /// The messages, as they were sent.
+    pub messages: Vec<MessageState>,
+}
+
+impl SentTogether {
+    /// Returns at which place a message is.
+    pub fn position(&self, seq: Seq) -> Option<usize> {
+        self.messages.iter().position(|message| message.seq == seq)
+    }
+}
+
 impl Rooms {
-    /// A message at a version, as its room's stream recorded it; `None` if it is not there.
+    /// Returns a message at a version, as its room's stream recorded it; `None` if it is not there.
     pub async fn recorded(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, MessageState)>, Refusal> {
-        let id = format!("{version}-0");
-        let base = keys::room(room);
-        let mut range = redis::cmd("XRANGE");
-        range.arg(format!("{base}:stream")).arg(&id).arg(&id);
-        let entries: Vec<(String, Vec<String>)> = read(self.redis.command("recorded", &range).await?)?;
-        let mut org = redis::cmd("HGET");
-        org.arg(format!("{base}:meta")).arg("org");
-        let org: Option<String> = read(self.redis.command("recorded", &org).await?)?;
-        let (Some((_, fields)), Some(org)) = (entries.into_iter().next(), org) else {
+        let found = self.stream_entries(room, version, version).await?;
+        let Some((_, message)) = found.into_iter().next() else { return Ok(None) };
+        Ok(self.org(room).await?.map(|org| (org, message)))
+    }
+
+    /// Returns the new message with this seq, and those that were made in its room by the same call; `None` if it is
+    /// not in the stream.
+    pub async fn sent_together(&self, room: &RoomId, seq: Seq) -> Result<Option<SentTogether>, Refusal> {
+        let span = limits::SEND_TOGETHER as u64 - 1;
+        let (from, to) = (seq.get().saturating_sub(span), seq.get().saturating_add(span));
+        let around = (Seq::new(from).unwrap_or_default(), Seq::new(to).unwrap_or(seq));
+        let mut messages = Vec::new();
+        for (kind, message) in self.stream_entries(room, around.0, around.1).await? {
+            let follows = messages.last().is_some_and(|last: &MessageState| last.seq.next() == message.seq);
+            if kind != "c" || !follows {
+                // Those up to here are of another call, unless the message is among them.
+                if messages.iter().any(|known| known.seq == seq) {
+                    break;
+                }
+                messages.clear();
+            }
+            if kind == "c" {
+                messages.push(message);
+            }
+        }
+        if !messages.iter().any(|known| known.seq == seq) {
             return Ok(None);
-        };
-        let [_, kind, _, prev, _, message, _, ordinal, _, _, _, body] = fields.as_slice() else {
-            return Err(Refusal::Fault(format!("an entry of room {room} cannot be read")));
-        };
-        let unreadable = || Refusal::Fault(format!("message {version} of room {room} cannot be read"));
-        let entry = Entry {
-            kind,
-            seq: version,
-            prev: Seq::parse(prev).ok_or_else(unreadable)?,
-            message: Seq::parse(message).ok_or_else(unreadable)?,
-            ordinal: ordinal.parse().map_err(|_| unreadable())?,
-            version: None,
-            body,
-        };
-        let org = OrgId::parse(&org).map_err(|_| unreadable())?;
-        Ok(Some((org, entry.state(room).ok_or_else(unreadable)?)))
+        }
+        Ok(self.org(room).await?.map(|org| SentTogether { org, messages }))
+    }
+
+    /// Reads the messages at the versions that the stream recorded, from one to another, with the kind of each event.
+    async fn stream_entries(&self, room: &RoomId, from: Seq, to: Seq) -> Result<Vec<(String, MessageState)>, Refusal> {
+        let mut range = redis::cmd("XRANGE");
+        range.arg(format!("{}:stream", keys::room(room))).arg(format!("{from}-0")).arg(format!("{to}-0"));
+        let entries: Vec<(String, Vec<String>)> = read(self.redis.command("recorded", &range).await?)?;
+        let mut messages = Vec::with_capacity(entries.len());
+        for (id, fields) in &entries {
+            let unreadable = || Refusal::Fault(format!("entry {id} of room {room} cannot be read"));
+            let [_, kind, _, prev, _, message, _, ordinal, _, _, _, body] = fields.as_slice() else {
+                return Err(unreadable());
+            };
+            if kind == "u" {
+                continue;
+            }
+            let seq = id.split_once('-').and_then(|(seq, _)| Seq::parse(seq));
+            let entry = Entry {
+                kind,
+                seq: seq.ok_or_else(unreadable)?,
+                prev: Seq::parse(prev).ok_or_else(unreadable)?,
+                message: Seq::parse(message).ok_or_else(unreadable)?,
+                ordinal: ordinal.parse().map_err(|_| unreadable())?,
+                version: None,
+                body,
+            };
+            messages.push((kind.clone(), entry.state(room).ok_or_else(unreadable)?));
+        }
+        Ok(messages)
+    }
+
+    async fn org(&self, room: &RoomId) -> Result<Option<OrgId>, Refusal> {
+        let mut org = redis::cmd("HGET");
+        org.arg(format!("{}:meta", keys::room(room))).arg("org");
+        let org: Option<String> = read(self.redis.command("recorded", &org).await?)?;
+        let unreadable = || Refusal::Fault(format!("the organization of room {room} cannot be read"));
+        org.map(|org| OrgId::parse(&org).map_err(|_| unreadable())).transpose()
     }
 
     /// All of a room's facts and memberships, those who left too, under a version of the unstored

@@ -35,8 +35,8 @@ pub enum Sent {
     Duplicate {
         /// Where it is.
         seq: Seq,
-        /// Whether it is known to be in DynamoDB.
-        stored: bool,
+        /// True if it is known to be durable: in DynamoDB, or accepted by SQS.
+        durable: bool,
     },
     /// It would have been new, and was not to be accepted.
     Refused,
@@ -117,7 +117,7 @@ fn attempt(sending: &Sending<'_>, reply: &str) -> Result<Attempt, Refusal> {
             let (room_id, content) = (sending.room.clone(), sending.content.clone());
             Sent::New(MessageState { room_id, seq, version: seq, ordinal, content })
         }
-        "duplicate" => Sent::Duplicate { seq: seq()?, stored: words.next() == Some("0") },
+        "duplicate" => Sent::Duplicate { seq: seq()?, durable: words.next() == Some("0") },
         "refused" => Sent::Refused,
         status => return Err(refused(status).unwrap_or_else(unreadable)),
     };

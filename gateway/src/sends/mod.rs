@@ -1,32 +1,38 @@
-//! New messages on their way into their rooms: what a node has to send at once shares a call to Redis.
+//! New messages on their way into their rooms and the journal: what a node has to send at once shares a call to Redis.
 //!
 //! Each room belongs to a lane, and a lane makes one call at a time: it takes all that came in meanwhile. So a
 //! quiet node sends each message at once, a busy one many with one call, and the messages of one room are made in
-//! the order in which they were handed in, without anybody waiting for anybody.
+//! the order in which they were enqueued, without anybody waiting for anybody. What the call made in a room goes into
+//! the journal as one entry, before the senders are told. A room that is very busy makes 50 calls a second here after
+//! a burst: its messages share calls, entries, and writes to clients.
 //!
 //! What happens when a party dies:
 //! - *Redis does not answer, or not in time*: all messages of the call fail, and their senders are told to send
 //!   again; those that did get into their rooms are duplicates then. Nothing of them is journaled; the reconciler finds them.
 //! - *Redis does not have a room*: its messages wait, in their order, while it is rebuilt; other rooms go on.
-//! - *The sender*: its messages go on, and are journaled by what they were handed in with.
+//! - *The sender*: its messages go on, and are journaled by the permits that came with them.
 //! - *This node*: a message that Redis took and nobody journaled is found by the reconciler. On purpose, the node
-//!   goes down only once the places of the journal that messages hold are filled or given back.
+//!   goes down only once the permits of messages are used or given back.
 
 mod flights;
 mod lane;
+mod pace;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rts_common::ids::{Person, RoomId};
+use rts_common::ids::{NodeId, Person, RoomId};
 use rts_common::message::MessageContent;
 use rts_common::redis::keys::{PARTITIONS, Partition};
-use tokio::sync::mpsc;
+use rts_common::seq::Seq;
+use tokio::sync::{mpsc, oneshot};
 
 use self::lane::Lane;
 use crate::bus::Bus;
+use crate::journal::{Journal, Permit, Ticket};
 use crate::lifecycle::Lifecycle;
-use crate::rooms::{Refusal, Rooms, Sending, Sent};
+use crate::rate_limits::RateToken;
+use crate::rooms::{Refusal, Rooms, Sending};
 
 pub use self::flights::{Flight, Flights};
 
@@ -36,10 +42,10 @@ const LANES: usize = 2;
 /// Messages that wait for lanes; behind them, sessions wait. At 16 KiB each, 16 MiB; on a cluster 128 MiB, since each
 /// lane has places for itself.
 const WAITING_MAX: usize = 1024;
-/// Messages of a lane whose rooms are being rebuilt.
+/// Messages of a lane that wait for their rooms: to be rebuilt, or to have their turn.
 const PARKED_MAX: usize = 512;
-/// Messages of one call. Redis serves nobody else meanwhile: some three milliseconds.
-const TOGETHER_MAX: usize = 128;
+/// Messages of one call.
+const TOGETHER_MAX: usize = rts_common::limits::SEND_TOGETHER;
 /// Bytes of their bodies, but for one that is larger: they may be published as one.
 const TOGETHER_BYTES_MAX: usize = 64 * 1024;
 /// Messages that wait for one lane at least, where there are many.
@@ -48,58 +54,80 @@ const WAITING_MIN: usize = 64;
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// A message to be sent.
-pub struct Outgoing {
-    /// Who sends it.
+pub struct SendRequest {
+    /// The sender.
     pub person: Person,
-    /// Where.
+    /// The room.
     pub room: RoomId,
-    /// What.
+    /// The message.
     pub content: MessageContent,
-    /// Whether a new message may be made; if not, only a duplicate is answered.
-    pub accept: bool,
+    /// Leave to make a new message; without it, only a duplicate is answered.
+    pub permit: Option<SendPermit>,
+    /// Dropped once the message has its place in the room, or will never have one.
+    pub flight: Option<Flight>,
 }
 
-/// Told what became of a message, in the lane's task: it must not wait.
-pub type Done = Box<dyn FnOnce(Result<Sent, Refusal>) + Send>;
+/// Leave to make one new message: a place in the journal, and one of what its sender may send. Unused, both are given
+/// back.
+pub struct SendPermit {
+    /// The place in the journal.
+    pub place: Permit,
+    /// What the sender's rate limit counts.
+    pub token: RateToken,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum SendResult {
+    /// It is in the room, and durable once the ticket says so.
+    New {
+        /// Its seq.
+        seq: Seq,
+        /// The journal's word.
+        ticket: Ticket,
+    },
+    /// Its sender had sent it before.
+    Duplicate {
+        /// Its seq.
+        seq: Seq,
+        /// True if it is known to be durable.
+        durable: bool,
+    },
+    /// It would have been new, and there was no permit.
+    Refused,
+}
 
 /// The lanes of this node.
 pub struct Sends {
     lanes: Vec<mpsc::Sender<Waiting>>,
-    lifecycle: Lifecycle,
 }
 
 impl Sends {
     /// Starts the lanes, in tasks of the node's lifecycle.
-    pub fn start(rooms: &Arc<Rooms>, bus: &Bus, lifecycle: &Lifecycle) -> Self {
+    pub fn start(node: &NodeId, rooms: &Arc<Rooms>, bus: &Bus, journal: &Journal, lifecycle: &Lifecycle) -> Self {
         let lanes = if rooms.have_slots() { PARTITIONS } else { LANES };
         let lane = |_| {
             let (inbox, waiting) = mpsc::channel((WAITING_MAX / lanes).max(WAITING_MIN));
-            let lane = Lane::new(Arc::clone(rooms), bus.clone());
+            let lane = Lane::new(node.clone(), Arc::clone(rooms), bus.clone(), journal.clone());
             lifecycle.spawn_critical("sends", lane.run(waiting));
             inbox
         };
-        Self { lanes: (0..lanes).map(lane).collect(), lifecycle: lifecycle.clone() }
+        Self { lanes: (0..lanes).map(lane).collect() }
     }
 
-    /// Hands a message in. Messages of one room that are handed in one after the other are made in this order.
-    /// Waits for a place; whatever becomes of the caller then, `done` is told.
-    pub async fn send(&self, outgoing: Outgoing, done: Done) {
-        let lane = &self.lanes[self.lane_of(&outgoing.room)];
-        let waiting = Waiting { outgoing, done, since: Instant::now(), is_rebuilt: false };
+    /// Enqueues a message; messages of one room that are enqueued one after the other are made in this order. Waits
+    /// for a place. What comes of it happens, and is journaled, whether the receiver lives or not.
+    pub async fn enqueue(&self, request: SendRequest) -> oneshot::Receiver<Result<SendResult, Refusal>> {
+        let lane = &self.lanes[self.lane_of(&request.room)];
+        let (waiter, result) = oneshot::channel();
+        let waiting = Waiting { request, waiter, since: Instant::now(), is_rebuilt: false };
         if let Err(unsent) = lane.send(waiting).await {
             unsent.0.fail("the node is going down");
         }
+        result
     }
 
-    /// Goes on with what a message came to, outside of its lane.
-    pub fn go_on(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stopping = self.lifecycle.stopping().clone();
-        self.lifecycle.spawn(async move {
-            stopping.run_until_cancelled(task).await;
-        });
-    }
-
-    /// The lane of a room: what is handed in to one lane keeps its order.
+    /// The lane of a room: what is enqueued in one lane keeps its order.
     fn lane_of(&self, room: &RoomId) -> usize {
         Partition::of_room(room).index() % self.lanes.len()
     }
@@ -107,8 +135,8 @@ impl Sends {
 
 /// A message in a lane.
 struct Waiting {
-    outgoing: Outgoing,
-    done: Done,
+    request: SendRequest,
+    waiter: oneshot::Sender<Result<SendResult, Refusal>>,
     since: Instant,
     /// Its room was rebuilt for it already.
     is_rebuilt: bool,
@@ -122,15 +150,21 @@ impl Waiting {
             0..0x20 => 6,
             _ => 1,
         };
-        self.outgoing.content.body.as_bytes().iter().map(escaped).sum()
+        self.request.content.body.as_bytes().iter().map(escaped).sum()
     }
 
     fn sending(&self, bus: &Bus) -> Sending<'_> {
-        let Outgoing { person, room, content, accept } = &self.outgoing;
-        Sending { person, room, content, hint: bus.last_seq(room), accept: *accept }
+        let SendRequest { person, room, content, permit, .. } = &self.request;
+        Sending { person, room, content, hint: bus.last_seq(room), accept: permit.is_some() }
+    }
+
+    fn resolve(self, result: Result<SendResult, Refusal>) {
+        drop(self.request);
+        // The sender may be gone.
+        let _ = self.waiter.send(result);
     }
 
     fn fail(self, why: &str) {
-        (self.done)(Err(Refusal::Unavailable(why.to_owned())));
+        self.resolve(Err(Refusal::Unavailable(why.to_owned())));
     }
 }

@@ -4,8 +4,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use aws_config::{BehaviorVersion, Region, SdkConfig};
-use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use aws_config::SdkConfig;
 use axum::Router;
 use axum::extract::State;
 use axum::http::HeaderMap;
@@ -13,16 +12,17 @@ use axum::routing::post;
 use rts_common::ids::{ClientId, NodeId, OrgId, Person, RoomId, UserId};
 use rts_common::message::MessageContent;
 use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
+use rts_common::redis::journaled::{Journaled, message_member};
 use rts_common::redis::keys::Partition;
 use rts_common::redis::{Redis, read};
 use rts_common::room::{Closing, Role, RoomKind};
-use rts_common::seq::Seq;
+use rts_common::seq::{Seq, Timestamp};
 use rts_common::store::schema::messages as names;
 use rts_common::store::{Store, Tables};
 use rts_gateway::journal::{Journal, JournalLimits};
 use rts_gateway::lifecycle::Lifecycle;
 use rts_gateway::reconciler::{self, ReconcilerParts, ReconcilerSettings};
-use rts_gateway::rooms::{MessageAt, MessageChange, NewRoom, RoomOperation, Rooms, Sending, Sent};
+use rts_gateway::rooms::{Attempt, MessageAt, MessageChange, NewRoom, RoomOperation, Rooms, Sending, Sent};
 use serde_json::{Value, json};
 
 use crate::support::RedisServer;
@@ -81,13 +81,7 @@ impl World {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        let credentials = Credentials::new("test", "test", None, None, "test");
-        let config = SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url(&endpoint)
-            .credentials_provider(SharedCredentialsProvider::new(credentials))
-            .build();
+        let config = crate::support::aws(&endpoint);
         let server = RedisServer::start();
         let redis = server.client();
         let store = Store::connect(&config, Tables::default());
@@ -109,6 +103,7 @@ impl World {
             rooms: Arc::clone(&self.rooms),
             message_journal: journal("chat-message-queue.fifo"),
             room_journal: journal("chat-room-queue"),
+            queues: Arc::default(),
         };
         let settings = ReconcilerSettings {
             after: Duration::from_millis(100),
@@ -136,17 +131,7 @@ impl World {
 
     async fn send(&self, room: &RoomId, client_id: &str) -> Seq {
         let person = person("ann");
-        let content = MessageContent {
-            sender_id: person.user.clone(),
-            client_id: ClientId::parse(client_id).unwrap(),
-            body: client_id.to_owned(),
-            attachments: Vec::new(),
-            reply_to: None,
-            mentions: Vec::new(),
-            edited_at: None,
-            deleted: false,
-            reactions: Vec::new(),
-        };
+        let content = content(client_id);
         let sending = Sending { person: &person, room, content: &content, hint: Seq::ZERO, accept: true };
         let Ok(Sent::New(state)) = crate::support::send(&self.rooms, &sending).await else {
             panic!("it is new");
@@ -197,6 +182,20 @@ impl Drop for World {
 
 fn person(name: &str) -> Person {
     Person { org: OrgId::parse("acme").unwrap(), user: UserId::parse(name).unwrap() }
+}
+
+fn content(client_id: &str) -> MessageContent {
+    MessageContent {
+        sender_id: person("ann").user,
+        client_id: ClientId::parse(client_id).unwrap(),
+        body: client_id.to_owned(),
+        attachments: Vec::new(),
+        reply_to: None,
+        mentions: Vec::new(),
+        edited_at: None,
+        deleted: false,
+        reactions: Vec::new(),
+    }
 }
 
 fn body<T: serde::de::DeserializeOwned>(entry: &Value) -> T {
@@ -310,4 +309,47 @@ async fn a_room_whose_archiver_died_is_journaled_with_what_it_held() {
         closing.members.sort_unstable();
     }
     assert_eq!(found, [(Some(closing), true)]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_sqs_has_accepted_is_left_to_it_and_what_one_call_made_is_one_entry() {
+    let world = World::start().await;
+    let room = world.room().await;
+    let room_entries = world.unstored(&room).await;
+    let ann = person("ann");
+    let contents: Vec<_> = ["one", "two", "three"].map(content).into();
+    let sendings: Vec<_> = contents
+        .iter()
+        .map(|content| Sending { person: &ann, room: &room, content, hint: Seq::ZERO, accept: true })
+        .collect();
+    let mut seqs = Vec::new();
+    for attempt in world.rooms.send(&sendings).await {
+        let Attempt::Done(Ok(Sent::New(state))) = attempt else { panic!("{attempt:?}") };
+        seqs.push(state.seq);
+    }
+    assert_eq!(seqs[1..], [seqs[0].next(), seqs[1].next()]);
+    let accepted = world.send(&room, "accepted").await;
+    assert!(accepted > seqs[2].next(), "another call leaves a gap");
+    let note = Journaled::accepted(Timestamp::now());
+    let mut noted = room_entries.clone();
+    noted.push(message_member(&room, accepted, accepted));
+    for member in &noted {
+        let mut add = redis::cmd("ZADD");
+        add.arg(Partition::of_room(&room).journaled()).arg(note.score()).arg(member);
+        world.redis.command("test", &add).await.unwrap();
+    }
+    world.reconcile();
+    world.reconcile();
+    let journaled = world.journaled(1).await;
+    let bodies = journaled[0]["MessageBody"].as_str().unwrap().lines();
+    let records: Vec<MessageRecord> = bodies.map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(records.iter().map(|record| record.message.seq).collect::<Vec<_>>(), seqs);
+    assert_eq!(journaled[0]["MessageDeduplicationId"], format!("{room}:{}-{}", seqs[0], seqs[2]));
+    // A resend of what is accepted is durable; of what was journaled again, too.
+    for (client_id, seq) in [("accepted", accepted), ("two", seqs[1])] {
+        let content = content(client_id);
+        let sending = Sending { person: &ann, room: &room, content: &content, hint: Seq::ZERO, accept: true };
+        let again = crate::support::send(&world.rooms, &sending).await;
+        assert!(matches!(again, Ok(Sent::Duplicate { seq: found, durable: true }) if found == seq), "{again:?}");
+    }
 }

@@ -41,6 +41,11 @@ impl Settled {
         }
     }
 
+    /// Counts those known by a digest only.
+    pub(super) fn older_count(&self) -> u64 {
+        self.older_count
+    }
+
     /// The message at a seq, if that is still known.
     pub(super) fn message_at(&self, seq: u64) -> Option<MessageKey> {
         let at = self.retained.binary_search_by_key(&seq, |place| place.seq()).ok()?;
@@ -87,6 +92,13 @@ pub struct Progress {
     last_seq: u64,
     /// The next place expected.
     next: usize,
+}
+
+impl Progress {
+    /// Returns how many messages of the history were taken.
+    pub fn taken(self) -> u64 {
+        self.taken
+    }
 }
 
 impl<'a> HistoryCheck<'a> {

@@ -114,6 +114,12 @@ impl RoomCheck {
         self.store(progress).end(at_us, found);
     }
 
+    /// True if what was stored so far is compared message by message, or the digest of the oldest was: a hole
+    /// would have been found.
+    pub fn is_certain(&self, progress: Progress) -> bool {
+        progress.taken() >= self.settled.older_count()
+    }
+
     fn store(&self, progress: Progress) -> HistoryCheck<'_> {
         HistoryCheck::new(self.room, &self.settled, progress).at("in DynamoDB")
     }

@@ -27,6 +27,8 @@ pub enum Kind {
     NotStored,
     /// A message that somebody saw, but that was not acknowledged, is not in the history.
     SeenNotStored,
+    /// A message was not in DynamoDB when the wait for it was over, and the queue was still at work.
+    NotYetStored,
     /// The history holds a message that nobody was given.
     StoredNotDelivered,
     /// The history is not in ascending order, or holds a message twice.
@@ -55,6 +57,7 @@ impl Kind {
             Self::RefusedDelivered => "refused_delivered",
             Self::NotStored => "not_stored",
             Self::SeenNotStored => "seen_not_stored",
+            Self::NotYetStored => "not_yet_stored",
             Self::StoredNotDelivered => "stored_not_delivered",
             Self::HistoryOrder => "history_order",
             Self::HistoryDiffers => "history_differs",
@@ -65,7 +68,7 @@ impl Kind {
     }
 
     /// Every kind.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::Lost,
         Self::Duplicated,
         Self::OutOfOrder,
@@ -76,6 +79,7 @@ impl Kind {
         Self::RefusedDelivered,
         Self::NotStored,
         Self::SeenNotStored,
+        Self::NotYetStored,
         Self::StoredNotDelivered,
         Self::HistoryOrder,
         Self::HistoryDiffers,
@@ -127,6 +131,35 @@ impl Violations {
         }
     }
 
+    /// Adds what was found elsewhere; what is beyond the names counts all the same.
+    pub fn absorb(&mut self, other: &Self) {
+        for violation in &other.list {
+            self.push(violation.clone());
+        }
+        for kind in Kind::ALL {
+            let named = other.list.iter().filter(|violation| violation.kind == kind).count() as u64;
+            let unnamed = other.count(kind) - named;
+            if unnamed > 0 {
+                *self.counts.entry(kind).or_default() += unnamed;
+            }
+        }
+    }
+
+    /// Calls what is missing from the store, so far as it is, not yet stored.
+    #[must_use]
+    pub fn excuse_missing(mut self) -> Self {
+        let is_missing = |kind: Kind| matches!(kind, Kind::NotStored | Kind::SeenNotStored);
+        for violation in self.list.iter_mut().filter(|violation| is_missing(violation.kind)) {
+            violation.kind = Kind::NotYetStored;
+        }
+        for kind in [Kind::NotStored, Kind::SeenNotStored] {
+            if let Some(count) = self.counts.remove(&kind) {
+                *self.counts.entry(Kind::NotYetStored).or_default() += count;
+            }
+        }
+        self
+    }
+
     /// How many of a kind.
     pub fn count(&self, kind: Kind) -> u64 {
         self.counts.get(&kind).copied().unwrap_or_default()
@@ -146,5 +179,26 @@ impl Violations {
 impl Default for Violations {
     fn default() -> Self {
         Self::new(100)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_beyond_the_names_counts_and_what_is_missing_may_be_late() {
+        let mut room = Violations::new(2);
+        for seq in 0..5 {
+            let violation = Violation::unverified(0, None, "", 0);
+            room.push(Violation { kind: Kind::NotStored, seq: Some(seq), ..violation });
+        }
+        assert_eq!(room.count(Kind::NotStored), 5);
+        let mut all = Violations::default();
+        all.absorb(&room);
+        all.absorb(&room.excuse_missing());
+        assert_eq!((all.count(Kind::NotStored), all.count(Kind::NotYetStored), all.total()), (5, 5, 10));
+        assert_eq!(all.listed().len(), 4);
+        assert!(Kind::ALL.into_iter().enumerate().all(|(i, kind)| kind as usize == i));
     }
 }

@@ -15,9 +15,9 @@ use super::connect_args::{ConnectArgs, ProtocolArg};
 use super::view::ViewArgs;
 use super::{duration, exit_code, threads_default};
 use crate::engine::crew::{self, Gate};
-use crate::engine::{self, Fault, Plan, StorePlan, Watched};
+use crate::engine::{self, Fault, Limits, Orders, Plan, StorePlan, Watched};
 use crate::link::{Dialer, Tokens};
-use crate::local;
+use crate::local::Cluster;
 use crate::procfs::raise_open_files;
 use crate::report::{Prices, Report, table};
 use crate::require::Requirements;
@@ -75,18 +75,22 @@ pub(super) struct RunArgs {
     /// Where report.json and report.html are written.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Thresholds that set the exit code, besides the checks: like p99<200ms,lost=0,dropped=0.
+    /// Thresholds that set the exit code, besides the checks: like `p99<200ms,ack_p99_growth<=2,unavailable=0`,
+    /// `journaled_again_share<=1%,drained<=60s`. The names are those of `measures` in report.json.
     #[arg(long, value_name = "LIST", default_value = "")]
     require: Requirements,
     /// A local process to measure: its id, or name=id.
     #[arg(long = "pid", value_name = "[NAME=]PID", value_parser = watched)]
     pids: Vec<Watched>,
-    /// Measure the parts of the local cluster, which `cargo local status --json` names.
+    /// Measure the parts of the local cluster, and read from its gateways what is journaled again and what is
+    /// not stored yet.
     #[arg(long)]
     local: bool,
-    /// What is done to the local cluster while the load lasts: kill-node@30s, restart-redis@60s, drain@90s,
-    /// or kill-NAME and drain-NAME with the name of any part.
-    #[arg(long = "fault", value_name = "WHAT@TIME")]
+    /// What is done to the local cluster while the load lasts; only if that is the target. kill-node@30s,
+    /// restart-redis@60s, drain@90s, or kill-NAME and drain-NAME with the name of any part. With how long it
+    /// lasts: functions-off@60s+120s, sqs-refuse@60s+60s, sqs-slow@60s+60s (to a tenth of --rate; sqs-slow:12 to
+    /// 12 messages a second), dynamodb-throttle@60s+60s (90 % of requests; dynamodb-throttle:50 is 50 %).
+    #[arg(long = "fault", value_name = "WHAT@TIME[+TIME]")]
     faults: Vec<Fault>,
     /// Threads; half of the cores by default, for the servers may be on this machine, too.
     #[arg(long)]
@@ -94,14 +98,21 @@ pub(super) struct RunArgs {
     /// Of everything left to chance.
     #[arg(long)]
     seed: Option<u64>,
-    /// How long to wait at the end until all that was sent is received.
+    /// How long to wait at the end, after the last fault, until all that was sent is acknowledged and received.
+    /// A send that is not acknowledged then fails the run.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     settle: Duration,
+    /// Without --fault a run fails if nothing is acknowledged for longer than this while sends are due.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
+    ack_gap_max: Duration,
+    /// With --local: how long to wait at the end until nothing is left to be stored.
+    #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2m")]
+    drain_within: Duration,
     /// Compare DynamoDB, too, at the end: by the AWS SDK's own variables, in the table that
     /// `RTS_MESSAGES_TABLE` names (chat-messages).
     #[arg(long)]
     store: bool,
-    /// How long to wait until everything is in DynamoDB.
+    /// How long to wait for DynamoDB while nothing more comes to it; in all at most five times as long.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
     store_within: Duration,
     /// Prices for the cost line, instead of the built-in examples.
@@ -152,22 +163,41 @@ impl RunArgs {
         let tokens = self.connect.tokens(&run, scenario.users)?;
         let dialer = self.connect.dialer(scenario.users).await?;
         let workers = self.workers.unwrap_or_else(threads_default).clamp(1, scenario.users);
-        let mut watched = self.pids.clone();
-        if self.local {
-            watched.extend(local::parts()?);
+        let (mut watched, mut admins) = (self.pids.clone(), Vec::new());
+        if self.local || !self.faults.is_empty() {
+            let asked = if self.faults.is_empty() { "--local" } else { "--fault" };
+            let cluster = Cluster::find().with_context(|| format!("{asked} is for the local cluster"))?;
+            self.check_faults(&cluster, &dialer, &scenario)?;
+            admins = cluster.admins();
+            if self.local {
+                watched.extend(cluster.processes());
+            }
         }
-        Ok(Plan {
-            dialer,
-            tokens,
+        let (settle, drain_within, ack_gap_max) = (self.settle, self.drain_within, self.ack_gap_max);
+        let orders = Orders {
             run,
-            workers,
-            seed: self.seed.unwrap_or_else(|| rand::rng().random()),
             watched,
             faults: self.faults.clone(),
-            settle: self.settle,
+            admins,
             store: self.store_plan().await,
-            scenario,
-        })
+            limits: Limits { settle, drain_within, ack_gap_max },
+        };
+        Ok(Plan { dialer, tokens, workers, seed: self.seed.unwrap_or_else(|| rand::rng().random()), orders, scenario })
+    }
+
+    /// Refuses faults of a cluster that is not the target, and those that would come too late.
+    fn check_faults(&self, cluster: &Cluster, dialer: &Dialer, scenario: &Scenario) -> anyhow::Result<()> {
+        if self.faults.is_empty() {
+            return Ok(());
+        }
+        if let Some(target) = dialer.targets.iter().find(|target| !cluster.serves(target.address)) {
+            bail!("--fault is for the local cluster, and {} is not part of it", target.authority);
+        }
+        let load_time = scenario.load_time();
+        if let Some(fault) = self.faults.iter().find(|fault| fault.at >= load_time) {
+            bail!("the fault {} comes too late: the load lasts {} s", fault.name, load_time.as_secs_f64());
+        }
+        Ok(())
     }
 
     async fn store_plan(&self) -> Option<StorePlan> {

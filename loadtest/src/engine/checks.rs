@@ -3,29 +3,34 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use rts_common::signalr::Payload;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use super::backoff::Backoff;
+use super::stats::Count;
 use super::user::User;
-use super::wire::{History, Listed, Request};
+use super::wire::{self, History, Listed, Request};
 use super::worker::Worker;
 use crate::checker::{Content, Tell};
 
-/// Users and rooms of a worker being compared at a time.
-const AT_ONCE: usize = 16;
+/// Users of a worker whose lists are being compared at a time.
+const LISTS_AT_ONCE: usize = 8;
+/// Histories being read at a time, over all workers of this machine: the store is busy enough.
+const HISTORIES_AT_ONCE: usize = 4;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
-const ATTEMPTS: usize = 4;
+/// How long one page is asked for again and again.
+const PATIENCE: Duration = Duration::from_secs(90);
 /// The product's largest page.
 const PAGE: u64 = 200;
 
 /// Compares unread counts and histories, of all users and rooms of the worker.
 pub(super) async fn compare(worker: &Rc<Worker>) {
-    let places = Rc::new(Semaphore::new(AT_ONCE));
+    let lists = Rc::new(Semaphore::new(LISTS_AT_ONCE));
+    let histories = Rc::new(Semaphore::new((HISTORIES_AT_ONCE / worker.neighbours).max(1)));
     let mut tasks = JoinSet::new();
     for user in worker.users.iter().filter(|user| worker.shared.was_present(user.index)) {
-        let (worker, user, places) = (worker.clone(), user.clone(), places.clone());
+        let (worker, user, places) = (worker.clone(), user.clone(), lists.clone());
         tasks.spawn_local(async move {
             let _place = places.acquire().await;
             compare_unread(&worker, &user).await;
@@ -36,7 +41,7 @@ pub(super) async fn compare(worker: &Rc<Worker>) {
         let was_present = |user: &&u32| worker.shared.was_present(**user as usize);
         let reader = plan.members.iter().find(was_present).and_then(|&user| worker.user(user as usize));
         let Some(user) = reader else { continue };
-        let (worker, user, places) = (worker.clone(), user.clone(), places.clone());
+        let (worker, user, places) = (worker.clone(), user.clone(), histories.clone());
         tasks.spawn_local(async move {
             let _place = places.acquire().await;
             compare_history(&worker, &user, room).await;
@@ -96,22 +101,36 @@ async fn compare_history(worker: &Worker, user: &Rc<User>, room: u32) {
     }
 }
 
-/// Calls a method until it is answered, a few times.
+/// Calls a method until it is answered, with growing waits, as long as patience lasts.
 async fn ask<T: serde::de::DeserializeOwned>(
     worker: &Worker,
     user: &Rc<User>,
     target: &str,
     request: &Request<'_>,
 ) -> Option<T> {
-    for attempt in 0..ATTEMPTS {
-        if attempt > 0 {
-            sleep(Duration::from_millis(500)).await;
-        }
+    let deadline = Instant::now() + PATIENCE;
+    let mut backoff = Backoff::default();
+    loop {
+        worker.count(Count::ReadsBack);
         let answer = timeout(ANSWER_DEADLINE, user.call(worker, target, request)).await;
-        let payload: Option<Payload> = answer.ok().and_then(Result::ok).and_then(Result::ok);
-        if let Some(decoded) = payload.and_then(|payload| payload.decode().ok()) {
-            return Some(decoded);
+        let text = match answer {
+            Ok(Ok(Ok(payload))) => match payload.decode() {
+                Ok(decoded) => return Some(decoded),
+                Err(error) => format!("an answer of the wrong form: {error}"),
+            },
+            Ok(Ok(Err(text))) => text,
+            Ok(Err(_)) => "the connection was lost".to_owned(),
+            Err(_) => "no answer in time".to_owned(),
+        };
+        let code = wire::error_code(&text);
+        if wire::is_busy(code) {
+            worker.count(Count::ReadsUnavailable);
         }
+        worker.shared.ended(format!("read again: {target}: {code}"));
+        let wait = backoff.after(&text);
+        if Instant::now() + wait >= deadline {
+            return None;
+        }
+        sleep(wait).await;
     }
-    None
 }

@@ -10,6 +10,7 @@ use rand::rngs::StdRng;
 use rand::{Rng, SeedableRng};
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::backoff::Allowance;
 use super::shared::Stage;
 use super::stats::{Count, Latency};
 use super::user::User;
@@ -56,13 +57,6 @@ struct LocalRoom {
     next: usize,
 }
 
-/// What a user may still send without hitting the product's rate limit.
-#[derive(Clone, Copy)]
-struct Allowance {
-    messages: f64,
-    at_us: u64,
-}
-
 impl Generator {
     pub(super) fn new(worker: &Worker) -> Self {
         let shared = &worker.shared;
@@ -83,7 +77,7 @@ impl Generator {
             ],
             rooms,
             weights,
-            allowances: vec![Allowance { messages: ALLOWANCE_BURST, at_us: 0 }; worker.users.len()],
+            allowances: vec![Allowance::new(ALLOWANCE_PER_SECOND, ALLOWANCE_BURST); worker.users.len()],
             next_storm_us: None,
         }
     }
@@ -200,19 +194,6 @@ impl Generator {
     }
 }
 
-impl Allowance {
-    fn take(&mut self, now_us: u64) -> bool {
-        let passed = now_us.saturating_sub(self.at_us) as f64 / 1e6;
-        self.messages = (self.messages + passed * ALLOWANCE_PER_SECOND).min(ALLOWANCE_BURST);
-        self.at_us = now_us.max(self.at_us);
-        if self.messages < 1.0 {
-            return false;
-        }
-        self.messages -= 1.0;
-        true
-    }
-}
-
 /// The rooms with members of this worker, and the sums of their weights: a worker that has half of a
 /// room's members makes half of its messages.
 fn local_rooms(worker: &Worker) -> (Vec<LocalRoom>, Vec<f64>) {
@@ -245,18 +226,4 @@ fn local_rooms(worker: &Worker) -> (Vec<LocalRoom>, Vec<f64>) {
 )]
 fn whole(us: f64) -> u64 {
     us as u64
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn nobody_sends_more_than_the_product_allows() {
-        let mut allowance = Allowance { messages: ALLOWANCE_BURST, at_us: 0 };
-        let sent = (0..100).filter(|_| allowance.take(0)).count();
-        assert_eq!(sent, 30);
-        let sent = (0..10_000_u64).filter(|ms| allowance.take(ms * 1000)).count();
-        assert!((178..=181).contains(&sent), "{sent}");
-    }
 }

@@ -6,6 +6,8 @@
 //! become due, and what a socket does not take at once is kept. With several machines ([`crew`]) the
 //! checker is the lead's, and what users tell it goes there.
 
+mod acks;
+mod backoff;
 mod checks;
 mod clock;
 mod conduct;
@@ -15,6 +17,7 @@ mod generate;
 mod message;
 mod outcome;
 mod plan;
+mod queue;
 mod receive;
 mod said;
 mod setup;
@@ -23,14 +26,17 @@ mod stats;
 mod store;
 mod threads;
 mod user;
+mod verdict;
 mod wire;
 mod worker;
 
+pub use acks::Unacked;
 pub use conduct::run;
-pub use fault::Fault;
+pub use fault::{Fault, FaultReport};
 pub use message::{Author, Authored};
 pub(crate) use outcome::measures_of;
-pub use outcome::{MachineReport, Outcome, Point, ProcessUse, Span, Watched};
-pub use plan::{Moment, Plan, StorePlan, Watcher};
+pub use outcome::{Judged, MachineReport, Outcome, Point, ProcessUse, Span, Watched};
+pub use plan::{Limits, Moment, Orders, Plan, StorePlan, Watcher};
+pub use queue::QueueReport;
 pub(crate) use shared::lock;
 pub use stats::{Count, Latency, Stats};

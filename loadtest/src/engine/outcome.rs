@@ -5,6 +5,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::acks::Unacked;
+use super::fault::FaultReport;
+use super::queue::QueueReport;
 use super::stats::{Count, Latency, Stats};
 use crate::checker::{Kind, RoomTotals, Violations};
 use crate::procfs::ProcessSample;
@@ -67,8 +70,19 @@ pub struct Outcome {
     pub rooms: RoomTotals,
     /// Users that were not connected at the end.
     pub absent: u64,
-    /// Sends that were still waiting for an answer at the end.
-    pub unanswered: u64,
+    /// Sends that were neither acknowledged nor refused for good.
+    pub unacked: Unacked,
+    /// When the longest stretch without an acknowledgement began and ended while some were due, in
+    /// microseconds since the run's start.
+    pub longest_gap: (u64, u64),
+    /// p99 of acknowledgements in the first and in the last minute of the load, in seconds.
+    pub ack_p99: [Option<f64>; 2],
+    /// What the gateways said of the way into storage, if they are known.
+    pub queue: Option<QueueReport>,
+    /// What was done on purpose.
+    pub faults: Vec<FaultReport>,
+    /// By what it is judged besides.
+    pub judged: Judged,
     /// How long after the load DynamoDB held everything, if it was compared and did.
     pub all_stored: Option<Duration>,
     /// Why connections ended or were not opened, which calls failed, and what was done on purpose.
@@ -79,6 +93,15 @@ pub struct Outcome {
     pub connections: u64,
     /// The machines that had the users; none if it was this one alone.
     pub machines: Vec<MachineReport>,
+}
+
+/// Judges a run besides its checks and thresholds.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Judged {
+    /// Faults were asked for: stretches without an acknowledgement are no failure.
+    pub has_faults: bool,
+    /// The longest stretch allowed otherwise.
+    pub ack_gap_max: Duration,
 }
 
 /// A phase, or a step of one.
@@ -170,7 +193,8 @@ impl Outcome {
         measures.insert("violations", self.violations.total() as f64);
         measures.insert("machines_lost", self.machines_lost() as f64);
         measures.insert("absent", self.absent as f64);
-        measures.insert("unanswered", self.unanswered as f64);
+        self.add_acks(&mut measures);
+        self.add_queue(&mut measures);
         measures.insert("rooms_unmade", self.room_ids.iter().filter(|id| id.is_none()).count() as f64);
         if let Some(time) = self.all_stored {
             measures.insert("all_stored", time.as_secs_f64());
@@ -190,6 +214,35 @@ impl Outcome {
             measures.insert("highest_rate", best);
         }
         measures
+    }
+
+    fn add_acks(&self, measures: &mut Measures) {
+        measures.insert("unacked", self.unacked.count as f64);
+        // The name it had before.
+        measures.insert("unanswered", self.unacked.count as f64);
+        measures.insert("longest_ack_gap", self.longest_ack_gap());
+        for (name, value) in ["ack_p99_first", "ack_p99_last"].into_iter().zip(self.ack_p99) {
+            measures.extend(value.map(|value| (name, value)));
+        }
+        if let [Some(first), Some(last)] = self.ack_p99 {
+            measures.insert("ack_p99_growth", last / first);
+        }
+    }
+
+    fn add_queue(&self, measures: &mut Measures) {
+        let Some(queue) = self.queue else { return };
+        measures.insert("journaled_again", queue.journaled);
+        let acked = self.total.count(Count::Acked);
+        if acked > 0 {
+            measures.insert("journaled_again_share", queue.journaled / acked as f64);
+        }
+        measures.extend(queue.unstored.map(|unstored| ("unstored_left", unstored)));
+        measures.extend(queue.drained.map(|time| ("drained", time.as_secs_f64())));
+    }
+
+    /// Returns the longest stretch without an acknowledgement while some were due, in seconds.
+    pub fn longest_ack_gap(&self) -> f64 {
+        (self.longest_gap.1 - self.longest_gap.0) as f64 / 1e6
     }
 
     /// How many machines were not there until the end.
@@ -226,13 +279,17 @@ impl ProcessUse {
 
 /// The values of some span by name. A latency that nothing was measured of is left out.
 pub(crate) fn measures_of(stats: &Stats, seconds: f64) -> Measures {
-    const NAMES: [(Latency, [&str; 5]); 7] = [
+    const NAMES: [(Latency, [&str; 5]); 8] = [
         (Latency::Delivery, ["p50", "p90", "p99", "p999", "max"]),
         (Latency::CatchUp, ["catch_up_p50", "catch_up_p90", "catch_up_p99", "catch_up_p999", "catch_up_max"]),
         (Latency::Ack, ["ack_p50", "ack_p90", "ack_p99", "ack_p999", "ack_max"]),
         (Latency::Stored, ["stored_p50", "stored_p90", "stored_p99", "stored_p999", "stored_max"]),
         (Latency::Connect, ["connect_p50", "connect_p90", "connect_p99", "connect_p999", "connect_max"]),
         (Latency::Call, ["call_p50", "call_p90", "call_p99", "call_p999", "call_max"]),
+        (
+            Latency::Refused,
+            ["refused_told_p50", "refused_told_p90", "refused_told_p99", "refused_told_p999", "refused_told_max"],
+        ),
         (Latency::Lag, ["send_lag_p50", "send_lag_p90", "send_lag_p99", "send_lag_p999", "send_lag_max"]),
     ];
     let mut measures = Measures::new();

@@ -1,5 +1,6 @@
 //! What is to be run, and who watches.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use rts_common::store::Store;
@@ -14,8 +15,6 @@ use crate::scenario::Scenario;
 pub struct Plan {
     /// What.
     pub scenario: Scenario,
-    /// An id that no other run has.
-    pub run: String,
     /// How to connect.
     pub dialer: Dialer,
     /// As whom.
@@ -24,14 +23,35 @@ pub struct Plan {
     pub workers: usize,
     /// Of everything that is left to chance.
     pub seed: u64,
+    /// The rest of it, which concerns whoever conducts the run.
+    pub orders: Orders,
+}
+
+/// What is measured and done besides, and how long things may take.
+pub struct Orders {
+    /// An id that no other run has.
+    pub run: String,
     /// Local processes to measure.
     pub watched: Vec<Watched>,
     /// What is done to the local cluster meanwhile.
     pub faults: Vec<Fault>,
-    /// How long to wait at the end until everything sent is received.
-    pub settle: Duration,
+    /// Where the gateways tell their metrics, if that is known.
+    pub admins: Vec<SocketAddr>,
     /// What is to be compared with what is stored, if it is.
     pub store: Option<StorePlan>,
+    /// How long things may take.
+    pub limits: Limits,
+}
+
+/// How long things may take.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// At the end, until everything sent is acknowledged and received.
+    pub settle: Duration,
+    /// After that, until the gateways say that everything is stored.
+    pub drain_within: Duration,
+    /// Without faults: the longest stretch without an acknowledgement while some are due.
+    pub ack_gap_max: Duration,
 }
 
 /// A comparison with DynamoDB at the end.
@@ -39,7 +59,7 @@ pub struct Plan {
 pub struct StorePlan {
     /// Where.
     pub store: Store,
-    /// How long to wait until everything is there.
+    /// How long to wait, while nothing more comes, until everything is there.
     pub within: Duration,
 }
 

@@ -6,16 +6,13 @@ use std::sync::atomic::Ordering;
 use rts_common::signalr::{CompletionResult, Payload, Record};
 
 use super::message::Authored;
+use super::shared::Stage;
 use super::stats::{Count, Latency};
 use super::user::{Arrived, Call, Outgoing, User};
 use super::wire;
 use super::worker::Worker;
 use crate::checker::{Content, Event, Resume, Tell};
 
-/// A message that failed so often is given up.
-const ATTEMPTS_MAX: u32 = 12;
-/// Before a failed message is sent again.
-const RETRY_US: u64 = 500_000;
 /// Own messages whose `MessagesStored` is waited for.
 const UNSTORED_MAX: usize = 256;
 
@@ -162,33 +159,40 @@ impl User {
 
     fn on_sent(&self, worker: &Worker, outgoing: Outgoing, answer: Result<Option<Payload>, String>) {
         let shared = &worker.shared;
+        if shared.stage() >= Stage::Draining {
+            // It was told as never acknowledged, and the checker has done with it.
+            return;
+        }
         let Authored { room, key, intended_us } = outgoing.message;
-        let now_us = shared.now_us();
-        match answer.map(|payload| payload.and_then(|payload| payload.decode::<wire::Sent>().ok())) {
+        let text = match answer.map(|payload| payload.and_then(|payload| payload.decode::<wire::Sent>().ok())) {
             Ok(Some(wire::Sent { seq })) => {
-                shared.pending.fetch_sub(1, Ordering::Relaxed);
+                shared.acked();
                 worker.count(Count::Acked);
                 worker.record(Latency::Ack, shared.since_wall(intended_us));
+                self.state.borrow_mut().gate.acked();
                 shared.tell(room, Tell::Acked(key, seq));
+                return;
             }
-            Err(text) if wire::is_refusal(wire::error_code(&text)) => {
-                if wire::error_code(&text) == "rateLimited" {
-                    worker.count(Count::RateLimited);
-                } else {
-                    worker.failed("SendMessage", &text);
-                }
-                shared.pending.fetch_sub(1, Ordering::Relaxed);
-                shared.tell(room, Tell::Refused(key));
-            }
-            failed @ (Ok(None) | Err(_)) => {
-                worker.failed("SendMessage", &failed.err().unwrap_or_else(|| "no seq".to_owned()));
-                if outgoing.attempts >= ATTEMPTS_MAX {
-                    Self::give_up(shared, outgoing);
-                } else {
-                    self.state.borrow_mut().waiting.push_back((now_us + RETRY_US, outgoing));
-                }
-            }
+            Ok(None) => "no seq".to_owned(),
+            Err(text) => text,
+        };
+        let now_us = shared.now_us();
+        worker.record(Latency::Refused, now_us.saturating_sub(outgoing.called_us));
+        let code = wire::error_code(&text);
+        if code == "rateLimited" {
+            worker.count(Count::RateLimited);
+        } else {
+            worker.failed("SendMessage", &text);
         }
+        if wire::is_final(code) {
+            worker.count(Count::Refused);
+            shared.pending.fetch_sub(1, Ordering::Relaxed);
+            shared.tell(room, Tell::Refused(key));
+            return;
+        }
+        let mut state = self.state.borrow_mut();
+        state.gate.refused(now_us, &text);
+        state.wait(outgoing);
     }
 
     fn on_resumed(self: &Rc<Self>, worker: &Worker, answer: Result<Option<Payload>, String>) {
@@ -200,8 +204,12 @@ impl User {
         let resumed = match decoded {
             Ok(resumed) => resumed,
             Err(text) => {
-                // As after any failed resume: connect anew and try again.
+                // As after any failed resume: connect anew and try again, but not at once.
                 worker.failed("Resume", &text);
+                let mut state = self.state.borrow_mut();
+                let wait = u64::try_from(state.resumes.after(&text).as_micros()).unwrap_or(u64::MAX);
+                state.connect_after_us = shared.now_us().saturating_add(wait);
+                drop(state);
                 self.cut.notify_one();
                 return;
             }

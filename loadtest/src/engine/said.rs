@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use super::acks::Unacked;
 use super::shared::lock;
 use crate::checker::Tell;
 
@@ -23,6 +24,9 @@ pub(super) enum Said {
     /// Whether a user is connected, and has resumed.
     #[serde(rename = "o")]
     Online(u32, bool),
+    /// Sends that were never acknowledged.
+    #[serde(rename = "n")]
+    Unacked(Unacked),
 }
 
 /// Waits to be sent, in order. It is bounded: what does not fit makes the run a failed one, for a check

@@ -7,6 +7,7 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
+use super::backoff::Backoff;
 use super::user::User;
 use super::wire::{Created, Request};
 use super::worker::Worker;
@@ -14,8 +15,8 @@ use crate::scenario::World;
 
 /// Rooms of a worker being made at a time.
 const MAKING_MAX: usize = 16;
-/// One room, with retries.
-const ATTEMPTS: usize = 4;
+/// One room, with growing waits between.
+const ATTEMPTS: usize = 7;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
@@ -38,12 +39,11 @@ pub(super) async fn make_rooms(worker: &Rc<Worker>) {
         let (worker, user, making) = (worker.clone(), user.clone(), making.clone());
         rooms.spawn_local(async move {
             let _place = making.acquire().await;
+            let mut backoff = Backoff::default();
             for _ in 0..ATTEMPTS {
-                match make_room(&worker, &user, room).await {
-                    Ok(()) => return,
-                    Err(error) => worker.shared.ended(format!("a room was not made: {error}")),
-                }
-                sleep(Duration::from_millis(500)).await;
+                let Err(error) = make_room(&worker, &user, room).await else { return };
+                worker.shared.ended(format!("a room was not made: {error}"));
+                sleep(backoff.after(&error)).await;
             }
         });
     }

@@ -10,6 +10,7 @@ use rts_common::store::oldest_month;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
+use super::acks::Unacked;
 use super::clock::Clock;
 use super::message::Author;
 use super::said::{Outbox, Said};
@@ -41,8 +42,11 @@ pub(super) struct Shared {
     online: Vec<AtomicBool>,
     /// Who was there at the end; once the load is over.
     present: OnceLock<Vec<bool>>,
-    /// Sends under way: not answered yet, or waiting for a connection.
+    /// Sends under way: not answered yet, or waiting to be tried again.
     pub(super) pending: AtomicU64,
+    /// Sends acknowledged so far.
+    pub(super) acks: AtomicU64,
+    unacked: Mutex<Unacked>,
     user_ids: Vec<String>,
     rooms: Vec<OnceLock<RoomState>>,
     by_id: OnceLock<HashMap<String, u32>>,
@@ -67,6 +71,8 @@ pub(super) enum Stage {
     Setup,
     /// Everyone connects, and the phases run.
     Running,
+    /// Nothing is sent any more; what was accepted is being stored.
+    Draining,
     /// Everything has been sent and received; what the server remembers is compared.
     Checking,
     /// Time to go.
@@ -117,6 +123,8 @@ impl Shared {
             rooms: world.rooms.iter().map(|_| OnceLock::new()).collect(),
             stage: watch::Sender::new(Stage::Setup),
             pending: AtomicU64::new(0),
+            acks: AtomicU64::new(0),
+            unacked: Mutex::default(),
             by_id: OnceLock::new(),
             violations: Mutex::default(),
             load: watch::Sender::new(Load::default()),
@@ -213,8 +221,7 @@ impl Shared {
 
     /// Keeps what was found.
     pub(super) fn found(&self, found: &Violations) {
-        let mut violations = lock(&self.violations);
-        found.listed().iter().for_each(|violation| violations.push(violation.clone()));
+        lock(&self.violations).absorb(found);
     }
 
     /// The month in which the run began: nothing of it is older.
@@ -249,6 +256,31 @@ impl Shared {
             (&room.members, room.direct, room.weight.to_bits()).hash(&mut hasher);
         }
         hasher.finish()
+    }
+
+    /// One send more is acknowledged.
+    pub(super) fn acked(&self) {
+        self.acks.fetch_add(1, Ordering::Relaxed);
+        self.pending.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    /// A message that was meant to be sent at this time since the Unix epoch is not acknowledged, and it is over.
+    pub(super) fn never_acked(&self, intended_wall_us: u64) {
+        let at_us = intended_wall_us.saturating_sub(self.wall_us(0));
+        self.unacked_more(Unacked { count: 1, first_us: at_us, last_us: at_us });
+    }
+
+    /// As [`Self::never_acked`], of several.
+    pub(super) fn unacked_more(&self, more: Unacked) {
+        match &self.outbox {
+            Some(outbox) => outbox.push(Said::Unacked(more)),
+            None => lock(&self.unacked).add(more),
+        }
+    }
+
+    /// Those that were never acknowledged, once the load is over.
+    pub(super) fn unacked(&self) -> Unacked {
+        *lock(&self.unacked)
     }
 
     pub(super) fn load(&self) -> Load {

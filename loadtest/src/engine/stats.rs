@@ -25,12 +25,14 @@ pub enum Latency {
     Call,
     /// How late the generator itself was.
     Lag,
+    /// From a send's call to its refusal.
+    Refused,
 }
 
 impl Latency {
     /// Every one.
-    pub const ALL: [Self; 7] =
-        [Self::Delivery, Self::CatchUp, Self::Ack, Self::Stored, Self::Connect, Self::Call, Self::Lag];
+    pub const ALL: [Self; 8] =
+        [Self::Delivery, Self::CatchUp, Self::Ack, Self::Stored, Self::Connect, Self::Call, Self::Lag, Self::Refused];
 
     /// Its name in reports.
     pub const fn name(self) -> &'static str {
@@ -42,6 +44,7 @@ impl Latency {
             Self::Connect => "connect",
             Self::Call => "call",
             Self::Lag => "send_lag",
+            Self::Refused => "refused_told",
         }
     }
 }
@@ -57,7 +60,7 @@ pub enum Count {
     Delivered,
     /// Messages sent again after an error or a broken connection.
     Resent,
-    /// Sends answered with `rateLimited`.
+    /// Sends answered with `rateLimited`; they are tried again.
     RateLimited,
     /// Calls answered with another error.
     Errors,
@@ -75,11 +78,19 @@ pub enum Count {
     Calls,
     /// Unsequenced events received: typing, receipts, presence.
     Noise,
+    /// Calls answered with `unavailable` under load; they are among the errors, too.
+    Unavailable,
+    /// Sends refused for good.
+    Refused,
+    /// Calls that read back at the end what the server remembers.
+    ReadsBack,
+    /// Those of them answered with `unavailable` or `rateLimited`, and tried again.
+    ReadsUnavailable,
 }
 
 impl Count {
     /// Every one.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 17] = [
         Self::Sent,
         Self::Acked,
         Self::Delivered,
@@ -93,6 +104,10 @@ impl Count {
         Self::Cut,
         Self::Calls,
         Self::Noise,
+        Self::Unavailable,
+        Self::Refused,
+        Self::ReadsBack,
+        Self::ReadsUnavailable,
     ];
 
     /// Its name in reports and thresholds.
@@ -111,6 +126,10 @@ impl Count {
             Self::Cut => "cut",
             Self::Calls => "calls",
             Self::Noise => "noise",
+            Self::Unavailable => "unavailable",
+            Self::Refused => "refused",
+            Self::ReadsBack => "reads_back",
+            Self::ReadsUnavailable => "reads_unavailable",
         }
     }
 
@@ -130,6 +149,10 @@ impl Count {
             Self::Cut => "Connections cut on purpose.",
             Self::Calls => "Calls other than sends that were answered.",
             Self::Noise => "Unsequenced events received.",
+            Self::Unavailable => "Calls answered with unavailable under load.",
+            Self::Refused => "Sends refused for good.",
+            Self::ReadsBack => "Calls that read back at the end what the server remembers.",
+            Self::ReadsUnavailable => "Calls that read back and were answered with unavailable or rateLimited.",
         }
     }
 }

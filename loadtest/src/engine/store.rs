@@ -1,7 +1,11 @@
 //! After a run, if asked for: what DynamoDB holds, compared with what happened, and how long it took until
 //! all of it was there.
+//!
+//! Storing is asynchronous: what is missing is waited for as long as more and more is there, or the gateways
+//! say that something is on its way. What is missing in the end is "not yet stored" in that case, and lost
+//! otherwise.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use rts_common::ids::RoomId;
@@ -12,58 +16,132 @@ use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
-use super::shared::Shared;
+use super::backoff::Backoff;
+use super::queue::QueueWatch;
+use super::shared::{Shared, lock};
 use super::wire;
 use crate::checker::{Content, Message, Progress, Violations};
 
 /// Rooms being read at a time.
-const AT_ONCE: usize = 8;
+const AT_ONCE: usize = 4;
 /// Messages of a page.
 const PAGE: usize = 500;
-/// Before a room is looked at again that is not whole yet.
-const AGAIN: Duration = Duration::from_secs(1);
+/// In all, so many times as long is waited as without any progress.
+const PATIENCE_TIMES: u32 = 5;
 
-/// Looks until everything is stored, or until the deadline; what is wrong then is told. Gives how long
-/// after `since_us` everything was there, if it was.
-pub(super) async fn compare(shared: Arc<Shared>, store: Store, since_us: u64, within: Duration) -> Option<Duration> {
-    let deadline = Instant::now() + within;
-    let places = Arc::new(Semaphore::new(AT_ONCE));
-    let mut rooms = JoinSet::new();
-    for room in (0_u32..).take(shared.world.rooms.len()).filter(|&room| shared.room(room).is_some()) {
-        let (shared, store, places) = (shared.clone(), store.clone(), places.clone());
-        rooms.spawn(async move {
-            loop {
-                let place = places.acquire().await;
-                let looked = look(&shared, &store, room).await;
-                drop(place);
-                let is_whole = looked.as_ref().is_ok_and(|found| found.total() == 0);
-                if is_whole || Instant::now() >= deadline {
-                    match looked {
-                        Ok(found) => shared.found(&found),
-                        Err(error) => shared.unverified(room, None, &format!("DynamoDB cannot be read: {error}")),
-                    }
-                    return is_whole;
-                }
-                sleep(AGAIN).await;
-            }
-        });
-    }
-    let mut is_whole = true;
-    while let Some(room) = rooms.join_next().await {
-        is_whole &= room.unwrap_or_default();
-    }
-    is_whole.then(|| Duration::from_micros(shared.now_us().saturating_sub(since_us)))
+/// A comparison that goes on.
+pub(super) struct Comparison {
+    pub(super) shared: Arc<Shared>,
+    pub(super) store: Store,
+    /// When the load was over.
+    pub(super) since_us: u64,
+    /// How long to wait without any progress.
+    pub(super) within: Duration,
+    pub(super) queue: Option<Arc<QueueWatch>>,
 }
 
-/// Reads what is stored of a room, page by page.
-async fn look(shared: &Shared, store: &Store, room: u32) -> Result<Violations, StoreError> {
+/// Returns the longest time that a comparison takes which waits so long without any progress.
+pub(super) fn longest(within: Duration) -> Duration {
+    within.saturating_mul(PATIENCE_TIMES)
+}
+
+/// Tells if it is still worth waiting, for all rooms together.
+struct Patience {
+    begun: Instant,
+    within: Duration,
+    progressed: Mutex<Instant>,
+    queue: Option<Arc<QueueWatch>>,
+}
+
+impl Patience {
+    /// Some room has more than before.
+    fn progressed(&self) {
+        *lock(&self.progressed) = Instant::now();
+    }
+
+    /// True if something is on its way into the store.
+    fn is_moving(&self) -> bool {
+        lock(&self.progressed).elapsed() < self.within || self.queue.as_ref().is_some_and(|queue| queue.has_more())
+    }
+
+    fn is_over(&self) -> bool {
+        self.begun.elapsed() >= longest(self.within) || !self.is_moving()
+    }
+}
+
+/// How far a room is known to be whole.
+#[derive(Clone, Copy, Default)]
+struct Whole {
+    progress: Progress,
+    after: Option<Seq>,
+}
+
+impl Comparison {
+    /// Looks until everything is stored, or waiting is of no use; what is wrong then is told. Gives how long
+    /// after the load everything was there, if it was.
+    pub(super) async fn run(self) -> Option<Duration> {
+        let now = Instant::now();
+        let Self { shared, store, since_us, within, queue } = self;
+        let patience = Arc::new(Patience { begun: now, within, progressed: Mutex::new(now), queue });
+        let places = Arc::new(Semaphore::new(AT_ONCE));
+        let mut rooms = JoinSet::new();
+        for room in (0_u32..).take(shared.world.rooms.len()).filter(|&room| shared.room(room).is_some()) {
+            let (shared, store) = (shared.clone(), store.clone());
+            rooms.spawn(until_whole(shared, store, room, places.clone(), patience.clone()));
+        }
+        let mut is_whole = true;
+        while let Some(room) = rooms.join_next().await {
+            is_whole &= room.unwrap_or_default();
+        }
+        is_whole.then(|| Duration::from_micros(shared.now_us().saturating_sub(since_us)))
+    }
+}
+
+/// Looks at a room again and again; `false` if something is missing or wrong in the end, which is told.
+async fn until_whole(
+    shared: Arc<Shared>,
+    store: Store,
+    room: u32,
+    places: Arc<Semaphore>,
+    patience: Arc<Patience>,
+) -> bool {
+    let (mut whole, mut backoff, mut most) = (Whole::default(), Backoff::default(), 0);
+    loop {
+        let place = places.acquire().await;
+        let looked = look(&shared, &store, room, &mut whole).await;
+        drop(place);
+        if let Ok((found, taken)) = &looked {
+            if found.total() == 0 {
+                return true;
+            }
+            if *taken > most {
+                most = *taken;
+                patience.progressed();
+                backoff.reset();
+            }
+        }
+        if patience.is_over() {
+            match looked {
+                Ok((found, _)) if patience.is_moving() => shared.found(&found.excuse_missing()),
+                Ok((found, _)) => shared.found(&found),
+                Err(error) => shared.unverified(room, None, &format!("DynamoDB cannot be read: {error}")),
+            }
+            return false;
+        }
+        sleep(backoff.after("")).await;
+    }
+}
+
+/// Reads what is stored of a room, page by page, from where it was whole the last time; gives what is wrong, and
+/// how many messages are there.
+async fn look(shared: &Shared, store: &Store, room: u32, whole: &mut Whole) -> Result<(Violations, u64), StoreError> {
     let mut found = Violations::default();
-    let Some(state) = shared.room(room) else { return Ok(found) };
+    let Some(state) = shared.room(room) else { return Ok((found, 0)) };
     // What has another form than the product's ids holds nothing that could be stored.
-    let Ok(id) = RoomId::parse(&state.id) else { return Ok(found) };
-    let mut after = Seq::new(state.head).unwrap_or(Seq::ZERO);
+    let Ok(id) = RoomId::parse(&state.id) else { return Ok((found, 0)) };
+    let mut after = whole.after.unwrap_or_else(|| Seq::new(state.head).unwrap_or(Seq::ZERO));
     let (before, oldest) = (Seq::new(SEQ_MAX).unwrap_or(Seq::ZERO), shared.started_month());
-    let mut progress = Progress::default();
+    let mut progress = whole.progress;
     loop {
         let query = MessageQuery { room: &id, after, before, direction: Direction::Ascending, limit: PAGE, oldest };
         let page = store.messages(query).await?;
@@ -71,14 +149,19 @@ async fn look(shared: &Shared, store: &Store, room: u32) -> Result<Violations, S
         let now_us = shared.now_us();
         progress =
             shared.check(room, |check, _| check.stored(progress, &messages, now_us, &mut found)).unwrap_or_default();
-        match page.last() {
-            Some(last) if page.len() == PAGE => after = last.seq,
-            _ => break,
+        let Some(last) = page.last() else { break };
+        after = last.seq;
+        let is_certain = shared.check(room, |check, _| check.is_certain(progress)).unwrap_or_default();
+        if found.total() == 0 && is_certain {
+            *whole = Whole { progress, after: Some(after) };
+        }
+        if page.len() < PAGE {
+            break;
         }
     }
     let now_us = shared.now_us();
     shared.check(room, |check, _| check.stored_end(progress, now_us, &mut found));
-    Ok(found)
+    Ok((found, progress.taken()))
 }
 
 fn recognize(shared: &Shared, stored: &MessageState) -> Message {

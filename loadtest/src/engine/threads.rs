@@ -9,7 +9,7 @@ use tokio::sync::mpsc;
 
 use super::shared::{Shared, Stage, lock};
 use super::stats::Stats;
-use super::worker::Worker;
+use super::worker::{Place, Worker};
 
 /// Running workers; they end with [`Stage::Over`].
 pub(super) struct Threads {
@@ -27,13 +27,14 @@ impl Threads {
         done: &mpsc::UnboundedSender<(usize, Stage)>,
     ) -> std::io::Result<Self> {
         let figures: Vec<_> = numbers.clone().map(|_| Arc::new(Mutex::new(Stats::new()))).collect();
+        let neighbours = figures.len();
         let handles = numbers
             .zip(&figures)
             .enumerate()
             .map(|(place, (number, stats))| {
                 let (shared, done, stats) = (shared.clone(), done.clone(), stats.clone());
                 let work = move || {
-                    Worker::run(number, shared, stats, |stage| {
+                    Worker::run(Place { number, neighbours }, shared, stats, |stage| {
                         let _nobody_waits = done.send((place, stage));
                     });
                 };

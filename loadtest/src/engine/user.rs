@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering;
 use rts_common::signalr::{Payload, encode_client_invocation};
 use tokio::sync::{Notify, oneshot};
 
+use super::backoff::{Allowance, Backoff, Gate};
 use super::message::Authored;
-use super::shared::Shared;
+use super::shared::{Shared, Stage};
 use super::stats::{Count, Latency};
 use super::wire::{self, Request};
 use super::worker::Worker;
@@ -20,6 +21,10 @@ use crate::link::Session;
 pub(super) const IN_FLIGHT_MAX: usize = 32;
 /// Sends that wait for a connection or an answer; further ones count as unsent.
 const WAITING_MAX: usize = 256;
+/// A user sends what has waited no faster than the product allows: 20 messages a second, with a burst of 40.
+const WIRE_PER_SECOND: f64 = 19.0;
+const WIRE_BURST: f64 = 36.0;
+
 /// One virtual user of a worker.
 pub(super) struct User {
     pub(super) index: usize,
@@ -32,14 +37,19 @@ pub(super) struct User {
 }
 
 /// What a user remembers.
-#[derive(Default)]
 pub(super) struct State {
     /// As the world's memberships of the user.
     pub(super) places: Vec<Place>,
     pub(super) calls: Vec<(u64, Call)>,
     last_call: u64,
-    /// To be sent, or sent again, from a time on.
-    pub(super) waiting: VecDeque<(u64, Outgoing)>,
+    /// To be sent, or sent again, as they were meant to be.
+    waiting: VecDeque<Outgoing>,
+    /// What the server's refusals leave open.
+    pub(super) gate: Gate,
+    allowance: Allowance,
+    /// Of resumes, and not before when the next connection is opened.
+    pub(super) resumes: Backoff,
+    pub(super) connect_after_us: u64,
     pub(super) unstored: VecDeque<(u32, u64, u64)>,
     /// Events that came while a resume was under way.
     pub(super) buffered: Option<Vec<Arrived>>,
@@ -66,6 +76,8 @@ pub(super) struct Place {
 pub(super) struct Outgoing {
     pub(super) message: Authored,
     pub(super) attempts: u32,
+    /// When it was last put on the wire.
+    pub(super) called_us: u64,
 }
 
 /// What an answer is for.
@@ -102,7 +114,19 @@ pub(super) struct Arrived {
 
 impl User {
     pub(super) fn new(index: usize, rooms: usize) -> Self {
-        let state = State { places: vec![Place::default(); rooms], ..State::default() };
+        let state = State {
+            places: vec![Place::default(); rooms],
+            calls: Vec::new(),
+            last_call: 0,
+            waiting: VecDeque::new(),
+            gate: Gate::new(IN_FLIGHT_MAX),
+            allowance: Allowance::new(WIRE_PER_SECOND, WIRE_BURST),
+            resumes: Backoff::default(),
+            connect_after_us: 0,
+            unstored: VecDeque::new(),
+            buffered: None,
+            connect_intended_us: 0,
+        };
         Self {
             index,
             session: RefCell::default(),
@@ -133,7 +157,7 @@ impl User {
         };
         worker.shared.pending.fetch_add(1, Ordering::Relaxed);
         worker.count(Count::Sent);
-        state.waiting.push_back((0, Outgoing { message, attempts: 0 }));
+        state.waiting.push_back(Outgoing { message, attempts: 0, called_us: 0 });
         drop(state);
         self.send_waiting(worker);
     }
@@ -143,19 +167,20 @@ impl User {
         let now_us = worker.shared.now_us();
         loop {
             let mut state = self.state.borrow_mut();
-            if !self.is_connected() || state.buffered.is_some() || state.calls.len() >= IN_FLIGHT_MAX {
-                // The connection, or an answer, brings the user back here.
+            let window = state.gate.window(now_us);
+            let is_full = window > 0 && state.calls.len() >= window;
+            if state.waiting.is_empty() || !self.is_connected() || state.buffered.is_some() || is_full {
+                // A new message, the connection, or an answer brings the user back here.
                 return;
             }
-            let Some(at) = state.waiting.iter().position(|&(from_us, _)| from_us <= now_us) else {
-                if !state.waiting.is_empty() {
-                    worker.busy(self);
-                }
+            if window == 0 || !state.allowance.take(now_us) {
+                worker.busy(self);
                 return;
-            };
-            let Some((_, mut outgoing)) = state.waiting.remove(at) else { return };
+            }
+            let Some(mut outgoing) = state.waiting.pop_front() else { return };
             drop(state);
             outgoing.attempts += 1;
+            outgoing.called_us = now_us;
             if outgoing.attempts > 1 {
                 worker.count(Count::Resent);
             }
@@ -201,6 +226,7 @@ impl User {
 
     pub(super) fn is_up(self: &Rc<Self>, worker: &Worker) {
         let since = worker.shared.now_us().saturating_sub(self.state.borrow().connect_intended_us);
+        self.state.borrow_mut().resumes.reset();
         worker.record(Latency::Connect, since);
         worker.shared.set_online(self.index, true);
         self.send_waiting(worker);
@@ -278,7 +304,9 @@ impl User {
         state.buffered = None;
         for (_, call) in calls {
             match call {
-                Call::Send(outgoing) => state.waiting.push_back((0, outgoing)),
+                // Once nothing is sent any more, it was told as never acknowledged.
+                Call::Send(_) if shared.stage() >= Stage::Draining => {}
+                Call::Send(outgoing) => state.wait(outgoing),
                 Call::Read { place, .. } => {
                     state.places[place].is_reading = false;
                     let membership = shared.world.memberships[self.index][place];
@@ -287,16 +315,28 @@ impl User {
                 Call::Resume | Call::Typing { .. } | Call::History { .. } | Call::Reply(_) => {}
             }
         }
-        state
-            .waiting
-            .make_contiguous()
-            .sort_by_key(|(_, outgoing)| (outgoing.message.intended_us, outgoing.message.key));
     }
 
-    /// Gives a message up.
-    pub(super) fn give_up(shared: &Shared, outgoing: Outgoing) {
-        shared.pending.fetch_sub(1, Ordering::Relaxed);
-        let Authored { room, key, .. } = outgoing.message;
-        shared.tell(room, Tell::Abandoned(key));
+    /// The load is over, and what was not acknowledged by now will not be sent again.
+    pub(super) fn stop_sending(&self, shared: &Shared) {
+        let mut state = self.state.borrow_mut();
+        let waiting = std::mem::take(&mut state.waiting);
+        let under_way = state.calls.iter().filter_map(|(_, call)| match call {
+            Call::Send(outgoing) => Some(outgoing),
+            _ => None,
+        });
+        for Outgoing { message, .. } in waiting.iter().chain(under_way) {
+            shared.never_acked(message.intended_us);
+            shared.tell(message.room, Tell::Abandoned(message.key));
+        }
+    }
+}
+
+impl State {
+    /// Puts a message back into its place among those that wait.
+    pub(super) fn wait(&mut self, outgoing: Outgoing) {
+        let place = |outgoing: &Outgoing| (outgoing.message.intended_us, outgoing.message.room, outgoing.message.key);
+        let at = self.waiting.partition_point(|other| place(other) < place(&outgoing));
+        self.waiting.insert(at, outgoing);
     }
 }

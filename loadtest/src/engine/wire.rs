@@ -144,7 +144,12 @@ pub(super) fn error_code(text: &str) -> &str {
     exception.split(':').next().unwrap_or_default()
 }
 
-/// Whether a call that failed with this code has surely changed nothing.
-pub(super) fn is_refusal(code: &str) -> bool {
-    matches!(code, "invalidArgument" | "notFound" | "forbidden" | "tooLarge" | "rateLimited" | "archived")
+/// True if a call that failed with this code has changed nothing, and would not another time.
+pub(super) fn is_final(code: &str) -> bool {
+    matches!(code, "invalidArgument" | "notFound" | "forbidden" | "tooLarge" | "archived")
+}
+
+/// True if a call that failed with this code may succeed later, as the contract has it.
+pub(super) fn is_busy(code: &str) -> bool {
+    matches!(code, "unavailable" | "rateLimited")
 }

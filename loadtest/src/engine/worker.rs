@@ -5,6 +5,7 @@ use std::rc::Rc;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use rand::Rng as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
@@ -22,12 +23,24 @@ const OPENING_MAX: usize = 256;
 /// Pings as the stock client sends them, and its patience with a silent server.
 const PING_EVERY: Duration = Duration::from_secs(15);
 const SERVER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The stock client's waits before it reconnects; it gives up then, a user does not.
+/// The stock client's waits before it reconnects: at once, then more and more slowly. It gives up then, a user
+/// does not; and of each wait up to half is left out by chance, which the stock client lacks.
 const RECONNECT_DELAYS_MS: [u64; 4] = [0, 2_000, 10_000, 30_000];
+
+/// Which worker one is.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    /// Among those of all machines.
+    pub(super) number: usize,
+    /// Workers of this machine.
+    pub(super) neighbours: usize,
+}
 
 /// One thread's part of a run.
 pub(super) struct Worker {
     pub(super) number: usize,
+    /// Workers of this machine.
+    pub(super) neighbours: usize,
     pub(super) shared: Arc<Shared>,
     /// The worker's users; those of all workers are dealt in turn.
     pub(super) users: Vec<Rc<User>>,
@@ -39,7 +52,8 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Runs until the stage is over, on a runtime of its own.
-    pub(super) fn run(number: usize, shared: Arc<Shared>, stats: Arc<Mutex<Stats>>, done: impl Fn(Stage)) {
+    pub(super) fn run(place: Place, shared: Arc<Shared>, stats: Arc<Mutex<Stats>>, done: impl Fn(Stage)) {
+        let Place { number, neighbours } = place;
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.expect("a runtime needs only a few file descriptors");
         let users = (number..shared.scenario.users)
@@ -48,6 +62,7 @@ impl Worker {
             .collect();
         let worker = Rc::new(Self {
             number,
+            neighbours,
             shared,
             users,
             stats,
@@ -67,11 +82,17 @@ impl Worker {
         }
         self.connect_all();
         let generator = tokio::task::spawn_local(Generator::new(&self).run(self.clone()));
-        if stage.wait_for(|&stage| stage >= Stage::Checking).await.is_err() {
+        if stage.wait_for(|&stage| stage >= Stage::Draining).await.is_err() {
             return;
         }
         generator.abort();
-        done(Stage::Running);
+        for user in &self.users {
+            user.stop_sending(&self.shared);
+        }
+        done(Stage::Draining);
+        if stage.wait_for(|&stage| stage >= Stage::Checking).await.is_err() {
+            return;
+        }
         checks::compare(&self).await;
         done(Stage::Checking);
         let _over = stage.wait_for(|&stage| stage >= Stage::Over).await;
@@ -106,6 +127,9 @@ impl Worker {
     pub(super) fn failed(&self, method: &str, text: &str) {
         self.count(Count::Errors);
         let code: String = wire::error_code(text).chars().take(60).collect();
+        if code == "unavailable" {
+            self.count(Count::Unavailable);
+        }
         self.shared.ended(format!("failed call: {method}: {code}"));
     }
 
@@ -157,7 +181,6 @@ async fn live(worker: Rc<Worker>, user: Rc<User>, first_at_us: u64) {
         }
         let reason = match connect(&worker, &user, &mut token).await {
             Ok(session) => {
-                attempt = 0;
                 let session = Rc::new(session);
                 *user.session.borrow_mut() = Some(session.clone());
                 worker.count(Count::Connects);
@@ -174,6 +197,10 @@ async fn live(worker: Rc<Worker>, user: Rc<User>, first_at_us: u64) {
                     _ = stage.wait_for(|&stage| stage == Stage::Over) => return,
                 };
                 *user.session.borrow_mut() = None;
+                // A connection that could not even resume is one more that failed.
+                if shared.is_online(user.index) {
+                    attempt = 0;
+                }
                 shared.set_online(user.index, false);
                 user.forget_calls(shared);
                 reason
@@ -188,7 +215,8 @@ async fn live(worker: Rc<Worker>, user: Rc<User>, first_at_us: u64) {
         }
         let delay_ms = RECONNECT_DELAYS_MS[attempt.min(RECONNECT_DELAYS_MS.len() - 1)];
         attempt += 1;
-        intended_us = shared.now_us() + delay_ms * 1000;
+        let wait_us = rand::rng().random_range(delay_ms * 500..=delay_ms * 1000);
+        intended_us = (shared.now_us() + wait_us).max(user.state.borrow().connect_after_us);
     }
 }
 

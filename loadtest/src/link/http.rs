@@ -1,12 +1,19 @@
 //! As much HTTP/1.1 as a SignalR client needs: one request on a fresh connection, one answer.
 
 use std::io;
+use std::net::SocketAddr;
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
+use tokio::time::timeout;
 
 /// The most bytes of an answer; a negotiate reply or a token has a few hundred.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
+/// The most bytes of a node's metrics; they have some hundred thousand.
+const METRICS_BYTES_MAX: usize = 4 * 1024 * 1024;
+/// A node has to have told its metrics by then.
+const SCRAPE_DEADLINE: Duration = Duration::from_secs(3);
 /// The most header fields of an answer.
 const HEADERS_MAX: usize = 64;
 
@@ -29,10 +36,28 @@ pub(crate) struct Head {
 
 /// Sends a request whose head and body are whole in `request` and reads until the server, which was
 /// asked to close, does so.
-pub(crate) async fn exchange(mut stream: TcpStream, request: &[u8]) -> io::Result<Answer> {
+pub(crate) async fn exchange(stream: TcpStream, request: &[u8]) -> io::Result<Answer> {
+    exchange_within(stream, request, ANSWER_BYTES_MAX).await
+}
+
+/// Reads the metrics of a node, of its admin address.
+pub(crate) async fn scrape(address: SocketAddr) -> io::Result<String> {
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let exchanged = async {
+        let stream = TcpStream::connect(address).await?;
+        exchange_within(stream, request.as_bytes(), METRICS_BYTES_MAX).await
+    };
+    let answer = timeout(SCRAPE_DEADLINE, exchanged).await.map_err(|_| io::ErrorKind::TimedOut)??;
+    if answer.status != 200 {
+        return Err(io::ErrorKind::InvalidData.into());
+    }
+    String::from_utf8(answer.body).map_err(|_| io::ErrorKind::InvalidData.into())
+}
+
+async fn exchange_within(mut stream: TcpStream, request: &[u8], bytes_max: usize) -> io::Result<Answer> {
     stream.write_all(request).await?;
     let mut received = Vec::new();
-    (&mut stream).take(ANSWER_BYTES_MAX as u64).read_to_end(&mut received).await?;
+    (&mut stream).take(bytes_max as u64).read_to_end(&mut received).await?;
     let head = parse_head(&received)?.ok_or(io::ErrorKind::UnexpectedEof)?;
     let rest = &received[head.bytes..];
     let body = if head.chunked { unchunk(rest)? } else { rest.to_vec() };

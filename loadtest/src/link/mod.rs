@@ -7,6 +7,7 @@ mod target;
 mod token;
 
 pub use dial::{DialError, Dialer, Stage};
+pub(crate) use http::scrape;
 pub use session::{Session, SessionEnd};
 pub use target::{Sources, Target};
 pub use token::{FileToken, JwtSecret, TokenError, TokenSource, Tokens};

@@ -22,6 +22,7 @@ pub fn page(report: &Report) -> String {
         escape(&report.started_at),
         report.seconds
     );
+    out.push_str(&failures(report));
     out.push_str(&violations(report));
     out.push_str(&figures(report));
     out.push_str(&charts(report));
@@ -30,6 +31,17 @@ pub fn page(report: &Report) -> String {
     out.push_str(&all_measures(report));
     out.push_str("</main></body></html>\n");
     out
+}
+
+fn failures(report: &Report) -> String {
+    if report.failures.is_empty() {
+        return String::new();
+    }
+    let mut items = String::new();
+    for failure in &report.failures {
+        let _infallible = write!(items, "<li>{}</li>", escape(failure));
+    }
+    format!("<section class=\"bad\"><h2>Failed</h2><ul>{items}</ul></section>")
 }
 
 fn violations(report: &Report) -> String {
@@ -79,11 +91,23 @@ fn figures(report: &Report) -> String {
     add("delivery p99", time("p99"));
     add("delivery p99.9", time("p999"));
     add("ack p99", time("ack_p99"));
+    add("ack p99, first minute", time("ack_p99_first"));
+    add("ack p99, last minute", time("ack_p99_last"));
+    add("longest stretch without an ack", time("longest_ack_gap"));
+    add("sends never acked", whole("unacked"));
+    add("refusals told within, p99", time("refused_told_p99"));
     add("stored p99", time("stored_p99"));
+    add("journaled again", whole("journaled_again"));
+    let share = measure("journaled_again_share").map(|share| format!("{:.2} %", share * 100.0));
+    add("journaled again, of acked", share);
+    add("unstored at the end", whole("unstored_left"));
+    add("until nothing was left to store", time("drained"));
     add("connect p99", time("connect_p99"));
     add("until all was in DynamoDB", time("all_stored"));
     add("highest rate", whole("highest_rate"));
     add("errors", whole("errors"));
+    add("unavailable", whole("unavailable"));
+    add("reads at the end unavailable", whole("reads_unavailable"));
     add("dropped connections", whole("dropped"));
     add("kB per connection", measure("rss").map(|bytes| format!("{:.2}", bytes / 1024.0)));
     add("CPU s per million", measure("cpu_per_million").map(|cpu| format!("{cpu:.2}")));
@@ -107,7 +131,8 @@ fn figures(report: &Report) -> String {
 
 fn charts(report: &Report) -> String {
     let series = &report.series;
-    let spans: Vec<_> = report.spans.iter().map(|span| (span.name.as_str(), span.from, span.to)).collect();
+    let mut spans: Vec<_> = report.spans.iter().map(|span| (span.name.as_str(), span.from, span.to)).collect();
+    spans.extend(report.faults.iter().filter_map(|fault| Some((fault.name.as_str(), fault.from?, fault.to?))));
     let chart = |title, unit, lines| Chart { title, unit, at: &series.at, lines, spans: spans.clone() }.svg();
     let rates = |names: &[&'static str]| -> Vec<Line<'_>> {
         let line = |name: &&'static str| {
@@ -146,7 +171,11 @@ fn charts(report: &Report) -> String {
     }
     out.push_str(&chart("Messages", "/s", rates(&["sent", "acked", "resent"])));
     out.push_str(&chart("Deliveries", "/s", rates(&["delivered", "noise"])));
-    out.push_str(&chart("Errors", "/s", rates(&["errors", "rate_limited", "unsent", "connect_failures", "dropped"])));
+    out.push_str(&chart(
+        "Errors",
+        "/s",
+        rates(&["errors", "unavailable", "rate_limited", "unsent", "connect_failures", "dropped"]),
+    ));
     out.push_str(&chart("Connections", "", online));
     out.push_str(&chart("Connects", "/s", rates(&["connects", "dropped", "cut"])));
     out.push_str(&chart("Connect latency, p99", "ms", vec![Line { name: "p99", values: connects }]));

@@ -7,7 +7,9 @@ use serde::{Deserialize, Serialize};
 
 use super::cost::{Cost, Prices};
 use crate::checker::{Kind, Violation};
-use crate::engine::{Author, Authored, Count, Latency, MachineReport, Outcome, Point, Span, Stats, measures_of};
+use crate::engine::{
+    Author, Authored, Count, FaultReport, Latency, MachineReport, Outcome, Point, Span, Stats, measures_of,
+};
 use crate::require::{Requirements, Verdict};
 
 /// Everything worth keeping about a run. Measures are in base units: seconds, bytes, counts.
@@ -30,8 +32,14 @@ pub struct Report {
     pub users: usize,
     /// Rooms.
     pub rooms: usize,
-    /// Whether every check and threshold holds.
+    /// Whether every check and threshold holds, and nothing else failed.
     pub passed: bool,
+    /// What failed besides, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub failures: Vec<String>,
+    /// What was done to the local cluster on purpose.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub faults: Vec<FaultReport>,
     /// Every measured value.
     pub measures: BTreeMap<String, f64>,
     /// The thresholds.
@@ -137,10 +145,11 @@ pub struct ProcessReport {
 }
 
 impl Report {
-    /// Tells a run; it passed if nothing was violated and all thresholds hold.
+    /// Tells a run; it passed if nothing was violated, nothing else failed, and all thresholds hold.
     pub fn new(outcome: &Outcome, requirements: &Requirements, prices: Option<&Prices>) -> Self {
         let measures = outcome.measures();
         let verdicts = requirements.judge(&measures);
+        let failures = outcome.failures();
         let violations = &outcome.violations;
         let author = Author::new(&outcome.run, outcome.scenario.body_bytes);
         let counts = Kind::ALL.into_iter().map(|kind| (kind.name().to_owned(), violations.count(kind)));
@@ -153,9 +162,9 @@ impl Report {
             seconds: outcome.seconds,
             users: outcome.scenario.users,
             rooms: outcome.world.rooms.len(),
-            passed: violations.total() == 0
-                && outcome.machines_lost() == 0
-                && verdicts.iter().all(|verdict| verdict.holds),
+            passed: violations.total() == 0 && failures.is_empty() && verdicts.iter().all(|verdict| verdict.holds),
+            failures,
+            faults: outcome.faults.clone(),
             verdicts,
             violation_counts: counts.filter(|&(_, count)| count > 0).collect(),
             violations: violations.listed().iter().map(|v| named(outcome, &author, v)).collect(),

@@ -40,6 +40,8 @@ fn write_table(out: &mut String, report: &Report) -> std::fmt::Result {
         count("cut"),
         count("absent")
     )?;
+    acknowledgements(out, report)?;
+    storing(out, report)?;
     latencies(out, report)?;
     resources(out, report)?;
     for span in report.spans.iter().filter(|span| !span.verdicts.is_empty()) {
@@ -64,7 +66,59 @@ fn write_table(out: &mut String, report: &Report) -> std::fmt::Result {
     for verdict in &report.verdicts {
         writeln!(out, "  {verdict}")?;
     }
+    for failure in &report.failures {
+        writeln!(out, "  FAILED: {failure}")?;
+    }
     writeln!(out, "{}", if report.passed { "PASSED" } else { "FAILED" })
+}
+
+fn acknowledgements(out: &mut String, report: &Report) -> std::fmt::Result {
+    let measure = |name: &str| report.measures.get(name).copied();
+    let count = |name: &str| measure(name).unwrap_or_default();
+    writeln!(
+        out,
+        "  never acked {:.0}   refused for good {:.0}   unavailable {:.0}   longest stretch without an ack {:.2} s",
+        count("unacked"),
+        count("refused"),
+        count("unavailable"),
+        count("longest_ack_gap")
+    )?;
+    if let (Some(first), Some(last)) = (measure("ack_p99_first"), measure("ack_p99_last")) {
+        let (first, last, growth) = (first * 1e3, last * 1e3, count("ack_p99_growth"));
+        writeln!(out, "  ack p99 of the first minute {first:.2} ms, of the last {last:.2} ms: {growth:.2} ×")?;
+    }
+    writeln!(
+        out,
+        "  read back at the end: {:.0} calls, {:.0} of them unavailable and made again",
+        count("reads_back"),
+        count("reads_unavailable")
+    )
+}
+
+fn storing(out: &mut String, report: &Report) -> std::fmt::Result {
+    let measure = |name: &str| report.measures.get(name).copied();
+    if let Some(journaled) = measure("journaled_again") {
+        let share = measure("journaled_again_share").unwrap_or_default() * 100.0;
+        let left = measure("unstored_left").map_or("not known".to_owned(), |left| format!("{left:.0}"));
+        let drained = match measure("drained") {
+            Some(seconds) => format!("nothing left to store {seconds:.1} s after the load"),
+            None => "the queue was not empty in time".to_owned(),
+        };
+        writeln!(
+            out,
+            "  journaled again {journaled:.0} ({share:.2} % of acked)   unstored at the end {left}   {drained}"
+        )?;
+    }
+    for fault in &report.faults {
+        let at = |time: Option<f64>| time.map_or("-".to_owned(), |seconds| format!("{seconds:.1} s"));
+        let how = match (&fault.error, fault.to) {
+            (Some(error), _) => format!("FAILED: {error}"),
+            (None, Some(to)) => format!("from {} to {to:.1} s", at(fault.from)),
+            (None, None) => format!("at {}", at(fault.from)),
+        };
+        writeln!(out, "  fault {}: {how}", fault.name)?;
+    }
+    Ok(())
 }
 
 fn latencies(out: &mut String, report: &Report) -> std::fmt::Result {
@@ -77,6 +131,7 @@ fn latencies(out: &mut String, report: &Report) -> std::fmt::Result {
         ("stored", "stored_"),
         ("connect", "connect_"),
         ("other calls", "call_"),
+        ("refused", "refused_told_"),
         ("send lag", "send_lag_"),
     ] {
         let values = ["p50", "p90", "p99", "p999", "max"].map(|quantile| measure(&format!("{prefix}{quantile}")));

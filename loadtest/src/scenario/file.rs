@@ -207,6 +207,15 @@ impl Scenario {
         Ok(())
     }
 
+    /// Returns how long there is load, at most.
+    pub fn load_time(&self) -> Duration {
+        let times = self.phases.iter().map(|phase| match phase.kind {
+            PhaseKind::Step => phase.time.saturating_mul(u32::try_from(phase.steps).unwrap_or(u32::MAX)),
+            PhaseKind::Ramp | PhaseKind::Hold => phase.time,
+        });
+        times.fold(Duration::ZERO, Duration::saturating_add)
+    }
+
     /// What user `index` speaks.
     pub fn protocol_of(&self, index: usize) -> Protocol {
         match self.protocol {

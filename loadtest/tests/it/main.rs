@@ -5,5 +5,6 @@
 mod crew;
 mod dashboards;
 mod idle;
+mod refusals;
 mod run;
 mod support;

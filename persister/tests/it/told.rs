@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use rts_common::ids::{Person, RoomId};
-use rts_common::redis::RedisServers;
 use rts_common::redis::keys::{self, Partition};
+use rts_common::redis::{Redis, RedisServers, read};
 use rts_common::room::Role;
 use rts_common::store::Tables;
 use rts_common::store::writer::Writer;
@@ -48,6 +48,41 @@ async fn what_is_stored_leaves_the_unstored_index_and_its_sender_is_told() {
     }
     assert_eq!(talk.say(&format!("ZCARD {unstored}")).await, ":1");
     assert_eq!(talk.say(&format!("ZSCORE {unstored} m:{room}:3:3")).await, "$1");
+}
+
+/// The budget of storing: one conditional write a message and no read; of a batch, one script a room, and one notice for
+/// each of its senders there.
+#[tokio::test]
+async fn storing_costs_one_write_a_message_and_one_script_a_room() {
+    let redis = RedisServer::start().await;
+    let dynamo = FaultyDynamo::start(|_, _| None).await;
+    let persister = persister(Queue::Messages, &dynamo, &redis.servers());
+    let rooms = [(); 3].map(|()| RoomId::new_group());
+    let batch = |round: u64| {
+        let messages = (0..12).map(|number| {
+            let at = seq(round * 100 + number + 1);
+            message(&rooms[usize::try_from(number % 3).unwrap()], at, at)
+        });
+        event_of(&messages.collect::<Vec<_>>())
+    };
+    store(&persister, batch(1)).await;
+    let mut talk = redis.talk().await;
+    assert_eq!(talk.say("CONFIG RESETSTAT").await, "+OK");
+    let writes = dynamo.calls();
+    store(&persister, batch(2)).await;
+    assert_eq!(dynamo.calls() - writes, 12);
+
+    let client = Redis::new(&redis.servers(), |_, _| ()).unwrap();
+    let mut info = redis::cmd("INFO");
+    info.arg("commandstats");
+    let stats: String = read(client.command("test", &info).await.unwrap()).unwrap();
+    let calls = |name: &str| {
+        let line = stats.lines().find_map(|line| line.strip_prefix(&format!("cmdstat_{name}:calls=")));
+        line.map_or(0, |line| line.split(',').next().unwrap().parse::<u32>().unwrap())
+    };
+    assert_eq!((calls("evalsha"), calls("spublish")), (3, 3), "{stats}");
+    assert_eq!(calls("zrem"), 6, "of a room's messages together: {stats}");
+    assert!(calls("zadd") <= 1, "{stats}");
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 -- Stands before every script of a room: its keys, and what the scripts share that make messages and those that do not.
 -- A base key is `rts:{tag}:room:<id>`; all other keys share its hash tag, so they live in the same slot.
-local base, room, META, MEMBERS, MARKS, STREAM, UNSTORED
+local base, room, META, MEMBERS, MARKS, STREAM, UNSTORED, JOURNALED
 local STREAM_EVENTS, TRIM_BATCH, DELETED_MAX = 1000, 128, 10000
 local SENT_TTL_SECONDS, DAY_MICROS = 176400, 86400000000
 
@@ -8,7 +8,8 @@ local SENT_TTL_SECONDS, DAY_MICROS = 176400, 86400000000
 local function enter(key)
   base, room = key, string.sub(key, -24)
   META, MEMBERS, MARKS = key .. ':meta', key .. ':members', key .. ':marks'
-  STREAM, UNSTORED = key .. ':stream', string.match(key, '^rts:{[^}]*}') .. ':unstored'
+  local partition = string.match(key, '^rts:{[^}]*}')
+  STREAM, UNSTORED, JOURNALED = key .. ':stream', partition .. ':unstored', partition .. ':journaled'
 end
 
 -- Sequences are whole numbers below 2^53; Lua would print them with an exponent.
@@ -47,6 +48,8 @@ end
 
 -- What the partition's index of unstored entries calls a message at a version.
 local function unstored_member(message, version) return 'm:' .. room .. ':' .. message .. ':' .. version end
+-- Whether a score of the partition's journaled entries says that SQS has accepted the entry.
+local function is_accepted(score) return score and tonumber(score) % 2 == 1 end
 
 -- Drops the oldest entries beyond what the stream keeps, but never one that is not yet stored. Each entry names the
 -- one before it, so that the first one left tells the last one dropped.

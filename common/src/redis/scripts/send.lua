@@ -3,8 +3,10 @@
 -- KEYS: the base keys of the rooms
 -- ARGV: of each room: hint, how many messages; of each of them: org, user, clientId, body, 'accept' or 'refuse' (then
 --       only a duplicate is answered), how many it mentions, then whom
--- Of each: 'sent seq ordinal' | 'duplicate seq', and '1' while it is not stored, else '0' | 'refused' | 'archived'
--- | 'notFound' | 'cold'
+-- Of each: 'sent seq ordinal' | 'duplicate seq', and '1' while it is not known to be durable, else '0' | 'refused'
+-- | 'archived' | 'notFound' | 'cold'
+-- Messages of one room and one call have seqs that follow one another, those of different calls never do: the journal
+-- sends those of a call as one entry, and whoever journals them again can tell which they were.
 -- Redis hashes each byte of each text that a script makes: bodies are put together once.
 local now = micros()
 local day = math.floor(now / DAY_MICROS)
@@ -14,7 +16,7 @@ local function open(hint)
   local found = redis.call('HMGET', META, 'org', 'archived', 'seq', 'epoch', 'count', 'last')
   return {
     org = found[1], archived = found[2], prev = found[3], epoch = found[4], count = found[5], last = found[6],
-    least = math.max(tonumber(found[3] or 0) + 1, tonumber(hint) + 1, now),
+    least = math.max(tonumber(found[3] or 0) + 2, tonumber(hint) + 2, now),
     today = sent_key(day), before = sent_key(day - 1),
     -- How many of them each user sent, false if they are no member; where each went by sender and clientId.
     users = {}, sent = {},
@@ -34,7 +36,9 @@ local function create(opened, org, user, client, body, mode)
   if known then return 'duplicate ' .. known .. ' 1' end
   known = redis.call('HGET', opened.today, field) or redis.call('HGET', opened.before, field)
   if known then
-    return 'duplicate ' .. known .. (redis.call('ZSCORE', UNSTORED, unstored_member(known, known)) and ' 1' or ' 0')
+    local member = unstored_member(known, known)
+    local is_durable = not redis.call('ZSCORE', UNSTORED, member) or is_accepted(redis.call('ZSCORE', JOURNALED, member))
+    return 'duplicate ' .. known .. (is_durable and ' 0' or ' 1')
   end
   if opened.archived ~= '0' then return 'archived' end
   if mode == 'refuse' then return 'refused' end

@@ -1,9 +1,12 @@
 -- Messages have been written to DynamoDB.
 -- ARGV: of each: seq, version, ordinal, sender, clientId
 local epoch, late = tonumber(meta('epoch') or '0'), false
+local members = {}
+for index = 1, #ARGV, 5 do members[#members + 1] = unstored_member(ARGV[index], ARGV[index + 1]) end
+redis.call('ZREM', UNSTORED, unpack(members))
+redis.call('ZREM', JOURNALED, unpack(members))
 for index = 1, #ARGV, 5 do
   local seq, version, ordinal, sender, client = unpack(ARGV, index, index + 4)
-  redis.call('ZREM', UNSTORED, unstored_member(seq, version))
   local field = sent_field(sender, client)
   if epoch == 0 then
     -- The room is not in Redis: whoever rebuilds it may have read DynamoDB before this write.

@@ -4,6 +4,7 @@
 --       then of each mark: user, readSeq, deliveredSeq
 local version, facts, name, archived, members = unpack(ARGV, 1, 5)
 redis.call('ZREM', UNSTORED, 'r:' .. room .. ':' .. version)
+redis.call('ZREM', JOURNALED, 'r:' .. room .. ':' .. version)
 if redis.call('EXISTS', META) == 0 then return 0 end
 if facts ~= '' and tonumber(facts) > tonumber(meta('v')) then
   redis.call('HSET', META, 'name', name, 'archived', archived, 'v', facts)

@@ -17,7 +17,7 @@ pub use self::options::{ClusterOptions, Variable};
 pub(crate) use self::start::Blueprint;
 use crate::doctor::Missing;
 use crate::http;
-use crate::parts::aws::{self, Deployment, Outputs};
+use crate::parts::aws::{self, Deployment, Fault, Outputs};
 use crate::parts::gateway::Jwt;
 use crate::parts::redis;
 use crate::proxy::Proxy;
@@ -207,15 +207,31 @@ impl Cluster {
     }
 
     /// Lets the queues feed the functions, or not; it stays so over restarts of the stand-in.
-    ///
-    /// # Panics
-    ///
-    /// If the cluster has no AWS.
     pub async fn feed_functions(&self, feeds: bool) -> Result<(), ClusterError> {
-        let deployment = self.deployment.as_ref().expect("the cluster has AWS");
+        let deployment = self.deployed()?;
         *deployment.feeds_functions.lock().unwrap_or_else(PoisonError::into_inner) = feeds;
         let deployed = deployment.deploy().await;
         deployed.map_err(|error| ClusterError::Answer(error.to_string()))
+    }
+
+    /// Switches a fault of the stand-in, or none of one service; it stays so over restarts of the stand-in.
+    pub async fn set_fault(&self, fault: Fault) -> Result<(), ClusterError> {
+        let deployment = self.deployed()?;
+        deployment.faults.lock().unwrap_or_else(PoisonError::into_inner).set(fault);
+        let switched = deployment.switch_faults().await;
+        switched.map_err(|error| ClusterError::Answer(error.to_string()))
+    }
+
+    fn deployed(&self) -> Result<&Deployment, ClusterError> {
+        self.deployment.as_deref().ok_or_else(|| ClusterError::Answer("the cluster has no AWS".to_owned()))
+    }
+
+    /// The faults that are on, and whether the queues feed the functions, as `status` says it.
+    pub(crate) fn troubles(&self) -> (Value, Value) {
+        let Some(deployment) = &self.deployment else { return (Value::Null, Value::Null) };
+        let faults = *deployment.faults.lock().unwrap_or_else(PoisonError::into_inner);
+        let feeds = *deployment.feeds_functions.lock().unwrap_or_else(PoisonError::into_inner);
+        (faults.status(), json!(if feeds { "on" } else { "off" }))
     }
 
     /// Every part as it is now.

@@ -7,7 +7,7 @@ use tokio::time::timeout;
 
 use super::{Cluster, ClusterError, ClusterOptions, Home, PATIENCE, Ports, http_url, is_meant, redis_name};
 use crate::doctor::{self, Missing, Tools};
-use crate::parts::aws::{self, Deployment, Outputs};
+use crate::parts::aws::{self, Deployment, Faults, Outputs};
 use crate::parts::gateway::{self, Gateway, Jwt, random_secret};
 use crate::parts::redis::{self, RedisServer};
 use crate::parts::{Part, balancer, prometheus};
@@ -121,10 +121,10 @@ impl Build<'_> {
                 log_filter: "info".to_owned(),
                 fault: options.function_fault,
                 feeds_functions: Mutex::new(options.feeds_functions),
+                faults: Mutex::new(Faults::default()),
                 outputs: Mutex::new(None),
             });
-            let program = stand_in.join("bin").join(aws::PACKAGE.0);
-            let part = aws::part(home.path(), program, options.keeps_data, &deployment)?;
+            let part = aws::part(home.path(), options.keeps_data, &deployment)?;
             names.push(self.add(part));
             self.deployment = Some(deployment);
         }

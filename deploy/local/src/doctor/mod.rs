@@ -77,7 +77,7 @@ const fn wanted(program: &'static str, package: &'static str) -> Wanted {
 /// Finds everything, installing what is missing; `say` hears what takes time.
 pub(crate) fn tools(with_stand_in: bool, say: &dyn Fn(&str)) -> Result<Tools, Missing> {
     install_missing(&WANTED, say)?;
-    let stand_in = with_stand_in.then(|| venv::ensure(aws::PACKAGE, say)).transpose()?;
+    let stand_in = with_stand_in.then(|| venv::ensure(aws::PACKAGE, &aws::SERVER, say)).transpose()?;
     let redis_server = program("redis-server");
     check_redis(&redis_server)?;
     Ok(Tools {

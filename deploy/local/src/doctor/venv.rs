@@ -8,23 +8,40 @@ use std::process::Command;
 use super::Missing;
 use crate::paths;
 
-/// The environment of a package at a version, made if it is not there.
-pub(crate) fn ensure((package, version): (&str, &str), say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
-    let failed = |error: String| Missing::Venv(format!("{package} {version}"), error);
-    let name = format!("{package}-{version}");
-    let directory = paths::local().join("python").join(&name);
+/// The environment of a package at a version, and of what goes with it, made if it is not there.
+pub(crate) fn ensure(package: (&str, &str), others: &[(&str, &str)], say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
+    let name = format!("{} {}", package.0, package.1);
+    let failed = |error: String| Missing::Venv(name.clone(), error);
+    let directory = paths::local().join("python").join(name.replace(' ', "-"));
+    let wanted: Vec<_> =
+        [package].iter().chain(others).map(|(package, version)| format!("{package}=={version}")).collect();
     // Written last, so that an environment half made is made anew.
     let complete = directory.join("complete");
-    if complete.exists() {
+    let is_complete = || fs::read_to_string(&complete).is_ok_and(|found| found == wanted.join("\n"));
+    if is_complete() {
         return Ok(directory);
     }
     let _lock = lock(&directory.with_extension("lock")).map_err(|error| failed(error.to_string()))?;
-    if complete.exists() {
+    if is_complete() {
         return Ok(directory);
     }
-    say(&format!("making a Python environment with {package} {version}"));
+    say(&format!("making a Python environment with {name}"));
+    // One that only lacks a package gets it: another cluster may run in it.
+    if !complete.exists() {
+        make(&directory, &failed)?;
+    }
+    let pip = directory.join("bin/pip").display().to_string();
+    let options = ["install", "--quiet", "--disable-pip-version-check"];
+    let arguments: Vec<_> = options.into_iter().chain(wanted.iter().map(String::as_str)).collect();
+    run(&pip, &arguments).map_err(failed)?;
+    fs::write(&complete, wanted.join("\n")).map_err(|error| failed(error.to_string()))?;
+    Ok(directory)
+}
+
+/// Makes an empty environment, in place of what is there.
+fn make(directory: &Path, failed: &dyn Fn(String) -> Missing) -> Result<(), Missing> {
     if directory.exists() {
-        fs::remove_dir_all(&directory).map_err(|error| failed(error.to_string()))?;
+        fs::remove_dir_all(directory).map_err(|error| failed(error.to_string()))?;
     }
     let path = directory.display().to_string();
     run("python3", &["-m", "venv", &path]).or_else(|error| {
@@ -33,12 +50,7 @@ pub(crate) fn ensure((package, version): (&str, &str), say: &dyn Fn(&str)) -> Re
         }
         super::apt::install(&["python3-venv"]).map_err(failed)?;
         run("python3", &["-m", "venv", &path]).map_err(failed)
-    })?;
-    let pip = directory.join("bin/pip").display().to_string();
-    let wanted = format!("{package}=={version}");
-    run(&pip, &["install", "--quiet", "--disable-pip-version-check", &wanted]).map_err(failed)?;
-    fs::write(&complete, wanted).map_err(|error| failed(error.to_string()))?;
-    Ok(directory)
+    })
 }
 
 fn lock(file: &Path) -> io::Result<File> {

@@ -1,6 +1,7 @@
 //! The verbs of `cargo local`, one file each; the small ones that only ask the supervisor stand here.
 
 pub mod fixture;
+mod load;
 pub mod logs;
 pub mod test;
 pub mod up;
@@ -41,6 +42,19 @@ pub async fn stop(part: String) -> anyhow::Result<ExitCode> {
 /// `start PART`: brings it back.
 pub async fn start(part: String) -> anyhow::Result<ExitCode> {
     ask(&Command::Start(part.clone()), &format!("{part} is up")).await
+}
+
+/// `functions on|off`: whether the queues feed them.
+pub async fn functions(feeds: bool) -> anyhow::Result<ExitCode> {
+    let done = if feeds { "the queues feed the functions" } else { "the queues keep what they have" };
+    ask(&Command::Functions(feeds), done).await
+}
+
+/// `fault SERVICE …`: makes a service of the stand-in fail.
+pub async fn fault(words: &[String]) -> anyhow::Result<ExitCode> {
+    let line = format!("fault {}", words.join(" "));
+    let command = Command::parse(&line).map_err(anyhow::Error::msg)?;
+    ask(&command, &command.line()).await
 }
 
 /// `down`: ends everything, also what a supervisor that died left behind.

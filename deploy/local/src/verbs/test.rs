@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
+use super::load;
 use crate::cluster::Home;
 use crate::console::Paint;
 use crate::doctor::{self, build::BINARIES_VARIABLE};
@@ -26,7 +27,7 @@ struct Step {
     applies: fn() -> bool,
 }
 
-const STEPS: [Step; 4] = [
+const STEPS: [Step; 6] = [
     Step { name: "doctor", what: "what the cluster needs", run: doctor, applies: || true },
     Step { name: "rust", what: "cargo test --workspace", run: rust, applies: || true },
     Step {
@@ -41,21 +42,39 @@ const STEPS: [Step; 4] = [
         run: web,
         applies: || paths::web_directory().join("package.json").exists(),
     },
+    Step {
+        name: "day",
+        what: "five minutes of what the local cluster carries",
+        run: |context| wait_for(load::ordinary_day(&context.binaries)),
+        applies: || true,
+    },
+    Step {
+        name: LONG,
+        what: "a part fails for minutes under load (only with --long, or by its name)",
+        run: |context| wait_for(load::storms(&context.binaries)),
+        applies: || true,
+    },
 ];
+
+/// The step that takes longer than a gate should.
+const LONG: &str = "storms";
 
 /// What every step needs.
 struct Context {
     binaries: PathBuf,
 }
 
-/// Runs the steps with these names, or all.
-pub fn run(wanted: &[String]) -> anyhow::Result<ExitCode> {
+/// Runs the steps with these names, or all; the long one only if it is wanted.
+pub fn run(wanted: &[String], long: bool) -> anyhow::Result<ExitCode> {
     let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
         bail!("there is no step {unknown}; there are {}", known.join(", "));
     }
     let paint = Paint::of_terminal();
-    let is_wanted = |step: &&Step| wanted.is_empty() || wanted.iter().any(|name| name == step.name);
+    let is_wanted = |step: &&Step| match wanted {
+        [] => long || step.name != LONG,
+        named => named.iter().any(|name| name == step.name),
+    };
     let steps: Vec<_> = STEPS.iter().filter(is_wanted).collect();
     Home::remove_old_fixtures()?;
     let build_started = Instant::now();
@@ -106,7 +125,7 @@ fn rust(context: &Context) -> anyhow::Result<()> {
 }
 
 fn clients(context: &Context) -> anyhow::Result<()> {
-    let python = doctor::venv::ensure(SIGNALRCORE, &say)?.join("bin/python");
+    let python = doctor::venv::ensure(SIGNALRCORE, &[], &say)?.join("bin/python");
     node(context, &clients_directory(), &[&["test"]], &[(SIGNALRCORE_PYTHON, &python)])
 }
 
@@ -141,6 +160,11 @@ fn carry_out(mut command: Command, context: &Context) -> anyhow::Result<()> {
 
 fn clients_directory() -> PathBuf {
     paths::repository().join("gateway/tests/clients")
+}
+
+/// Runs a step that is asynchronous.
+fn wait_for(step: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
+    tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(step))
 }
 
 fn say(text: &str) {

@@ -3,7 +3,10 @@
 use aws_config::{BehaviorVersion, Region, SdkConfig};
 use aws_sdk_dynamodb::types::AttributeValue;
 use aws_sdk_sqs::types::QueueAttributeName;
-use rts_local::{ACCESS_KEY_ID, Cluster, ClusterOptions, FaultTime, FunctionFault, Outputs, REGION, SECRET_ACCESS_KEY};
+use rts_local::{
+    ACCESS_KEY_ID, Cluster, ClusterOptions, DynamodbFault, Fault, FaultTime, FunctionFault, Outputs, REGION,
+    SECRET_ACCESS_KEY, SqsFault,
+};
 
 use crate::support::{processes_below, until};
 
@@ -29,6 +32,11 @@ impl Aws {
 
     /// Journals the message under a number of its own.
     async fn send(&self, number: u64) {
+        assert!(self.try_send(number).await);
+    }
+
+    /// Whether the message could be journaled.
+    async fn try_send(&self, number: u64) -> bool {
         let mut record: serde_json::Value = serde_json::from_str(MESSAGE).unwrap();
         for field in ["seq", "version"] {
             record["message"][field] = (SEQ + number).into();
@@ -41,7 +49,7 @@ impl Aws {
             .message_deduplication_id(number.to_string())
             .send()
             .await
-            .unwrap();
+            .is_ok()
     }
 
     /// The numbers of the stored messages.
@@ -130,4 +138,31 @@ async fn queues_that_do_not_feed_keep_what_they_have() {
     assert_eq!((aws.waiting().await, aws.stored().await), (1, Vec::new()));
     cluster.feed_functions(true).await.unwrap();
     until("it is stored", async || aws.stored().await == [1]).await;
+}
+
+#[tokio::test]
+async fn faults_come_and_go() {
+    let options = ClusterOptions { visibility_seconds: 3, ..ClusterOptions::without_gateways() };
+    let cluster = Cluster::start(options).await.unwrap();
+    let aws = Aws::of(&cluster).await;
+
+    cluster.set_fault(Fault::Sqs(SqsFault::Refuse)).await.unwrap();
+    assert!(!aws.try_send(1).await);
+    cluster.set_fault(Fault::Sqs(SqsFault::Slow(10))).await.unwrap();
+    let started = std::time::Instant::now();
+    let sent = tokio::join!(aws.try_send(1), aws.try_send(2), aws.try_send(3), aws.try_send(4));
+    assert_eq!(sent, (true, true, true, true));
+    assert!(started.elapsed() >= std::time::Duration::from_millis(400));
+    cluster.set_fault(Fault::Sqs(SqsFault::None)).await.unwrap();
+    until("all are stored", async || aws.stored().await == [1, 2, 3, 4]).await;
+
+    cluster.set_fault(Fault::Dynamodb(DynamodbFault::Throttle(100))).await.unwrap();
+    aws.send(5).await;
+    assert!(aws.dynamodb.scan().table_name(&aws.outputs.messages_table_name).send().await.is_err());
+    // It is on again after the stand-in's own end.
+    cluster.stop("aws").await.unwrap();
+    cluster.start_part("aws").await.unwrap();
+    assert!(aws.dynamodb.scan().table_name(&aws.outputs.messages_table_name).send().await.is_err());
+    cluster.set_fault(Fault::Dynamodb(DynamodbFault::None)).await.unwrap();
+    until("the fifth is stored", async || aws.stored().await == [1, 2, 3, 4, 5]).await;
 }

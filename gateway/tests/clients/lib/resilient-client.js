@@ -3,7 +3,7 @@
 // step for the checker.
 
 import { ChatClient, HubError } from "./chat-client.js";
-import { pause, until } from "./wait.js";
+import { backOff, pause, until } from "./wait.js";
 
 const RETRY_MS = 150;
 const PAGE = 200;
@@ -41,13 +41,13 @@ export class ResilientClient {
   }
 
   async start() {
-    for (;;) {
+    for (let attempt = 0; ; attempt += 1) {
       try {
         await this.client.start();
         return this;
       } catch (error) {
         if (this.stopping) throw error;
-        await pause(RETRY_MS);
+        await backOff(attempt);
       }
     }
   }
@@ -111,6 +111,7 @@ export class ResilientClient {
   }
 
   async #resumeUntilDone() {
+    let attempt = 0;
     do {
       this.again = false;
       this.dirty = false;
@@ -121,7 +122,8 @@ export class ResilientClient {
         if (this.stopping) return;
         this.dirty = true;
         this.again = true;
-        await pause(RETRY_MS);
+        await backOff(attempt, error.retryAfterMs);
+        attempt += 1;
       }
     } while (this.again);
   }
@@ -211,13 +213,13 @@ export class ResilientClient {
   }
 
   async #insist(method, request, again = true) {
-    for (;;) {
+    for (let attempt = 0; ; attempt += 1) {
       try {
         return await this.client.call(method, request);
       } catch (error) {
         if (error instanceof HubError && !isTransient(error)) throw error;
         if (this.stopping || (!again && error.code !== "rateLimited")) return undefined;
-        await pause(error.retryAfterMs ?? RETRY_MS);
+        await backOff(attempt, error.retryAfterMs);
         await until(() => this.client.connected || this.stopping, `${this.name} is connected again`, 60_000);
       }
     }

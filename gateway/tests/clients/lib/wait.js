@@ -5,6 +5,19 @@ const POLL_MS = 15;
 /** Resolves after so many milliseconds: for pacing only, never to wait for something to happen. */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
+const FIRST_WAIT_MS = 150;
+const LONGEST_WAIT_MS = 5_000;
+
+/**
+ * Waits before a call is tried again: at least what the server says and up to half more, or a growing time of which half is random.
+ * @param {number} attempt how often it was refused before, from 0
+ * @param {number} [toldMs] `retryAfterMs` of the refusal
+ */
+export const backOff = (attempt, toldMs) => {
+  const step = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempt, 30));
+  return pause(toldMs === undefined ? step * (0.5 + Math.random() / 2) : toldMs * (1 + Math.random() / 2));
+};
+
 /**
  * Waits until `condition` gives something truthy, and returns that. A condition that throws counts as not yet true.
  * @param {() => any} condition may be asynchronous

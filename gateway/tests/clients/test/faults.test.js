@@ -102,6 +102,31 @@ suite("with proxies", () => {
     await cluster.command("start gateway-1");
   });
 
+  test("what a gateway showed and had not journaled when it died is stored within thirty seconds", PATIENCE, async (t) => {
+    const [ann, bob] = ["ann", "bob"].map(person);
+    const dying = await cluster.connect(ann, { node: 0 });
+    const living = await cluster.connect(bob, { node: 1 });
+    t.after(() => living.stop());
+    const { room } = await dying.call("CreateRoom", { kind: "group", memberIds: [bob] });
+    const { roomId } = room;
+    await cluster.command("proxy sqs-1 refuse");
+    const sent = [1, 2, 3].map((number) =>
+      dying.call("SendMessage", { roomId, clientId: `c${number}`, body: `${number}` }).catch((error) => error),
+    );
+    const seen = await Promise.all(
+      [1, 2, 3].map((number) => living.event(roomId, "MessageCreated", ({ message }) => message.body === `${number}`)),
+    );
+    await cluster.command("kill gateway-1");
+    const begun = Date.now();
+    for (const error of await Promise.all(sent)) assert.ok(error instanceof Error);
+    const stored = async () => (await cluster.dynamo.messages(roomId)).map(({ seq }) => seq);
+    const wanted = seen.map(({ seq }) => seq).sort((one, other) => one - other);
+    await until(async () => `${await stored()}` === `${wanted}`, "all that was seen is stored", 30_000, 200);
+    t.diagnostic(`stored after ${Date.now() - begun} ms`);
+    await cluster.command("proxy sqs-1 pass");
+    await cluster.command("start gateway-1");
+  });
+
   test("SQS refuses for ten seconds", PATIENCE, async (t) => {
     await survive(t, cluster, {
       name: "sqs",

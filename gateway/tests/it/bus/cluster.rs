@@ -11,7 +11,7 @@ use super::world::{Node, Server, urls};
 async fn rooms_all_over_a_cluster_are_heard_also_when_their_slot_moves() {
     let options = ClusterOptions { redis_servers: 3, ..ClusterOptions::redis_only() };
     let cluster = Cluster::start(options).await.unwrap();
-    let node = Node::start(&cluster.redis_url());
+    let node = Node::start(&cluster.redis_url()).await;
     node.wait_connected().await;
     node.know("ann").await;
     node.know("bob").await;

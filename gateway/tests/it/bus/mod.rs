@@ -19,7 +19,7 @@ async fn redis() -> Cluster {
 }
 
 async fn node(cluster: &Cluster) -> Node {
-    let node = Node::start(&cluster.redis_url());
+    let node = Node::start(&cluster.redis_url()).await;
     for name in ["ann", "bob", "eve"] {
         node.know(name).await;
     }
@@ -95,7 +95,7 @@ async fn a_server_that_hangs_or_is_away_is_caught_up_with() {
     let cluster = redis().await;
     let port = cluster.redis_url().rsplit(':').next().unwrap().trim_end_matches('/').parse().unwrap();
     let proxy = Proxy::start(port).await.unwrap();
-    let behind = Node::start(&format!("redis://127.0.0.1:{}", proxy.port()));
+    let behind = Node::start(&format!("redis://127.0.0.1:{}", proxy.port())).await;
     let sender = node(&cluster).await;
     let room = sender.group(&["ann", "bob"]).await;
     let mut ann = behind.listen("ann").await;
@@ -249,7 +249,7 @@ async fn marks_and_stored_messages_are_told() {
 async fn a_node_whose_redis_comes_later_connects_then() {
     let cluster = redis().await;
     cluster.stop("redis").await.unwrap();
-    let node = Node::start(&cluster.redis_url());
+    let node = Node::start(&cluster.redis_url()).await;
     assert!(!node.bus.is_connected());
     cluster.start_part("redis").await.unwrap();
     node.wait_connected().await;

@@ -2,7 +2,8 @@
 
 use rts_common::ids::RoomId;
 use rts_common::seq::Seq;
-use rts_gateway::rooms::{Refusal, RoomOperation, Sent};
+use rts_gateway::rooms::{Refusal, RoomOperation};
+use rts_gateway::sends::SendResult;
 use rts_local::{Cluster, ClusterOptions};
 
 use super::world::{Listener, Node, Server, person};
@@ -14,8 +15,8 @@ fn bodies_of(listener: &Listener, room: &RoomId, sender: &str) -> Vec<String> {
     of_sender.map(|(_, event)| event["message"]["clientId"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Hands in many messages of two people to two rooms at once, on two nodes; each room has one order, in which
-/// each sender's messages are as they were handed in.
+/// Enqueues many messages of two people to two rooms at once, on two nodes; each room has one order, in which
+/// each sender's messages are as they were enqueued.
 async fn order_is_kept(nodes: [&Node; 2], messages: usize) {
     let rooms = [nodes[0].group(&["ann", "bob"]).await, nodes[0].group(&["bob", "ann"]).await];
     let mut listeners = [nodes[0].listen("ann").await, nodes[1].listen("bob").await];
@@ -23,12 +24,12 @@ async fn order_is_kept(nodes: [&Node; 2], messages: usize) {
     for number in 0..messages {
         for (node, sender) in nodes.iter().zip(["ann", "bob"]) {
             for room in &rooms {
-                waiting.push(node.hand_in(room, sender, &format!("{number:04}")).await);
+                waiting.push(node.enqueue(room, sender, &format!("{number:04}")).await);
             }
         }
     }
     for sent in waiting {
-        assert!(matches!(sent.await.unwrap(), Ok(Sent::New(_))));
+        assert!(matches!(sent.await.unwrap(), Ok(SendResult::New { .. })));
     }
     let expected: Vec<_> = (0..messages).map(|number| format!("{number:04}")).collect();
     for listener in &mut listeners {
@@ -43,7 +44,7 @@ async fn order_is_kept(nodes: [&Node; 2], messages: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn messages_handed_in_at_once_keep_their_order() {
+async fn messages_enqueued_at_once_keep_their_order() {
     let cluster = redis().await;
     order_is_kept([&node(&cluster).await, &node(&cluster).await], 400).await;
     let stats: String = Server::connect(&cluster.redis_url()).await.run(&["INFO", "commandstats"]).await;
@@ -77,12 +78,12 @@ async fn each_has_its_own_result() {
     for round in 0..20 {
         let id = |name: &str| format!("{name}-{round}");
         let calls = [
-            node.hand_in(&room, "ann", &id("new")).await,
-            node.hand_in(&room, "eve", &id("foreign")).await,
-            node.hand_in(&unknown, "ann", &id("unknown")).await,
-            node.hand_in(&archived, "ann", &id("archived")).await,
-            node.hand_in(&room, "ann", &id("new")).await,
-            node.hand_in(&room, "bob", &id("new")).await,
+            node.enqueue(&room, "ann", &id("new")).await,
+            node.enqueue(&room, "eve", &id("foreign")).await,
+            node.enqueue(&unknown, "ann", &id("unknown")).await,
+            node.enqueue(&archived, "ann", &id("archived")).await,
+            node.enqueue(&room, "ann", &id("new")).await,
+            node.enqueue(&room, "bob", &id("new")).await,
         ];
         let [new, foreign, unknown, archived, again, other] = futures_util::future::join_all(calls)
             .await
@@ -91,10 +92,11 @@ async fn each_has_its_own_result() {
             .collect::<Vec<_>>()
             .try_into()
             .unwrap_or_else(|_| panic!());
-        let (Ok(Sent::New(new)), Ok(Sent::New(other))) = (new, other) else { panic!() };
-        assert_eq!(other.ordinal, new.ordinal + 1);
-        assert!(other.seq > new.seq);
-        assert!(matches!(again, Ok(Sent::Duplicate { seq, stored: false }) if seq == new.seq));
+        let (Ok(SendResult::New { seq: new, .. }), Ok(SendResult::New { seq: other, .. })) = (new, other) else {
+            panic!()
+        };
+        assert!(other > new);
+        assert!(matches!(again, Ok(SendResult::Duplicate { seq, durable: false }) if seq == new));
         assert_eq!(foreign.err(), Some(Refusal::NotFound));
         assert_eq!(archived.err(), Some(Refusal::Archived));
         // Nobody listens for DynamoDB here, which would have to tell of a room that Redis does not have.

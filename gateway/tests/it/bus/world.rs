@@ -4,6 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::support;
 use aws_config::{BehaviorVersion, Region};
 use rts_common::ids::{ClientId, NodeId, OrgId, Person, RoomId, UserId};
 use rts_common::message::MessageContent;
@@ -14,9 +15,11 @@ use rts_common::seq::Seq;
 use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
 use rts_gateway::bus::{Attachment, Bus};
+use rts_gateway::journal::{Journal, JournalLimits};
 use rts_gateway::lifecycle::Lifecycle;
-use rts_gateway::rooms::{NewRoom, Refusal, RoomOperation, Rooms, Sent};
-use rts_gateway::sends::{Outgoing, Sends};
+use rts_gateway::rate_limits::RateLimits;
+use rts_gateway::rooms::{NewRoom, Refusal, RoomOperation, Rooms};
+use rts_gateway::sends::{SendPermit, SendRequest, SendResult, Sends};
 use rts_gateway::session::{ConnectionId, Outbox, SessionHandle};
 use serde_json::Value;
 use tokio::sync::oneshot;
@@ -28,11 +31,13 @@ pub(super) struct Node {
     pub(super) rooms: Arc<Rooms>,
     pub(super) redis: Arc<Redis>,
     pub(super) sends: Sends,
+    journal: Journal,
+    rates: Arc<RateLimits>,
     lifecycle: Lifecycle,
 }
 
 impl Node {
-    pub(super) fn start(redis_url: &str) -> Self {
+    pub(super) async fn start(redis_url: &str) -> Self {
         let servers = RedisServers::parse(redis_url).unwrap();
         let redis = Arc::new(Redis::new(&servers, |_, _| ()).unwrap());
         // Everything here is in Redis; nobody listens for DynamoDB.
@@ -46,8 +51,10 @@ impl Node {
         let lifecycle = Lifecycle::new();
         let id = NodeId::random();
         let bus = Bus::start(id.clone(), &servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
-        let sends = Sends::start(&rooms, &bus, &lifecycle);
-        Self { id, bus, rooms, redis, sends, lifecycle }
+        let queue = "http://127.0.0.1/000000000000/chat-message-queue.fifo";
+        let journal = Journal::start(&support::accepting_sqs().await, queue, JournalLimits::default(), &lifecycle);
+        let sends = Sends::start(&id, &rooms, &bus, &journal, &lifecycle);
+        Self { id, bus, rooms, redis, sends, journal, rates: Arc::new(RateLimits::new(10_000, 10_000)), lifecycle }
     }
 
     pub(super) async fn wait_connected(&self) {
@@ -92,13 +99,13 @@ impl Node {
         self.list(room, name, changed.members()[0].version, false).await;
     }
 
-    /// Hands a message in.
-    pub(super) async fn hand_in(
+    /// Enqueues a message.
+    pub(super) async fn enqueue(
         &self,
         room: &RoomId,
         from: &str,
         client_id: &str,
-    ) -> oneshot::Receiver<Result<Sent, Refusal>> {
+    ) -> oneshot::Receiver<Result<SendResult, Refusal>> {
         let person = person(from);
         let content = MessageContent {
             sender_id: person.user.clone(),
@@ -112,20 +119,18 @@ impl Node {
             deleted: false,
             reactions: Vec::new(),
         };
-        let (told, sent) = oneshot::channel();
-        let outgoing = Outgoing { person, room: room.clone(), content, accept: true };
-        self.sends.send(outgoing, Box::new(|sent| told.send(sent).unwrap())).await;
-        sent
+        let token = self.rates.token(&person, Instant::now()).unwrap();
+        let permit = Some(SendPermit { place: self.journal.reserve().unwrap(), token });
+        self.sends.enqueue(SendRequest { person, room: room.clone(), content, permit, flight: None }).await
     }
 
     /// Sends until Redis takes it; the clientId makes it one message.
     pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str) -> Seq {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
-            match self.hand_in(room, from, client_id).await.await.unwrap() {
-                Ok(Sent::New(state)) => return state.seq,
-                Ok(Sent::Duplicate { seq, .. }) => return seq,
-                Ok(Sent::Refused) => panic!("it was accepted"),
+            match self.enqueue(room, from, client_id).await.await.unwrap() {
+                Ok(SendResult::New { seq, .. } | SendResult::Duplicate { seq, .. }) => return seq,
+                Ok(SendResult::Refused) => panic!("it was accepted"),
                 Err(error) => assert!(Instant::now() < deadline, "{error}"),
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -19,7 +19,7 @@ async fn sending_twice_makes_one_message_also_at_the_same_time() {
     let (one, two) = tokio::join!(world.send(&room, "ann", "c1", "one"), world.send(&room, "ann", "c1", "two"));
     let new = [&one, &two].iter().filter(|sent| matches!(sent, Sent::New(_))).count();
     assert_eq!(new, 1);
-    let Sent::Duplicate { seq, stored: false } = world.send(&room, "ann", "c1", "three").await else { panic!() };
+    let Sent::Duplicate { seq, durable: false } = world.send(&room, "ann", "c1", "three").await else { panic!() };
     let page = world.page(&room, 0, None, 10).await;
     assert_eq!(page.messages.iter().map(|message| message.seq).collect::<Vec<_>>(), [seq]);
     // Another sender's clientId is another message.
@@ -200,5 +200,5 @@ async fn the_stream_is_trimmed_but_never_of_what_is_not_stored() {
         world.rooms.resume(&person("bob"), &room, states[0].seq).await.unwrap(),
         EventsAfter::Truncated { .. }
     ));
-    let Sent::Duplicate { stored: true, .. } = world.send(&room, "ann", "c3", "x").await else { panic!() };
+    let Sent::Duplicate { durable: true, .. } = world.send(&room, "ann", "c3", "x").await else { panic!() };
 }

@@ -3,8 +3,13 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
+use axum::Router;
+use axum::routing::post;
 use rts_common::redis::{Redis, RedisServers};
 use rts_gateway::rooms::{Attempt, Refusal, Rooms, Sending, Sent};
+use serde_json::{Value, json};
 
 pub(crate) struct RedisServer {
     child: Child,
@@ -49,4 +54,31 @@ pub(crate) async fn send(rooms: &Rooms, sending: &Sending<'_>) -> Result<Sent, R
             Attempt::Cold => return Err(Refusal::NotFound),
         }
     }
+}
+
+/// An SQS that accepts everything, and no DynamoDB; nobody listens at the URL otherwise.
+pub(crate) async fn accepting_sqs() -> SdkConfig {
+    async fn accept(body: String) -> String {
+        let request: Value = serde_json::from_str(&body).unwrap();
+        let entries = request["Entries"].as_array().unwrap();
+        let accepted =
+            entries.iter().map(|entry| json!({"Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x"}));
+        json!({"Successful": accepted.collect::<Vec<_>>(), "Failed": []}).to_string()
+    }
+    let router = Router::new().route("/", post(accept));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    aws(&endpoint)
+}
+
+/// AWS at an endpoint.
+pub(crate) fn aws(endpoint: &str) -> SdkConfig {
+    let credentials = Credentials::new("test", "test", None, None, "test");
+    SdkConfig::builder()
+        .behavior_version(BehaviorVersion::latest())
+        .region(Region::new("us-east-1"))
+        .endpoint_url(endpoint)
+        .credentials_provider(SharedCredentialsProvider::new(credentials))
+        .build()
 }

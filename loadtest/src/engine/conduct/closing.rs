@@ -3,15 +3,18 @@
 
 use std::time::Duration;
 
-use super::super::outcome::{Outcome, ProcessUse};
+use super::super::acks::Unacked;
+use super::super::outcome::{Judged, Outcome, ProcessUse};
 use super::super::plan::StorePlan;
-use super::super::store;
+use super::super::queue::QueueReport;
+use super::super::store::{self, Comparison};
 use super::Conductor;
 use crate::checker::RoomTotals;
 use crate::procfs::ProcessSample;
 
 /// So long may the last look into DynamoDB take.
 const STORE_GRACE: Duration = Duration::from_secs(30);
+
 /// The watched processes when the load began and ended, how many connections there were, and how
 /// many users and answers were missing at the end.
 pub(super) struct Loaded {
@@ -21,6 +24,9 @@ pub(super) struct Loaded {
     pub(super) absent: u64,
     pub(super) unanswered: u64,
     pub(super) all_stored: Option<Duration>,
+    pub(super) longest_gap: (u64, u64),
+    pub(super) ack_p99: [Option<f64>; 2],
+    pub(super) queue: Option<QueueReport>,
 }
 
 impl Conductor<'_> {
@@ -28,13 +34,29 @@ impl Conductor<'_> {
     pub(super) async fn compare_store(&mut self, plan: Option<StorePlan>, since_us: u64) -> Option<Duration> {
         let plan = plan?;
         self.watcher.stage("comparing DynamoDB");
-        let comparing = tokio::spawn(store::compare(self.shared.clone(), plan.store, since_us, plan.within));
-        if self.until(plan.within + STORE_GRACE, |_| comparing.is_finished()).await {
+        let comparison = Comparison {
+            shared: self.shared.clone(),
+            store: plan.store,
+            since_us,
+            within: plan.within,
+            queue: self.queue.clone(),
+        };
+        let comparing = tokio::spawn(comparison.run());
+        if self.until(store::longest(plan.within) + STORE_GRACE, |_| comparing.is_finished()).await {
             return comparing.await.ok().flatten();
         }
         comparing.abort();
         self.shared.unverified(0, None, "the comparison with DynamoDB was not done in time");
         None
+    }
+
+    /// Waits until the gateways say that nothing is left to be stored; gives what they say, if they are known.
+    pub(super) async fn drain(&mut self, within: Duration, loaded_us: u64) -> Option<QueueReport> {
+        let queue = self.queue.clone()?;
+        self.watcher.stage("waiting until all is stored");
+        let shared = self.shared.clone();
+        self.until(within, |_| queue.is_empty(shared.now_us())).await;
+        Some(queue.report(loaded_us, shared.now_us()))
     }
 
     /// Nothing more is waited for: tells the checker, and gives how many users are not there.
@@ -65,7 +87,7 @@ impl Conductor<'_> {
         }
     }
 
-    pub(super) fn outcome(&mut self, run: String, loaded: Loaded) -> Outcome {
+    pub(super) fn outcome(&mut self, loaded: Loaded) -> Outcome {
         self.gather(false);
         let shared = &self.shared;
         let mut rooms = RoomTotals::default();
@@ -78,7 +100,7 @@ impl Conductor<'_> {
         let processes = self.watched.iter().zip(&self.before).zip(loads);
         Outcome {
             scenario: shared.scenario.clone(),
-            run,
+            run: String::new(),
             targets: shared.dialer.targets.iter().map(|target| target.authority.clone()).collect(),
             started_ms: shared.wall_us(0) / 1000,
             seconds: shared.now_us() as f64 / 1e6,
@@ -91,7 +113,12 @@ impl Conductor<'_> {
             violations: shared.violations().clone(),
             rooms,
             absent: loaded.absent,
-            unanswered: loaded.unanswered,
+            unacked: Unacked { count: shared.unacked().count.max(loaded.unanswered), ..shared.unacked() },
+            longest_gap: loaded.longest_gap,
+            ack_p99: loaded.ack_p99,
+            queue: loaded.queue,
+            faults: Vec::new(),
+            judged: Judged::default(),
             all_stored: loaded.all_stored,
             ends: shared.ends(),
             processes: processes

@@ -1,7 +1,9 @@
 //! The conductor: starts the workers, changes the load, gathers the figures, and ends the run.
 
 mod closing;
+mod scheduling;
 
+use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -11,42 +13,48 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 
 use self::closing::Loaded;
+use super::acks::{AckWatch, FirstAndLast};
 use super::clock::Clock;
 use super::crew::Machine;
-use super::fault::{self, Fault};
-use super::outcome::{Outcome, Point, Span, Watched, measures_of};
-use super::plan::{Moment, Plan, StorePlan, Watcher};
-use super::shared::{Load, Parts, Shared, Stage};
+use super::fault::{self, Course, Fault};
+use super::outcome::{Judged, Outcome, Point, Span, Watched};
+use super::plan::{Limits, Moment, Orders, Plan, StorePlan, Watcher};
+use super::queue::QueueWatch;
+use super::shared::{Parts, Shared, Stage};
 use super::stats::{Count, Latency, Stats};
 use super::threads::{Threads, take_figures};
-use crate::checker::Kind;
 use crate::procfs::ProcessSample;
-use crate::scenario::{Phase, PhaseKind, World};
+use crate::scenario::World;
 
 /// Everyone must be connected this long after the last was to begin.
 const CONNECT_GRACE: Duration = Duration::from_secs(45);
 /// All rooms must be made by then.
 const SETUP_DEADLINE: Duration = Duration::from_mins(3);
-/// The comparison at the end must be done by then.
-const CHECK_DEADLINE: Duration = Duration::from_mins(3);
+/// Everyone must have stopped sending by then.
+const STOP_DEADLINE: Duration = Duration::from_secs(10);
+/// The comparison at the end must be done by then: a long load on a busy store takes its time to be read back.
+const CHECK_DEADLINE: Duration = Duration::from_mins(10);
+/// After the load's end, until the last fault is undone, beyond its own time.
+const FAULT_GRACE: Duration = Duration::from_secs(30);
+/// So much of the load at either end is compared; of a short load half of it.
+const ENDS_MAX: Duration = Duration::from_mins(1);
 /// Points of the series; when there are so many, two become one.
 const SERIES_MAX: usize = 3600;
 /// So long before it begins is a load told to other machines.
 const NOTICE: Duration = Duration::from_millis(250);
-/// Between two steps, for what is under way.
-const STEP_PAUSE: Duration = Duration::from_secs(2);
 
 /// Runs a plan on this machine alone to its end, or until interrupted, and checks it either way.
 pub async fn run(plan: Plan, watcher: &mut dyn Watcher) -> anyhow::Result<Outcome> {
     let world = World::new(&plan.scenario, plan.seed)?;
-    let Plan { scenario, run, dialer, tokens, workers, seed, watched, faults, settle, store } = plan;
+    let Plan { scenario, dialer, tokens, workers, seed, orders } = plan;
+    let run = orders.run.clone();
     let (clock, outbox) = (Clock::start(), None);
-    let parts = Parts { scenario, world, run: run.clone(), tokens, dialer, seed, workers, clock, outbox };
+    let parts = Parts { scenario, world, run, tokens, dialer, seed, workers, clock, outbox };
     let shared = Arc::new(Shared::new(parts));
     let (done, finished) = mpsc::unbounded_channel();
     let threads = Threads::start(&shared, 0..workers, &done)?;
     let crew = Crew { figures: threads.figures.clone(), finished, machines: Vec::new() };
-    let outcome = conduct(shared, crew, Orders { run, watched, faults, settle, store }, watcher).await;
+    let outcome = conduct(shared, crew, orders, watcher).await;
     threads.join()?;
     outcome
 }
@@ -61,15 +69,6 @@ pub(super) struct Crew {
     pub(super) machines: Vec<Arc<Machine>>,
 }
 
-/// The rest of a plan.
-pub(super) struct Orders {
-    pub(super) run: String,
-    pub(super) watched: Vec<Watched>,
-    pub(super) faults: Vec<Fault>,
-    pub(super) settle: Duration,
-    pub(super) store: Option<StorePlan>,
-}
-
 /// Has a crew carry a plan out, and checks it.
 pub(super) async fn conduct(
     shared: Arc<Shared>,
@@ -77,7 +76,8 @@ pub(super) async fn conduct(
     orders: Orders,
     watcher: &mut dyn Watcher,
 ) -> anyhow::Result<Outcome> {
-    let Orders { run, watched, faults, settle, store } = orders;
+    let Orders { run, watched, faults, admins, store, limits } = orders;
+    let has_faults = !faults.is_empty();
     let mut conductor = Conductor {
         before: samples(&watched)?,
         last: samples(&watched)?,
@@ -91,14 +91,23 @@ pub(super) async fn conduct(
         watched,
         watcher,
         done: Vec::new(),
-        faults,
+        course: None,
+        acks: None,
+        ends: None,
+        queue: None,
         interrupts: 0,
         is_loading: false,
         last_us: 0,
     };
-    let conducted = conductor.conduct(settle, store).await;
+    let conducted = conductor.conduct(faults, admins, &limits, store).await;
+    // Whatever happened, no fault stays behind.
+    let faults = match conductor.course.take() {
+        Some(course) => course.end().await,
+        None => Vec::new(),
+    };
     shared.stage.send_replace(Stage::Over);
-    conducted.map(|loaded| conductor.outcome(run, loaded))
+    let judged = Judged { has_faults, ack_gap_max: limits.ack_gap_max };
+    conducted.map(|loaded| Outcome { run, faults, judged, ..conductor.outcome(loaded) })
 }
 
 struct Conductor<'a> {
@@ -115,7 +124,13 @@ struct Conductor<'a> {
     last: Vec<ProcessSample>,
     watcher: &'a mut dyn Watcher,
     done: Vec<(usize, Stage)>,
-    faults: Vec<Fault>,
+    /// Faults that happen, once there is load.
+    course: Option<Course>,
+    /// While acknowledgements are waited for.
+    acks: Option<AckWatch>,
+    ends: Option<FirstAndLast>,
+    /// What the gateways say, if they are known.
+    queue: Option<Arc<QueueWatch>>,
     /// How often the end was asked for: once ends the load, twice also what is waited for after it.
     interrupts: u32,
     is_loading: bool,
@@ -123,7 +138,56 @@ struct Conductor<'a> {
 }
 
 impl Conductor<'_> {
-    async fn conduct(&mut self, settle: Duration, store: Option<StorePlan>) -> anyhow::Result<Loaded> {
+    async fn conduct(
+        &mut self,
+        faults: Vec<Fault>,
+        admins: Vec<SocketAddr>,
+        limits: &Limits,
+        store: Option<StorePlan>,
+    ) -> anyhow::Result<Loaded> {
+        self.gather_people().await?;
+        self.queue = QueueWatch::start(admins, &self.shared).await.map(Arc::new);
+        let (begun, connections) = (samples(&self.watched)?, self.shared.online_count() as u64);
+        let begun_us = self.shared.now_us();
+        self.gather(false);
+        self.acks = Some(AckWatch::new(begun_us, self.shared.acks.load(Ordering::Relaxed)));
+        self.ends = Some(FirstAndLast::new(begun_us, ENDS_MAX.min(self.shared.scenario.load_time() / 2)));
+        let rate = self.shared.scenario.rates.messages;
+        let faults_end = faults.iter().map(Fault::until).max().unwrap_or_default();
+        self.course = Some(fault::schedule(faults, rate, &self.shared));
+        self.is_loading = true;
+        self.phases().await;
+        self.is_loading = false;
+        let ended = samples(&self.watched).unwrap_or_else(|_| self.last.clone());
+        let loaded_us = self.shared.now_us();
+        if let Some(ends) = &mut self.ends {
+            ends.end(loaded_us);
+        }
+        self.end_faults(begun_us, faults_end).await;
+        self.watcher.stage("waiting for what is under way");
+        let shared = self.shared.clone();
+        let since_us = shared.now_us() + u64::try_from(NOTICE.as_micros()).unwrap_or_default();
+        self.until(limits.settle, |this| this.has_heard_after(since_us) && is_settled(&shared)).await;
+        self.gather(false);
+        let longest_gap = self.acks.take().map(|acks| acks.longest()).unwrap_or_default();
+        let ack_p99 = self.ends.take().map(|ends| ends.p99()).unwrap_or_default();
+        let unanswered = self.shared.pending.load(Ordering::Relaxed);
+        self.shared.stage.send_replace(Stage::Draining);
+        self.until(STOP_DEADLINE, |this| this.all_done(Stage::Draining)).await;
+        let absent = self.finish();
+        let queue = self.drain(limits.drain_within, loaded_us).await;
+        self.watcher.stage("comparing unread counts and histories");
+        self.shared.stage.send_replace(Stage::Checking);
+        if !self.until(CHECK_DEADLINE, |this| this.all_done(Stage::Checking)).await {
+            self.shared.ended("the comparison at the end was not done in time".to_owned());
+        }
+        let all_stored = self.compare_store(store, loaded_us).await;
+        self.close();
+        Ok(Loaded { begun, ended, connections, absent, unanswered, all_stored, longest_gap, ack_p99, queue })
+    }
+
+    /// Has rooms made and everyone connected.
+    async fn gather_people(&mut self) -> anyhow::Result<()> {
         self.watcher.stage("making rooms");
         let unmade_in_time = !self.until(SETUP_DEADLINE, |this| this.all_done(Stage::Setup)).await;
         self.shared.rooms_made();
@@ -143,91 +207,20 @@ impl Conductor<'_> {
         }
         // What connecting and making rooms cost is not the load's.
         self.pause(Duration::from_secs(1)).await;
-        let (begun, connections) = (samples(&self.watched)?, self.shared.online_count() as u64);
-        self.is_loading = true;
-        self.phases().await;
-        self.is_loading = false;
-        let ended = samples(&self.watched).unwrap_or_else(|_| self.last.clone());
-        self.watcher.stage("waiting for what is under way");
-        let shared = self.shared.clone();
-        let since_us = shared.now_us() + u64::try_from(NOTICE.as_micros()).unwrap_or_default();
-        self.until(settle, |this| this.has_heard_after(since_us) && is_settled(&shared)).await;
-        let settled_us = self.shared.now_us();
-        let unanswered = self.shared.pending.load(Ordering::Relaxed);
-        let absent = self.finish();
-        self.watcher.stage("comparing unread counts and histories");
-        self.shared.stage.send_replace(Stage::Checking);
-        if !self.until(CHECK_DEADLINE, |this| this.all_done(Stage::Checking)).await {
-            self.shared.ended("the comparison at the end was not done in time".to_owned());
-        }
-        let all_stored = self.compare_store(store, settled_us).await;
-        self.close();
-        Ok(Loaded { begun, ended, connections, absent, unanswered, all_stored })
+        Ok(())
     }
 
-    async fn phases(&mut self) {
-        fault::schedule(std::mem::take(&mut self.faults), &self.shared);
-        for phase in self.shared.scenario.phases.clone() {
-            if self.is_cut_short() {
-                return;
-            }
-            match phase.kind {
-                PhaseKind::Ramp => self.span("ramp".to_owned(), phase.time, 0.0, 1.0).await,
-                PhaseKind::Hold => self.span("hold".to_owned(), phase.time, 1.0, 1.0).await,
-                PhaseKind::Step => self.steps(&phase).await,
-            }
+    /// Waits until the faults that have begun are over; what follows is measured without them.
+    async fn end_faults(&mut self, begun_us: u64, faults_end: Duration) {
+        let Some(course) = &mut self.course else { return };
+        course.begin_no_more();
+        if course.is_over() {
+            return;
         }
-    }
-
-    /// One rate after the other until the limit breaks.
-    async fn steps(&mut self, phase: &Phase) {
-        let mut multiple = phase.from;
-        for step in 1..=phase.steps {
-            let lost_before = self.violation_counts();
-            let rate = multiple * self.shared.scenario.rates.messages;
-            self.span(format!("step {step}: {rate:.0}/s"), phase.time, multiple, multiple).await;
-            let lost_after = self.violation_counts();
-            let Some(span) = self.spans.last_mut() else { return };
-            let mut measures = measures_of(&span.stats, span.seconds.1 - span.seconds.0);
-            for ((kind, before), after) in Kind::ALL.into_iter().zip(lost_before).zip(lost_after) {
-                measures.insert(kind.name(), (after - before) as f64);
-            }
-            span.verdicts = phase.limit.judge(&measures);
-            let broken = span.verdicts.iter().any(|verdict| !verdict.holds);
-            if broken || self.is_cut_short() {
-                return;
-            }
-            multiple *= phase.factor;
-        }
-    }
-
-    fn violation_counts(&self) -> Vec<u64> {
-        let violations = self.shared.violations();
-        Kind::ALL.into_iter().map(|kind| violations.count(kind)).collect()
-    }
-
-    /// Load between two multiples of the scenario's rates for some time.
-    async fn span(&mut self, name: String, time: Duration, from: f64, to: f64) {
-        self.watcher.stage(&name);
-        self.gather(false);
-        self.span.clear();
-        // Other machines have to hear of it first, so that all begin at once.
-        let notice = if self.crew.machines.is_empty() { Duration::ZERO } else { NOTICE };
-        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX / 2);
-        let start_us = self.shared.now_us() + micros(notice);
-        let end_us = start_us.saturating_add(micros(time));
-        self.shared.set_load(Load { from, to, start_us, end_us });
-        self.pause(notice + time).await;
-        self.shared.set_load(Load::default());
-        let ended_us = self.shared.now_us();
-        if name.starts_with("step") {
-            self.pause(STEP_PAUSE).await;
-        }
-        self.gather(false);
-        let stats = std::mem::take(&mut self.span);
-        let seconds = (start_us as f64 / 1e6, ended_us as f64 / 1e6);
-        let rate = to * self.shared.scenario.rates.messages;
-        self.spans.push(Span { name, seconds, rate, stats, verdicts: Vec::new() });
+        self.watcher.stage("waiting for the end of the faults");
+        let passed = Duration::from_micros(self.shared.now_us().saturating_sub(begun_us));
+        let left = faults_end.saturating_sub(passed) + FAULT_GRACE;
+        self.until(left, |this| this.course.as_mut().is_none_or(Course::is_over)).await;
     }
 
     async fn pause(&mut self, time: Duration) {
@@ -242,6 +235,7 @@ impl Conductor<'_> {
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         seconds.tick().await;
         loop {
+            self.look_at_acks();
             if reached(self) {
                 return true;
             }
@@ -255,6 +249,13 @@ impl Conductor<'_> {
                 () = sleep(look_again) => {}
                 _ = tokio::signal::ctrl_c() => self.interrupts += 1,
             }
+        }
+    }
+
+    fn look_at_acks(&mut self) {
+        let (acks, pending) = (&self.shared.acks, &self.shared.pending);
+        if let Some(watch) = &mut self.acks {
+            watch.look(self.shared.now_us(), acks.load(Ordering::Relaxed), pending.load(Ordering::Relaxed));
         }
     }
 
@@ -285,6 +286,9 @@ impl Conductor<'_> {
         take_figures(&self.crew.figures, &mut self.spare, &mut second);
         self.total.merge(&second);
         self.span.merge(&second);
+        if let Some(ends) = &mut self.ends {
+            ends.take(self.shared.now_us(), &second);
+        }
         if is_second {
             self.point(&second);
         }

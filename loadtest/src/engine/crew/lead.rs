@@ -13,12 +13,12 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
 use super::super::clock::Clock;
-use super::super::conduct::{Crew, Orders, conduct};
+use super::super::conduct::{Crew, conduct};
 use super::super::outcome::Outcome;
 use super::super::plan::{Plan, Watcher};
 use super::super::said::Said;
 use super::super::shared::{Parts, Shared, Stage, lock};
-use super::super::stats::Stats;
+use super::super::stats::{Count, Stats};
 use super::wire::{self, LIST_MAX, PlanMessage, ToLead, ToWorker};
 use super::{FORMAT, Machine, SILENCE_MAX, auth};
 use crate::scenario::World;
@@ -57,7 +57,8 @@ struct Joined {
 /// Runs a plan with the workers that join, to its end, or until interrupted or one is lost, and checks it
 /// in any case.
 pub async fn lead(plan: Plan, gate: Gate, watcher: &mut dyn Watcher) -> anyhow::Result<Outcome> {
-    let Plan { scenario, run, dialer, tokens, workers: _, seed, watched, faults, settle, store } = plan;
+    let Plan { scenario, dialer, tokens, workers: _, seed, orders } = plan;
+    let run = orders.run.clone();
     let joined = gate.gather(watcher).await?;
     let world = World::new(&scenario, seed)?;
     let workers = joined.iter().map(|joined| joined.threads).sum();
@@ -107,7 +108,7 @@ pub async fn lead(plan: Plan, gate: Gate, watcher: &mut dyn Watcher) -> anyhow::
     all_ready(&shared, &machines, &mut readies).await?;
     begin.send_replace(true);
     let crew = Crew { figures, finished, machines };
-    let outcome = conduct(shared, crew, Orders { run, watched, faults, settle, store }, watcher).await;
+    let outcome = conduct(shared, crew, orders, watcher).await;
     let gone = async { while tasks.join_next().await.is_some() {} };
     let _who_does_not_hear_it_sees_us_go = timeout(GOODBYE_DEADLINE, gone).await;
     outcome
@@ -262,6 +263,7 @@ impl Line {
                 ToLead::Figures(figures) => {
                     let Some(stats) = figures.stats() else { return "it sent figures that are none".to_owned() };
                     lock(&self.stats).merge(&stats);
+                    self.shared.acks.fetch_add(stats.count(Count::Acked), Ordering::Relaxed);
                     let more = figures.pending.wrapping_sub(self.pending);
                     self.shared.pending.fetch_add(more, Ordering::Relaxed);
                     self.pending = figures.pending;
@@ -302,6 +304,10 @@ impl Line {
                     shared.set_online(user, online);
                 }
                 known
+            }
+            Said::Unacked(more) => {
+                shared.unacked_more(more);
+                true
             }
         }
     }

@@ -35,7 +35,7 @@ pub use work::{Work, join};
 use super::outcome::MachineReport;
 
 /// What the programs have to agree on; goes up with each change of the messages.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 /// Each side says something every second; one that is silent for so long is gone.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
 /// One frame has to be taken by then.

@@ -239,6 +239,7 @@ impl Line {
                 say("running");
                 self.shared.rooms_made();
             }
+            Stage::Draining => say("waiting until all is stored"),
             Stage::Checking => {
                 say("comparing unread counts and histories");
                 let mut present = vec![true; self.shared.scenario.users];

@@ -17,12 +17,12 @@ use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
-use super::hub::Hub;
+use super::hub::{Hub, Refusals};
 
 /// A running server; it ends when dropped.
 pub(crate) struct FakeServer {
     port: u16,
-    seen: Arc<AtomicUsize>,
+    shared: Shared,
     _stop: oneshot::Sender<()>,
 }
 
@@ -35,9 +35,14 @@ struct Shared {
 impl FakeServer {
     /// On a port that the system chooses.
     pub(crate) fn start() -> Self {
+        Self::refusing(Refusals::default())
+    }
+
+    /// One that refuses some calls.
+    pub(crate) fn refusing(refusals: Refusals) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
-        let shared = Shared { hub: Arc::default(), seen: Arc::default() };
-        let seen = shared.seen.clone();
+        let shared = Shared { hub: Arc::new(Mutex::new(Hub::new(refusals))), seen: Arc::default() };
+        let serving = shared.clone();
         let (send_port, port) = std::sync::mpsc::channel();
         thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
@@ -46,11 +51,11 @@ impl FakeServer {
                 send_port.send(listener.local_addr().unwrap().port()).unwrap();
                 tokio::select! {
                     _ = stopped => {}
-                    () = accept(listener, shared) => {}
+                    () = accept(listener, serving) => {}
                 }
             });
         });
-        Self { port: port.recv().unwrap(), seen, _stop: stop }
+        Self { port: port.recv().unwrap(), shared, _stop: stop }
     }
 
     pub(crate) fn url(&self) -> String {
@@ -59,7 +64,12 @@ impl FakeServer {
 
     /// How many WebSockets were ever open.
     pub(crate) fn connections_seen(&self) -> usize {
-        self.seen.load(Ordering::Relaxed)
+        self.shared.seen.load(Ordering::Relaxed)
+    }
+
+    /// How often a message was sent, again or for the first time.
+    pub(crate) fn send_calls(&self) -> usize {
+        self.shared.hub.lock().unwrap().send_calls()
     }
 }
 

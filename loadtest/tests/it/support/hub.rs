@@ -1,15 +1,29 @@
 //! The hub of the fake server: rooms in memory, with as much of the API as the tool uses.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use rts_common::signalr::{Protocol, encode_invocation};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
+/// What the server refuses with `unavailable`.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Refusals {
+    /// Sends, from and to so long after the first.
+    pub(crate) sends: Option<Range<Duration>>,
+    /// So many reads of a history.
+    pub(crate) histories: usize,
+}
+
 /// Everything the server knows.
 #[derive(Default)]
 pub(crate) struct Hub {
+    refusals: Refusals,
+    first_send: Option<Instant>,
+    send_calls: usize,
     rooms: HashMap<String, Room>,
     connections: HashMap<u64, Connection>,
     counter: u64,
@@ -30,6 +44,30 @@ struct Room {
 }
 
 impl Hub {
+    pub(crate) fn new(refusals: Refusals) -> Self {
+        Self { refusals, ..Self::default() }
+    }
+
+    /// How often `SendMessage` was called.
+    pub(crate) fn send_calls(&self) -> usize {
+        self.send_calls
+    }
+
+    fn refuses(&mut self, target: &str) -> bool {
+        match target {
+            "SendMessage" => {
+                self.send_calls += 1;
+                let since = self.first_send.get_or_insert_with(Instant::now).elapsed();
+                self.refusals.sends.as_ref().is_some_and(|range| range.contains(&since))
+            }
+            "GetHistory" if self.refusals.histories > 0 => {
+                self.refusals.histories -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
+
     pub(crate) fn connect(&mut self, user: &str, protocol: Protocol, outbox: mpsc::UnboundedSender<Bytes>) -> u64 {
         self.counter += 1;
         self.connections.insert(self.counter, Connection { user: user.to_owned(), protocol, outbox });
@@ -41,6 +79,9 @@ impl Hub {
     }
 
     pub(crate) fn call(&mut self, user: &str, target: &str, argument: &Value) -> Result<Value, String> {
+        if self.refuses(target) {
+            return Err(error("unavailable: The journal takes no more; retryAfterMs=200"));
+        }
         match target {
             "CreateRoom" => Ok(self.create(user, argument)),
             "ListRooms" => Ok(self.list(user)),

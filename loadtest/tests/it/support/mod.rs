@@ -7,4 +7,5 @@ mod proxy;
 
 pub(crate) use fake::FakeServer;
 pub(crate) use http::get;
+pub(crate) use hub::Refusals;
 pub(crate) use proxy::{Fault, Proxy};

@@ -4,6 +4,9 @@
 //! Its functions are the real binaries. Their code packages hold a launcher only, so that a package is
 //! made, stored and unpacked in no time.
 
+mod faults;
+mod site;
+
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -16,11 +19,15 @@ use serde_json::json;
 use tokio::io::AsyncWriteExt;
 use tokio::process::Command;
 
+pub(crate) use self::faults::Faults;
+pub use self::faults::{DynamodbFault, Fault, SqsFault};
 use super::{NeverReady, Part, Probe, variables};
-use crate::paths;
+use crate::{http, paths};
 
-/// The package and version of the stand-in.
+/// The package and version of the stand-in, which `site/` was written for.
 pub(crate) const PACKAGE: (&str, &str) = ("ministack", "1.5.33");
+/// The HTTP server that it runs on.
+pub(crate) const SERVER: [(&str, &str); 3] = [("uvicorn", "0.54.0"), ("httptools", "0.9.0"), ("uvloop", "0.23.0")];
 /// The region that it plays.
 pub const REGION: &str = "us-east-1";
 /// The access key that it takes for the account's own. It listens on loopback only.
@@ -29,7 +36,6 @@ pub const ACCESS_KEY_ID: &str = "rts-local";
 pub const SECRET_ACCESS_KEY: &str = "rts-local-secret";
 
 const DEPLOY_SCRIPT: &str = include_str!("deploy.py");
-const SITE_SCRIPT: &str = include_str!("sitecustomize.py");
 const CODE_BUCKET: &str = "rts-local-code";
 const STACK: &str = "rts-data";
 
@@ -88,11 +94,12 @@ pub(crate) struct Deployment {
     pub(crate) fault: Option<FunctionFault>,
     /// Whether the queues feed the functions.
     pub(crate) feeds_functions: Mutex<bool>,
+    pub(crate) faults: Mutex<Faults>,
     pub(crate) outputs: Mutex<Option<Outputs>>,
 }
 
 /// The stand-in as a part.
-pub(crate) fn part(run: &Path, program: PathBuf, keeps_data: bool, deployment: &Arc<Deployment>) -> io::Result<Part> {
+pub(crate) fn part(run: &Path, keeps_data: bool, deployment: &Arc<Deployment>) -> io::Result<Part> {
     let directory = run.join("aws");
     if !keeps_data && directory.exists() {
         std::fs::remove_dir_all(&directory)?;
@@ -101,7 +108,7 @@ pub(crate) fn part(run: &Path, program: PathBuf, keeps_data: bool, deployment: &
     for made in [&site, &temporary] {
         std::fs::create_dir_all(made)?;
     }
-    std::fs::write(site.join("sitecustomize.py"), SITE_SCRIPT)?;
+    site::write(&site)?;
     let shown = |path: &Path| path.display().to_string();
     let environment = variables([
         ("GATEWAY_PORT", deployment.port.to_string()),
@@ -113,25 +120,26 @@ pub(crate) fn part(run: &Path, program: PathBuf, keeps_data: bool, deployment: &
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
         ("AWS_ENDPOINT_URL", deployment.endpoint()),
+        // A listener of its own, on all addresses.
+        ("IOT_MTLS_ENABLED", "0".to_owned()),
         ("PERSIST_STATE", "1".to_owned()),
         ("S3_PERSIST", "1".to_owned()),
         ("STATE_DIR", shown(&directory.join("state"))),
         ("S3_DATA_DIR", shown(&directory.join("s3"))),
         ("TMPDIR", shown(&temporary)),
-        ("PYTHONPATH", shown(&site)),
         ("PYTHONUNBUFFERED", "1".to_owned()),
         ("PYTHONDONTWRITEBYTECODE", "1".to_owned()),
     ]);
     Ok(Part {
         name: "aws".to_owned(),
-        program,
-        arguments: Vec::new(),
+        program: deployment.python.clone(),
+        arguments: vec![shown(&site.join(site::START))],
         environment,
         directory,
         probe: Probe::Deployed(Arc::clone(deployment)),
         url: Some(deployment.endpoint()),
-        // It writes its state down.
-        grace: Duration::from_secs(15),
+        // It writes its state down, some seconds for each 100,000 messages.
+        grace: Duration::from_secs(30),
     })
 }
 
@@ -178,7 +186,18 @@ impl Deployment {
         }
         let outputs = serde_json::from_slice(&output.stdout).map_err(|error| failed(&error))?;
         *self.outputs.lock().unwrap_or_else(PoisonError::into_inner) = Some(outputs);
-        Ok(())
+        self.switch_faults().await
+    }
+
+    /// Tells the stand-in which faults are on.
+    pub(crate) async fn switch_faults(&self) -> Result<(), NeverReady> {
+        let order = self.faults.lock().unwrap_or_else(PoisonError::into_inner).order();
+        let answer = http::post_json(&format!("{}/_rts/faults", self.endpoint()), &order).await;
+        match answer {
+            Ok(answer) if answer.status() == Some(200) => Ok(()),
+            Ok(answer) => Err(NeverReady(format!("faults: {}", String::from_utf8_lossy(&answer.body)))),
+            Err(error) => Err(NeverReady(format!("faults: {error}"))),
+        }
     }
 
     /// What `deploy.py` reads.
@@ -207,10 +226,11 @@ impl Deployment {
                 "FunctionTimeoutSeconds": (self.visibility_seconds / 6).max(3),
                 "VisibilityTimeoutSeconds": self.visibility_seconds,
                 "RetentionDays": self.retention_days,
-                // What the stand-in can do.
+                // The stand-in has no batching window, which larger batches need.
                 "RoomBatchSize": 10,
                 "RoomBatchingWindowSeconds": 0,
-                "MaximumConcurrency": 0,
+                // More batches at a time only wait for each other where the stand-in has a core.
+                "MaximumConcurrency": 8,
             },
         })
     }

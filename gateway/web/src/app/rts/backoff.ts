@@ -15,6 +15,15 @@ export class Backoff {
     return step * (0.5 + this.random() / 2);
   }
 
+  /**
+   * The next wait where the server may have said how long (`retryAfterMs`): at least that, and up to half more, for
+   * it told many the same.
+   */
+  after(toldMs: number | undefined): number {
+    const own = this.next();
+    return toldMs === undefined ? own : toldMs * (1 + this.random() / 2);
+  }
+
   reset(): void {
     this.attempt = 0;
   }

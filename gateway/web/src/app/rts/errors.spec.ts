@@ -17,7 +17,9 @@ describe('toRtsError', () => {
   it('takes a lost connection for offline and a server fault for internal', () => {
     expect(toRtsError(new Error('Invocation canceled due to the underlying connection being closed.')).code).toBe('offline');
     expect(toRtsError(new Error("An unexpected error occurred invoking 'X' on the server.")).code).toBe('internal');
-    expect(toRtsError(hubError('React', 'rateLimited: a retryAfterMs=250')).retryAfterMs).toBe(250);
+    for (const code of ['rateLimited', 'unavailable']) {
+      expect(toRtsError(hubError('React', `${code}: a retryAfterMs=250`)).retryAfterMs).toBe(250);
+    }
   });
 });
 
@@ -33,5 +35,11 @@ describe('Backoff', () => {
     backoff.next();
     backoff.reset();
     expect(backoff.next()).toBe(100);
+  });
+
+  it('waits at least what the server says, and up to half more', () => {
+    const wait = (random: number, told?: number): number => new Backoff(100, 1_000, () => random).after(told);
+    expect([wait(0, 1_500), wait(1, 1_500), wait(1, 0)]).toEqual([1_500, 2_250, 0]);
+    expect([wait(0), wait(1)]).toEqual([50, 100]);
   });
 });

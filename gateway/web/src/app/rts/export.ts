@@ -26,7 +26,7 @@ export async function* everyMessage(connection: RtsConnection, roomId: string, f
       if (!error.retryable || connection.state() === 'ended') {
         throw error;
       }
-      await delay(error.retryAfterMs ?? backoff.next());
+      await delay(backoff.after(error.retryAfterMs));
     }
   }
 }

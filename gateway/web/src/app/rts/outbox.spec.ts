@@ -68,15 +68,37 @@ describe('sending', () => {
     expect(order.indexOf('Resume')).toBeLessThan(order.indexOf('SendMessage'));
   });
 
-  it('waits as long as a rate limit says', async () => {
+  it.each(['rateLimited: Too fast.', 'unavailable: Try again.'])('waits at least as long as the server says: %s', async (told) => {
     const { hub, view } = await opened();
     hub.next('SendMessage', () => {
-      throw hubError('SendMessage', 'rateLimited: Too fast. retryAfterMs=1500');
+      throw hubError('SendMessage', `${told} retryAfterMs=1500`);
     });
     view().send({ body: 'patient' });
-    await settle(1_400);
+    await settle(1_490);
     expect(hub.count('SendMessage')).toBe(1);
-    await settle(200);
+    await settle(770);
+    expect(bodies(view())).toEqual(['patient']);
+  });
+
+  it('waits longer and longer while nothing is said, up to ten seconds', async () => {
+    const { hub, view } = await opened();
+    const at: number[] = [];
+    const refuse = (): never => {
+      at.push(Date.now());
+      throw hubError('SendMessage', 'unavailable: Try again.');
+    };
+    for (let times = 0; times < 8; times += 1) {
+      hub.next('SendMessage', refuse);
+    }
+    view().send({ body: 'patient' });
+    await settle(60_000);
+    const waits = at.slice(1).map((time, index) => time - at[index]!);
+    const steps = [500, 1_000, 2_000, 4_000, 8_000, 10_000, 10_000];
+    expect(waits).toHaveLength(steps.length);
+    waits.forEach((wait, index) => {
+      expect(wait).toBeGreaterThanOrEqual(Math.floor(steps[index]! / 2));
+      expect(wait).toBeLessThanOrEqual(steps[index]! + 1);
+    });
     expect(bodies(view())).toEqual(['patient']);
   });
 

@@ -7,6 +7,9 @@ import { RtsError, toRtsError } from './errors';
 /** The server remembers a `clientId` at least this long; an older one could make a second message. */
 const CLIENT_ID_LIVES_MS = 23 * 3_600_000;
 
+/** Until a lost connection is known as such; sending then waits for the next one. */
+const OFFLINE_PAUSE_MS = 50;
+
 /** `sent` has its ack and waits for its event. */
 export type OutgoingState = 'queued' | 'sending' | 'sent' | 'failed';
 
@@ -149,7 +152,7 @@ export class Outbox {
       const error = toRtsError(failure);
       if (error.retryable) {
         this.change(clientId, { state: 'queued' });
-        return error.retryAfterMs ?? (error.code === 'offline' ? 50 : backoff.next());
+        return error.code === 'offline' ? OFFLINE_PAUSE_MS : backoff.after(error.retryAfterMs);
       }
       this.change(clientId, { state: 'failed', error });
       return 0;

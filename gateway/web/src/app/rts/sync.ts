@@ -46,7 +46,7 @@ export class Sync {
         }
         return;
       } catch (error) {
-        await delay(toRtsError(error).retryAfterMs ?? backoff.next());
+        await delay(backoff.after(toRtsError(error).retryAfterMs));
       }
     }
   }
@@ -86,7 +86,7 @@ export class Sync {
       try {
         await this.resume([room]);
       } catch (error) {
-        await delay(toRtsError(error).retryAfterMs ?? backoff.next());
+        await delay(backoff.after(toRtsError(error).retryAfterMs));
         continue;
       }
       if (room.chain.gapped) {

@@ -1,7 +1,7 @@
 //! How fast one user may send: a token bucket per user, on each node.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use rts_common::ids::Person;
@@ -42,8 +42,13 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Gives one back that was not used.
-    pub fn give_back(&self, person: &Person) {
+    /// Takes one that is given back unless it is used.
+    pub fn token(self: &Arc<Self>, person: &Person, now: Instant) -> Result<RateToken, Duration> {
+        self.take(person, now)?;
+        Ok(RateToken { limits: Arc::clone(self), person: person.clone(), is_used: false })
+    }
+
+    fn give_back(&self, person: &Person) {
         let mut buckets = self.buckets.lock().expect("no holder of this lock panics");
         if let Some(bucket) = buckets.get_mut(person) {
             bucket.tokens = (bucket.tokens + 1.0).min(self.burst);
@@ -56,6 +61,28 @@ impl RateLimits {
     }
 }
 
+/// One of what somebody may do; given back when it is dropped unused.
+pub struct RateToken {
+    limits: Arc<RateLimits>,
+    person: Person,
+    is_used: bool,
+}
+
+impl RateToken {
+    /// Uses it up.
+    pub fn spend(mut self) {
+        self.is_used = true;
+    }
+}
+
+impl Drop for RateToken {
+    fn drop(&mut self) {
+        if !self.is_used {
+            self.limits.give_back(&self.person);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,7 +90,7 @@ mod tests {
 
     #[test]
     fn a_burst_then_the_rate() {
-        let limits = RateLimits::new(20, 40);
+        let limits = Arc::new(RateLimits::new(20, 40));
         let person = Person { org: OrgId::parse("o").unwrap(), user: UserId::parse("u").unwrap() };
         let start = Instant::now();
         for _ in 0..40 {
@@ -72,8 +99,12 @@ mod tests {
         assert_eq!(limits.take(&person, start), Err(Duration::from_millis(50)));
         assert_eq!(limits.take(&person, start + Duration::from_millis(51)), Ok(()));
         assert!(limits.take(&person, start + Duration::from_millis(52)).is_err());
-        limits.give_back(&person);
-        assert_eq!(limits.take(&person, start + Duration::from_millis(52)), Ok(()));
+        let later = start + Duration::from_millis(101);
+        drop(limits.token(&person, later).unwrap());
+        let token = limits.token(&person, later).unwrap();
+        assert!(limits.token(&person, later).is_err());
+        token.spend();
+        assert!(limits.token(&person, later).is_err());
         let other = Person { user: UserId::parse("v").unwrap(), ..person };
         assert_eq!(limits.take(&other, start), Ok(()));
     }

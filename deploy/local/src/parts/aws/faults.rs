@@ -1,0 +1,139 @@
+//! Faults of the stand-in that are switched while it runs.
+
+use serde_json::{Value, json};
+
+/// A tenth of what the local cluster carries.
+const SLOW_PER_SECOND: u32 = 30;
+const THROTTLED_PERCENT: u8 = 90;
+
+/// What is wrong with one service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// What is wrong with SQS.
+    Sqs(SqsFault),
+    /// What is wrong with `DynamoDB`.
+    Dynamodb(DynamodbFault),
+}
+
+/// What is wrong with SQS. The functions are fed as before.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SqsFault {
+    /// Nothing.
+    #[default]
+    None,
+    /// Every request is answered with 503 at once.
+    Refuse,
+    /// Sends wait their turn: so many messages a second, of all senders and queues.
+    Slow(u32),
+}
+
+/// What is wrong with `DynamoDB`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DynamodbFault {
+    /// Nothing.
+    #[default]
+    None,
+    /// So many percent of all requests exceed the provisioned throughput.
+    Throttle(u8),
+}
+
+impl Fault {
+    /// Reads `sqs none|refuse|slow [N]` or `dynamodb none|throttle [PERCENT]`.
+    pub fn parse(words: &[&str]) -> Option<Self> {
+        Some(match *words {
+            ["sqs", "none"] => Self::Sqs(SqsFault::None),
+            ["sqs", "refuse"] => Self::Sqs(SqsFault::Refuse),
+            ["sqs", "slow"] => Self::Sqs(SqsFault::Slow(SLOW_PER_SECOND)),
+            ["sqs", "slow", rate] => {
+                Self::Sqs(SqsFault::Slow(rate.parse().ok().filter(|messages_per_second| *messages_per_second > 0)?))
+            }
+            ["dynamodb", "none"] => Self::Dynamodb(DynamodbFault::None),
+            ["dynamodb", "throttle"] => Self::Dynamodb(DynamodbFault::Throttle(THROTTLED_PERCENT)),
+            ["dynamodb", "throttle", share] => {
+                Self::Dynamodb(DynamodbFault::Throttle(share.parse().ok().filter(|percent| *percent <= 100)?))
+            }
+            _ => return None,
+        })
+    }
+
+    /// The words that [`Fault::parse`] reads.
+    pub fn words(self) -> String {
+        match self {
+            Self::Sqs(fault) => format!("sqs {}", fault.word()),
+            Self::Dynamodb(fault) => format!("dynamodb {}", fault.word()),
+        }
+    }
+}
+
+impl SqsFault {
+    fn word(self) -> String {
+        match self {
+            Self::None => "none".to_owned(),
+            Self::Refuse => "refuse".to_owned(),
+            Self::Slow(rate) => format!("slow {rate}"),
+        }
+    }
+}
+
+impl DynamodbFault {
+    fn word(self) -> String {
+        match self {
+            Self::None => "none".to_owned(),
+            Self::Throttle(percent) => format!("throttle {percent}"),
+        }
+    }
+}
+
+/// The faults that are on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Faults {
+    sqs: SqsFault,
+    dynamodb: DynamodbFault,
+}
+
+impl Faults {
+    pub(crate) fn set(&mut self, fault: Fault) {
+        match fault {
+            Fault::Sqs(fault) => self.sqs = fault,
+            Fault::Dynamodb(fault) => self.dynamodb = fault,
+        }
+    }
+
+    /// What `status` says.
+    pub(crate) fn status(self) -> Value {
+        json!({ "sqs": self.sqs.word(), "dynamodb": self.dynamodb.word() })
+    }
+
+    /// What the stand-in reads; see `site/faults.py`.
+    pub(super) fn order(self) -> Value {
+        json!({
+            "sqs": match self.sqs {
+                SqsFault::None => json!("none"),
+                SqsFault::Refuse => json!("refuse"),
+                SqsFault::Slow(rate) => json!({ "slow": rate }),
+            },
+            "dynamodb": match self.dynamodb {
+                DynamodbFault::None => json!("none"),
+                DynamodbFault::Throttle(percent) => json!({ "throttle": percent }),
+            },
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_mean_what_they_say() {
+        let read = |line: &str| Fault::parse(&line.split(' ').collect::<Vec<_>>());
+        for line in ["sqs none", "sqs refuse", "sqs slow 12", "dynamodb none", "dynamodb throttle 50"] {
+            assert_eq!(read(line).unwrap().words(), line);
+        }
+        assert_eq!(read("sqs slow").unwrap().words(), "sqs slow 30");
+        assert_eq!(read("dynamodb throttle").unwrap().words(), "dynamodb throttle 90");
+        for line in ["", "sqs", "sqs slow 0", "sqs throttle", "dynamodb throttle 101", "s3 none"] {
+            assert_eq!(read(line), None, "{line}");
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Entries: what one message of SQS holds.
+//!
+//! The messages that one call made in one room make one entry, cut where it grows too large. The cut depends on the
+//! records alone, and so does the deduplication id: whoever journals the same messages again sends the same entry,
+//! and SQS drops the copy.
+
+use std::ops::Range;
+
+use rts_common::ids::{RoomId, UserId};
+use rts_common::message::MessageState;
+use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
+use rts_common::redis::journaled::{message_member, room_member};
+use rts_common::redis::keys::Partition;
+use rts_common::room::Marks;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
+
+use super::{JournalError, Place};
+
+/// Weight of an entry beside its body: ids and attributes.
+pub(super) const ENTRY_BYTES: usize = 512;
+/// Records that one entry may carry: ten such entries are a batch of the Lambda, which writes them in a few seconds
+/// also where DynamoDB is slow.
+pub(super) const ENTRY_RECORDS: usize = 16;
+/// Bytes of an entry's records, unless a single one is larger: SQS bills as much as one request.
+const ENTRY_BODY_BYTES: usize = 64 * 1024;
+
+/// Waits for an entry's result.
+pub(super) type Waiter = oneshot::Sender<Result<(), JournalError>>;
+
+/// The content of an entry.
+#[derive(Debug)]
+pub(super) enum Body {
+    /// Records, a line each.
+    Text(String),
+    /// Marks, which later ones may still replace.
+    Marks(Box<RoomRecord>),
+}
+
+impl Body {
+    /// Returns it as it is sent.
+    pub(super) fn text(&self) -> String {
+        match self {
+            Self::Text(text) => text.clone(),
+            Self::Marks(record) => serde_json::to_string(record).expect("a record holds only texts and numbers"),
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        match self {
+            Self::Text(text) => text.len(),
+            // Marks are two ids, an organization and two numbers.
+            Self::Marks(_) => ENTRY_BYTES,
+        }
+    }
+
+    /// Returns whose marks it holds, and the marks.
+    pub(super) fn marks(&self) -> Option<((RoomId, UserId), Marks)> {
+        let Self::Marks(record) = self else { return None };
+        match &record.change {
+            RoomChange::Marks { room_id, user_id, marks } => Some(((room_id.clone(), user_id.clone()), *marks)),
+            _ => None,
+        }
+    }
+
+    /// Moves marks forward to later ones of the same member.
+    pub(super) fn merge_marks(&mut self, later: Marks) {
+        if let Self::Marks(record) = self
+            && let RoomChange::Marks { marks, .. } = &mut record.change
+        {
+            marks.read_seq = marks.read_seq.max(later.read_seq);
+            marks.delivered_seq = marks.delivered_seq.max(later.delivered_seq);
+        }
+    }
+}
+
+/// Message group and deduplication id, for a FIFO queue.
+#[derive(Clone, Debug)]
+pub(super) struct Fifo {
+    pub(super) group: String,
+    pub(super) dedup_id: String,
+}
+
+/// A member of the unstored index, and its partition.
+pub(super) type Unstored = (Partition, String);
+
+/// One entry on its way.
+#[derive(Debug)]
+pub(super) struct Entry {
+    pub(super) body: Body,
+    pub(super) fifo: Option<Fifo>,
+    /// When it came.
+    pub(super) since: Instant,
+    /// When it is given up.
+    pub(super) deadline: Instant,
+    pub(super) waiters: Vec<Waiter>,
+    /// Its places in the journal; given back when it is dropped.
+    pub(super) places: Vec<Place>,
+    /// The unstored entries that are durable once it is accepted.
+    pub(super) unstored: Vec<Unstored>,
+}
+
+impl Entry {
+    /// Returns its weight in a batch.
+    pub(super) fn bytes(&self) -> usize {
+        self.body.bytes() + ENTRY_BYTES
+    }
+
+    /// Tells the waiters its result.
+    pub(super) fn resolve(self, result: Result<(), JournalError>) {
+        drop(self.places);
+        for waiter in self.waiters {
+            // A caller that does not want to know has dropped its ticket.
+            let _ = waiter.send(result);
+        }
+    }
+}
+
+/// Returns which records of one room, made by one call, go into each entry.
+pub(super) fn cut(records: &[(String, &MessageRecord)]) -> Vec<Range<usize>> {
+    let mut cuts: Vec<Range<usize>> = Vec::new();
+    let mut bytes = 0;
+    for (index, (text, record)) in records.iter().enumerate() {
+        // Without the name of the node, which is another one when it is journaled again.
+        let size = text.len() - record.origin.as_str().len();
+        match cuts.last_mut() {
+            Some(last) if last.len() < ENTRY_RECORDS && bytes + size <= ENTRY_BODY_BYTES => {
+                last.end = index + 1;
+                bytes += size;
+            }
+            _ => {
+                cuts.push(index..index + 1);
+                bytes = size;
+            }
+        }
+    }
+    cuts
+}
+
+/// Returns the deduplication id of an entry by its first and last message; an entry that SQS has lost gets another.
+pub(super) fn dedup_id(first: &MessageState, last: &MessageState, losses: u8) -> String {
+    let (room, first, last) = (&first.room_id, first.version, last.version);
+    let mut id = if first == last { format!("{room}:{first}") } else { format!("{room}:{first}-{last}") };
+    if losses > 0 {
+        id.push_str(&format!("#{losses}"));
+    }
+    id
+}
+
+/// Returns the unstored entry of a message's version.
+pub(super) fn unstored_message(message: &MessageState) -> Unstored {
+    let member = message_member(&message.room_id, message.seq, message.version);
+    (Partition::of_room(&message.room_id), member)
+}
+
+/// Returns the unstored entry of a change, if it has one.
+pub(super) fn unstored_change(change: &RoomChange) -> Option<Unstored> {
+    match change {
+        RoomChange::Room { room_id, version, .. } => {
+            Some((Partition::of_room(room_id), room_member(room_id, *version)))
+        }
+        RoomChange::Marks { .. } | RoomChange::Profile { .. } => None,
+    }
+}
+
+/// Returns a record as one line, of characters that SQS lets through: it would put U+FFFD in place of the others.
+pub(super) fn json(record: &impl serde::Serialize) -> String {
+    let text = serde_json::to_string(record).expect("a record holds only texts and numbers");
+    // The first byte of both, and of few others.
+    if !text.as_bytes().contains(&0xEF) {
+        return text;
+    }
+    text.replace('\u{fffe}', "\\ufffe").replace('\u{ffff}', "\\uffff")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::journal::tests::message;
+
+    fn cuts(bodies: &[usize], origin: &str) -> Vec<Range<usize>> {
+        let records: Vec<_> = (1..).zip(bodies).map(|(number, size)| message(number, &"x".repeat(*size))).collect();
+        let records: Vec<_> = records
+            .into_iter()
+            .map(|record| MessageRecord { origin: rts_common::ids::NodeId::parse(origin).unwrap(), ..record })
+            .collect();
+        let texts: Vec<_> = records.iter().map(|record| (json(record), record)).collect();
+        cut(&texts)
+    }
+
+    #[test]
+    fn an_entry_is_cut_by_number_and_by_size_whichever_node_journals_it() {
+        assert_eq!(cuts(&[10; 3], "a"), [0..3]);
+        assert_eq!(cuts(&[10; 18], "a"), [0..16, 16..18]);
+        assert_eq!(cuts(&[40_000, 20_000, 20_000, 70_000, 10], "a"), [0..2, 2..3, 3..4, 4..5]);
+        for size in 13_000..13_010 {
+            assert_eq!(cuts(&[size; 16], "a"), cuts(&[size; 16], &"b".repeat(60)));
+        }
+        assert!(cuts(&[], "a").is_empty());
+    }
+
+    #[test]
+    fn an_id_tells_the_first_and_the_last_and_the_losses() {
+        let (one, two) = (message(1, "").message, message(2, "").message);
+        let room = &one.room_id;
+        assert_eq!(dedup_id(&one, &one, 0), format!("{room}:1"));
+        assert_eq!(dedup_id(&one, &two, 0), format!("{room}:1-2"));
+        assert_eq!(dedup_id(&one, &two, 2), format!("{room}:1-2#2"));
+    }
+}

@@ -1,0 +1,99 @@
+//! What is done about an unstored entry, by its age, what is known of its journaling, and the clock of its queue.
+//! Sans-IO.
+//!
+//! An entry that SQS may hold is left to it: to journal it again would only make the queue longer. SQS holds what it
+//! has accepted until a function has stored it, unless it became a dead letter; the queue's clock tells when that is
+//! beyond doubt.
+
+use std::time::Duration;
+
+use rts_common::redis::journaled::Journaled;
+use rts_common::seq::{Seq, Timestamp};
+
+/// How long a request to SQS may take to be known as accepted, the note of it included; doubled with each further one.
+/// All of them lie within the five minutes in which SQS drops copies.
+const WORD_WITHIN: Duration = Duration::from_secs(20);
+/// Requests without a word, after which SQS is taken to have accepted.
+const REQUESTS_MAX: u8 = 3;
+/// The least and the most time that notes of acceptance, notices of storing, and SQS's own counts may be late.
+const SLACK: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
+
+/// What is known of a queue.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct QueueClock {
+    /// Since when SQS has counted nothing in it.
+    pub empty_since: Option<Timestamp>,
+    /// The longest that an entry waited until a function had it, of late; none if the functions told nothing lately.
+    pub longest_wait: Option<Duration>,
+    /// How long a failed batch stays out of sight.
+    pub visibility: Duration,
+    /// How often an entry is received before it becomes a dead letter.
+    pub receives: u32,
+}
+
+/// What is done about an entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// Nothing yet.
+    Wait,
+    /// It may be stored without our knowing: DynamoDB is asked.
+    Check,
+    /// Unless it is stored, it is journaled, and then this is noted.
+    Journal(Journaled),
+}
+
+impl QueueClock {
+    /// Returns how late a word about the queue may be: a third of a failed batch's time out of sight, in bounds.
+    pub(super) fn slack(&self) -> Duration {
+        (self.visibility / 3).clamp(SLACK.0, SLACK.1)
+    }
+
+    /// True if the queue cannot hold what it accepted at a time.
+    fn has_lost(&self, at: Timestamp, now: Timestamp) -> bool {
+        let slack = self.slack();
+        let was_empty =
+            self.empty_since.is_some_and(|since| since_millis(at, since) >= slack && since_millis(since, now) >= slack);
+        // All its receives have had their time, however long the queue was.
+        let is_overdue = self
+            .longest_wait
+            .is_some_and(|wait| since_millis(at, now) >= slack + self.visibility * self.receives.max(1) + wait * 2);
+        was_empty || is_overdue
+    }
+
+    /// True if the functions have had the time to store what was accepted at a time.
+    fn may_have_stored(&self, at: Timestamp, now: Timestamp) -> bool {
+        let wait = self.longest_wait.or(self.empty_since.map(|_| Duration::ZERO));
+        wait.is_some_and(|wait| since_millis(at, now) >= self.slack() + wait)
+    }
+}
+
+fn since_millis(from: Timestamp, to: Timestamp) -> Duration {
+    Duration::from_millis(to.millis().saturating_sub(from.millis()))
+}
+
+/// Decides about an entry of a version; `after` is how long its own node has to journal it.
+pub(super) fn decide(
+    version: Seq,
+    journaled: Option<Journaled>,
+    clock: &QueueClock,
+    after: Duration,
+    now: Timestamp,
+) -> Decision {
+    let request = |requests, losses| Decision::Journal(Journaled { at: now, requests, losses, accepted: false });
+    let Some(known) = journaled else {
+        let is_due = since_millis(version.timestamp(), now) >= after;
+        return if is_due { request(1, 0) } else { Decision::Wait };
+    };
+    if !known.accepted && known.requests < REQUESTS_MAX {
+        let patience = WORD_WITHIN * 2_u32.pow(known.requests.saturating_sub(1).into());
+        return if known.age(now) >= patience { request(known.requests + 1, known.losses) } else { Decision::Wait };
+    }
+    let patience = clock.slack() * 2_u32.pow(known.losses.into());
+    if known.age(now) >= patience && clock.has_lost(known.at, now) {
+        return request(1, known.losses + 1);
+    }
+    if clock.may_have_stored(known.at, now) { Decision::Check } else { Decision::Wait }
+}
+
+#[cfg(test)]
+mod tests;

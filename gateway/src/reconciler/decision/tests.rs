@@ -1,0 +1,198 @@
+use std::collections::{HashMap, VecDeque};
+
+use proptest::prelude::*;
+
+use super::*;
+
+const AFTER: Duration = Duration::from_secs(15);
+const SECOND: u64 = 1000;
+
+fn at(millis: u64) -> Timestamp {
+    Timestamp::from_millis(millis)
+}
+
+fn clock() -> QueueClock {
+    QueueClock { visibility: Duration::from_mins(3), receives: 5, ..QueueClock::default() }
+}
+
+fn note(decision: Decision) -> Journaled {
+    match decision {
+        Decision::Journal(note) => note,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_entry_that_nobody_journaled_is_due_after_its_time() {
+    let version = Seq::of(at(1_000_000));
+    let decide = |journaled, now| decide(version, journaled, &clock(), AFTER, at(now));
+    assert_eq!(decide(None, 1_014_999), Decision::Wait);
+    let mut known = note(decide(None, 1_015_000));
+    // Without a word it is asked for twice more, and then left to the queue.
+    let mut asked = vec![1_015_000];
+    for now in (1_015_000..1_400_000).step_by(500) {
+        if let Decision::Journal(again) = decide(Some(known), now) {
+            known = again;
+            asked.push(now);
+        }
+    }
+    assert_eq!(asked, [1_015_000, 1_035_000, 1_075_000]);
+    assert_eq!((known.requests, known.losses, known.accepted), (3, 0, false));
+}
+
+#[test]
+fn an_accepted_entry_is_left_to_its_queue_for_as_long_as_that_may_hold_it() {
+    let known = Journaled::accepted(at(0));
+    let decide = |clock: &QueueClock, now| decide(Seq::ZERO, Some(known), clock, AFTER, at(now));
+    let day = 86_400 * SECOND;
+    assert_eq!(decide(&clock(), day), Decision::Wait, "the functions stand still");
+    let moving = QueueClock { longest_wait: Some(Duration::from_secs(100)), ..clock() };
+    assert_eq!(decide(&moving, 159 * SECOND), Decision::Wait, "it is not its turn yet");
+    assert_eq!(decide(&moving, 161 * SECOND), Decision::Check);
+    // A minute, five receives of three minutes, and twice the wait.
+    assert_eq!(decide(&moving, 1159 * SECOND), Decision::Check);
+    assert_eq!(note(decide(&moving, 1160 * SECOND)).losses, 1);
+    let empty = QueueClock { empty_since: Some(at(100 * SECOND)), ..clock() };
+    assert_eq!(decide(&empty, 159 * SECOND), Decision::Check);
+    assert_eq!(note(decide(&empty, 160 * SECOND)).losses, 1);
+    let just_empty = QueueClock { empty_since: Some(at(30 * SECOND)), ..clock() };
+    assert_eq!(decide(&just_empty, 300 * SECOND), Decision::Check, "it may have been accepted after the count");
+}
+
+#[test]
+fn a_dead_letter_comes_again_ever_more_rarely() {
+    let always_empty = |now: u64| QueueClock { empty_since: Some(at(now.saturating_sub(120 * SECOND))), ..clock() };
+    let mut known = Journaled::accepted(at(0));
+    let mut journaled = Vec::new();
+    for now in (0..7200).map(|second| second * SECOND) {
+        if let Decision::Journal(again) = decide(Seq::ZERO, Some(known), &always_empty(now), AFTER, at(now)) {
+            journaled.push(now / SECOND);
+            known = Journaled { accepted: true, requests: 0, ..again };
+        }
+    }
+    assert_eq!(journaled, [180, 360, 600, 1080, 2040, 3960]);
+}
+
+/// A queue that drops copies for five minutes, and functions that lag behind it as they like.
+#[derive(Default)]
+struct World {
+    now: u64,
+    index: HashMap<u64, (u64, Option<Journaled>)>,
+    queue: VecDeque<(u64, u64)>,
+    seen: HashMap<(u64, u8), u64>,
+    /// Entries that the queue took, copies left out, of each message.
+    entries: HashMap<u64, u32>,
+    /// When a message was first journaled by a reconciler, of those that were never accepted.
+    found: HashMap<u64, u64>,
+    waits: Vec<(u64, u64)>,
+    empty_since: Option<u64>,
+}
+
+/// What happens in one step of five seconds.
+#[derive(Clone, Debug)]
+struct Step {
+    /// Of each new message: whether SQS takes it from its own node, and whether that is noted.
+    messages: Vec<(bool, bool)>,
+    /// Whether SQS takes what reconcilers journal, and whether the word of it comes back.
+    reconciler: (bool, bool),
+    /// How many entries the functions store.
+    stored: usize,
+}
+
+impl World {
+    fn send(&mut self, message: u64, losses: u8) {
+        let seen = self.seen.get(&(message, losses)).is_some_and(|at| self.now - at < 300 * SECOND);
+        if !seen {
+            self.seen.insert((message, losses), self.now);
+            self.queue.push_back((message, self.now));
+            *self.entries.entry(message).or_default() += 1;
+        }
+    }
+
+    fn clock(&self) -> QueueClock {
+        let recent = |within: u64| self.waits.iter().filter(move |(at, _)| at + within >= self.now);
+        let longest = recent(1800 * SECOND).map(|(_, wait)| *wait).max();
+        let longest_wait = recent(600 * SECOND).next().and(longest).map(Duration::from_millis);
+        QueueClock { empty_since: self.empty_since.map(at), longest_wait, ..clock() }
+    }
+
+    fn step(&mut self, step: &Step, number: u64) {
+        self.now += 5 * SECOND;
+        for (place, (accepted, noted)) in (0..).zip(&step.messages) {
+            let message = number * 100 + place;
+            let journaled = (*accepted && *noted).then(|| Journaled::accepted(at(self.now)));
+            if *accepted {
+                self.send(message, 0);
+            }
+            self.index.insert(message, (self.now, journaled));
+        }
+        for _ in 0..step.stored {
+            let Some((message, sent)) = self.queue.pop_front() else { break };
+            self.waits.push((self.now, self.now - sent));
+            self.index.remove(&message);
+        }
+        // Counted after the functions, and before anything else.
+        self.empty_since = self.queue.is_empty().then(|| self.empty_since.unwrap_or(self.now));
+        self.reconcile(step.reconciler);
+    }
+
+    fn reconcile(&mut self, (takes, tells): (bool, bool)) {
+        let clock = self.clock();
+        let index: Vec<_> = self.index.iter().map(|(message, known)| (*message, *known)).collect();
+        for (message, (accepted_at, journaled)) in index {
+            let decision = decide(Seq::of(at(accepted_at)), journaled, &clock, AFTER, at(self.now));
+            let Decision::Journal(note) = decision else { continue };
+            self.found.entry(message).or_insert(self.now - accepted_at);
+            if takes {
+                self.send(message, note.losses);
+            }
+            let known = Journaled {
+                accepted: takes && tells,
+                requests: if takes && tells { 0 } else { note.requests },
+                ..note
+            };
+            self.index.insert(message, (accepted_at, Some(known)));
+        }
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let messages = prop::collection::vec((prop::bool::weighted(0.8), any::<bool>()), 0..4);
+    let stored = prop_oneof![3 => Just(0_usize), 1 => 0..20_usize];
+    (messages, any::<(bool, bool)>(), stored).prop_map(|(messages, reconciler, stored)| Step {
+        messages,
+        reconciler,
+        stored,
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(256))]
+
+    /// Whatever the lag, and whichever words of SQS are lost.
+    #[test]
+    fn a_message_makes_two_entries_at_most_and_none_is_left_without_one(
+        steps in prop::collection::vec(step(), 1..400),
+        lag in 0..200_usize,
+    ) {
+        let mut world = World::default();
+        let mut accepted = HashMap::new();
+        for (number, step) in (1..).zip(&steps) {
+            for (place, (taken, _)) in (0..).zip(&step.messages) {
+                accepted.insert(number * 100 + place, *taken);
+            }
+            let step = if (number as usize) < lag { Step { stored: 0, ..step.clone() } } else { step.clone() };
+            world.step(&step, number);
+        }
+        for (message, entries) in &world.entries {
+            prop_assert!(*entries <= 2, "message {message} makes {entries} entries");
+        }
+        for (message, taken) in &accepted {
+            let waited = world.now - world.index.get(message).map_or(world.now, |(since, _)| *since);
+            if !taken && waited > 30 * SECOND {
+                let found = world.found.get(message);
+                prop_assert!(found.is_some_and(|after| *after <= 30 * SECOND), "{message}: {found:?}");
+            }
+        }
+    }
+}
