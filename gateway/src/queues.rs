@@ -151,7 +151,7 @@ mod tests {
         let clock = turned(QueueClock::default(), Some(&answer("0", "0")), at(1000));
         let expected = QueueClock {
             empty_since: Some(at(1000)),
-            longest_wait: None,
+            waits: None,
             visibility: Duration::from_secs(180),
             receives: 5,
         };

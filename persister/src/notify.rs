@@ -74,8 +74,8 @@ impl Notifier {
         let wait = self.waits.due(records);
         let told = async {
             let failure = tell(redis, records).await;
-            let Some((queue, minute, longest_ms)) = wait else { return failure };
-            keep_failure(failure, stored::queue_waited(redis, queue, minute, longest_ms).await).await
+            let Some((queue, span, longest_ms)) = wait else { return failure };
+            keep_failure(failure, stored::queue_waited(redis, queue, span, longest_ms).await).await
         };
         let failure = match timeout_at(until, Box::pin(told)).await {
             Ok(None) => return Told::All,
@@ -140,25 +140,25 @@ fn waits(records: &[Stored<'_>]) -> Vec<(Person, WaitNotice)> {
     notices.into_values().collect()
 }
 
-/// The longest wait that was noted of the present minute: the first of a minute is noted, and each longer one.
+/// The longest wait that was noted of the present span of time: the first of a span is noted, and each longer one.
 #[derive(Default)]
 struct WaitNotes(Mutex<(u64, u64)>);
 
 impl WaitNotes {
-    /// Returns queue, minute and longest wait of a batch, if they are to be noted.
+    /// Returns queue, span and longest wait of a batch, if they are to be noted.
     fn due(&self, records: &[Stored<'_>]) -> Option<(&'static str, u64, u64)> {
         let longest_ms = records.iter().filter_map(|stored| stored.waited_ms).max()?;
         let queue = match records.first()?.record {
             Record::Message(_) => Queue::Messages,
             Record::Room(_) => Queue::Rooms,
         };
-        let minute = Timestamp::now().millis() / 60_000;
+        let span = Timestamp::now().millis() / stored::WAIT_SPAN_MS;
         let mut noted = self.0.lock().expect("no holder of this lock panics");
-        let is_due = noted.0 != minute || longest_ms > noted.1;
+        let is_due = noted.0 != span || longest_ms > noted.1;
         if is_due {
-            *noted = (minute, longest_ms);
+            *noted = (span, longest_ms);
         }
-        is_due.then_some((queue.name(), minute, longest_ms))
+        is_due.then_some((queue.name(), span, longest_ms))
     }
 }
 

@@ -148,7 +148,8 @@ pub fn node_channel(node: &NodeId) -> String {
     format!("rts:{{{}}}:node:{node}:events", partition.tag())
 }
 
-/// Sorted set of minutes since the Unix epoch, by the longest wait in a queue (ms) that a function saw in each.
+/// Sorted set of spans of five seconds since the Unix epoch, by the longest wait in a queue (ms) that a function saw in
+/// each.
 pub fn queue_waits(queue: &str) -> String {
     format!("rts:{{{}}}:waits:{queue}", Partition::of(queue).tag())
 }

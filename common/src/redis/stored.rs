@@ -114,10 +114,13 @@ pub async fn waited(redis: &Redis, sender: &Person, notice: &WaitNotice) -> Resu
     redis.command("publish_waited", &publish).await.map(drop)
 }
 
+/// The spans of time for which the longest wait in a queue is noted, in milliseconds.
+pub const WAIT_SPAN_MS: u64 = 5000;
+
 /// Notes the longest wait of a batch in its queue, by which the gateways' reconcilers tell how far behind it is.
-pub async fn queue_waited(redis: &Redis, queue: &str, minute: u64, longest_ms: u64) -> Result<(), RedisFailure> {
+pub async fn queue_waited(redis: &Redis, queue: &str, span: u64, longest_ms: u64) -> Result<(), RedisFailure> {
     let mut note = redis::cmd("ZADD");
-    note.arg(keys::queue_waits(queue)).arg("GT").arg(longest_ms).arg(minute);
+    note.arg(keys::queue_waits(queue)).arg("GT").arg(longest_ms).arg(span);
     redis.command("queue_waited", &note).await.map(drop)
 }
 

@@ -6,13 +6,13 @@ use std::time::Duration;
 use rts_common::ids::{NodeId, RoomId};
 use rts_common::redis::journaled::{Journaled, message_member};
 use rts_common::redis::keys::{self, Partition};
-use rts_common::redis::{Redis, RedisFailure, read, scripts};
+use rts_common::redis::{Redis, RedisFailure, read, scripts, stored};
 use rts_common::seq::{Seq, Timestamp};
 
+use super::decision::Waits;
+
 /// How far back the longest wait of a queue is looked for.
-const WAITS_MINUTES: u64 = 30;
-/// The functions of a queue have told nothing lately if this long ago was the last time.
-const WAITS_RECENT_MINUTES: u64 = 10;
+const WAITS_MS: u64 = 30 * 60 * 1000;
 
 /// The unstored index, seen by one node.
 pub(super) struct Index {
@@ -87,24 +87,23 @@ impl Index {
         self.redis.run_on(&scripts::NOTE_JOURNALED, &keys, &pairs.collect::<Vec<_>>()).await.map(drop)
     }
 
-    /// Returns the longest wait in a queue of late, if its functions told of any; forgets older ones.
-    pub(super) async fn longest_wait(&self, queue: &str) -> Result<Option<Duration>, RedisFailure> {
-        let minute = Timestamp::now().millis() / 60_000;
+    /// Returns what the functions of a queue told of waits lately, if anything; forgets what is older.
+    pub(super) async fn waits(&self, queue: &str) -> Result<Option<Waits>, RedisFailure> {
         let key = keys::queue_waits(queue);
         let mut range = redis::cmd("ZRANGE");
         range.arg(&key).arg(0).arg(-1).arg("WITHSCORES");
         let waits: Vec<(u64, f64)> = read(self.redis.command("queue_waits", &range).await?)?;
-        let (kept, old): (Vec<_>, Vec<_>) = waits.into_iter().partition(|(at, _)| at + WAITS_MINUTES >= minute);
+        let oldest = (Timestamp::now().millis() - WAITS_MS) / stored::WAIT_SPAN_MS;
+        let (kept, old): (Vec<_>, Vec<_>) = waits.into_iter().partition(|(span, _)| *span >= oldest);
         if !old.is_empty() {
             let mut remove = redis::cmd("ZREM");
-            remove.arg(&key).arg(old.iter().map(|(at, _)| *at).collect::<Vec<_>>());
+            remove.arg(&key).arg(old.iter().map(|(span, _)| *span).collect::<Vec<_>>());
             self.redis.command("queue_waits", &remove).await?;
         }
-        if kept.iter().all(|(at, _)| at + WAITS_RECENT_MINUTES < minute) {
-            return Ok(None);
-        }
+        let Some(last) = kept.iter().map(|(span, _)| *span).max() else { return Ok(None) };
         let longest = kept.iter().map(|(_, wait)| *wait).fold(0.0, f64::max);
-        Ok(Some(Duration::from_secs_f64(longest.max(0.0) / 1000.0)))
+        let told_at = Timestamp::from_millis(last * stored::WAIT_SPAN_MS);
+        Ok(Some(Waits { longest: Duration::from_secs_f64(longest.max(0.0) / 1000.0), told_at }))
     }
 
     /// Takes members off the index.

@@ -58,7 +58,7 @@ use crate::journal::{AcceptedLog, Journal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics;
 
-pub use self::decision::QueueClock;
+pub use self::decision::{QueueClock, Waits};
 pub use self::settle::ReconcilerParts;
 
 /// Entries of one page.
@@ -220,8 +220,8 @@ impl Reconciler {
     async fn clocks(&self) -> Clocks {
         let mut clocks = Clocks { messages: self.parts.queues.message(), rooms: self.parts.queues.room() };
         for (clock, queue) in [(&mut clocks.messages, "messages"), (&mut clocks.rooms, "rooms")] {
-            match self.index.longest_wait(queue).await {
-                Ok(wait) => clock.longest_wait = wait,
+            match self.index.waits(queue).await {
+                Ok(waits) => clock.waits = waits,
                 Err(error) => tracing::debug!(%error, queue, "the waits of a queue could not be read"),
             }
         }

@@ -23,12 +23,21 @@ const SLACK: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins
 pub struct QueueClock {
     /// Since when SQS has counted nothing in it.
     pub empty_since: Option<Timestamp>,
-    /// The longest that an entry waited until a function had it, of late; none if the functions told nothing lately.
-    pub longest_wait: Option<Duration>,
+    /// What the functions told of it last; none if they told nothing lately.
+    pub waits: Option<Waits>,
     /// How long a failed batch stays out of sight.
     pub visibility: Duration,
     /// How often an entry is received before it becomes a dead letter.
     pub receives: u32,
+}
+
+/// How long entries waited until a function had them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Waits {
+    /// The longest wait of late.
+    pub longest: Duration,
+    /// When a function told of one last: nothing is known of the time since.
+    pub told_at: Timestamp,
 }
 
 /// What is done about an entry.
@@ -51,19 +60,23 @@ impl QueueClock {
     /// True if the queue cannot hold what it accepted at a time.
     fn has_lost(&self, at: Timestamp, now: Timestamp) -> bool {
         let slack = self.slack();
-        let was_empty =
-            self.empty_since.is_some_and(|since| since_millis(at, since) >= slack && since_millis(since, now) >= slack);
+        let was_empty = self
+            .empty_since
+            .is_some_and(|since| since_millis(at, since) >= slack && since_millis(since, now) >= slack);
         // All its receives have had their time, however long the queue was.
-        let is_overdue = self
-            .longest_wait
-            .is_some_and(|wait| since_millis(at, now) >= slack + self.visibility * self.receives.max(1) + wait * 2);
-        was_empty || is_overdue
+        let receives = self.visibility * self.receives.max(1);
+        was_empty || self.has_passed(at, |longest| slack + receives + longest * 2)
     }
 
     /// True if the functions have had the time to store what was accepted at a time.
     fn may_have_stored(&self, at: Timestamp, now: Timestamp) -> bool {
-        let wait = self.longest_wait.or(self.empty_since.map(|_| Duration::ZERO));
-        wait.is_some_and(|wait| since_millis(at, now) >= self.slack() + wait)
+        let was_empty = self.empty_since.is_some() && since_millis(at, now) >= self.slack();
+        was_empty || self.has_passed(at, |longest| self.slack() + longest)
+    }
+
+    /// True if this long after a time the functions still told of entries they had.
+    fn has_passed(&self, at: Timestamp, time: impl Fn(Duration) -> Duration) -> bool {
+        self.waits.is_some_and(|waits| since_millis(at, waits.told_at) >= time(waits.longest))
     }
 }
 
