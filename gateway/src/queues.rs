@@ -149,12 +149,8 @@ mod tests {
         };
         let at = Timestamp::from_millis;
         let clock = turned(QueueClock::default(), Some(&answer("0", "0")), at(1000));
-        let expected = QueueClock {
-            empty_since: Some(at(1000)),
-            waits: None,
-            visibility: Duration::from_secs(180),
-            receives: 5,
-        };
+        let expected =
+            QueueClock { empty_since: Some(at(1000)), waits: None, visibility: Duration::from_mins(3), receives: 5 };
         assert_eq!(clock, expected);
         assert_eq!(turned(clock, Some(&answer("0", "0")), at(2000)), expected);
         for unknown in [turned(clock, Some(&answer("0", "1")), at(3000)), turned(clock, None, at(3000))] {

@@ -176,8 +176,8 @@ impl Reconciler {
             let members = noted.entry(entry.partition).or_default();
             members.push((entry.member.clone(), Journaled::accepted(entry.at)));
         }
-        let notes = noted.iter().map(|(partition, members)| self.index.note(*partition, members));
-        if let Some(error) = join_all(notes).await.into_iter().find_map(Result::err) {
+        let calls = noted.iter().map(|(partition, members)| self.index.note(*partition, members));
+        if let Some(error) = join_all(calls).await.into_iter().find_map(Result::err) {
             tracing::debug!(%error, "accepted entries could not be noted");
             log.put_back(taken);
         }

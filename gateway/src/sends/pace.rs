@@ -40,15 +40,14 @@ impl Paces {
 
     /// Counts a call.
     pub(super) fn count(&mut self, room: &RoomId, now: Instant) {
-        match self.rooms.get_mut(room) {
-            Some(pace) => *pace = Pace { calls: (pace.at(now) - 1.0).max(0.0), at: now },
-            None => {
-                if self.rooms.len() >= SWEEP_ABOVE {
-                    self.rooms.retain(|_, pace| pace.at(now) < BURST);
-                }
-                self.rooms.insert(room.clone(), Pace { calls: BURST - 1.0, at: now });
-            }
+        if let Some(pace) = self.rooms.get_mut(room) {
+            *pace = Pace { calls: (pace.at(now) - 1.0).max(0.0), at: now };
+            return;
         }
+        if self.rooms.len() >= SWEEP_ABOVE {
+            self.rooms.retain(|_, pace| pace.at(now) < BURST);
+        }
+        self.rooms.insert(room.clone(), Pace { calls: BURST - 1.0, at: now });
     }
 }
 

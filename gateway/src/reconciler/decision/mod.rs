@@ -60,9 +60,8 @@ impl QueueClock {
     /// True if the queue cannot hold what it accepted at a time.
     fn has_lost(&self, at: Timestamp, now: Timestamp) -> bool {
         let slack = self.slack();
-        let was_empty = self
-            .empty_since
-            .is_some_and(|since| since_millis(at, since) >= slack && since_millis(since, now) >= slack);
+        let was_empty =
+            self.empty_since.is_some_and(|since| since_millis(at, since) >= slack && since_millis(since, now) >= slack);
         // All its receives have had their time, however long the queue was.
         let receives = self.visibility * self.receives.max(1);
         was_empty || self.has_passed(at, |longest| slack + receives + longest * 2)

@@ -118,7 +118,8 @@ impl World {
         let longest = recent(1800 * SECOND).map(|(_, wait)| *wait).max();
         let told_at = recent(1800 * SECOND).map(|(at, _)| *at).max();
         let waits = longest.zip(told_at);
-        let waits = waits.map(|(longest, told_at)| Waits { longest: Duration::from_millis(longest), told_at: at(told_at) });
+        let waits =
+            waits.map(|(longest, told_at)| Waits { longest: Duration::from_millis(longest), told_at: at(told_at) });
         QueueClock { empty_since: self.empty_since.map(at), waits, ..clock() }
     }
 
