@@ -4,7 +4,7 @@
 //! Each node holds leases of some of the 128 partitions. It tells every few seconds how much of them is unstored, and
 //! goes through what has waited for long. What is known of an entry's journaling stands beside the unstored index, so
 //! that it outlives a lease's change of hands: a node notes what SQS has accepted of its own a few seconds later,
-//! unless it is stored by then; the reconciler notes a request before it makes it. [`decision`] says what follows.
+//! unless it is stored by then; the reconciler notes a request before it makes it. `decision` says what follows.
 //!
 //! | the entry is | then |
 //! |---|---|
