@@ -17,9 +17,9 @@ const STEP: u64 = 64;
 pub struct Journaled {
     /// When.
     pub at: Timestamp,
-    /// How often a reconciler has asked SQS to take it since, without a word whether it did.
+    /// Requests of reconcilers to SQS since, without an answer.
     pub requests: u8,
-    /// How often SQS has lost it, as in a dead letter queue.
+    /// Times that SQS has lost it, as in a dead letter queue.
     pub losses: u8,
     /// True if SQS is known to have accepted it.
     pub accepted: bool,

@@ -9,7 +9,7 @@ use serde_json::Value;
 /// The column in which the notes on short commands begin.
 const COMMAND_WIDTH: usize = 40;
 
-/// What the stand-in was measured to carry, with a third of a core to spare.
+/// Says what the stand-in was measured to carry.
 const CARRIES: &str = "carries some 300 messages/s on two cores; figures through it are the stand-in's, not AWS's";
 
 /// Colours, if someone looks at them.

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 const SLOW_PER_SECOND: u32 = 30;
 const THROTTLED_PERCENT: u8 = 90;
 
-/// What is wrong with one service.
+/// A fault of one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// What is wrong with SQS.
@@ -15,7 +15,7 @@ pub enum Fault {
     Dynamodb(DynamodbFault),
 }
 
-/// What is wrong with SQS. The functions are fed as before.
+/// A fault of SQS. The functions are fed as before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SqsFault {
     /// Nothing.
