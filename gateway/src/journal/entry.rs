@@ -5,6 +5,7 @@
 //! and SQS drops the copy.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use rts_common::ids::{RoomId, UserId};
 use rts_common::message::MessageState;
@@ -24,6 +25,9 @@ pub(super) const ENTRY_BYTES: usize = 512;
 pub(super) const ENTRY_RECORDS: usize = 16;
 /// Bytes of an entry's records, unless a single one is larger: SQS bills as much as one request.
 const ENTRY_BODY_BYTES: usize = 64 * 1024;
+
+/// How long a caller waits for an entry that SQS has refused, before it is told to send again.
+const TOLD_AFTER: Duration = Duration::from_secs(1);
 
 /// Waits for an entry's result.
 pub(super) type Waiter = oneshot::Sender<Result<(), JournalError>>;
@@ -93,6 +97,9 @@ pub(super) struct Entry {
     pub(super) since: Instant,
     /// When it is given up.
     pub(super) deadline: Instant,
+    /// How many records it carries.
+    pub(super) records: usize,
+    /// Those who wait for its result and were not told yet.
     pub(super) waiters: Vec<Waiter>,
     /// Its places in the journal; given back when it is dropped.
     pub(super) places: Vec<Place>,
@@ -106,10 +113,20 @@ impl Entry {
         self.body.bytes() + ENTRY_BYTES
     }
 
-    /// Tells the waiters its result.
-    pub(super) fn resolve(self, result: Result<(), JournalError>) {
-        drop(self.places);
-        for waiter in self.waiters {
+    /// Returns after which time whoever waits for it is told that SQS has not taken it; none if all were told.
+    pub(super) fn late_in(&self, now: Instant) -> Option<Duration> {
+        (!self.waiters.is_empty()).then(|| (self.since + TOLD_AFTER).saturating_duration_since(now))
+    }
+
+    /// Gives its places back and tells the waiters its result.
+    pub(super) fn resolve(mut self, result: Result<(), JournalError>) {
+        self.places.clear();
+        self.tell(result);
+    }
+
+    /// Tells the waiters a result; the entry itself may go on.
+    pub(super) fn tell(&mut self, result: Result<(), JournalError>) {
+        for waiter in self.waiters.drain(..) {
             // A caller that does not want to know has dropped its ticket.
             let _ = waiter.send(result);
         }

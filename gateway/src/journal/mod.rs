@@ -8,8 +8,8 @@
 //! entries a message costs.
 //!
 //! What happens when a party dies:
-//! - *SQS refuses or does not answer*: entries are tried again with backoff until their deadline, then
-//!   their tickets fail and the caller is told to send again. What was published stays in Redis's
+//! - *SQS refuses or does not answer*: after a second the tickets fail and the caller is told to send again; the entries are
+//!   tried until their deadline all the same. What was published stays in Redis's
 //!   unstored index, and the reconciler journals it again. Meanwhile the journal refuses all but a few, which find out
 //!   whether SQS is back.
 //! - *SQS takes less than comes in*: what could not be sent within a second or so is refused.
@@ -24,6 +24,7 @@
 mod accepted;
 mod batcher;
 mod entry;
+mod permit;
 mod pressure;
 mod queue;
 mod sqs;
@@ -36,18 +37,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
+use rts_common::record::MessageRecord;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
-use self::entry::{Body, Entry, Fifo, Unstored, Waiter};
+use self::entry::{Body, Entry, Fifo};
+use self::permit::{EntryBuilder, Place};
 use self::pressure::{Load, Pressure};
 use self::queue::Queue;
 use self::sqs::Sqs;
 use crate::lifecycle::Lifecycle;
-use crate::metrics;
 
 pub use self::accepted::{AcceptedEntry, AcceptedLog};
+pub use self::permit::Permit;
 
 /// Entries, reserved places included, that one journal holds. With [`PLACE_BYTES_MAX`], an outage of SQS
 /// costs a node this much memory and no more.
@@ -60,7 +62,7 @@ pub const DEADLINE: Duration = Duration::from_secs(15);
 /// Why an entry is not durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
-    /// SQS did not accept it in time. What it tells of is in Redis, and will be journaled again.
+    /// SQS has not accepted it yet. What it tells of is in Redis: it will be journaled, now or again.
     #[error("the journal cannot be reached")]
     Unavailable,
     /// SQS will never accept it.
@@ -121,7 +123,7 @@ impl Journal {
         let mut pressure = inner.pressure();
         match pressure.refuses(load, now) {
             Some(retry_after) => Err(Busy { retry_after }),
-            None if is_open && has_room => Ok(Permit { place }),
+            None if is_open && has_room => Ok(Permit::new(place)),
             None => Err(Busy { retry_after: pressure.retry_after(load, now) }),
         }
     }
@@ -151,7 +153,7 @@ impl Journal {
         let mut messages = messages.into_iter().zip(texts);
         let mut tickets = Vec::with_capacity(messages.len());
         for (cut, fifo) in cuts.into_iter().zip(fifos) {
-            let mut filled = Filled::new(fifo, cut.len());
+            let mut filled = EntryBuilder::new(fifo, cut.len());
             for ((permit, record), text) in messages.by_ref().take(cut.len()) {
                 filled.add(permit, &text, &record);
             }
@@ -201,85 +203,8 @@ impl Journal {
     }
 }
 
-/// A place for one entry; dropping it gives it back.
-pub struct Permit {
-    place: Place,
-}
-
-impl Permit {
-    /// Fills the place with one message at a version, for which the journal is [`Journal::append`].
-    pub fn message(self, record: MessageRecord) -> Ticket {
-        let journal = Journal { inner: Arc::clone(&self.place.journal) };
-        journal.append(vec![(self, record)]).pop().expect("a ticket comes of each record")
-    }
-
-    /// Fills the place with a change of a room. Marks of one member that still wait are merged.
-    pub fn room(self, record: &RoomRecord) -> Ticket {
-        self.fill_room(record, entry::unstored_change(&record.change))
-    }
-
-    /// As [`Self::room`], of a change that was journaled before; the caller notes itself that it is accepted.
-    pub fn room_again(self, record: &RoomRecord) -> Ticket {
-        self.fill_room(record, None)
-    }
-
-    fn fill_room(self, record: &RoomRecord, unstored: Option<Unstored>) -> Ticket {
-        let body = match &record.change {
-            RoomChange::Marks { .. } => Body::Marks(Box::new(record.clone())),
-            RoomChange::Room { .. } | RoomChange::Profile { .. } => Body::Text(entry::json(record)),
-        };
-        let group = match &record.change {
-            RoomChange::Room { room_id, .. } | RoomChange::Marks { room_id, .. } => room_id.to_string(),
-            RoomChange::Profile { user_id, .. } => user_id.to_string(),
-        };
-        let inner = Arc::clone(&self.place.journal);
-        let (waiter, ticket) = oneshot::channel();
-        let mut filled = Filled::new(Fifo { group, dedup_id: format!("{:032x}", rand::random::<u128>()) }, 1);
-        filled.places.push(self.place);
-        filled.waiters.push(waiter);
-        filled.unstored.extend(unstored);
-        inner.submit(filled, body);
-        Ticket(ticket)
-    }
-}
-
-/// An entry that is being put together.
-struct Filled {
-    fifo: Fifo,
-    text: String,
-    waiters: Vec<Waiter>,
-    tickets: Vec<Ticket>,
-    places: Vec<Place>,
-    unstored: Vec<Unstored>,
-}
-
-impl Filled {
-    fn new(fifo: Fifo, records: usize) -> Self {
-        let (waiters, tickets) = (Vec::with_capacity(records), Vec::with_capacity(records));
-        Self { fifo, text: String::new(), waiters, tickets, places: Vec::with_capacity(records), unstored: Vec::new() }
-    }
-
-    fn add(&mut self, permit: Permit, text: &str, record: &MessageRecord) {
-        if !self.text.is_empty() {
-            self.text.push('\n');
-        }
-        self.text.push_str(text);
-        let (waiter, ticket) = oneshot::channel();
-        self.waiters.push(waiter);
-        self.tickets.push(Ticket(ticket));
-        self.places.push(permit.place);
-        self.unstored.push(entry::unstored_message(&record.message));
-    }
-
-    fn submit(mut self, inner: &Arc<Inner>) -> Vec<Ticket> {
-        let tickets = std::mem::take(&mut self.tickets);
-        let body = Body::Text(std::mem::take(&mut self.text));
-        inner.submit(self, body);
-        tickets
-    }
-}
-
-/// Resolves once SQS has accepted an entry, or never will. Dropping it changes nothing.
+/// Resolves once SQS has accepted an entry, never will, or has not within a second of refusals. Dropping it changes
+/// nothing.
 #[must_use = "an entry is durable only once its ticket says so"]
 #[derive(Debug)]
 pub struct Ticket(oneshot::Receiver<Result<(), JournalError>>);
@@ -339,13 +264,14 @@ impl Inner {
         Load { places: self.places.load(Ordering::SeqCst), oldest }
     }
 
-    fn submit(&self, filled: Filled, body: Body) {
+    fn submit(&self, filled: EntryBuilder, body: Body) {
         let now = Instant::now();
         let mut entry = Entry {
             body,
             fifo: self.is_fifo.then_some(filled.fifo),
             since: now,
             deadline: now + self.limits.deadline,
+            records: filled.waiters.len(),
             waiters: filled.waiters,
             places: filled.places,
             unstored: filled.unstored,
@@ -359,51 +285,25 @@ impl Inner {
         }
     }
 
-    /// SQS has accepted an entry.
-    fn accept(&self, mut entry: Entry) {
-        self.accepted_records.fetch_add(entry.waiters.len() as u64, Ordering::Relaxed);
-        self.accepted.add(std::mem::take(&mut entry.unstored), Instant::now());
-        entry.resolve(Ok(()));
-    }
-}
-
-/// Entries of all journals of this node, for the metric.
-static DEPTH: AtomicUsize = AtomicUsize::new(0);
-
-/// One entry's share of the bounds, until it is dropped.
-struct Place {
-    journal: Arc<Inner>,
-    bytes: usize,
-}
-
-impl Place {
-    fn take(journal: &Arc<Inner>, bytes: usize) -> Self {
-        journal.places.fetch_add(1, Ordering::SeqCst);
-        metrics::journal_queue_depth(DEPTH.fetch_add(1, Ordering::Relaxed) + 1);
-        let mut place = Self { journal: Arc::clone(journal), bytes: 0 };
-        place.weigh(bytes);
-        place
-    }
-
-    fn weigh(&mut self, bytes: usize) {
-        self.journal.bytes.fetch_add(bytes, Ordering::SeqCst);
-        self.bytes += bytes;
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        metrics::journal_queue_depth(DEPTH.fetch_sub(1, Ordering::Relaxed) - 1);
-        self.journal.bytes.fetch_sub(self.bytes, Ordering::SeqCst);
-        if self.journal.places.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.journal.emptied.notify_waiters();
+    /// Tells who waits for the entries of a batch that has just failed, if SQS has failed for a second or they are
+    /// that old; in the first case also those whose entries were not sent yet. The entries go on.
+    fn tell_late(&self, batch: &mut [Entry], now: Instant) {
+        let is_failing = self.pressure().is_failing(now);
+        for entry in batch {
+            if is_failing || entry.late_in(now).is_some_and(|late_in| late_in.is_zero()) {
+                entry.tell(Err(JournalError::Unavailable));
+            }
+        }
+        if is_failing {
+            self.queue().tell(Err(JournalError::Unavailable));
         }
     }
-}
 
-impl std::fmt::Debug for Place {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").field("bytes", &self.bytes).finish_non_exhaustive()
+    /// SQS has accepted an entry.
+    fn accept(&self, mut entry: Entry) {
+        self.accepted_records.fetch_add(entry.records as u64, Ordering::Relaxed);
+        self.accepted.add(std::mem::take(&mut entry.unstored), Instant::now());
+        entry.resolve(Ok(()));
     }
 }
 

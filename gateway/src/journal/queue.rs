@@ -5,6 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use rts_common::ids::{RoomId, UserId};
 use tokio::time::Instant;
 
+use super::JournalError;
 use super::entry::Entry;
 
 /// Entries of one `SendMessageBatch`: the limit of SQS.
@@ -41,6 +42,7 @@ impl Queue {
             let waiting = self.marks.get(&key).and_then(|number| self.entries.get_mut(number - self.left));
             if let Some(waiting) = waiting {
                 waiting.body.merge_marks(marks);
+                waiting.records += entry.records;
                 waiting.waiters.extend(entry.waiters);
                 waiting.places.extend(entry.places);
                 return false;
@@ -77,6 +79,13 @@ impl Queue {
         batch
     }
 
+    /// Tells all who wait for an entry here a result; the entries stay.
+    pub(super) fn tell(&mut self, result: Result<(), JournalError>) {
+        for entry in &mut self.entries {
+            entry.tell(result);
+        }
+    }
+
     /// Takes those whose time is up.
     pub(super) fn take_expired(&mut self, now: Instant) -> Vec<Entry> {
         let mut expired = Vec::new();
@@ -100,7 +109,6 @@ impl Queue {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::journal::JournalError;
     use crate::journal::entry::Body;
     use rts_common::ids::OrgId;
     use rts_common::record::{FORMAT, RoomChange, RoomRecord};
@@ -115,6 +123,7 @@ mod tests {
             fifo: None,
             since: Instant::now(),
             deadline: Instant::now() + std::time::Duration::from_secs(15),
+            records: 1,
             waiters: vec![waiter],
             places: Vec::new(),
             unstored: Vec::new(),

@@ -59,7 +59,12 @@ impl Sqs {
         loop {
             batch = self.attempt(journal, batch).await;
             let now = Instant::now();
-            let wait = pause.mul_f64(rand::random_range(0.5..1.0));
+            journal.tell_late(&mut batch, now);
+            let mut wait = pause.mul_f64(rand::random_range(0.5..1.0));
+            if let Some(late_in) = batch.iter().filter_map(|entry| entry.late_in(now)).min() {
+                // One more try before the waiters are told.
+                wait = wait.min(late_in);
+            }
             let (later, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|entry| now + wait < entry.deadline);
             for entry in expired {
                 metrics::journal_error("deadline");
@@ -81,7 +86,7 @@ impl Sqs {
         let result =
             self.client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries)).send().await;
         let (now, took) = (Instant::now(), begun.elapsed());
-        metrics::journal_sent(batch.iter().map(|entry| entry.waiters.len()).sum(), took);
+        metrics::journal_sent(batch.iter().map(|entry| entry.records).sum(), took);
         let mut fates = match result {
             Ok(output) => fates(&output),
             Err(error) => {
@@ -94,7 +99,7 @@ impl Sqs {
         };
         let accepted = |index: usize| matches!(fates.get(&index.to_string()), Some(Fate::Accepted));
         let records = batch.iter().enumerate().filter(|(index, _)| accepted(*index));
-        match records.map(|(_, entry)| entry.waiters.len()).sum() {
+        match records.map(|(_, entry)| entry.records).sum() {
             0 => journal.pressure().failed(now),
             records => journal.pressure().answered(records, took, now),
         }

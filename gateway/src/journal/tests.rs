@@ -209,12 +209,38 @@ async fn what_sqs_does_not_take_is_refused_until_it_does() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     };
     assert!(busy.retry_after >= Duration::from_millis(250) && busy.retry_after <= Duration::from_secs(5));
-    endpoint.otherwise(Plan::Accept);
+    let taken = tickets.len() as u64;
     for ticket in tickets {
-        assert_eq!(ticket.await, Ok(()), "what was taken is accepted in the end");
+        assert_eq!(ticket.await, Err(JournalError::Unavailable), "all are told while SQS still refuses");
     }
+    assert_eq!((journal.depth() as u64, journal.accepted_records()), (taken, 0), "the entries go on");
+    endpoint.otherwise(Plan::Accept);
+    while journal.depth() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(journal.accepted_records(), taken, "what was taken is accepted in the end");
+    assert_eq!(journal.accepted().take(Duration::ZERO, usize::MAX, Instant::now()).len() as u64, taken);
     assert!(!journal.is_failing());
     assert!(journal.reserve().is_ok());
+}
+
+#[tokio::test]
+async fn who_waits_for_one_entry_that_sqs_does_not_take_is_told_soon() {
+    let endpoint = Endpoint::start([]).await;
+    endpoint.otherwise(Plan::Entries { refused: usize::MAX, failed: 0 });
+    let journal = endpoint.journal(JournalLimits::default());
+    let permits = [1, 2].map(|number| (journal.reserve().unwrap(), apart(number)));
+    let mut results = Vec::new();
+    for (permit, record) in permits {
+        results.push(permit.message(record).await);
+    }
+    assert_eq!(results, [Err(JournalError::Unavailable); 2]);
+    assert_eq!(journal.depth(), 2, "both are still tried");
+    endpoint.otherwise(Plan::Accept);
+    while journal.depth() > 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(journal.accepted_records(), 2);
 }
 
 #[tokio::test]

@@ -1,0 +1,133 @@
+//! Places in the journal, and what fills them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
+use tokio::sync::oneshot;
+
+use super::entry::{self, Body, Fifo, Unstored, Waiter};
+use super::{Inner, Journal, Ticket};
+use crate::metrics;
+
+/// A place for one entry; dropping it gives it back.
+pub struct Permit {
+    place: Place,
+}
+
+impl Permit {
+    pub(super) fn new(place: Place) -> Self {
+        Self { place }
+    }
+
+    /// Fills the place with one message at a version, for which the journal is [`Journal::append`].
+    pub fn message(self, record: MessageRecord) -> Ticket {
+        let journal = Journal { inner: Arc::clone(&self.place.journal) };
+        journal.append(vec![(self, record)]).pop().expect("a ticket comes of each record")
+    }
+
+    /// Fills the place with a change of a room. Marks of one member that still wait are merged.
+    pub fn room(self, record: &RoomRecord) -> Ticket {
+        self.fill_room(record, entry::unstored_change(&record.change))
+    }
+
+    /// As [`Self::room`], of a change that was journaled before; the caller notes itself that it is accepted.
+    pub fn room_again(self, record: &RoomRecord) -> Ticket {
+        self.fill_room(record, None)
+    }
+
+    fn fill_room(self, record: &RoomRecord, unstored: Option<Unstored>) -> Ticket {
+        let body = match &record.change {
+            RoomChange::Marks { .. } => Body::Marks(Box::new(record.clone())),
+            RoomChange::Room { .. } | RoomChange::Profile { .. } => Body::Text(entry::json(record)),
+        };
+        let group = match &record.change {
+            RoomChange::Room { room_id, .. } | RoomChange::Marks { room_id, .. } => room_id.to_string(),
+            RoomChange::Profile { user_id, .. } => user_id.to_string(),
+        };
+        let inner = Arc::clone(&self.place.journal);
+        let (waiter, ticket) = oneshot::channel();
+        let mut filled = EntryBuilder::new(Fifo { group, dedup_id: format!("{:032x}", rand::random::<u128>()) }, 1);
+        filled.places.push(self.place);
+        filled.waiters.push(waiter);
+        filled.unstored.extend(unstored);
+        inner.submit(filled, body);
+        Ticket(ticket)
+    }
+}
+
+/// An entry that is being put together.
+pub(super) struct EntryBuilder {
+    pub(super) fifo: Fifo,
+    text: String,
+    pub(super) waiters: Vec<Waiter>,
+    tickets: Vec<Ticket>,
+    pub(super) places: Vec<Place>,
+    pub(super) unstored: Vec<Unstored>,
+}
+
+impl EntryBuilder {
+    pub(super) fn new(fifo: Fifo, records: usize) -> Self {
+        let (waiters, tickets) = (Vec::with_capacity(records), Vec::with_capacity(records));
+        Self { fifo, text: String::new(), waiters, tickets, places: Vec::with_capacity(records), unstored: Vec::new() }
+    }
+
+    pub(super) fn add(&mut self, permit: Permit, text: &str, record: &MessageRecord) {
+        if !self.text.is_empty() {
+            self.text.push('\n');
+        }
+        self.text.push_str(text);
+        let (waiter, ticket) = oneshot::channel();
+        self.waiters.push(waiter);
+        self.tickets.push(Ticket(ticket));
+        self.places.push(permit.place);
+        self.unstored.push(entry::unstored_message(&record.message));
+    }
+
+    pub(super) fn submit(mut self, inner: &Arc<Inner>) -> Vec<Ticket> {
+        let tickets = std::mem::take(&mut self.tickets);
+        let body = Body::Text(std::mem::take(&mut self.text));
+        inner.submit(self, body);
+        tickets
+    }
+}
+
+/// Entries of all journals of this node, for the metric.
+static DEPTH: AtomicUsize = AtomicUsize::new(0);
+
+/// One entry's share of the bounds, until it is dropped.
+pub(super) struct Place {
+    journal: Arc<Inner>,
+    bytes: usize,
+}
+
+impl Place {
+    pub(super) fn take(journal: &Arc<Inner>, bytes: usize) -> Self {
+        journal.places.fetch_add(1, Ordering::SeqCst);
+        metrics::journal_queue_depth(DEPTH.fetch_add(1, Ordering::Relaxed) + 1);
+        let mut place = Self { journal: Arc::clone(journal), bytes: 0 };
+        place.weigh(bytes);
+        place
+    }
+
+    pub(super) fn weigh(&mut self, bytes: usize) {
+        self.journal.bytes.fetch_add(bytes, Ordering::SeqCst);
+        self.bytes += bytes;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        metrics::journal_queue_depth(DEPTH.fetch_sub(1, Ordering::Relaxed) - 1);
+        self.journal.bytes.fetch_sub(self.bytes, Ordering::SeqCst);
+        if self.journal.places.fetch_sub(1, Ordering::SeqCst) == 1 {
+            self.journal.emptied.notify_waiters();
+        }
+    }
+}
+
+impl std::fmt::Debug for Place {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Place").field("bytes", &self.bytes).finish_non_exhaustive()
+    }
+}
