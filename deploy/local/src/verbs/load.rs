@@ -86,11 +86,8 @@ async fn weather(binaries: &Path, storm: Storm) -> anyhow::Result<()> {
     let cluster = Cluster::start(ClusterOptions::default()).await?;
     let length = format!("{}s", (BEFORE + storm.lasts + Duration::from_secs(30)).as_secs());
     // What is refused meanwhile is sent again, by users that wait up to some ten seconds.
-    let required = if storm.trouble.makes_refusals() {
-        "unacked=0,lost=0,refused_told_p99<1s"
-    } else {
-        "unacked=0,lost=0"
-    };
+    let required =
+        if storm.trouble.makes_refusals() { "unacked=0,lost=0,refused_told_p99<1s" } else { "unacked=0,lost=0" };
     let patience = ["--ack-gap-max", "10m", "--settle", "3m", "--require", required];
     let mut load = load(&cluster, binaries, STORM_RATE, &length).args(patience).spawn()?;
     sleep(BEFORE).await;
