@@ -15,7 +15,7 @@ use rts_common::ids::{NodeId, Person};
 use rts_common::seq::Timestamp;
 use sha2::{Digest as _, Sha256};
 
-use crate::session::ConnectionId;
+use crate::connection::ConnectionId;
 
 /// How long a token can be taken up: what the reference server gives an id that never attaches.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(15);

@@ -1,14 +1,16 @@
 //! The gateway of RTS: a stateless node that speaks SignalR to clients, keeps rooms in Redis, fans
 //! events out to its sessions, and journals what was accepted to SQS.
 //!
-//! Data goes one way: [`http`] → [`session`] → [`hub`] → [`rooms`] and [`journal`]; back: [`bus`] →
+//! Data goes one way: [`http`] → [`session`] → [`hub`] → [`rooms`] and [`journal`]; back: [`fanout`] →
 //! outbox → session.
 
 pub mod auth;
-pub mod bus;
+pub mod close_reason;
 pub mod config;
+pub mod connection;
 pub mod connection_token;
 pub mod error;
+pub mod fanout;
 pub mod http;
 pub mod hub;
 pub mod journal;
@@ -22,8 +24,8 @@ pub mod rate_limits;
 pub mod reconciler;
 pub mod rooms;
 pub mod search;
-pub mod sends;
+pub mod send;
 pub mod session;
 #[cfg(test)]
-mod testing;
+mod test_support;
 pub mod uploads;

@@ -16,7 +16,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use super::jwks::KeySet;
 use super::*;
 use crate::config::KeySource;
-use crate::testing::identity;
+use crate::test_support::identity;
 
 fn now() -> u64 {
     Timestamp::now().millis() / 1000
@@ -78,7 +78,7 @@ async fn check(config: &IdentityConfig, token: &str) -> Result<Identity, AuthErr
 #[tokio::test]
 async fn a_good_token_says_who_it_is_and_when_it_ends() {
     let identity = check(&identity(), &by_secret(&good_claims())).await.unwrap();
-    assert_eq!(identity.person, crate::testing::person("acme", "ann"));
+    assert_eq!(identity.person, crate::test_support::person("acme", "ann"));
     assert_eq!(identity.display_name, "Ann");
     let left = identity.expires - Instant::now();
     assert!((Duration::from_secs(58)..=Duration::from_mins(1)).contains(&left), "{left:?}");
@@ -136,7 +136,7 @@ async fn claims_can_have_other_names() {
     let mut claims = good_claims();
     assert!(check(&config, &by_secret(&claims)).await.is_err());
     (claims["uid"], claims["tenant"]) = (json!("bob"), json!("other"));
-    assert_eq!(check(&config, &by_secret(&claims)).await.unwrap().person, crate::testing::person("other", "bob"));
+    assert_eq!(check(&config, &by_secret(&claims)).await.unwrap().person, crate::test_support::person("other", "bob"));
 }
 
 #[tokio::test]

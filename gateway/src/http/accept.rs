@@ -17,7 +17,7 @@ use rts_common::limits::{HTTP_HEAD_BYTES, HTTP_HEAD_TIME, HTTP_HEADERS, HTTP_IDL
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
-use super::address::Peer;
+use super::client_address::Peer;
 use crate::lifecycle::Lifecycle;
 
 /// Pauses after an error to accept, as when there are no more file descriptors.

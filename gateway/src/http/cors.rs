@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::App;
-use super::origin::Standing;
+use super::origin_policy::Standing;
 use super::refusal::Refusal;
 
 /// What the SignalR clients send.

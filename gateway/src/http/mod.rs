@@ -1,23 +1,23 @@
 //! HTTP: the routes, what stands before every request, and the listeners.
 
 mod accept;
-mod address;
-mod answers;
+mod client_address;
+mod connect;
 mod cors;
 mod dev_token;
 mod health;
-mod hub;
 mod identify;
 mod negotiate;
-mod origin;
+mod origin_policy;
+mod polling;
+mod polling_response;
 mod query;
 mod refusal;
-mod requests;
 mod router;
 #[cfg(test)]
 mod tests;
-mod upgrade;
 mod web;
+mod websocket;
 
 use std::sync::Arc;
 
@@ -29,8 +29,8 @@ use crate::peers::Peers;
 use crate::session::{Registry, Sessions};
 
 pub use self::accept::serve;
-pub use self::address::AddressPolicy;
-pub use self::origin::{Origin, OriginPolicy};
+pub use self::client_address::AddressPolicy;
+pub use self::origin_policy::{Origin, OriginPolicy};
 pub use self::router::{admin_router, public_router};
 pub use self::web::{Site, SiteError};
 

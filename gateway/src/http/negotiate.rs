@@ -14,7 +14,7 @@ use super::App;
 use super::identify::identify;
 use super::query::QueryPairs;
 use super::refusal::Refusal;
-use crate::session::ConnectionId;
+use crate::connection::ConnectionId;
 
 #[derive(Serialize)]
 #[serde(rename_all = "camelCase")]

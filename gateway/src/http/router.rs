@@ -8,13 +8,13 @@ use axum::middleware::from_fn_with_state;
 use axum::routing::{any, get, post};
 use rts_common::limits::HTTP_BODY_BYTES;
 
-use super::{Admin, App, cors, dev_token, health, hub, negotiate, web};
+use super::{Admin, App, connect, cors, dev_token, health, negotiate, web};
 
 /// For clients.
 pub fn public_router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/hubs/chat/negotiate", post(negotiate::negotiate))
-        .route("/hubs/chat", any(hub::connect))
+        .route("/hubs/chat", any(connect::connect))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::public_ready));
     if app.dev_tokens.is_some() {

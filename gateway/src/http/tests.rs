@@ -10,10 +10,10 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
+use crate::connection::ConnectionId;
 use crate::connection_token::TokenSigner;
 use crate::lifecycle::{DrainTimes, Part, drain};
-use crate::session::ConnectionId;
-use crate::testing::{TestNode, identity, person, settings, until};
+use crate::test_support::{TestNode, identity, person, settings, until};
 
 async fn node() -> TestNode {
     TestNode::start(settings()).await
@@ -285,6 +285,6 @@ async fn a_head_that_drips_is_cut_off() {
         }
     };
     let limit = rts_common::limits::HTTP_HEAD_TIME;
-    let _cut = tokio::time::timeout(limit + crate::testing::PATIENCE, drip).await.expect("cut off in time");
+    let _cut = tokio::time::timeout(limit + crate::test_support::PATIENCE, drip).await.expect("cut off in time");
     assert!(begun.elapsed() >= limit / 2);
 }

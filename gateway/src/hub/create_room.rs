@@ -5,7 +5,7 @@ use rts_common::ids::{CaseId, RoomId, UserId};
 use rts_common::room::{Role, RoomKind};
 use serde::Deserialize;
 
-use super::durable::journal_room;
+use super::permits::journal_room;
 use super::rename_room::Response;
 use super::request::{self, others};
 use super::{Answer, Caller, Hub};

@@ -5,7 +5,7 @@ use rts_common::limits;
 use rts_common::record::RoomChange;
 use rts_common::seq::Seq;
 
-use super::durable::journal_room;
+use super::permits::journal_room;
 use super::{Caller, Hub};
 use crate::error::HubError;
 use crate::rooms::Refusal;

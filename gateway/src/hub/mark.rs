@@ -5,7 +5,7 @@ use rts_common::room::Marks;
 use rts_common::seq::Seq;
 use serde::{Deserialize, Serialize};
 
-use super::durable::journal_room;
+use super::permits::journal_room;
 use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;

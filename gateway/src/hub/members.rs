@@ -6,7 +6,7 @@ use rts_common::room::RoomKind;
 use serde::{Deserialize, Serialize};
 
 use super::create_room;
-use super::durable::journal_room;
+use super::permits::journal_room;
 use super::rename_room::Response;
 use super::request::{self, RoomRef, RoomRequest, UserRef};
 use super::{Answer, Caller, Hub};

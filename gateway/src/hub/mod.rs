@@ -3,13 +3,11 @@
 //! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
 //! Each method is a verb file beside the others and a line in [`method::Method`].
 
-mod answer;
 mod archive_room;
 mod attachments;
 mod create_room;
 mod create_upload;
 mod delete_message;
-mod durable;
 mod edit_message;
 mod get_attachment_url;
 mod get_history;
@@ -18,8 +16,10 @@ mod list_rooms;
 mod mark;
 mod members;
 pub mod method;
+mod permits;
 mod react;
 mod rename_room;
+mod reply;
 mod request;
 mod resume;
 mod search_messages;
@@ -27,8 +27,8 @@ mod search_users;
 mod send_message;
 mod set_presence;
 mod set_typing;
-mod stream;
 mod stream_history;
+mod stream_reply;
 mod watch_presence;
 
 use std::fmt;
@@ -44,22 +44,22 @@ use rts_common::store::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::answer::Reply;
 use self::method::Method;
-use crate::bus::{Bus, Watcher};
+use self::reply::Reply;
 use crate::error::{ErrorKind, HubError};
+use crate::fanout::{Bus, Watcher};
 use crate::journal::Journal;
 use crate::metrics;
 use crate::presence::Presence;
 use crate::rate_limits::RateLimits;
 use crate::rooms::Rooms;
 use crate::search::Search;
-use crate::sends::{Flights, Sends};
+use crate::send::{Flights, Sends};
 use crate::uploads::Uploads;
 
-pub use self::answer::Answer;
+pub use self::reply::Answer;
 pub use self::set_typing::Typists;
-pub use self::stream::Records;
+pub use self::stream_reply::Records;
 
 /// Who is calling, on which connection.
 pub struct Caller {

@@ -9,13 +9,13 @@ use rts_common::message::MessageContent;
 use rts_common::seq::{Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::answer::Done;
+use super::reply::Done;
 use super::request::{self, AttachmentRef, RoomRef};
 use super::{Answer, Caller, Hub, attachments};
 use crate::error::{ErrorKind, HubError};
 use crate::journal::{Busy, Ticket};
 use crate::metrics;
-use crate::sends::{SendPermit, SendRequest, SendResult};
+use crate::send::{SendPermit, SendRequest, SendResult};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -58,9 +58,9 @@ fn next(journal: &Inner, now: Instant, last: Option<Instant>, may_send: bool) ->
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::apart;
+    use super::super::{Journal, JournalLimits};
     use super::*;
-    use crate::journal::tests::apart;
-    use crate::journal::{Journal, JournalLimits};
 
     #[tokio::test]
     async fn a_quiet_journal_sends_at_once_and_a_busy_one_fills_its_batches() {

@@ -189,8 +189,8 @@ pub(super) fn json(record: &impl serde::Serialize) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::tests::message;
     use super::*;
-    use crate::journal::tests::message;
 
     fn cuts(bodies: &[usize], origin: &str) -> Vec<Range<usize>> {
         let records: Vec<_> = (1..).zip(bodies).map(|(number, size)| message(number, &"x".repeat(*size))).collect();

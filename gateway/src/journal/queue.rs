@@ -108,8 +108,8 @@ impl Queue {
 
 #[cfg(test)]
 mod tests {
+    use super::super::entry::Body;
     use super::*;
-    use crate::journal::entry::Body;
     use rts_common::ids::OrgId;
     use rts_common::record::{FORMAT, RoomChange, RoomRecord};
     use rts_common::room::Marks;

@@ -19,7 +19,8 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::session::{CloseReason, Registry};
+use crate::close_reason::CloseReason;
+use crate::session::Registry;
 
 /// How long the journal may take to be flushed: its own deadline is shorter.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);

@@ -2,7 +2,8 @@ use std::sync::atomic::AtomicUsize;
 use std::time::Instant;
 
 use super::*;
-use crate::session::{ConnectionId, Held, Outbox};
+use crate::connection::{ConnectionId, Outbox};
+use crate::session::Held;
 
 const TIMES: DrainTimes = DrainTimes { notice: Duration::from_millis(50), sessions: Duration::from_millis(200) };
 

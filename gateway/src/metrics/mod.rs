@@ -12,7 +12,7 @@ use metrics_exporter_prometheus::{BuildError, Matcher, PrometheusBuilder, Promet
 
 use rts_common::seq::Timestamp;
 
-use crate::session::CloseReason;
+use crate::close_reason::CloseReason;
 
 const CONNECTIONS: &str = "rts_connections";
 const CONNECTION_DURATION: &str = "rts_connection_duration_seconds";

@@ -7,7 +7,7 @@ use std::time::Duration;
 use redis::{Cmd, cmd};
 use rts_common::redis::{Redis, RedisFailure, keys, read};
 
-use crate::session::ConnectionId;
+use crate::connection::ConnectionId;
 
 /// Where a connection lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -38,7 +38,7 @@ use tokio::sync::Semaphore;
 
 use self::directory::Directory;
 use self::hop::HopSigner;
-use crate::session::ConnectionId;
+use crate::connection::ConnectionId;
 
 pub use self::directory::{NoDirectory, Place};
 pub use self::forward::{Hop, Unreachable};

@@ -9,7 +9,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 use super::MemoryDirectory;
 use crate::connection_token::TokenSigner;
-use crate::testing::{PATIENCE, TestNode, identity, settings};
+use crate::test_support::{PATIENCE, TestNode, identity, settings};
 
 const TOLD_WITHIN: Duration = Duration::from_secs(2);
 const UPGRADE: &str = "connection: upgrade\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\n\

@@ -37,9 +37,9 @@
 //! DynamoDB. When somebody was last seen lives in Redis alone, for 90 days; it is worth no write a connection.
 
 mod lease;
-mod people;
+mod local_users;
 mod status;
-mod worker;
+mod sync_worker;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -49,9 +49,9 @@ use rts_common::redis::{Redis, RedisFailure};
 use tokio::time::timeout;
 
 use self::lease::Leases;
-use self::people::People;
+use self::local_users::People;
+use crate::connection::ConnectionId;
 use crate::lifecycle::Lifecycle;
-use crate::session::ConnectionId;
 
 pub use self::status::{PersonStatus, Status, UserStatus, status_of};
 
@@ -119,9 +119,9 @@ impl Presence {
         let node = NodeId::random();
         let inner = Arc::new(Inner { node, redis, settings, people: People::default(), leases: Leases::default() });
         lifecycle.spawn_critical("presence leases", lease::run(Arc::clone(&inner)));
-        lifecycle.spawn_critical("presence clock", worker::run_clock(Arc::clone(&inner)));
+        lifecycle.spawn_critical("presence clock", sync_worker::run_clock(Arc::clone(&inner)));
         for _ in 0..WORKERS {
-            lifecycle.spawn_critical("presence", worker::run(Arc::clone(&inner)));
+            lifecycle.spawn_critical("presence", sync_worker::run(Arc::clone(&inner)));
         }
         Self { inner }
     }

@@ -12,16 +12,16 @@ mod event;
 mod events;
 mod history;
 mod marks;
+mod members;
 mod mentions;
 mod messages;
-mod people;
 mod rebuild;
-mod repair;
 mod reply;
 mod sending;
 mod snapshot;
-mod standing;
+mod summary;
 mod typing;
+mod unstored;
 mod view;
 
 use std::sync::Arc;
@@ -39,7 +39,7 @@ pub use self::history::{HistoryPage, HistoryRange};
 pub use self::marks::MarkKind;
 pub use self::messages::{Found, MessageAt, MessageChange};
 pub use self::sending::{Attempt, Sending, Sent};
-pub use self::standing::Standing;
+pub use self::summary::Standing;
 pub use self::view::RoomView;
 
 use self::reply::Reply;

@@ -7,7 +7,8 @@ use bytes::Bytes;
 use rts_common::signalr::{HandshakeDecoder, HandshakeError, HandshakeRequest, TransferFormat, handshake_response_ok};
 
 use super::transport::{Incoming, TransportError};
-use super::{Arrival, CloseReason, Settings, Transport};
+use super::{Arrival, Settings, Transport};
+use crate::close_reason::CloseReason;
 
 /// Waits for the client's handshake and queues the answer to it. Gives the handshake, and what came
 /// behind it.

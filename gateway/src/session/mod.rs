@@ -1,27 +1,22 @@
 //! Sessions: one task each, from a client's arrival on some transport to its end.
 //!
-//! A session goes through three phases, each a file: `handshake`, `attached` (calls in, answers
-//! and events out, keep-alive), `goodbye`. Whatever happens in a phase ends it with one
-//! [`CloseReason`], and there is one way out. With stateful reconnect (`stateful`) the second phase goes
+//! A session goes through three phases, each a file: `handshake`, `run_loop` (calls in, answers
+//! and events out, keep-alive), `closing`. Whatever happens in a phase ends it with one
+//! [`CloseReason`], and there is one way out. With stateful reconnect (`reconnect`) the second phase goes
 //! on without a socket for a while, and over the next one. Deliberately absent: what a method does (the
 //! hub), and who gets an event (the bus).
 
-mod attached;
 mod calls;
-mod close;
-mod direct;
-mod goodbye;
-mod handle;
+mod closing;
 mod handshake;
-mod liveness;
-mod outbox;
-mod pace;
-mod queue;
+mod keep_alive;
 mod quota;
+mod rate_limit;
+mod reconnect;
 mod registry;
+mod run_loop;
 mod service;
 mod settings;
-mod stateful;
 mod streams;
 #[cfg(test)]
 mod tests;
@@ -32,19 +27,17 @@ use std::time::{Duration, Instant};
 
 use rts_common::signalr::Protocol;
 
-pub use self::close::CloseReason;
-pub use self::handle::{ConnectionId, SessionHandle};
-pub use self::outbox::{Drained, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
-pub use self::queue::Queue;
 pub use self::quota::{AddressConnection, AddressConnections};
+pub use self::reconnect::{Rejoin, Return};
 pub use self::registry::{Claim, ClaimError, Held, Registry};
 pub use self::service::{Attachment, BoxFuture, Service};
 pub use self::settings::Settings;
-pub use self::stateful::{Rejoin, Return};
-pub use self::transport::{Link, LinkEnd, LinkKind, Over, Reader, SharedStream, Taken, Transport, WebSocket};
+pub use self::transport::{Link, LinkEnd, LinkKind, Over, Reader, Taken, Transport, WebSocket};
 
 use self::calls::Calls;
-use self::stateful::Stateful;
+use self::reconnect::Stateful;
+use crate::close_reason::CloseReason;
+use crate::connection::{ConnectionId, Outbox};
 use crate::hub::Caller;
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{self, OpenConnection};
@@ -106,16 +99,16 @@ impl Sessions {
                 let _open = OpenConnection::new(socket.label(), protocol);
                 let mut calls = Calls::default();
                 let stay =
-                    attached::Stay { sessions: self, arrival: &arrival, protocol, stateful, counts: &mut counts };
+                    run_loop::Stay { sessions: self, arrival: &arrival, protocol, stateful, counts: &mut counts };
                 let reason = stay.run(&mut socket, &mut calls, received).await;
-                goodbye::say(&self.settings, &mut socket, protocol, reason, &mut calls).await;
+                closing::say(&self.settings, &mut socket, protocol, reason, &mut calls).await;
                 if let Some(effect) = calls.into_effect() {
                     self.lifecycle.spawn(async { tokio::time::timeout(ORPHAN_TIMEOUT, effect).await.is_ok() });
                 }
                 (Some(protocol), reason)
             }
             Err(reason) => {
-                goodbye::close(&self.settings, &mut socket).await;
+                closing::close(&self.settings, &mut socket).await;
                 (None, reason)
             }
         };

@@ -6,7 +6,8 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::{ConnectionId, Link, Outbox, Rejoin};
+use super::{Link, Rejoin};
+use crate::connection::{ConnectionId, Outbox};
 
 /// Connections by id. Ids of ended ones are remembered for as long as their token could be used.
 #[derive(Debug)]

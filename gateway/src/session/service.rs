@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use rts_common::signalr::Protocol;
 
-use super::{CloseReason, SessionHandle};
+use crate::close_reason::CloseReason;
+use crate::connection::SessionHandle;
 use crate::hub::{Call, Caller, Outcome, Records};
 
 /// A future on the heap: a session that waits for none stays small.

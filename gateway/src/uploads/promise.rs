@@ -60,8 +60,8 @@ impl Promise {
 
 #[cfg(test)]
 mod tests {
+    use super::super::{AllowedTypes, FileRules};
     use super::*;
-    use crate::uploads::{AllowedTypes, FileRules};
 
     #[test]
     fn the_longest_promise_fits_into_an_objects_metadata() {

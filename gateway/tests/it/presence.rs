@@ -11,11 +11,11 @@ use rts_common::redis::{Redis, RedisServers, read};
 use rts_common::seq::Timestamp;
 use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
-use rts_gateway::bus::{Attachment, Bus};
+use rts_gateway::connection::{ConnectionId, Outbox, SessionHandle};
+use rts_gateway::fanout::{Attachment, Bus};
 use rts_gateway::lifecycle::Lifecycle;
 use rts_gateway::presence::{NotPresent, PersonStatus, Place, Presence, PresenceSettings, Status};
 use rts_gateway::rooms::Rooms;
-use rts_gateway::session::{ConnectionId, Outbox, SessionHandle};
 use rts_local::{Cluster, ClusterOptions, Proxy, Traffic};
 
 const PATIENCE: Duration = Duration::from_secs(20);

@@ -3,10 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::super::Origin;
 use super::*;
 use crate::config::{OidcConfig, WebSignIn};
-use crate::http::Origin;
-use crate::testing::{TestNode, identity};
+use crate::test_support::{TestNode, identity};
 
 const SCRIPT: &str = "/main-B36OSIK6.js";
 
@@ -156,7 +156,7 @@ async fn only_get_and_head_and_nothing_outside_the_directory() {
 
 #[tokio::test]
 async fn without_a_directory_there_is_nothing() {
-    let node = TestNode::start(crate::testing::settings()).await;
+    let node = TestNode::start(crate::test_support::settings()).await;
     assert_eq!((ask(&node, "GET", "/", "").await.0, ask(&node, "POST", "/x", "").await.0), (404, 404));
     assert!(Site::load(&WebConfig::default(), &identity(), None).unwrap().is_none());
     let gone = WebConfig { root: Some(PathBuf::from("/no/such/directory")), ..WebConfig::default() };

@@ -6,8 +6,10 @@ use std::time::Duration;
 use bytes::Bytes;
 
 use super::{PING, close, completion, node};
-use crate::session::{CloseReason, OUTBOX_BYTES_MAX, Settings};
-use crate::testing::{TestNode, settings, until};
+use crate::close_reason::CloseReason;
+use crate::connection::OUTBOX_BYTES_MAX;
+use crate::session::Settings;
+use crate::test_support::{TestNode, settings, until};
 
 #[tokio::test]
 async fn only_so_many_calls_wait_for_the_journal() {
@@ -104,7 +106,7 @@ async fn a_slow_client_costs_only_itself() {
     let (mut quick, session) = node.connect("bob").await;
     let event = Bytes::from(vec![b'x'; 64 * 1024]);
     // What the kernel takes, and the outbox, come before the end.
-    let deadline = std::time::Instant::now() + crate::testing::PATIENCE;
+    let deadline = std::time::Instant::now() + crate::test_support::PATIENCE;
     let mut pushed = 0;
     while slow.outbox.try_push(event.clone()) {
         pushed += event.len();

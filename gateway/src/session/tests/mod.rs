@@ -10,8 +10,10 @@ use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::session::{CloseReason, Later, Settings};
-use crate::testing::{TestNode, settings, until};
+use super::Settings;
+use crate::close_reason::CloseReason;
+use crate::connection::Later;
+use crate::test_support::{TestNode, settings, until};
 
 const PING: &str = "{\"type\":6}\u{1e}";
 
@@ -319,12 +321,12 @@ async fn a_waiting_session_is_small() {
         service: node.service.clone(),
         lifecycle: node.lifecycle.clone(),
     };
-    let outbox = std::sync::Arc::new(crate::session::Outbox::default());
-    let id = crate::session::ConnectionId::random();
+    let outbox = std::sync::Arc::new(crate::connection::Outbox::default());
+    let id = crate::connection::ConnectionId::random();
     let now = std::time::Instant::now();
     let arrival = crate::session::Arrival {
         connection_id: id,
-        caller: std::sync::Arc::new(crate::hub::Caller::new(crate::testing::person("acme", "ann"), String::new())),
+        caller: std::sync::Arc::new(crate::hub::Caller::new(crate::test_support::person("acme", "ann"), String::new())),
         expires: now,
         outbox: outbox.clone(),
         claim: node.registry.claim(id, now, &outbox, crate::session::Held::ByWebSocket(None)).unwrap(),
@@ -336,7 +338,7 @@ async fn a_waiting_session_is_small() {
     let session = sessions.run(
         arrival,
         crate::session::Transport::WebSocket(crate::session::WebSocket::new(
-            crate::session::SharedStream::new(here),
+            crate::connection::SharedStream::new(here),
             b"",
         )),
     );

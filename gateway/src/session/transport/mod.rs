@@ -1,8 +1,6 @@
 //! What carries a session's bytes: a WebSocket, or a link that Server-Sent Events or long polls feed.
 
-mod frame;
-mod link;
-mod shared;
+mod http_stream;
 mod websocket;
 
 use std::io;
@@ -11,10 +9,8 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use rts_common::signalr::TransferFormat;
 
-pub use self::link::{Link, LinkEnd, LinkKind, Over, Reader, Taken};
-pub use self::shared::SharedStream;
+pub use self::http_stream::{Link, LinkEnd, LinkKind, Over, Reader, Taken};
 pub use self::websocket::WebSocket;
-pub(super) use self::websocket::put_frame_header;
 pub(super) use self::websocket::{Incoming, TransportError};
 use crate::metrics;
 

@@ -9,9 +9,11 @@ use bytes::{Buf, Bytes, BytesMut};
 use rts_common::signalr::TransferFormat;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use super::SharedStream;
-use super::frame::{FrameReader, MalformedFrame, Opcode, Piece, header, header_bytes, put_header};
-use crate::session::Queue;
+use crate::connection::Queue;
+use crate::connection::SharedStream;
+use crate::connection::websocket_frame::{
+    FrameReader, MalformedFrame, Opcode, Piece, header, header_bytes, opcode_of, put_header,
+};
 
 /// What is read at once: on the stack, so that waiting costs nothing. Handed on are copies of the
 /// exact size.
@@ -54,15 +56,6 @@ impl From<MalformedFrame> for TransportError {
     fn from(_: MalformedFrame) -> Self {
         Self::Malformed
     }
-}
-
-/// Writes the header of a frame of records.
-pub(in crate::session) fn put_frame_header(frame: &mut BytesMut, format: TransferFormat, payload_bytes: usize) {
-    put_header(frame, opcode(format), payload_bytes);
-}
-
-fn opcode(format: TransferFormat) -> Opcode {
-    if format.is_binary() { Opcode::Binary } else { Opcode::Text }
 }
 
 /// The server's end of a WebSocket.
@@ -153,7 +146,7 @@ impl WebSocket {
         if self.closing {
             return;
         }
-        let opcode = opcode(format);
+        let opcode = opcode_of(format);
         let mut records = records.into_iter();
         let Some(first) = records.next() else { return };
         let Some(second) = records.next() else {

@@ -3,7 +3,7 @@
 use rts_common::ids::RoomId;
 use rts_common::seq::Seq;
 use rts_gateway::rooms::{Refusal, RoomOperation};
-use rts_gateway::sends::SendResult;
+use rts_gateway::send::SendResult;
 use rts_local::{Cluster, ClusterOptions};
 
 use super::world::{Listener, Node, Server, person};

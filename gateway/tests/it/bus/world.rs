@@ -14,13 +14,13 @@ use rts_common::room::{Role, RoomKind};
 use rts_common::seq::Seq;
 use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
-use rts_gateway::bus::{Attachment, Bus};
+use rts_gateway::connection::{ConnectionId, Outbox, SessionHandle};
+use rts_gateway::fanout::{Attachment, Bus};
 use rts_gateway::journal::{Journal, JournalLimits};
 use rts_gateway::lifecycle::Lifecycle;
 use rts_gateway::rate_limits::RateLimits;
 use rts_gateway::rooms::{NewRoom, Refusal, RoomOperation, Rooms};
-use rts_gateway::sends::{SendPermit, SendRequest, SendResult, Sends};
-use rts_gateway::session::{ConnectionId, Outbox, SessionHandle};
+use rts_gateway::send::{SendPermit, SendRequest, SendResult, Sends};
 use serde_json::Value;
 use tokio::sync::oneshot;
 

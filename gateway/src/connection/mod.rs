@@ -1,0 +1,68 @@
+//! A client's connection, as the rest of the node reaches it: its id, and the outbox of its session.
+//!
+//! This is the ground floor: sessions, the fan-out, presence and the hub stand on it, and it knows none of them.
+
+mod compact_queue;
+mod direct_writer;
+mod outbox;
+mod shared_stream;
+pub(crate) mod websocket_frame;
+
+use std::fmt;
+use std::sync::Arc;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use rts_common::ids::Person;
+use rts_common::signalr::Protocol;
+
+pub(crate) use self::compact_queue::Queue;
+pub(crate) use self::direct_writer::Written;
+pub use self::outbox::{Drained, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
+pub use self::shared_stream::SharedStream;
+
+/// A connection's id: random, the same over its whole life. Shown as 22 characters of base64url.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId([u8; 16]);
+
+impl ConnectionId {
+    /// A fresh one.
+    pub fn random() -> Self {
+        Self(*uuid::Uuid::new_v4().as_bytes())
+    }
+
+    /// One read from a connection token.
+    pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(bytes)
+    }
+
+    /// Its bytes.
+    pub const fn as_bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&URL_SAFE_NO_PAD.encode(self.0))
+    }
+}
+
+impl fmt::Debug for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// One live session, for those who deliver to it. Cheap to clone: a copy and three counters.
+#[derive(Clone, Debug)]
+pub struct SessionHandle {
+    /// The connection it is.
+    pub connection_id: ConnectionId,
+    /// Whose it is.
+    pub person: Person,
+    /// How what is pushed must be encoded.
+    pub protocol: Protocol,
+    /// Where it is pushed.
+    pub outbox: Arc<Outbox>,
+}

@@ -1,0 +1,76 @@
+//! Asking Redis about a room or a person, until it answers or nobody wants to know any more.
+
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use rts_common::ids::{Person, RoomId};
+use rts_common::seq::Seq;
+use tokio::time::sleep;
+
+use super::inner::Inner;
+use super::presence::watches::WatchCommand;
+use super::room::sequencer::Answer;
+use super::shard::Command;
+use crate::presence::status_of;
+use crate::rooms::Refusal;
+
+const PAUSE_FIRST: Duration = Duration::from_millis(50);
+const PAUSE_CEILING: Duration = Duration::from_secs(2);
+
+/// Asks where a room stands, or what came after a seq, and tells the room's shard.
+pub(super) fn start(bus: &Arc<Inner>, room: RoomId, after: Option<Seq>, life: Weak<()>) {
+    let asker = Arc::clone(bus);
+    bus.spawn(async move {
+        let mut pause = PAUSE_FIRST;
+        while life.strong_count() > 0 {
+            match asker.ask(&room, after).await {
+                Ok(answer) => {
+                    let shard = asker.shard_of_room(&room);
+                    let command = Command::Answered { room, life, answer };
+                    return asker.send(shard, command).await;
+                }
+                Err(error) => {
+                    tracing::warn!(room = %room, %error, "a room cannot be caught up with yet");
+                    sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+                    pause = (pause * 2).min(PAUSE_CEILING);
+                }
+            }
+        }
+    });
+}
+
+/// Reads a watched person's status, and tells their shard.
+pub(super) fn read_status(bus: &Arc<Inner>, person: Person, life: Weak<()>) {
+    let reader = Arc::clone(bus);
+    bus.spawn(async move {
+        let mut pause = PAUSE_FIRST;
+        while life.strong_count() > 0 {
+            let read = {
+                let _turn = reader.turn().await;
+                status_of(&reader.redis, &person).await
+            };
+            match read {
+                Ok(status) => {
+                    let shard = reader.shard_of_person(&person);
+                    return reader.send(shard, Command::Watch(WatchCommand::Read { person, life, status })).await;
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a presence cannot be read yet");
+                    sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+                    pause = (pause * 2).min(PAUSE_CEILING);
+                }
+            }
+        }
+    });
+}
+
+impl Inner {
+    async fn ask(&self, room: &RoomId, after: Option<Seq>) -> Result<Answer, Refusal> {
+        // After a reconnect every room asks: not all at once.
+        let _turn = self.turn().await;
+        Ok(match after {
+            None => self.rooms.head(room).await?.map_or(Answer::Gone, Answer::Head),
+            Some(after) => self.rooms.events_after(room, after).await?.map_or(Answer::Gone, Answer::After),
+        })
+    }
+}

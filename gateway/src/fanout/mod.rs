@@ -1,0 +1,202 @@
+//! The room bus: what is published in Redis reaches the sessions of this node.
+//!
+//! ```text
+//! Redis ── one connection per server ──▶ link ──▶ shard ──▶ outboxes of the sessions that listen
+//!                                                  │  ▲
+//!                                  asks, by a task ▼  │ answers
+//!                                            rooms (scripts)
+//! ```
+//!
+//! - **Subscriptions**: sharded pub/sub only. A room's channel is subscribed for the first session
+//!   that listens, a person's for their first session, and both are dropped with the last one. Each
+//!   confirmation, the first and every later one (a reconnect, a slot that moved), means "from here on",
+//!   and makes the shard compare with Redis what may have been missed before.
+//! - **Shards**: each owns the rooms and people of its partitions and no lock is held on the way of an
+//!   event. An event is encoded once for each protocol, and pushed to outboxes, which never waits.
+//! - **Order**: a feed a room. Every event names the one before it; a gap stops the room's
+//!   delivery until the stream has filled it. What cannot be filled closes the room's sessions
+//!   with leave to reconnect, and their clients resume.
+//! - **Membership**: a removal takes the user's sessions out before the event is delivered, so that nothing
+//!   later can reach them. A room that is new to somebody is read while its events are held for
+//!   them, and what the snapshot lacks follows it.
+//!
+//! What happens when a party dies:
+//! - *Redis, or the way to it*: sessions stay and hear nothing; links come back with backoff for ever, all
+//!   is subscribed again, every room asks what came after its last event, every person's list of
+//!   rooms is compared. Redis that came back empty is rebuilt by the asking; a rebuilt room that
+//!   goes on where this node stood loses nothing, any other has its sessions resume.
+//! - *A publisher after its script ran*: the script published; nothing is missing here.
+//! - *A publisher between a change of members and the lists of rooms*: the room's own event takes people
+//!   out at once; those who were added hear of it when the change was stored, or reconciled.
+//! - *A client*: its [`Attachment`] is dropped, and every shard forgets it.
+//! - *This node*: its subscriptions end with its sockets; nothing else knew of them.
+//! - *A shard's task*: that is a fault of ours, and takes the node down (see its lifecycle).
+//!
+//! - **Presence**: each person who is watched here has a channel, shared by all watchers of this node and dropped with
+//!   the last. It is subscribed first and the status read after, again after every loss, so no change falls in between.
+//! - **Typing** is a publication of the room, told to those who listen and kept nowhere.
+
+mod coalesce;
+mod fetch;
+mod inner;
+mod members;
+mod notification;
+mod presence;
+mod room;
+mod shard;
+mod subscriber;
+
+use std::num::NonZero;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use rts_common::ids::{NodeId, Person, RoomId};
+use rts_common::redis::{Redis, RedisServers};
+use rts_common::seq::Seq;
+use tokio::sync::{Semaphore, mpsc, oneshot};
+use tokio::time::timeout;
+
+use self::inner::{Inner, QUESTIONS_AT_ONCE};
+use self::shard::{Command, Shard};
+use self::subscriber::cluster::{self, LinkParts};
+use self::subscriber::connection::Server;
+use self::subscriber::subscriptions::Subscriptions;
+use crate::connection::{ConnectionId, SessionHandle};
+use crate::lifecycle::Lifecycle;
+use crate::metrics;
+use crate::rooms::Rooms;
+
+pub use self::presence::watch_list::{AnswerUnderWay, CannotWatch, Watcher};
+
+/// More shards than this do not help: Redis delivers less than they take.
+const SHARDS_MAX: usize = 8;
+/// Commands that wait for a shard: about 200 bytes each.
+const COMMANDS_MAX: usize = 4096;
+/// Publications that wait for a shard: 64 KiB each, as large as many messages at once make one, are 32 MiB. Behind
+/// them, Redis waits.
+const INCOMING_MAX: usize = 512;
+/// How long an attach may take, the wait for other devices of the same person included. The client is
+/// connected meanwhile and only its calls wait, so this is as patient as a storm of newcomers needs
+/// whose lists of rooms DynamoDB has to tell.
+const ATTACH_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// A session was not attached, and hears nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AttachError {
+    /// Redis, or DynamoDB behind it, did not answer in time.
+    #[error("the room bus cannot be reached")]
+    Unavailable,
+}
+
+/// A URL that subscriptions cannot use.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("subscriptions need redis:// URLs with a host and a port")]
+pub struct UnusableUrl;
+
+/// The bus of this node; a clone is the same bus.
+#[derive(Clone)]
+pub struct Bus {
+    inner: Arc<Inner>,
+}
+
+impl Bus {
+    /// Starts to connect, in tasks of the node's lifecycle. Does not wait for Redis.
+    pub fn start(
+        node: NodeId,
+        servers: &RedisServers,
+        redis: Arc<Redis>,
+        rooms: Arc<Rooms>,
+        lifecycle: &Lifecycle,
+    ) -> Result<Self, UnusableUrl> {
+        let nodes: Vec<_> =
+            servers.nodes().iter().map(Server::new).collect::<Result<_, _>>().map_err(|_| UnusableUrl)?;
+        let shards = std::thread::available_parallelism().map_or(1, NonZero::get).min(SHARDS_MAX);
+        let (commands, command_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(COMMANDS_MAX)).unzip();
+        let (incoming, incoming_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(INCOMING_MAX)).unzip();
+        let inner = Arc::new(Inner {
+            node,
+            redis,
+            rooms,
+            subscriptions: Arc::default(),
+            highest: std::array::from_fn(|_| Arc::default()),
+            shards: commands,
+            questions: Semaphore::new(QUESTIONS_AT_ONCE),
+            lifecycle: lifecycle.clone(),
+        });
+        for (commands, incoming) in command_inboxes.into_iter().zip(incoming_inboxes) {
+            let shard = Shard::new(Arc::clone(&inner));
+            lifecycle.spawn_critical("bus shard", shard.run(commands, incoming));
+        }
+        let parts = LinkParts {
+            subscriptions: Arc::clone(&inner.subscriptions),
+            shards: incoming.into(),
+            on_change: tell_connected,
+        };
+        if servers.is_cluster() {
+            lifecycle.spawn_critical("bus links", cluster::run_cluster(parts, nodes));
+        } else if let Some(server) = nodes.into_iter().next() {
+            lifecycle.spawn_critical("bus link", cluster::run_single(parts, server));
+        }
+        Ok(Self { inner })
+    }
+
+    /// Lets a session hear all rooms of its person, until the attachment is dropped. Once this
+    /// returns, the session misses no event past the heads that its rooms have now.
+    pub async fn attach(&self, session: SessionHandle) -> Result<Attachment, AttachError> {
+        let attachment = Attachment {
+            bus: self.clone(),
+            connection: session.connection_id,
+            person: session.person.clone(),
+            watcher: Watcher::new(Arc::clone(&self.inner), session.clone()),
+        };
+        let shard = self.inner.shard_of_person(&session.person);
+        let (reply, attached) = oneshot::channel();
+        let attached = async {
+            self.inner.send(shard, Command::Attach { session, reply }).await;
+            attached.await.unwrap_or(Err(AttachError::Unavailable))
+        };
+        timeout(ATTACH_TIMEOUT, attached).await.unwrap_or(Err(AttachError::Unavailable))?;
+        Ok(attachment)
+    }
+
+    /// What a room's next seq must lie beyond: the highest that this node has seen of the room or of
+    /// others in its partition, also of rooms that nobody here listens to any more. Zero at first.
+    pub fn last_seq(&self, room: &RoomId) -> Seq {
+        let highest = self.inner.highest(room).load(Ordering::Relaxed);
+        Seq::new(highest).unwrap_or_default()
+    }
+
+    /// Whether every subscription has a server that answers.
+    pub fn is_connected(&self) -> bool {
+        self.inner.subscriptions.is_connected()
+    }
+}
+
+/// A session's place on the bus; dropping it takes the session out of everything.
+#[must_use = "dropping it detaches the session"]
+pub struct Attachment {
+    bus: Bus,
+    connection: ConnectionId,
+    person: Person,
+    watcher: Watcher,
+}
+
+impl Attachment {
+    /// The session as one who watches people.
+    pub fn watcher(&self) -> Watcher {
+        self.watcher.clone()
+    }
+}
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        self.watcher.end();
+        let detach = Command::Detach { person: self.person.clone(), connection: self.connection };
+        self.bus.inner.post_person(detach, &self.person);
+    }
+}
+
+fn tell_connected(subscriptions: &Subscriptions) {
+    metrics::bus_connected(subscriptions.is_connected());
+}

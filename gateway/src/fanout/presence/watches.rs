@@ -1,0 +1,125 @@
+//! The people of a shard's partitions whose presence is watched on this node.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Weak};
+
+use rts_common::ids::Person;
+use tokio::sync::oneshot;
+
+use super::watched_user::Watched;
+use crate::connection::{ConnectionId, SessionHandle};
+use crate::fanout::fetch;
+use crate::fanout::inner::Inner;
+use crate::fanout::room::OpenSignal;
+use crate::fanout::shard::text;
+use crate::fanout::subscriber::link::Incoming;
+use crate::metrics;
+use crate::presence::PersonStatus;
+
+/// People of one shard who may be watched: about 60 MiB, and as many subscriptions.
+const WATCHED_MAX: usize = 100_000;
+
+/// What a shard is told about people who are watched.
+pub(in crate::fanout) enum WatchCommand {
+    /// A session watches people; `open` is dropped once the status of all is known.
+    Begin { session: SessionHandle, people: Vec<Person>, answer: u64, open: OpenSignal },
+    /// What it is answered.
+    Answer { connection: ConnectionId, people: Vec<Person>, reply: oneshot::Sender<Vec<(Person, PersonStatus)>> },
+    /// The answer is on its way to the client.
+    Answered { connection: ConnectionId, people: Vec<Person>, answer: u64 },
+    /// A session watches people no more.
+    End { connection: ConnectionId, people: Vec<Person> },
+    /// Redis answered about somebody.
+    Read { person: Person, life: Weak<()>, status: PersonStatus },
+}
+
+/// Everyone who is watched.
+pub(in crate::fanout) struct Watching {
+    bus: Arc<Inner>,
+    people: HashMap<Person, Watched>,
+}
+
+impl Watching {
+    pub(in crate::fanout) fn new(bus: Arc<Inner>) -> Self {
+        Self { bus, people: HashMap::new() }
+    }
+
+    pub(in crate::fanout) fn incoming(&mut self, person: Person, incoming: &Incoming) {
+        // Whoever is not here any more is being unsubscribed.
+        let Some(watched) = self.people.get_mut(&person) else {
+            return;
+        };
+        match incoming {
+            Incoming::Subscribed(_) => {
+                watched.subscribed();
+                fetch::read_status(&self.bus, person, Arc::downgrade(&watched.life));
+            }
+            Incoming::Published { payload, .. } => {
+                if let Some(payload) = text(payload) {
+                    watched.published(payload);
+                }
+            }
+        }
+    }
+
+    pub(in crate::fanout) fn command(&mut self, command: WatchCommand) {
+        match command {
+            WatchCommand::Begin { session, people, answer, open } => {
+                for person in people {
+                    if let Some(watched) = self.person(person) {
+                        watched.watch(&session, answer, &open);
+                    }
+                }
+            }
+            WatchCommand::Answer { connection, people, reply } => {
+                let answer = |person: Person| {
+                    let status = self.people.get_mut(&person)?.answer(connection)?;
+                    Some((person, status))
+                };
+                let _ = reply.send(people.into_iter().filter_map(answer).collect());
+            }
+            WatchCommand::Answered { connection, people, answer } => {
+                for person in people {
+                    if let Some(watched) = self.people.get_mut(&person) {
+                        watched.answered(connection, answer);
+                    }
+                }
+            }
+            WatchCommand::End { connection, people } => {
+                for person in people {
+                    self.end(connection, &person);
+                }
+            }
+            WatchCommand::Read { person, life, status } => {
+                if let Some(watched) = self.people.get_mut(&person)
+                    && life.ptr_eq(&Arc::downgrade(&watched.life))
+                {
+                    watched.read(status);
+                }
+            }
+        }
+    }
+
+    /// Someone who is watched; `None` if too many are.
+    fn person(&mut self, person: Person) -> Option<&mut Watched> {
+        if self.people.len() >= WATCHED_MAX && !self.people.contains_key(&person) {
+            return None;
+        }
+        Some(self.people.entry(person).or_insert_with_key(|person| {
+            let watched = Watched::new(person.clone());
+            self.bus.subscriptions.want(&watched.channel);
+            metrics::presence_watched(true);
+            watched
+        }))
+    }
+
+    fn end(&mut self, connection: ConnectionId, person: &Person) {
+        if let Some(watched) = self.people.get_mut(person)
+            && watched.unwatch(connection)
+        {
+            self.bus.subscriptions.drop_channel(&watched.channel);
+            self.people.remove(person);
+            metrics::presence_watched(false);
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! One room on this node: its order, who listens here, and who is just coming in.
+
+pub(super) mod receipts;
+pub(super) mod sequencer;
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use rts_common::ids::{Person, RoomId, UserId};
+use rts_common::redis::keys;
+use rts_common::room::Room;
+use rts_common::seq::Seq;
+use tokio::sync::mpsc;
+use tokio::time::Instant;
+
+use self::receipts::Receipts;
+use self::sequencer::{Answer, Feed, Item, Step};
+use super::notification::{PerProtocol, record, room_added, room_removed, typing_changed};
+use crate::connection::{ConnectionId, Later, SessionHandle};
+use crate::metrics;
+use crate::rooms::{Change, Heard, Place, Publication, RoomEvent};
+
+/// What a new member is told first.
+pub(super) struct Entrance {
+    /// The room.
+    pub(super) room: Room,
+    /// What happened between their becoming a member and the room's being read: a first message may be
+    /// there before their node heard of the room.
+    pub(super) events: Vec<RoomEvent>,
+}
+
+/// Events kept for one who comes in, until the room was read for them.
+const JOINING_EVENTS_MAX: usize = 1000;
+/// People remembered as removed, so that an older list of rooms does not bring them back.
+const REMOVED_MAX: usize = 64;
+
+/// Dropped once the room's head is known: all who wait for several rooms hold one receiver.
+pub(super) type OpenSignal = mpsc::Sender<()>;
+
+/// What the shard has to do for a room.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Ask Redis.
+    Ask(Option<Seq>),
+    /// Call [`LocalRoom::tell_receipts`] then.
+    ReceiptsDue(Instant),
+    /// Look again whether this person is in the room.
+    Settle(Person),
+    /// Close these with leave to reconnect: they have missed something.
+    Resync(Vec<SessionHandle>),
+    /// See to those that an event was put into the outboxes of.
+    Flush(Later),
+}
+
+/// What one session may find in its outbox at most.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Weight {
+    pub(super) records: usize,
+    pub(super) bytes: usize,
+}
+
+impl Weight {
+    pub(super) fn add(&mut self, other: Self) {
+        self.records += other.records;
+        self.bytes += other.bytes;
+    }
+}
+
+/// Someone who is coming in.
+struct Joining {
+    user: UserId,
+    sessions: Vec<SessionHandle>,
+    events: Vec<Arc<RoomEvent>>,
+    is_broken: bool,
+}
+
+struct Listener {
+    session: SessionHandle,
+    /// Told already: nothing up to here is delivered.
+    since: Seq,
+}
+
+/// A room that somebody on this node listens to.
+pub(super) struct LocalRoom {
+    id: RoomId,
+    pub(super) channel: Arc<str>,
+    feed: Feed,
+    listeners: HashMap<ConnectionId, Listener>,
+    joining: HashMap<u64, Joining>,
+    joins: u64,
+    removed: VecDeque<UserId>,
+    receipts: Receipts,
+    waiting: Vec<OpenSignal>,
+    /// The highest seq seen of this room or its neighbours.
+    highest: Arc<AtomicU64>,
+    /// What was put into the outboxes since this was last taken.
+    pub(super) put: Weight,
+    /// Which life of the room on this node this is: answers to an earlier one do not count.
+    pub(super) life: Arc<()>,
+}
+
+impl LocalRoom {
+    pub(super) fn new(id: RoomId, highest: Arc<AtomicU64>) -> Self {
+        Self {
+            channel: keys::room_channel(&id).into(),
+            id,
+            feed: Feed::default(),
+            listeners: HashMap::new(),
+            joining: HashMap::new(),
+            joins: 0,
+            removed: VecDeque::new(),
+            receipts: Receipts::default(),
+            waiting: Vec::new(),
+            highest,
+            put: Weight::default(),
+            life: Arc::default(),
+        }
+    }
+
+    /// Whether nobody here listens any more.
+    pub(super) fn is_idle(&self) -> bool {
+        self.listeners.is_empty() && self.joining.is_empty()
+    }
+
+    /// Lets a session listen. True if it has to be checked whether its user is in the room: what
+    /// this node has heard of the room does not tell.
+    pub(super) fn register(&mut self, session: SessionHandle, open: &OpenSignal) -> bool {
+        let is_unsure = !self.feed.is_open() || self.removed.contains(&session.person.user);
+        self.wait_open(open);
+        let since = self.feed.last();
+        self.listeners.insert(session.connection_id, Listener { session, since });
+        is_unsure
+    }
+
+    /// A session is gone.
+    pub(super) fn unregister(&mut self, connection: ConnectionId) {
+        self.listeners.remove(&connection);
+        for joining in self.joining.values_mut() {
+            joining.sessions.retain(|session| session.connection_id != connection);
+        }
+    }
+
+    /// Collects events for those of a user's sessions that do not listen yet; `None` if all do.
+    pub(super) fn hold(&mut self, sessions: Vec<SessionHandle>, open: &OpenSignal) -> Option<u64> {
+        let sessions: Vec<_> =
+            sessions.into_iter().filter(|session| !self.listeners.contains_key(&session.connection_id)).collect();
+        let user = sessions.first()?.person.user.clone();
+        self.wait_open(open);
+        self.joins += 1;
+        self.joining.insert(self.joins, Joining { user, sessions, events: Vec::new(), is_broken: false });
+        Some(self.joins)
+    }
+
+    /// Lets those in for whom events were held: the room as it was read, what happened in it since they
+    /// became members, then what came after that. Without an entrance, they do not come in.
+    pub(super) fn release(&mut self, join: u64, entrance: Option<&Entrance>) -> Vec<Effect> {
+        let (Some(joining), Some(entrance)) = (self.joining.remove(&join), entrance) else {
+            return Vec::new();
+        };
+        let room = &entrance.room;
+        if joining.is_broken {
+            return vec![Effect::Resync(joining.sessions)];
+        }
+        let later = |event: &&Arc<RoomEvent>| event.seq > room.head_seq;
+        let is_removed = |event: &Arc<RoomEvent>| removed_by(event).contains(&joining.user);
+        if joining.events.iter().filter(later).any(is_removed) {
+            let person = joining.sessions.first().map(|session| session.person.clone());
+            return person.map(Effect::Settle).into_iter().collect();
+        }
+        let mut added = room_added(room);
+        self.removed.retain(|user| *user != joining.user);
+        for session in &joining.sessions {
+            push(session, &mut added);
+        }
+        let earlier = entrance.events.iter().filter(|event| event.seq <= room.head_seq);
+        let held = joining.events.iter().filter(later).map(Arc::as_ref);
+        for event in earlier.chain(held) {
+            let mut record = PerProtocol::new(|protocol| Some(event.encode(protocol)));
+            for session in &joining.sessions {
+                push(session, &mut record);
+            }
+        }
+        let since = room.head_seq.max(self.feed.last());
+        for session in joining.sessions {
+            self.listeners.insert(session.connection_id, Listener { session, since });
+        }
+        Vec::new()
+    }
+
+    /// Takes a user's sessions out, and tells them. True if there were any.
+    pub(super) fn expel(&mut self, user: &UserId) -> bool {
+        self.take_out(user, Seq::ZERO).is_some()
+    }
+
+    /// The channel is subscribed; perhaps again.
+    pub(super) fn subscribed(&mut self) -> Vec<Effect> {
+        let steps = self.feed.subscribed();
+        self.carry_out(steps)
+    }
+
+    /// Something came over the channel, or several things at once.
+    pub(super) fn published(&mut self, payload: &str, now: Instant) -> Vec<Effect> {
+        let heard = Publication::read(&self.id, payload);
+        heard.into_iter().flat_map(|heard| self.hear(heard, now)).collect()
+    }
+
+    fn hear(&mut self, heard: Heard, now: Instant) -> Vec<Effect> {
+        match heard {
+            Heard::Known(Publication::Event(event)) => {
+                let steps = self.feed.published(Item::new(*event));
+                self.carry_out(steps)
+            }
+            Heard::Known(Publication::Marks { user_id, marks }) => {
+                let due = self.receipts.add(user_id, marks, now);
+                due.map(Effect::ReceiptsDue).into_iter().collect()
+            }
+            Heard::Known(Publication::Typing { user_id, typing }) => {
+                self.tell_typing(&user_id, typing);
+                Vec::new()
+            }
+            Heard::Unreadable(place) => {
+                tracing::error!(room = %self.id, ?place, "a publication cannot be read and is passed over");
+                let item = place.map(|Place { epoch, seq, prev }| Item { epoch, seq, prev, event: None });
+                let steps = item.map(|item| self.feed.published(item));
+                self.carry_out(steps.unwrap_or_default())
+            }
+        }
+    }
+
+    /// Redis answered.
+    pub(super) fn answered(&mut self, answer: Answer) -> Vec<Effect> {
+        let steps = self.feed.answered(answer);
+        self.carry_out(steps)
+    }
+
+    /// The moment has come that [`Effect::ReceiptsDue`] told.
+    pub(super) fn tell_receipts(&mut self, now: Instant) {
+        let Some(receipts) = self.receipts.take(&self.id, now) else {
+            return;
+        };
+        let mut record = record("ReceiptsUpdated", receipts);
+        for listener in self.listeners.values() {
+            push(&listener.session, &mut record);
+        }
+    }
+
+    /// Not to the devices of whoever types: they know.
+    fn tell_typing(&self, user: &UserId, typing: bool) {
+        let mut record = typing_changed(&self.id, user, typing);
+        for listener in self.listeners.values().filter(|listener| listener.session.person.user != *user) {
+            push(&listener.session, &mut record);
+        }
+    }
+
+    fn wait_open(&mut self, open: &OpenSignal) {
+        if !self.feed.is_open() {
+            self.waiting.push(open.clone());
+        }
+    }
+
+    fn carry_out(&mut self, steps: Vec<Step>) -> Vec<Effect> {
+        let mut effects = Vec::new();
+        let mut backfilled = 0;
+        for step in steps {
+            match step {
+                Step::Ask(after) => effects.push(Effect::Ask(after)),
+                Step::Gap => metrics::bus_gap(),
+                Step::Open => self.waiting.clear(),
+                Step::Deliver { event, live } => {
+                    backfilled += usize::from(!live);
+                    self.deliver(&event, live, &mut effects);
+                }
+                Step::Lost => effects.push(self.lose()),
+            }
+        }
+        if backfilled > 0 {
+            metrics::bus_backfilled(backfilled);
+        }
+        self.highest.fetch_max(self.feed.last().get(), Ordering::Relaxed);
+        effects
+    }
+
+    fn deliver(&mut self, event: &Arc<RoomEvent>, live: bool, effects: &mut Vec<Effect>) {
+        // Before anything else: who was removed gets nothing more, by construction.
+        for user in removed_by(event) {
+            if let Some(person) = self.take_out(user, event.seq) {
+                effects.push(Effect::Settle(person));
+            }
+        }
+        let mut record = PerProtocol::new(|protocol| Some(event.encode(protocol)));
+        let mut later = Later::with_capacity(self.listeners.len());
+        let mut put = |session: &SessionHandle| {
+            record.get(session.protocol).is_some_and(|bytes| session.outbox.try_push_later(bytes, &mut later))
+        };
+        let reached = self
+            .listeners
+            .values()
+            .filter(|listener| listener.since < event.seq)
+            .filter(|listener| put(&listener.session))
+            .count();
+        if !later.is_empty() {
+            effects.push(Effect::Flush(later));
+        }
+        self.put.add(Weight { records: usize::from(reached > 0), bytes: record.bytes() });
+        metrics::deliveries(reached);
+        if live && reached > 0 {
+            metrics::fanout_delay(event.seq.age());
+        }
+        for joining in self.joining.values_mut() {
+            if joining.events.len() < JOINING_EVENTS_MAX {
+                joining.events.push(Arc::clone(event));
+            } else {
+                joining.is_broken = true;
+            }
+        }
+    }
+
+    /// Takes out a user's sessions that had not been told of `at` when they came in.
+    fn take_out(&mut self, user: &UserId, at: Seq) -> Option<Person> {
+        if !self.removed.contains(user) {
+            self.removed.truncate(REMOVED_MAX - 1);
+            self.removed.push_front(user.clone());
+        }
+        let gone = self.listeners.extract_if(|_, listener| {
+            listener.session.person.user == *user && (at == Seq::ZERO || listener.since < at)
+        });
+        let mut record = room_removed(&self.id);
+        let mut person = None;
+        for (_, listener) in gone {
+            push(&listener.session, &mut record);
+            person.get_or_insert(listener.session.person);
+        }
+        person
+    }
+
+    fn lose(&mut self) -> Effect {
+        for joining in self.joining.values_mut() {
+            joining.is_broken = true;
+        }
+        let sessions: Vec<_> = self.listeners.drain().map(|(_, listener)| listener.session).collect();
+        tracing::warn!(room = %self.id, sessions = sessions.len(), "events of a room are not to be had; its sessions resume");
+        Effect::Resync(sessions)
+    }
+}
+
+fn push<F>(session: &SessionHandle, record: &mut PerProtocol<F>) -> bool
+where
+    F: Fn(rts_common::signalr::Protocol) -> Option<bytes::Bytes>,
+{
+    record.get(session.protocol).is_some_and(|bytes| session.outbox.try_push(bytes))
+}
+
+/// Whom an event takes out of the room.
+fn removed_by(event: &RoomEvent) -> &[UserId] {
+    match &event.change {
+        Change::Room(update) if update.change == "memberRemoved" => &update.users,
+        _ => &[],
+    }
+}
+
+#[cfg(test)]
+mod tests;

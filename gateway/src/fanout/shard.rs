@@ -1,0 +1,385 @@
+//! A shard: the task that owns the rooms and people of some partitions.
+//!
+//! It never waits for anything but its inbox. What has to be asked is asked by tasks that report back.
+
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
+use std::sync::{Arc, Weak};
+use std::time::Duration;
+
+use bytes::Bytes;
+use rts_common::ids::{Person, RoomId};
+use rts_common::redis::keys;
+use rts_common::seq::Seq;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
+
+use super::coalesce::Pace;
+use super::fetch;
+use super::inner::Inner;
+use super::members::jobs;
+use super::members::local_user::{AttachReply, LocalPerson, Outcome};
+use super::notification::{Notice, messages_stored};
+use super::presence::watches::{WatchCommand, Watching};
+use super::room::sequencer::Answer;
+use super::room::{Effect, Entrance, LocalRoom, OpenSignal, Weight};
+use super::subscriber::link::{Arrived, Incoming};
+use crate::close_reason::CloseReason;
+use crate::connection::{ConnectionId, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, SessionHandle};
+use crate::metrics;
+
+/// Sessions that have to resume are closed over this time, so that they do not come back at once.
+const RESYNC_SPREAD: Duration = Duration::from_secs(1);
+
+/// Publications taken before their sessions are seen to: those of a session go out in one frame, so that a node
+/// that is behind writes the less often the further it is behind.
+const INCOMING_AT_ONCE: usize = 256;
+
+/// What may be put into outboxes until they are seen to: a quarter of what one holds, so that nobody is taken for slow
+/// who was not written to.
+const UNFLUSHED_MAX: Weight = Weight { records: OUTBOX_RECORDS_MAX / 4, bytes: OUTBOX_BYTES_MAX / 4 };
+
+/// Publications taken before others have their turn: to a room of a thousand, two milliseconds.
+const INCOMING_IN_A_ROW: usize = 32;
+
+/// Sockets written to before others have their turn: half a millisecond.
+const FLUSHED_AT_ONCE: usize = 64;
+
+/// What a shard is told, other than by Redis.
+pub(super) enum Command {
+    /// Lets a session listen to rooms. Answers those where its user's membership has to be checked.
+    Register { session: SessionHandle, rooms: Vec<RoomId>, open: OpenSignal, unsure: oneshot::Sender<Vec<RoomId>> },
+    /// A session listens to rooms no more.
+    Unregister { connection: ConnectionId, rooms: Vec<RoomId> },
+    /// A user's sessions listen to a room no more, and are told so.
+    Expel { room: RoomId, person: Person },
+    /// Collects events for sessions that come into a room; answers `None` if all are in.
+    Hold { room: RoomId, sessions: Vec<SessionHandle>, open: OpenSignal, join: oneshot::Sender<Option<u64>> },
+    /// They come in, to the room as it was read; or not.
+    Release { room: RoomId, join: u64, read: Option<Box<Entrance>> },
+    /// Redis answered about a room.
+    Answered { room: RoomId, life: Weak<()>, answer: Answer },
+    /// A session starts.
+    Attach { session: SessionHandle, reply: AttachReply },
+    /// A session is gone.
+    Detach { person: Person, connection: ConnectionId },
+    /// A job about a person is done.
+    JobDone { person: Person, outcome: Outcome },
+    /// Whether a person is in a room may have changed.
+    Settle { person: Person, room: RoomId },
+    /// A person's rooms have to be compared.
+    Reload { person: Person },
+    /// Something about people who are watched.
+    Watch(WatchCommand),
+}
+
+/// What a shard owns.
+pub(super) struct Shard {
+    bus: Arc<Inner>,
+    rooms: HashMap<RoomId, LocalRoom>,
+    people: HashMap<Person, LocalPerson>,
+    watching: Watching,
+    receipts_due: BinaryHeap<Reverse<(Instant, RoomId)>>,
+    /// Those to be seen to at the end of a turn.
+    later: Later,
+    /// What was put into outboxes since they were seen to.
+    put: Weight,
+}
+
+impl Shard {
+    pub(super) fn new(bus: Arc<Inner>) -> Self {
+        let watching = Watching::new(Arc::clone(&bus));
+        Self {
+            bus,
+            rooms: HashMap::new(),
+            people: HashMap::new(),
+            watching,
+            receipts_due: BinaryHeap::new(),
+            later: Later::default(),
+            put: Weight::default(),
+        }
+    }
+
+    /// Runs until the bus is gone.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut incoming: mpsc::Receiver<Arrived>) {
+        let mut taken = Vec::with_capacity(INCOMING_AT_ONCE);
+        let mut pace = Pace::default();
+        loop {
+            let due = self.receipts_due.peek().map(|Reverse((due, _))| *due);
+            let (rests_until, never) = (pace.rests_until(), Instant::now() + RESYNC_SPREAD);
+            let mut is_turn = false;
+            tokio::select! {
+                biased;
+                Some(command) = commands.recv() => self.command(command),
+                () = sleep_until(due.unwrap_or(never)), if due.is_some() => self.tell_receipts(),
+                () = sleep_until(rests_until.unwrap_or(never)), if rests_until.is_some() => pace.rested(),
+                1.. = incoming.recv_many(&mut taken, INCOMING_AT_ONCE), if rests_until.is_none() => {
+                    pace.begin(taken.first().map(|oldest| oldest.at.elapsed()).unwrap_or_default());
+                    for (number, arrived) in taken.drain(..).enumerate() {
+                        if number > 0 && number % INCOMING_IN_A_ROW == 0 {
+                            tokio::task::yield_now().await;
+                        }
+                        self.incoming(&arrived.incoming);
+                        if self.put.records > UNFLUSHED_MAX.records || self.put.bytes > UNFLUSHED_MAX.bytes {
+                            self.flush().await;
+                        }
+                    }
+                    is_turn = true;
+                }
+                else => return,
+            }
+            self.flush().await;
+            if is_turn {
+                pace.end(Instant::now());
+            }
+        }
+    }
+
+    /// Writes to the sessions that something was put into the outboxes of. A large room must not hold up the other
+    /// tasks of this thread.
+    async fn flush(&mut self) {
+        self.put = Weight::default();
+        self.later.flush(FLUSHED_AT_ONCE);
+        while !self.later.is_empty() {
+            tokio::task::yield_now().await;
+            self.later.flush(FLUSHED_AT_ONCE);
+        }
+    }
+
+    fn incoming(&mut self, incoming: &Incoming) {
+        let (Incoming::Subscribed(channel) | Incoming::Published { channel, .. }) = incoming;
+        let Ok(channel) = std::str::from_utf8(channel) else {
+            return;
+        };
+        if let Some(room) = keys::room_of_channel(channel) {
+            self.room_incoming(&room, incoming);
+        } else if let Some(person) = keys::person_of_channel(channel) {
+            self.person_incoming(&person, incoming);
+        } else if let Some(person) = keys::person_of_presence(channel) {
+            self.watching.incoming(person, incoming);
+        }
+    }
+
+    fn room_incoming(&mut self, id: &RoomId, incoming: &Incoming) {
+        // Whoever is not here any more is being unsubscribed.
+        let Some(room) = self.rooms.get_mut(id) else {
+            return;
+        };
+        let effects = match incoming {
+            Incoming::Subscribed(_) => room.subscribed(),
+            Incoming::Published { payload, .. } => match text(payload) {
+                Some(payload) => room.published(payload, Instant::now()),
+                None => return,
+            },
+        };
+        self.put.add(std::mem::take(&mut room.put));
+        self.carry_out(id, effects);
+    }
+
+    fn person_incoming(&mut self, who: &Person, incoming: &Incoming) {
+        let Some(person) = self.people.get_mut(who) else {
+            return;
+        };
+        match incoming {
+            Incoming::Subscribed(_) => person.subscribed(),
+            Incoming::Published { payload, .. } => match text(payload).and_then(Notice::parse) {
+                Some(Notice::Membership(room)) => person.settle(room),
+                Some(Notice::Stored(notice)) => {
+                    if notice.origin == self.bus.node {
+                        notice.seqs.iter().for_each(|seq| metrics::persist_lag(seq.age()));
+                    }
+                    person.push(messages_stored(&notice));
+                }
+                Some(Notice::Waited(notice)) => {
+                    if notice.origin == self.bus.node {
+                        let waits = notice.waits_ms.iter().copied().map(Duration::from_millis);
+                        waits.for_each(metrics::queue_wait);
+                    }
+                }
+                None => tracing::error!("a notice to a person cannot be read and is passed over"),
+            },
+        }
+        self.go_on(who);
+    }
+
+    fn command(&mut self, command: Command) {
+        match command {
+            Command::Register { session, rooms, open, unsure } => {
+                let is_unsure = |room: &RoomId| self.room(room).register(session.clone(), &open);
+                let _ = unsure.send(rooms.into_iter().filter(is_unsure).collect());
+            }
+            Command::Unregister { connection, rooms } => {
+                for room in rooms {
+                    self.on_room(&room, |local| {
+                        local.unregister(connection);
+                        Vec::new()
+                    });
+                }
+            }
+            Command::Expel { room, person } => self.on_room(&room, |local| {
+                local.expel(&person.user);
+                Vec::new()
+            }),
+            Command::Hold { room, sessions, open, join } => {
+                let held = self.room(&room).hold(sessions, &open);
+                let _ = join.send(held);
+                self.forget_if_idle(&room);
+            }
+            Command::Release { room, join, read } => {
+                self.on_room(&room, |local| local.release(join, read.as_deref()));
+            }
+            Command::Answered { room, life, answer } => self.on_room(&room, |local| {
+                if life.ptr_eq(&Arc::downgrade(&local.life)) { local.answered(answer) } else { Vec::new() }
+            }),
+            command => self.person_command(command),
+        }
+    }
+
+    fn person_command(&mut self, command: Command) {
+        let person = match command {
+            Command::Attach { session, reply } => {
+                let person = session.person.clone();
+                self.person(&person).attach(session, reply);
+                person
+            }
+            Command::Detach { person, connection } => {
+                if let Some(local) = self.people.get_mut(&person) {
+                    let rooms = local.detach(connection);
+                    self.bus.unregister(connection, rooms);
+                }
+                person
+            }
+            Command::JobDone { person, outcome } => {
+                self.job_done(&person, outcome);
+                person
+            }
+            Command::Settle { person, room } => {
+                if let Some(local) = self.people.get_mut(&person) {
+                    local.settle(room);
+                }
+                person
+            }
+            Command::Reload { person } => {
+                if let Some(local) = self.people.get_mut(&person) {
+                    local.reload();
+                }
+                person
+            }
+            Command::Watch(command) => return self.watching.command(command),
+            _ => return,
+        };
+        self.go_on(&person);
+    }
+
+    fn job_done(&mut self, person: &Person, outcome: Outcome) {
+        let Some(local) = self.people.get_mut(person) else {
+            return;
+        };
+        let after = local.done(outcome);
+        for connection in after.ended {
+            self.bus.unregister(connection, local.rooms());
+        }
+        if let Some(failures) = after.failures {
+            jobs::reload_later(&self.bus, person.clone(), failures);
+        }
+    }
+
+    /// Starts a person's next job, or forgets them.
+    fn go_on(&mut self, who: &Person) {
+        let Some(person) = self.people.get_mut(who) else {
+            return;
+        };
+        if let Some(job) = person.next_job() {
+            jobs::start(&self.bus, job);
+        } else if person.is_idle() {
+            self.bus.subscriptions.drop_channel(&person.channel);
+            self.people.remove(who);
+        }
+    }
+
+    fn person(&mut self, who: &Person) -> &mut LocalPerson {
+        self.people.entry(who.clone()).or_insert_with(|| {
+            let person = LocalPerson::new(who.clone());
+            self.bus.subscriptions.want(&person.channel);
+            person
+        })
+    }
+
+    fn room(&mut self, id: &RoomId) -> &mut LocalRoom {
+        self.rooms.entry(id.clone()).or_insert_with(|| {
+            let room = LocalRoom::new(id.clone(), Arc::clone(self.bus.highest(id)));
+            self.bus.subscriptions.want(&room.channel);
+            room
+        })
+    }
+
+    fn on_room(&mut self, id: &RoomId, act: impl FnOnce(&mut LocalRoom) -> Vec<Effect>) {
+        if let Some(room) = self.rooms.get_mut(id) {
+            let effects = act(room);
+            self.carry_out(id, effects);
+        }
+    }
+
+    fn carry_out(&mut self, id: &RoomId, effects: Vec<Effect>) {
+        for effect in effects {
+            match effect {
+                Effect::Ask(after) => self.ask(id, after),
+                Effect::ReceiptsDue(due) => self.receipts_due.push(Reverse((due, id.clone()))),
+                Effect::Settle(person) => {
+                    let room = id.clone();
+                    self.bus.post_person(Command::Settle { person: person.clone(), room }, &person);
+                }
+                Effect::Resync(sessions) => resync(&self.bus, sessions),
+                Effect::Flush(later) => self.later.absorb(later),
+            }
+        }
+        self.forget_if_idle(id);
+    }
+
+    fn ask(&self, id: &RoomId, after: Option<Seq>) {
+        if let Some(room) = self.rooms.get(id) {
+            fetch::start(&self.bus, id.clone(), after, Arc::downgrade(&room.life));
+        }
+    }
+
+    fn forget_if_idle(&mut self, id: &RoomId) {
+        if let Some(room) = self.rooms.get(id)
+            && room.is_idle()
+        {
+            self.bus.subscriptions.drop_channel(&room.channel);
+            self.rooms.remove(id);
+        }
+    }
+
+    fn tell_receipts(&mut self) {
+        let now = Instant::now();
+        while let Some(Reverse((due, _))) = self.receipts_due.peek()
+            && *due <= now
+            && let Some(Reverse((_, id))) = self.receipts_due.pop()
+        {
+            if let Some(room) = self.rooms.get_mut(&id) {
+                room.tell_receipts(now);
+            }
+        }
+    }
+}
+
+pub(super) fn text(payload: &Bytes) -> Option<&str> {
+    std::str::from_utf8(payload).inspect_err(|_| tracing::error!("a publication is no UTF-8 and is passed over")).ok()
+}
+
+/// Closes sessions one after the other over [`RESYNC_SPREAD`].
+fn resync(bus: &Arc<Inner>, sessions: Vec<SessionHandle>) {
+    if sessions.is_empty() {
+        return;
+    }
+    let begun = Instant::now();
+    let mut moments: Vec<_> = sessions.iter().map(|_| begun + RESYNC_SPREAD.mul_f64(rand::random())).collect();
+    moments.sort_unstable();
+    bus.spawn(async move {
+        for (session, moment) in sessions.into_iter().zip(moments) {
+            sleep_until(moment).await;
+            session.outbox.close(CloseReason::Resync);
+        }
+    });
+}

@@ -1,0 +1,143 @@
+//! One connection to a Redis server, for subscriptions.
+//!
+//! It is our own and not the command client's, because that one answers the oldest command under
+//! way with whatever `sunsubscribe` comes in (a slot that moves sends one unasked), and hands
+//! publications over without a bound or with a loss. Here the reader takes no more than the shards
+//! take from it: behind a slow node stands TCP, then Redis's limit for a subscriber's buffer, then a
+//! closed connection, after which everything is compared with Redis again.
+
+use std::io;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use redis::{ConnectionAddr, ConnectionInfo};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+
+use super::resp::{self, Frame, Malformed};
+
+/// How long a connection may take to come up, with its greeting.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// How long a command may take to be written or answered.
+const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
+/// Room made for reads at a time. Publications share it until the shards have parsed them.
+const READ_BYTES: usize = 32 * 1024;
+/// Room below which more is made.
+const READ_BYTES_MIN: usize = 4 * 1024;
+
+/// The connection does not serve.
+#[derive(Debug, thiserror::Error)]
+pub(in crate::fanout) enum ConnectionError {
+    /// It broke.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// No answer in time.
+    #[error("no answer in time")]
+    Timeout,
+    /// No RESP3.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
+    /// The server refused a command.
+    #[error("the server refused: {0}")]
+    Refused(String),
+    /// The URL is of a kind that subscriptions cannot use.
+    #[error("subscriptions need a redis:// URL with a host and a port")]
+    Address,
+}
+
+/// Where a server listens, and as whom to come.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(in crate::fanout) struct Server {
+    pub(in crate::fanout) host: String,
+    pub(in crate::fanout) port: u16,
+    username: Option<String>,
+    password: Option<String>,
+}
+
+impl Server {
+    pub(in crate::fanout) fn new(info: &ConnectionInfo) -> Result<Self, ConnectionError> {
+        let ConnectionAddr::Tcp(host, port) = info.addr() else {
+            return Err(ConnectionError::Address);
+        };
+        let settings = info.redis_settings();
+        Ok(Self {
+            host: host.clone(),
+            port: *port,
+            username: settings.username().map(str::to_owned),
+            password: settings.password().map(str::to_owned),
+        })
+    }
+
+    /// Another server of the same cluster.
+    pub(in crate::fanout) fn at(&self, host: String, port: u16) -> Self {
+        Self { host, port, ..self.clone() }
+    }
+}
+
+/// An open connection, greeted in RESP3.
+pub(in crate::fanout) struct Connection {
+    stream: TcpStream,
+    received: BytesMut,
+    sending: BytesMut,
+}
+
+impl Connection {
+    pub(in crate::fanout) async fn open(server: &Server) -> Result<Self, ConnectionError> {
+        timeout(CONNECT_TIMEOUT, Self::greet(server)).await.map_err(|_| ConnectionError::Timeout)?
+    }
+
+    async fn greet(server: &Server) -> Result<Self, ConnectionError> {
+        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+        stream.set_nodelay(true)?;
+        let mut connection = Self { stream, received: BytesMut::with_capacity(READ_BYTES), sending: BytesMut::new() };
+        let mut hello = vec!["HELLO", "3"];
+        if let Some(password) = &server.password {
+            let username = server.username.as_deref().unwrap_or("default");
+            hello.extend(["AUTH", username, password]);
+        }
+        connection.request(&hello).await?;
+        Ok(connection)
+    }
+
+    /// One command and its answer. Only before the first subscription.
+    pub(in crate::fanout) async fn request(&mut self, words: &[&str]) -> Result<Frame, ConnectionError> {
+        self.put(words.iter().copied());
+        self.flush().await?;
+        let answer = timeout(COMMAND_TIMEOUT, self.next()).await.map_err(|_| ConnectionError::Timeout)??;
+        match answer {
+            Frame::Error(text) => {
+                let text = String::from_utf8_lossy(&text).into_owned();
+                Err(ConnectionError::Refused(text))
+            }
+            answer => Ok(answer),
+        }
+    }
+
+    /// Adds a command to what the next [`Self::flush`] sends.
+    pub(in crate::fanout) fn put<'a>(&mut self, words: impl ExactSizeIterator<Item = &'a str>) {
+        resp::encode(&mut self.sending, words);
+    }
+
+    /// Sends what was put.
+    pub(in crate::fanout) async fn flush(&mut self) -> Result<(), ConnectionError> {
+        let bytes = self.sending.split().freeze();
+        timeout(COMMAND_TIMEOUT, self.stream.write_all(&bytes)).await.map_err(|_| ConnectionError::Timeout)??;
+        Ok(())
+    }
+
+    /// The next frame. Nothing is lost when the wait is given up.
+    pub(in crate::fanout) async fn next(&mut self) -> Result<Frame, ConnectionError> {
+        loop {
+            if let Some(frame) = resp::decode(&mut self.received)? {
+                return Ok(frame);
+            }
+            if self.received.capacity() - self.received.len() < READ_BYTES_MIN {
+                self.received.reserve(READ_BYTES);
+            }
+            if self.stream.read_buf(&mut self.received).await? == 0 {
+                return Err(io::Error::from(io::ErrorKind::UnexpectedEof).into());
+            }
+        }
+    }
+}

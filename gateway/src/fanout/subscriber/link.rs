@@ -1,0 +1,256 @@
+//! One subscriber connection: it carries out what the subscriptions want of its server, hands what
+//! comes in to the shards, and comes back whenever it breaks.
+
+use std::collections::{HashSet, VecDeque};
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::{Notify, mpsc};
+use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
+
+use super::connection::{Connection, ConnectionError, Server};
+use super::resp::Frame;
+use super::subscriptions::{LinkId, Operation, Subscriptions, partition_of};
+
+/// How often the server is asked for a sign of life.
+const PING_EVERY: Duration = Duration::from_secs(5);
+/// How long it may be silent.
+const SILENCE_MAX: Duration = Duration::from_secs(10);
+/// Channels of one command; all are of one partition, that is one slot.
+const CHANNELS_PER_COMMAND: usize = 256;
+/// Channels whose confirmation is awaited: about 1 MiB of replies in the server's buffer.
+const CHANNELS_IN_FLIGHT: usize = 8192;
+/// A pause after a refusal or a lost slot, so that a cluster that is moving slots is not pressed.
+const REFUSED_PAUSE: Duration = Duration::from_millis(200);
+const RECONNECT_FIRST: Duration = Duration::from_millis(50);
+const RECONNECT_CEILING: Duration = Duration::from_secs(2);
+
+/// What a link hands to a shard.
+#[derive(Debug)]
+pub(in crate::fanout) enum Incoming {
+    /// From here on everything published on the channel comes in. Said again after every loss:
+    /// something may have been missed in between.
+    Subscribed(Bytes),
+    /// Something was published.
+    Published {
+        /// On which channel.
+        channel: Bytes,
+        /// What.
+        payload: Bytes,
+    },
+}
+
+/// What came in, and when.
+#[derive(Debug)]
+pub(in crate::fanout) struct Arrived {
+    pub(in crate::fanout) incoming: Incoming,
+    pub(in crate::fanout) at: Instant,
+}
+
+/// A subscriber connection and its way back.
+pub(in crate::fanout) struct Link {
+    pub(in crate::fanout) id: LinkId,
+    pub(in crate::fanout) server: Server,
+    pub(in crate::fanout) subscriptions: Arc<Subscriptions>,
+    /// Wakes it when there is something to do.
+    pub(in crate::fanout) wake: Arc<Notify>,
+    /// The shards' inboxes; a partition's channels all go to one.
+    pub(in crate::fanout) shards: Arc<[mpsc::Sender<Arrived>]>,
+    /// Woken when the server seems not to own what it was thought to.
+    pub(in crate::fanout) stale: Arc<Notify>,
+    /// Told whenever it came up or went down.
+    pub(in crate::fanout) on_change: fn(&Subscriptions),
+}
+
+impl Link {
+    /// Runs until it is cancelled.
+    pub(in crate::fanout) async fn run(self) {
+        let mut pause = RECONNECT_FIRST;
+        loop {
+            let error = match Connection::open(&self.server).await {
+                Ok(connection) => {
+                    tracing::info!(host = %self.server.host, port = self.server.port, "subscriber connected");
+                    pause = RECONNECT_FIRST;
+                    self.subscriptions.connected(self.id);
+                    (self.on_change)(&self.subscriptions);
+                    let Err(error) = Served::new(&self, connection).serve().await;
+                    self.subscriptions.disconnected(self.id);
+                    (self.on_change)(&self.subscriptions);
+                    error
+                }
+                Err(error) => error,
+            };
+            self.stale.notify_one();
+            tracing::warn!(host = %self.server.host, port = self.server.port, %error, "subscriber not connected");
+            sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
+            pause = (pause * 2).min(RECONNECT_CEILING);
+        }
+    }
+}
+
+/// A command that the server has not answered yet.
+enum Awaited {
+    Pong,
+    Subscription { subscribe: bool, channels: HashSet<Arc<str>> },
+}
+
+/// One connection's life.
+struct Served<'a> {
+    link: &'a Link,
+    connection: Connection,
+    awaited: VecDeque<Awaited>,
+    in_flight: usize,
+    has_more: bool,
+    paused_until: Instant,
+    last_heard: Instant,
+}
+
+impl<'a> Served<'a> {
+    fn new(link: &'a Link, connection: Connection) -> Self {
+        Self {
+            link,
+            connection,
+            awaited: VecDeque::new(),
+            in_flight: 0,
+            has_more: true,
+            paused_until: Instant::now(),
+            last_heard: Instant::now(),
+        }
+    }
+
+    async fn serve(&mut self) -> Result<Infallible, ConnectionError> {
+        let mut ping = interval(PING_EVERY);
+        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let is_paused = Instant::now() < self.paused_until;
+            if self.has_more && !is_paused && self.in_flight < CHANNELS_IN_FLIGHT {
+                self.send_operations().await?;
+            }
+            tokio::select! {
+                biased;
+                frame = self.connection.next() => {
+                    self.take_in(frame?).await;
+                    self.last_heard = Instant::now();
+                }
+                () = self.link.wake.notified() => self.has_more = true,
+                () = sleep_until(self.paused_until), if self.has_more && is_paused => {}
+                _ = ping.tick() => {
+                    if self.last_heard.elapsed() > SILENCE_MAX {
+                        return Err(ConnectionError::Timeout);
+                    }
+                    self.awaited.push_back(Awaited::Pong);
+                    self.connection.put(["PING"].into_iter());
+                    self.connection.flush().await?;
+                }
+            }
+        }
+    }
+
+    async fn send_operations(&mut self) -> Result<(), ConnectionError> {
+        let max = CHANNELS_IN_FLIGHT - self.in_flight;
+        let operations = self.link.subscriptions.take(self.link.id, max);
+        self.has_more = operations.len() == max;
+        self.in_flight += operations.len();
+        for subscribe in [true, false] {
+            let wanted: Vec<_> = operations.iter().filter(|operation| operation.subscribe == subscribe).collect();
+            for group in wanted.chunk_by(|one, other| one.partition == other.partition) {
+                group.chunks(CHANNELS_PER_COMMAND).for_each(|channels| self.put(subscribe, channels));
+            }
+        }
+        self.connection.flush().await
+    }
+
+    fn put(&mut self, subscribe: bool, operations: &[&Operation]) {
+        let mut words = vec![if subscribe { "SSUBSCRIBE" } else { "SUNSUBSCRIBE" }];
+        words.extend(operations.iter().map(|operation| &*operation.channel));
+        self.connection.put(words.into_iter());
+        let channels = operations.iter().map(|operation| Arc::clone(&operation.channel)).collect();
+        self.awaited.push_back(Awaited::Subscription { subscribe, channels });
+    }
+
+    async fn take_in(&mut self, frame: Frame) {
+        match frame {
+            Frame::Push(items) => self.pushed(items).await,
+            Frame::Error(text) => self.refused(&text),
+            _ => {
+                if matches!(self.awaited.front(), Some(Awaited::Pong)) {
+                    self.awaited.pop_front();
+                }
+            }
+        }
+    }
+
+    async fn pushed(&mut self, items: Vec<Frame>) {
+        let mut items = items.into_iter();
+        let (Some(Frame::Text(kind)), Some(Frame::Text(channel))) = (items.next(), items.next()) else {
+            return;
+        };
+        match &*kind {
+            b"smessage" => {
+                if let Some(Frame::Text(payload)) = items.next() {
+                    self.hand_over(Incoming::Published { channel, payload }).await;
+                }
+            }
+            b"ssubscribe" => {
+                self.confirmed(true, &channel);
+                self.hand_over(Incoming::Subscribed(channel)).await;
+            }
+            b"sunsubscribe" => {
+                self.confirmed(false, &channel);
+                self.unsubscribed(&channel);
+            }
+            _ => {}
+        }
+    }
+
+    fn confirmed(&mut self, subscribed: bool, channel: &[u8]) {
+        let Some(Awaited::Subscription { subscribe, channels }) = self.awaited.front_mut() else {
+            return;
+        };
+        let channel = std::str::from_utf8(channel).unwrap_or_default();
+        if *subscribe == subscribed && channels.remove(channel) {
+            self.in_flight -= 1;
+            if channels.is_empty() {
+                self.awaited.pop_front();
+            }
+        }
+    }
+
+    /// Either we dropped the channel, or its slot went away.
+    fn unsubscribed(&mut self, channel: &[u8]) {
+        let channel = std::str::from_utf8(channel).unwrap_or_default();
+        if self.link.subscriptions.is_wanted(channel) {
+            self.again([Arc::from(channel)]);
+        }
+    }
+
+    fn refused(&mut self, text: &[u8]) {
+        let text = String::from_utf8_lossy(text);
+        tracing::warn!(host = %self.link.server.host, port = self.link.server.port, error = %text, "subscriber refused");
+        if let Some(Awaited::Subscription { subscribe, channels }) = self.awaited.pop_front() {
+            self.in_flight -= channels.len();
+            if subscribe {
+                self.again(channels);
+            }
+        }
+    }
+
+    fn again(&mut self, channels: impl IntoIterator<Item = Arc<str>>) {
+        self.paused_until = Instant::now() + REFUSED_PAUSE;
+        self.link.stale.notify_one();
+        self.link.subscriptions.want_again(channels);
+    }
+
+    /// Waits for a shard that is behind; Redis waits with us.
+    async fn hand_over(&self, incoming: Incoming) {
+        let (Incoming::Subscribed(channel) | Incoming::Published { channel, .. }) = &incoming;
+        let Ok(channel) = std::str::from_utf8(channel) else {
+            return;
+        };
+        let shard = &self.link.shards[partition_of(channel) % self.link.shards.len()];
+        // A shard ends only with the node.
+        let _ = shard.send(Arrived { incoming, at: Instant::now() }).await;
+    }
+}

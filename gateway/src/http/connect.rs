@@ -1,0 +1,46 @@
+//! The hub's address: every transport comes here.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::response::Response;
+use http::{HeaderMap, Method, header};
+
+use super::App;
+use super::identify::identify;
+use super::query::QueryPairs;
+use super::refusal::Refusal;
+use super::{polling, websocket};
+use crate::auth::Identity;
+use crate::connection_token::ConnectionToken;
+
+/// A WebSocket, or a request of another transport.
+pub(super) async fn connect(
+    State(app): State<Arc<App>>,
+    query: QueryPairs,
+    request: Request,
+) -> Result<Response, Refusal> {
+    match *request.method() {
+        Method::GET if asks_for_websocket(request.headers()) => websocket::upgrade(app, &query, request).await,
+        Method::GET | Method::POST | Method::DELETE => {
+            let identity = identify(&app, request.headers(), &query).await?;
+            polling::serve(app, &query, identity, request).await
+        }
+        _ => Err(Refusal::WrongMethod),
+    }
+}
+
+/// The connection that a request is about, if it names one. Somebody else's is as good as none.
+pub(super) fn connection_token(
+    app: &App,
+    query: &QueryPairs,
+    identity: &Identity,
+) -> Result<Option<ConnectionToken>, Refusal> {
+    let Some(token) = query.get("id") else { return Ok(None) };
+    let token = app.connection_tokens.read(token).ok().filter(|token| token.is_of(&identity.person));
+    token.map(Some).ok_or(Refusal::NoSuchConnection)
+}
+
+fn asks_for_websocket(headers: &HeaderMap) -> bool {
+    headers.get(header::UPGRADE).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}

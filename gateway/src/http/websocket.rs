@@ -1,0 +1,193 @@
+//! From an HTTP request to a session on a WebSocket.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::response::{IntoResponse, Response};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
+use hyper::upgrade::OnUpgrade;
+use hyper_util::rt::TokioIo;
+use rts_common::seq::Timestamp;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+
+use super::App;
+use super::connect::connection_token;
+use super::identify::identify;
+use super::origin_policy::Standing;
+use super::query::QueryPairs;
+use super::refusal::Refusal;
+use crate::auth::Identity;
+use crate::connection::{ConnectionId, Outbox, SharedStream};
+use crate::hub::Caller;
+use crate::peers::{Hop, Place, Unreachable};
+use crate::session::{Arrival, Held, Rejoin, Return, Transport, WebSocket};
+
+/// The one version of the WebSocket protocol.
+const VERSION: &str = "13";
+/// How long the node of a session may take to agree to its next socket.
+const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Where an upgrade goes.
+enum Goal {
+    /// A new session.
+    Session(Arrival),
+    /// A session that outlived its last socket.
+    Rejoin(Arc<Rejoin>),
+    /// The node that the session lives on, or did: it knows what to answer.
+    Owner(SocketAddr),
+}
+
+/// Checks everything, then switches protocols and spawns the session, or hands it its next socket.
+pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Request) -> Result<Response, Refusal> {
+    let arrived = Instant::now();
+    if app.readiness.is_refusing() {
+        return Err(Refusal::Unavailable);
+    }
+    if app.origins.standing(request.headers()) == Standing::Foreign {
+        return Err(Refusal::ForeignOrigin);
+    }
+    let identity = identify(&app, request.headers(), query).await?;
+    if request.headers().get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
+        return Ok(wrong_version());
+    }
+    let accept = accept_key(request.headers()).ok_or(Refusal::Malformed("No WebSocket handshake"))?;
+    let hop = app.peers.hop(&request);
+    if hop == Hop::Forged {
+        return Err(Refusal::Unauthorized);
+    }
+    let expires = identity.expires;
+    let deadline = arrived + app.sessions.settings.handshake_timeout;
+    match goal(&app, query, identity, arrived, hop).await? {
+        Goal::Session(mut arrival) => {
+            arrival.address = app.addresses.open(request.headers(), request.extensions())?;
+            let upgrade = hyper::upgrade::on(&mut request);
+            app.sessions.lifecycle.spawn(begin(Arc::clone(&app), arrival, upgrade, deadline));
+        }
+        Goal::Rejoin(rejoin) => {
+            let upgrade = hyper::upgrade::on(&mut request);
+            app.sessions.lifecycle.spawn(async move {
+                if let Some(socket) = upgraded(upgrade, deadline).await {
+                    rejoin.offer(Return { socket, expires });
+                }
+            });
+        }
+        Goal::Owner(owner) => return send_on(&app, owner, request).await,
+    }
+    Ok(switching(accept))
+}
+
+/// Finds out whose socket this is.
+async fn goal(app: &App, query: &QueryPairs, identity: Identity, arrived: Instant, hop: Hop) -> Result<Goal, Refusal> {
+    let Some(token) = connection_token(app, query, &identity)? else {
+        // Without negotiation: nothing could come back with this id.
+        return arrival(app, ConnectionId::random(), identity, (arrived, Duration::ZERO), None).map(Goal::Session);
+    };
+    let (id, now) = (token.connection_id, Timestamp::now());
+    match app.registry.find(id) {
+        Some(Held::ByWebSocket(Some(rejoin))) if rejoin.is_open() => return Ok(Goal::Rejoin(rejoin)),
+        Some(Held::ByWebSocket(_)) => return Err(Refusal::AlreadyConnected),
+        Some(Held::ByLink(_)) => return Err(Refusal::WrongTransport),
+        None if app.registry.has_ended(id) => return Err(Refusal::NoSuchConnection),
+        None => {}
+    }
+    // Taken among all nodes, for as long as its token could be used a second time.
+    let left = token.left(now);
+    let place = if left.is_zero() { app.peers.find(id).await? } else { app.peers.claim(id, left).await? };
+    let Some(place) = place else {
+        if left.is_zero() {
+            return Err(Refusal::NoSuchConnection);
+        }
+        let rejoin = token.is_stateful.then(Arc::default);
+        return arrival(app, id, identity, (arrived, left), rejoin).map(Goal::Session);
+    };
+    match place {
+        // Whether the id is in use, over, or another transport's, its node alone can tell.
+        Place::At(owner) if hop == Hop::None => Ok(Goal::Owner(owner)),
+        Place::At(_) | Place::Here => Err(Refusal::NoSuchConnection),
+    }
+}
+
+/// A session's beginning, in its place among the node's connections.
+fn arrival(
+    app: &App,
+    connection_id: ConnectionId,
+    identity: Identity,
+    (arrived, token_left): (Instant, Duration),
+    rejoin: Option<Arc<Rejoin>>,
+) -> Result<Arrival, Refusal> {
+    let outbox = Arc::new(Outbox::default());
+    let held = Held::ByWebSocket(rejoin.clone());
+    let claim = app.registry.claim(connection_id, arrived + token_left, &outbox, held)?;
+    let caller = Arc::new(Caller::new(identity.person, identity.display_name));
+    Ok(Arrival { connection_id, caller, expires: identity.expires, outbox, claim, rejoin, address: None, arrived })
+}
+
+/// The session of a socket, once there is one.
+async fn begin(app: Arc<App>, arrival: Arrival, upgrade: OnUpgrade, deadline: Instant) {
+    // Boxed: what an upgrade needs is not kept for the life of the session.
+    let Some(socket) = Box::pin(upgraded(upgrade, deadline)).await else { return };
+    if arrival.rejoin.is_some() {
+        return Box::pin(live(app, arrival, socket)).await;
+    }
+    let sessions = Arc::clone(&app.sessions);
+    drop(app);
+    sessions.run(arrival, Transport::WebSocket(socket)).await;
+}
+
+/// A session that a socket on another node may come back to, and its address for as long as it lives.
+async fn live(app: Arc<App>, arrival: Arrival, socket: WebSocket) {
+    let (id, token_ends) = (arrival.connection_id, arrival.claim.token_ends());
+    let session = Box::pin(app.sessions.run(arrival, Transport::WebSocket(socket)));
+    app.peers.keep_while(id, token_ends, session).await;
+}
+
+/// Sends an upgrade on to the node that the session lives on.
+async fn send_on(app: &Arc<App>, owner: SocketAddr, request: Request) -> Result<Response, Refusal> {
+    let (response, tunnel) = app.peers.tunnel(owner, request, FORWARD_TIMEOUT).await.map_err(|error| {
+        tracing::info!(%owner, %error, "the node of a session cannot be reached");
+        match error {
+            Unreachable::Full => Refusal::Unavailable,
+            _ => Refusal::NoSuchConnection,
+        }
+    })?;
+    if let Some(tunnel) = tunnel {
+        let lifecycle = app.sessions.lifecycle.clone();
+        app.sessions.lifecycle.spawn(async move {
+            lifecycle.stopping().run_until_cancelled(tunnel.run(FORWARD_TIMEOUT)).await;
+        });
+    }
+    Ok(response)
+}
+
+/// The socket once HTTP is done with it. Taken out of hyper's wrapping: it is always TCP here.
+async fn upgraded(upgrade: OnUpgrade, deadline: Instant) -> Option<WebSocket> {
+    let upgraded = tokio::time::timeout_at(deadline.into(), upgrade).await.ok()?.ok()?;
+    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
+    Some(WebSocket::new(SharedStream::new(parts.io.into_inner()), &parts.read_buf))
+}
+
+fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
+    let connection = headers.get(header::CONNECTION)?.to_str().ok()?;
+    let asks = connection.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asks)?;
+    HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()
+}
+
+fn switching(accept: HeaderValue) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(header::SEC_WEBSOCKET_ACCEPT, accept);
+    response
+}
+
+fn wrong_version() -> Response {
+    let version = [(header::SEC_WEBSOCKET_VERSION, VERSION)];
+    (StatusCode::UPGRADE_REQUIRED, version, "WebSocket version 13 is required").into_response()
+}

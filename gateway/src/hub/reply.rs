@@ -1,0 +1,194 @@
+//! What a verb answers, and how it becomes a completion.
+
+use std::time::Instant;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use rts_common::signalr::{self, Protocol};
+use serde::Serialize;
+
+use super::Outcome;
+use super::method::Method;
+use crate::error::{ErrorKind, HubError};
+use crate::fanout::AnswerUnderWay;
+use crate::journal::Ticket;
+use crate::metrics;
+use crate::rooms::Refusal;
+
+/// A verb's result, and what it waits for.
+pub enum Answer<T> {
+    /// Nothing was changed, or it is durable already.
+    Now {
+        /// What is answered.
+        value: T,
+        /// Dropped once the answer is on its way to the client, or will never be.
+        under_way: Option<AnswerUnderWay>,
+    },
+    /// It has happened, and has to be durable before the client is told.
+    Durable(Done<T>),
+    /// It will happen in its turn, whether anybody waits for it or not; this tells when, and what it came to.
+    Later(BoxFuture<'static, Result<Done<T>, HubError>>),
+}
+
+/// What has happened, and the journal's word for it.
+pub struct Done<T> {
+    pub(super) value: T,
+    pub(super) durable: Vec<Ticket>,
+}
+
+impl<T> Answer<T> {
+    pub(super) fn now(value: T) -> Self {
+        Self::Now { value, under_way: None }
+    }
+
+    /// Once the journal has it.
+    pub(super) fn once(value: T, durable: impl IntoIterator<Item = Ticket>) -> Self {
+        Self::Durable(Done { value, durable: durable.into_iter().collect() })
+    }
+
+    /// At once; what must come after it waits until it is on its way.
+    pub(super) fn before(value: T, under_way: AnswerUnderWay) -> Self {
+        Self::Now { value, under_way: Some(under_way) }
+    }
+}
+
+/// An answer's bytes, which the transport drops once it has written them in their place.
+struct Leaving {
+    bytes: Bytes,
+    _until_dropped: AnswerUnderWay,
+}
+
+impl AsRef<[u8]> for Leaving {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}
+
+/// The answer to one call, on its way.
+pub(super) struct Reply {
+    pub(super) protocol: Protocol,
+    pub(super) method: Option<Method>,
+    pub(super) target: String,
+    pub(super) invocation_id: Option<String>,
+    pub(super) begun: Instant,
+}
+
+impl Reply {
+    pub(super) fn outcome<T: Serialize + Send + 'static>(self, result: Result<Answer<T>, HubError>) -> Outcome {
+        match result {
+            Ok(Answer::Now { value, under_way }) => {
+                let answer = self.value(&value);
+                Outcome::Now(match under_way {
+                    Some(under_way) => {
+                        answer.map(|bytes| Bytes::from_owner(Leaving { bytes, _until_dropped: under_way }))
+                    }
+                    None => answer,
+                })
+            }
+            Ok(Answer::Durable(done)) => later(self.invocation_id.is_some(), self.once_durable(done)),
+            Ok(Answer::Later(effect)) => later(self.invocation_id.is_some(), async move {
+                match effect.await {
+                    Ok(done) => self.once_durable(done).await,
+                    Err(error) => self.error(&error),
+                }
+            }),
+            Err(error) => Outcome::Now(self.error(&error)),
+        }
+    }
+
+    async fn once_durable<T: Serialize>(self, done: Done<T>) -> Option<Bytes> {
+        for ticket in done.durable {
+            if ticket.await.is_err() {
+                return self.error(&HubError::unavailable());
+            }
+        }
+        self.value(&done.value)
+    }
+
+    /// As the reference server says it.
+    pub(super) fn wrong_arguments(self) -> Option<Bytes> {
+        self.count(ErrorKind::InvalidArgument.code());
+        let text = format!("Failed to invoke '{}' due to an error on the server.", self.target);
+        self.completion_error(&text)
+    }
+
+    /// As the reference server says it.
+    pub(super) fn unknown_method(self) -> Option<Bytes> {
+        self.count("unknownMethod");
+        let text = format!(
+            "Failed to invoke '{}' due to an error on the server. HubException: Method does not exist.",
+            self.target
+        );
+        self.completion_error(&text)
+    }
+
+    /// As the reference server says it.
+    pub(super) fn wants_stream(self) -> Option<Bytes> {
+        self.count(ErrorKind::InvalidArgument.code());
+        let text = format!(
+            "The client attempted to invoke the streaming '{}' method with a non-streaming invocation.",
+            self.method.map_or("unknown", Method::name)
+        );
+        self.completion_error(&text)
+    }
+
+    fn value<T: Serialize>(self, value: &T) -> Option<Bytes> {
+        let id = self.invocation_id.as_deref();
+        let encoded = id.map(|id| signalr::encode_completion(self.protocol, id, value)).transpose();
+        match encoded {
+            Ok(record) => {
+                self.count("ok");
+                record
+            }
+            Err(error) => {
+                tracing::error!(method = self.target, %error, "an answer cannot be encoded");
+                self.error(&HubError::internal())
+            }
+        }
+    }
+
+    fn error(self, error: &HubError) -> Option<Bytes> {
+        self.count(error.kind.code());
+        let text =
+            format!("An unexpected error occurred invoking '{}' on the server. HubException: {error}", self.target);
+        self.completion_error(&text)
+    }
+
+    fn completion_error(self, text: &str) -> Option<Bytes> {
+        let id = self.invocation_id.as_deref()?;
+        Some(signalr::encode_completion_error(self.protocol, id, text))
+    }
+
+    fn count(&self, outcome: &'static str) {
+        metrics::hub_call(self.method.map_or("unknown", Method::name), outcome, self.begun.elapsed());
+    }
+}
+
+fn later(is_wanted: bool, answer: impl Future<Output = Option<Bytes>> + Send + 'static) -> Outcome {
+    let answer = Box::pin(answer);
+    if is_wanted { Outcome::Later(answer) } else { Outcome::Unanswered(answer) }
+}
+
+impl From<Refusal> for HubError {
+    fn from(refusal: Refusal) -> Self {
+        match refusal {
+            Refusal::NotFound => Self::room_not_found(),
+            Refusal::NoMessage => Self::new(ErrorKind::NotFound, "There is no such message."),
+            Refusal::NoMember => Self::new(ErrorKind::NotFound, "There is no such member."),
+            Refusal::Forbidden => Self::new(ErrorKind::Forbidden, "You may not do this here."),
+            Refusal::Archived => Self::new(ErrorKind::Archived, "The room is archived and read-only."),
+            Refusal::Conflict => Self::new(ErrorKind::Conflict, "It has changed meanwhile."),
+            Refusal::EmptyBody => Self::invalid("body is empty."),
+            Refusal::TooManyReactions => Self::new(ErrorKind::TooLarge, "The message has as many reactions as it may."),
+            Refusal::TooManyMembers => super::request::too_many_members(),
+            Refusal::Unavailable(cause) => {
+                tracing::warn!(cause, "a call cannot be served now");
+                Self::unavailable()
+            }
+            Refusal::Fault(cause) => {
+                tracing::error!(cause, "a call failed");
+                Self::internal()
+            }
+        }
+    }
+}

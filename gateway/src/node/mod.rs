@@ -1,0 +1,268 @@
+//! The node: its parts, how they are put together, and what watches over them.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+
+use rts_common::limits::{self, PEOPLE_BURST, PEOPLE_RATE};
+use rts_common::redis::Redis;
+use rts_common::signalr::Protocol;
+use rts_common::store::{Store, Tables};
+use tokio::net::TcpListener;
+
+use crate::auth::{Authenticator, DevTokens};
+use crate::close_reason::CloseReason;
+use crate::config::{AwsConfig, Config, LimitsConfig};
+use crate::connection::SessionHandle;
+use crate::connection_token::TokenSigner;
+use crate::fanout::Bus;
+use crate::http::{self, AddressPolicy, Admin, App, OriginPolicy, Site};
+use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, Records, Typists};
+use crate::journal::{Journal, JournalLimits};
+use crate::lifecycle::{self, Lifecycle, Part, Readiness};
+use crate::metrics::{self, Exporter};
+use crate::peers::Peers;
+use crate::presence::{NotPresent, Presence, PresenceSettings};
+use crate::queues::{QueueUrls, Queues};
+use crate::rate_limits::RateLimits;
+use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
+use crate::rooms::Rooms;
+use crate::search::Search;
+use crate::send::Sends;
+use crate::session::{Attachment, BoxFuture, Registry, Service, Sessions, Settings};
+use crate::uploads::Uploads;
+
+/// How often Redis is asked whether it is there.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Runs a node until it is asked to go down, or one of its critical tasks ends. True if all went well.
+pub async fn run(config: Config) -> anyhow::Result<bool> {
+    let exporter = Exporter::install().context("metrics cannot be recorded")?;
+    let lifecycle = Lifecycle::new();
+    let readiness = Readiness::new();
+    let registry = Registry::new(config.limits.node_connections);
+    let public = bind(config.listen.public).await?;
+    let admin = bind(config.listen.admin).await?;
+
+    let parts = Parts::start(&config, &lifecycle).await?;
+    lifecycle.spawn_critical("metrics", exporter.clone().upkeep());
+    lifecycle.spawn_critical("redis watch", watch_redis(parts.redis.clone(), parts.bus.clone(), readiness.clone()));
+    lifecycle.spawn_critical(
+        "queue watch",
+        parts.queues.clone().watch(parts.sqs.clone(), queue_urls(&config.aws), readiness.clone()),
+    );
+    let keys = Arc::clone(&parts.authenticator);
+    lifecycle.spawn_critical("token keys", async move { keys.keep_keys_fresh().await });
+    lifecycle.spawn_critical("signals", lifecycle::watch_signals(lifecycle.clone()));
+
+    let app = App {
+        authenticator: Arc::clone(&parts.authenticator),
+        connection_tokens: TokenSigner::new(&config.identity.connection_secret, config.node_id.clone()),
+        peers: Peers::new(config.listen.advertise, Arc::clone(&parts.redis), &config.identity.connection_secret),
+        addresses: AddressPolicy::new(config.limits.address_connections, config.listen.client_address_header.clone()),
+        origins: OriginPolicy::new(config.web.allowed_origins.clone()),
+        registry: Arc::clone(&registry),
+        sessions: Arc::new(Sessions {
+            settings: session_settings(&config.limits),
+            service: Arc::new(Chat {
+                hub: Arc::clone(&parts.hub),
+                bus: parts.bus.clone(),
+                presence: parts.presence.clone(),
+                lifecycle: lifecycle.clone(),
+            }),
+            lifecycle: lifecycle.clone(),
+        }),
+        readiness: readiness.clone(),
+        dev_tokens: config
+            .identity
+            .dev_login
+            .as_ref()
+            .map(|login| DevTokens::new(&login.secret, config.identity.clone())),
+        site: Site::load(&config.web, &config.identity, parts.files_origin.as_deref())
+            .context("the web app cannot be read")?,
+    };
+    let admin_routes = Admin { exporter, lifecycle: lifecycle.clone(), readiness: readiness.clone() };
+    lifecycle.spawn_critical("admin", http::serve(admin, http::admin_router(admin_routes), lifecycle.clone()));
+    lifecycle.spawn_critical("http", http::serve(public, http::public_router(Arc::new(app)), lifecycle.clone()));
+    tracing::info!(node = %config.node_id, listen = %config.listen.public, admin = %config.listen.admin, "started");
+
+    lifecycle.shutdown_asked().await;
+    let flush = parts.flush_journals();
+    lifecycle::drain(&lifecycle, &readiness, &registry, config.drain.times(), flush).await;
+    Ok(lifecycle.failure().is_none())
+}
+
+/// The parts behind the sessions, from the stores up.
+struct Parts {
+    redis: Arc<Redis>,
+    sqs: aws_sdk_sqs::Client,
+    queues: Arc<Queues>,
+    authenticator: Arc<Authenticator>,
+    bus: Bus,
+    presence: Presence,
+    hub: Arc<Hub>,
+    /// Where pages put and get files.
+    files_origin: Option<String>,
+    message_journal: Journal,
+    room_journal: Journal,
+}
+
+impl Parts {
+    /// None of them waits for what it connects to: a node whose Redis or SQS is not there is up, says
+    /// so, and is not ready.
+    async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
+        let servers = config.redis.servers();
+        let redis = Arc::new(Redis::new(servers, metrics::redis_call).context("Redis cannot be used")?);
+        let aws = aws_config::load_from_env().await;
+        let store = Store::connect(&aws, tables(&config.aws)).with_retention(config.aws.retention);
+        let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store.clone()));
+        let journal = |url: &str| Journal::start(&aws, url, JournalLimits::default(), lifecycle);
+        let (message_journal, room_journal) =
+            (journal(&config.aws.message_queue_url), journal(&config.aws.room_queue_url));
+        let bus = Bus::start(config.node_id.clone(), servers, Arc::clone(&redis), Arc::clone(&rooms), lifecycle)
+            .context("Redis cannot be subscribed to")?;
+        let presence = PresenceSettings::new(config.limits.user_connections);
+        let presence = Presence::start(Arc::clone(&redis), presence, lifecycle);
+        let queues = Arc::new(Queues::default());
+        let reconciled = ReconcilerParts {
+            node: config.node_id.clone(),
+            redis: Arc::clone(&redis),
+            store: store.clone(),
+            rooms: Arc::clone(&rooms),
+            message_journal: message_journal.clone(),
+            room_journal: room_journal.clone(),
+            queues: Arc::clone(&queues),
+        };
+        reconciler::start(reconciled, ReconcilerSettings::default(), lifecycle);
+        let files = &config.files;
+        let uploads = files.bucket.as_deref().map(|bucket| Uploads::new(&aws, bucket, files.rules.clone()));
+        let uploads = uploads.transpose().context("the bucket of files cannot be used")?;
+        let files_origin = uploads.as_ref().map(Uploads::origin);
+        let hub = Hub::new(HubParts {
+            node: config.node_id.clone(),
+            sends: Sends::start(&config.node_id, &rooms, &bus, &message_journal, lifecycle),
+            search: Search::new(Arc::clone(&rooms), &config.identity.connection_secret),
+            search_rates: RateLimits::new(limits::SEARCH_RATE, limits::SEARCH_BURST),
+            rooms,
+            store,
+            bus: bus.clone(),
+            message_journal: message_journal.clone(),
+            room_journal: room_journal.clone(),
+            presence: presence.clone(),
+            rates: Arc::new(RateLimits::new(config.limits.send_rate, config.limits.send_burst)),
+            uploads,
+            upload_rates: RateLimits::new(limits::UPLOAD_RATE, limits::UPLOAD_BURST),
+            people_rates: RateLimits::new(PEOPLE_RATE, PEOPLE_BURST),
+            typists: Typists::default(),
+            limits: HubLimits {
+                body_bytes: config.limits.body_bytes,
+                room_members: config.limits.room_members,
+                name_chars: config.limits.name_chars,
+                page: config.limits.page,
+                resume_events: config.limits.resume_events,
+            },
+        });
+        let authenticator =
+            Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);
+        let sqs = aws_sdk_sqs::Client::new(&aws);
+        Ok(Self {
+            redis,
+            sqs,
+            queues,
+            authenticator,
+            bus,
+            presence,
+            hub: Arc::new(hub),
+            files_origin,
+            message_journal,
+            room_journal,
+        })
+    }
+
+    async fn flush_journals(&self) {
+        const LIMIT: Duration = Duration::from_secs(20);
+        let flushed = tokio::join!(self.message_journal.flush(LIMIT), self.room_journal.flush(LIMIT));
+        if flushed != (true, true) {
+            tracing::error!("the journal could not be flushed whole; other nodes' reconcilers find the rest");
+        }
+    }
+}
+
+/// The chat as sessions see it.
+struct Chat {
+    hub: Arc<Hub>,
+    bus: Bus,
+    presence: Presence,
+    lifecycle: Lifecycle,
+}
+
+impl Service for Chat {
+    fn attach(&self, session: SessionHandle, caller: &Arc<Caller>) -> BoxFuture<Result<Attachment, CloseReason>> {
+        let (hub, bus, caller) = (Arc::clone(&self.hub), self.bus.clone(), Arc::clone(caller));
+        let (presence, lifecycle) = (self.presence.clone(), self.lifecycle.clone());
+        Box::pin(async move {
+            let place = presence.open(&caller.person, session.connection_id).await.map_err(|reason| match reason {
+                NotPresent::TooMany => CloseReason::TooManyConnections,
+                NotPresent::Unavailable => CloseReason::Overload,
+            })?;
+            let attachment = bus.attach(session).await.map_err(|_| CloseReason::Overload)?;
+            caller.attached(attachment.watcher());
+            lifecycle.spawn(async move { hub.greet(&caller).await });
+            let attachment: Attachment = Box::new((attachment, place));
+            Ok(attachment)
+        })
+    }
+
+    fn call(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> BoxFuture<Outcome> {
+        let (hub, caller) = (Arc::clone(&self.hub), Arc::clone(caller));
+        Box::pin(async move { hub.call(&caller, protocol, call).await })
+    }
+
+    fn stream(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Records {
+        self.hub.stream(caller, protocol, call)
+    }
+}
+
+/// Tells readiness whether Redis answers and subscriptions are up; says so when that changes.
+async fn watch_redis(redis: Arc<Redis>, bus: Bus, readiness: Readiness) {
+    let mut was = (false, false);
+    let mut is_first = true;
+    loop {
+        let is = (redis.ping().await.is_ok(), bus.is_connected());
+        readiness.set(Part::Redis, is.0);
+        readiness.set(Part::Bus, is.1);
+        if is != was || is_first {
+            match is {
+                (true, true) => tracing::info!("Redis is there"),
+                (false, _) => tracing::warn!("waiting for Redis: it does not answer"),
+                (true, false) => tracing::warn!("waiting for Redis: subscriptions are not up"),
+            }
+        }
+        (was, is_first) = (is, false);
+        tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+}
+
+fn session_settings(limits: &LimitsConfig) -> Settings {
+    Settings {
+        record_bytes_max: limits.record_bytes,
+        streams_max: limits.streams,
+        records_per_second: limits.record_rate,
+        records_burst: limits.record_burst,
+        ..Settings::default()
+    }
+}
+
+fn tables(aws: &AwsConfig) -> Tables {
+    Tables { rooms: aws.rooms_table.clone(), messages: aws.messages_table.clone(), archive: aws.archive_table.clone() }
+}
+
+fn queue_urls(aws: &AwsConfig) -> QueueUrls {
+    QueueUrls { message: aws.message_queue_url.clone(), room: aws.room_queue_url.clone() }
+}
+
+async fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
+}

@@ -1,0 +1,170 @@
+//! When a session pings, and when it gives its client up: one deadline per session, computed from
+//! moments that events move forward.
+
+use std::time::{Duration, Instant};
+
+use super::Settings;
+use crate::close_reason::CloseReason;
+
+/// What is due.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Due {
+    /// Nothing yet.
+    Nothing,
+    /// A ping record; and for a silent client that does not ping itself, one of the WebSocket.
+    Ping {
+        /// Whether the WebSocket's own is wanted too.
+        and_ask: bool,
+    },
+    /// The end.
+    Close(CloseReason),
+}
+
+/// The signs of life of one client.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    next_ping: Instant,
+    /// The last record, or piece of one.
+    heard: Instant,
+    /// The last sign of any kind.
+    sign: Instant,
+    /// Whether the client sends pings of its own.
+    pings: bool,
+    /// Since when the client does not read what is sent to it.
+    stalled: Option<Instant>,
+    /// When the token ends.
+    expires: Instant,
+}
+
+impl Liveness {
+    /// Of a client that finished its handshake just now.
+    pub(super) fn new(settings: &Settings, now: Instant, expires: Instant) -> Self {
+        Self { next_ping: now + settings.keep_alive, heard: now, sign: now, pings: false, stalled: None, expires }
+    }
+
+    /// Some of a record came, or the client was not listened to until now.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.heard = now;
+        self.sign = now;
+    }
+
+    /// The client gave a sign by other means.
+    pub(super) fn sign(&mut self, now: Instant) {
+        self.sign = now;
+    }
+
+    /// The client pings.
+    pub(super) fn pings(&mut self) {
+        self.pings = true;
+    }
+
+    /// Whether what was sent is all read, as far as the kernel can tell.
+    pub(super) fn flushed(&mut self, now: Instant, is_flushed: bool) {
+        if is_flushed {
+            self.all_read();
+        } else {
+            self.stalled.get_or_insert(now);
+        }
+    }
+
+    /// Nothing that was sent is left unread.
+    pub(super) fn all_read(&mut self) {
+        self.stalled = None;
+    }
+
+    /// What is due now; a ping is told once.
+    pub(super) fn check(&mut self, settings: &Settings, now: Instant) -> Due {
+        if now >= self.expires {
+            return Due::Close(CloseReason::TokenExpired);
+        }
+        if self.stalled.is_some_and(|since| now >= since + settings.write_timeout) {
+            return Due::Close(CloseReason::Slow);
+        }
+        if now >= self.silent_until(settings) {
+            return Due::Close(CloseReason::KeepAliveTimeout);
+        }
+        if now < self.next_ping {
+            return Due::Nothing;
+        }
+        while self.next_ping <= now {
+            // On its own schedule: a late check must not make the next one late.
+            self.next_ping += settings.keep_alive.max(Duration::from_millis(1));
+        }
+        let is_silent = now.duration_since(self.sign) >= settings.keep_alive / 2;
+        Due::Ping { and_ask: !self.pings && is_silent }
+    }
+
+    /// When to check next.
+    pub(super) fn next_check(&self, settings: &Settings) -> Instant {
+        let next = self.next_ping.min(self.expires).min(self.silent_until(settings));
+        self.stalled.map_or(next, |since| next.min(since + settings.write_timeout))
+    }
+
+    fn silent_until(&self, settings: &Settings) -> Instant {
+        if self.pings { self.heard + settings.client_timeout } else { self.sign + 2 * settings.client_timeout }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    fn begin() -> (Settings, Instant, Liveness) {
+        let (settings, now) = (Settings::default(), Instant::now());
+        (settings, now, Liveness::new(&settings, now, now + 3600 * SECOND))
+    }
+
+    #[test]
+    fn pings_keep_their_own_schedule() {
+        let (settings, now, mut client) = begin();
+        client.pings();
+        for round in 1..=4 {
+            let due = now + 15 * round * SECOND;
+            assert_eq!(client.next_check(&settings), due);
+            let before = now + (15 * round - 1) * SECOND;
+            client.heard(before);
+            assert_eq!(client.check(&settings, before), Due::Nothing);
+            assert_eq!(client.check(&settings, due + SECOND / 2), Due::Ping { and_ask: false });
+            assert_eq!(client.check(&settings, due + SECOND / 2), Due::Nothing);
+        }
+    }
+
+    #[test]
+    fn a_client_that_pings_may_be_silent_for_thirty_seconds() {
+        let (settings, now, mut client) = begin();
+        client.pings();
+        client.sign(now + 20 * SECOND);
+        assert!(matches!(client.check(&settings, now + 29 * SECOND), Due::Ping { .. }));
+        assert_eq!(client.check(&settings, now + 30 * SECOND), Due::Close(CloseReason::KeepAliveTimeout));
+    }
+
+    #[test]
+    fn a_client_that_never_pings_is_asked_and_lives_by_its_pongs() {
+        let (settings, now, mut client) = begin();
+        for round in 1..=10 {
+            assert_eq!(client.check(&settings, now + 15 * round * SECOND), Due::Ping { and_ask: true });
+            client.sign(now + 15 * round * SECOND);
+        }
+        let last = now + 150 * SECOND;
+        for round in 1..=3 {
+            assert!(matches!(client.check(&settings, last + 15 * round * SECOND), Due::Ping { .. }));
+        }
+        assert_eq!(client.check(&settings, last + 60 * SECOND), Due::Close(CloseReason::KeepAliveTimeout));
+    }
+
+    #[test]
+    fn a_token_ends_and_a_client_that_does_not_read_is_slow() {
+        let (settings, now, mut client) = begin();
+        client.flushed(now, false);
+        client.flushed(now + 10 * SECOND, false);
+        client.heard(now + 30 * SECOND);
+        assert_eq!(client.check(&settings, now + 30 * SECOND), Due::Close(CloseReason::Slow));
+        client.flushed(now + 30 * SECOND, true);
+        assert!(matches!(client.check(&settings, now + 31 * SECOND), Due::Ping { .. }));
+        client.expires = now + 40 * SECOND;
+        assert_eq!(client.next_check(&settings), now + 40 * SECOND);
+        assert_eq!(client.check(&settings, now + 40 * SECOND), Due::Close(CloseReason::TokenExpired));
+    }
+}

@@ -1,0 +1,418 @@
+//! The main phase: calls in, answers and events out, keep-alive; all in one task, by one hand-written
+//! poll, so that a waiting session is as small as its fields.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+use rts_common::signalr::{Decoder, Protocol, Record, ping};
+use tokio::time::Sleep;
+
+use super::calls::Calls;
+use super::keep_alive::{Due, Liveness};
+use super::rate_limit::Pace;
+use super::reconnect::Stateful;
+use super::streams::Streams;
+use super::transport::{Incoming, TransportError};
+use super::{Arrival, Attachment, BoxFuture, Counts, Sessions, Transport};
+use crate::close_reason::CloseReason;
+use crate::connection::SessionHandle;
+use crate::hub::Call;
+
+/// What the phase works with.
+pub(super) struct Stay<'a> {
+    pub(super) sessions: &'a Sessions,
+    pub(super) arrival: &'a Arrival,
+    pub(super) protocol: Protocol,
+    /// If the session may outlive its socket.
+    pub(super) stateful: Option<Box<Stateful>>,
+    pub(super) counts: &'a mut Counts,
+}
+
+/// The phase under way.
+struct Attached<'a> {
+    stay: Stay<'a>,
+    socket: &'a mut Transport,
+    calls: &'a mut Calls,
+    streams: Streams,
+    decoder: Decoder,
+    /// The decoder has no whole record left.
+    is_hungry: bool,
+    bus: Bus,
+    pace: Pace,
+    liveness: Liveness,
+}
+
+/// The session's place in the fan-out.
+enum Bus {
+    Attaching(BoxFuture<Result<Attachment, CloseReason>>),
+    Attached { _until_dropped: Attachment },
+}
+
+impl Stay<'_> {
+    /// Stays until there is a reason to end. The calls that are under way then are left in `calls`.
+    pub(super) async fn run(self, socket: &mut Transport, calls: &mut Calls, received: Bytes) -> CloseReason {
+        let settings = &self.sessions.settings;
+        let now = Instant::now();
+        let liveness = Liveness::new(settings, now, self.arrival.expires);
+        let mut check = pin!(tokio::time::sleep_until(liveness.next_check(settings).into()));
+        let mut decoder = Decoder::new(self.protocol, settings.record_bytes_max);
+        decoder.push(received);
+        let handle = SessionHandle {
+            connection_id: self.arrival.connection_id,
+            person: self.arrival.caller.person.clone(),
+            protocol: self.protocol,
+            outbox: self.arrival.outbox.clone(),
+        };
+        if let (None, Transport::WebSocket(socket)) = (&self.stateful, &*socket) {
+            // What others write has no number: a stateful session writes all by itself.
+            self.arrival.outbox.begin_direct(socket.stream(), self.protocol.transfer_format());
+        }
+        let bus = Bus::Attaching(self.sessions.service.attach(handle, &self.arrival.caller));
+        let mut attached = Attached {
+            stay: self,
+            socket,
+            calls,
+            streams: Streams::default(),
+            decoder,
+            is_hungry: false,
+            bus,
+            pace: Pace::new(now),
+            liveness,
+        };
+        let reason = poll_fn(|cx| attached.poll(cx, check.as_mut())).await;
+        attached.end_direct();
+        reason
+    }
+}
+
+impl Attached<'_> {
+    fn poll(&mut self, cx: &mut Context<'_>, mut check: Pin<&mut Sleep>) -> Poll<CloseReason> {
+        loop {
+            if let Err(reason) = self.advance(cx) {
+                if self.detach(cx, reason) {
+                    continue;
+                }
+                return Poll::Ready(reason);
+            }
+            if self.stay.stateful.as_mut().is_some_and(|stateful| stateful.is_sooner()) {
+                check.as_mut().reset(self.next_check().into());
+            }
+            if check.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            if let Err(reason) = self.check(Instant::now())
+                && !self.detach(cx, reason)
+            {
+                return Poll::Ready(reason);
+            }
+            check.as_mut().reset(self.next_check().into());
+        }
+    }
+
+    /// Does all that can be done now. An error is the reason to end.
+    fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        loop {
+            self.write(cx)?;
+            let advanced = self.rejoin(cx) | self.stream(cx) | self.attach(cx)? | self.call(cx)? | self.read(cx)?;
+            if !advanced {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Writes what is on its way, takes the answers and events that are due, and writes those, until
+    /// there is nothing more or the client does not take more. Only what is flushed makes room for
+    /// more: a slow client's events pile up in its outbox, which is bounded.
+    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        loop {
+            if self.socket.is_flushed() {
+                // A poll or an event stream takes what is there without a flush of the session's.
+                self.liveness.all_read();
+            } else {
+                self.socket.finish(self.stay.arrival.outbox.take_back());
+                let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
+                self.liveness.flushed(Instant::now(), flushed.is_ready());
+                if flushed.is_pending() {
+                    return self.wait(cx);
+                }
+            }
+            let room = self.room();
+            if room == 0 {
+                return self.wait_for_room(cx);
+            }
+            let answers = self.calls.poll_wanted_answers(cx);
+            let has_answers = answers.is_ready();
+            if let Poll::Ready(answers) = answers {
+                self.send(answers);
+            }
+            match self.stay.arrival.outbox.poll_drain_some(cx, room) {
+                Poll::Pending if has_answers => {}
+                Poll::Pending => return Ok(()),
+                Poll::Ready(drained) => {
+                    self.socket.finish(drained.rest);
+                    self.send(drained.records);
+                    drained.closed.map_or(Ok(()), Err)?;
+                }
+            }
+        }
+    }
+
+    /// Takes what streams have to give, once all else is out: a turn of them at a time, so that the client is
+    /// listened to in between. Without a socket they wait.
+    fn stream(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.is_detached() || !self.socket.is_flushed() || self.room() == 0 {
+            return false;
+        }
+        let Poll::Ready(items) = self.streams.poll_records(cx) else { return false };
+        self.send(items);
+        true
+    }
+
+    /// How many bytes may be sent until the client acknowledges some.
+    fn room(&self) -> usize {
+        self.stay.stateful.as_ref().map_or(usize::MAX, |stateful| stateful.room())
+    }
+
+    /// Nothing can be sent now; the session may be ended all the same.
+    fn wait(&self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        match self.stay.arrival.outbox.poll_closed(cx) {
+            Poll::Ready(reason) => Err(reason),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// The replay is full. Attached, the client has to acknowledge first; detached, what does not fit any
+    /// more ends the session.
+    fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if !self.is_detached() {
+            return self.wait(cx);
+        }
+        let has_answers = self.calls.poll_answers(cx).is_ready();
+        match self.stay.arrival.outbox.poll_drain(cx) {
+            Poll::Ready(drained) => Err(drained.closed.unwrap_or(CloseReason::ReplayFull)),
+            Poll::Pending if has_answers => Err(CloseReason::ReplayFull),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Sends records that count, and keeps them where they may have to be sent again.
+    fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let Stay { counts, stateful, protocol, .. } = &mut self.stay;
+        let counted = records.into_iter().inspect(|record| {
+            counts.records_out += 1;
+            counts.bytes_out += record.len() as u64;
+            if let Some(stateful) = stateful {
+                stateful.sent(record);
+            }
+        });
+        self.socket.send(protocol.transfer_format(), counted);
+    }
+
+    /// Sends what belongs to the connection, not to the session.
+    fn send_control(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let counts = &mut *self.stay.counts;
+        let counted = records.into_iter().inspect(|record| {
+            counts.records_out += 1;
+            counts.bytes_out += record.len() as u64;
+        });
+        self.socket.send(self.stay.protocol.transfer_format(), counted);
+    }
+
+    /// From here on nobody else writes to the socket; what others wrote counts as the session's.
+    fn end_direct(&mut self) {
+        let written = self.stay.arrival.outbox.end_direct();
+        self.socket.finish(written.rest);
+        self.stay.counts.records_out += written.records;
+        self.stay.counts.bytes_out += written.bytes;
+    }
+
+    /// Waits for the place in the fan-out: no call is made before, or its own event could be missed.
+    fn attach(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let Bus::Attaching(attaching) = &mut self.bus else { return Ok(false) };
+        match attaching.as_mut().poll(cx) {
+            Poll::Pending => Ok(false),
+            Poll::Ready(attachment) => {
+                self.bus = Bus::Attached { _until_dropped: attachment? };
+                Ok(true)
+            }
+        }
+    }
+
+    /// Drives the effect that is happening, and begins the next calls that were received.
+    fn call(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let mut advanced = self.calls.poll_effect(cx).is_ready();
+        if advanced {
+            // The client was not listened to meanwhile.
+            self.liveness.heard(Instant::now());
+        }
+        while self.is_listening() && !self.is_hungry {
+            let next = self.decoder.next_record();
+            self.pace.take(&self.stay.sessions.settings, self.decoder.take_seen())?;
+            match next {
+                Ok(Some(record)) => {
+                    self.take(record)?;
+                    advanced = true;
+                }
+                Ok(None) => self.is_hungry = true,
+                Err(error) => {
+                    let connection = self.stay.arrival.connection_id;
+                    tracing::debug!(%connection, kind = error.label(), "bad record");
+                    return Err(CloseReason::ProtocolError);
+                }
+            }
+        }
+        Ok(advanced)
+    }
+
+    fn is_listening(&self) -> bool {
+        matches!(self.bus, Bus::Attached { .. }) && self.calls.is_free(self.stay.sessions.settings.calls_in_flight_max)
+    }
+
+    fn take(&mut self, record: Record) -> Result<(), CloseReason> {
+        let Stay { sessions, arrival, protocol, .. } = self.stay;
+        if let Some(stateful) = &mut self.stay.stateful
+            && !stateful.admit(&record, Instant::now()).map_err(|_| CloseReason::ProtocolError)?
+        {
+            return Ok(());
+        }
+        match record {
+            // Nothing here takes streams from clients: their ids lead nowhere.
+            Record::Invocation { invocation_id, target, arguments, stream_ids: _ } => {
+                self.stay.counts.calls += 1;
+                let call = Call { invocation_id, target, arguments };
+                self.calls.begin(sessions.service.call(&arrival.caller, protocol, call));
+            }
+            Record::StreamInvocation { invocation_id, target, arguments, stream_ids: _ } => {
+                self.stay.counts.calls += 1;
+                let streams_max = sessions.settings.streams_max;
+                match self.streams.admit(&invocation_id, streams_max) {
+                    Ok(()) => {
+                        let call = Call { invocation_id: Some(invocation_id.clone()), target, arguments };
+                        self.streams.begin(invocation_id, sessions.service.stream(&arrival.caller, protocol, call));
+                    }
+                    Err(why) => self.calls.answer(why.completion(protocol, &invocation_id, &target, streams_max)),
+                }
+            }
+            // Nothing more of the stream is sent; one that is over, or never was, needs no word.
+            Record::CancelInvocation { invocation_id } => {
+                self.streams.cancel(&invocation_id);
+            }
+            Record::Ping => self.liveness.pings(),
+            Record::Close { .. } => return Err(CloseReason::ClientLeft),
+            // Of unknown ids, and of a stateful reconnect that was not granted.
+            Record::StreamItem { .. } | Record::Completion { .. } | Record::Ack(_) | Record::Sequence(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Reads on once all that was received is taken.
+    fn read(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        if !self.is_hungry || !self.is_listening() {
+            return Ok(false);
+        }
+        match self.socket.poll_incoming(cx) {
+            Poll::Pending => return Ok(false),
+            Poll::Ready(Ok(Incoming::Data(bytes))) => {
+                self.liveness.heard(Instant::now());
+                self.stay.counts.bytes_in += bytes.len() as u64;
+                if let Some(stateful) = &mut self.stay.stateful {
+                    stateful.heard(bytes.len());
+                }
+                self.decoder.push(bytes);
+                self.is_hungry = false;
+            }
+            Poll::Ready(Ok(Incoming::Sign)) => {
+                self.pace.take(&self.stay.sessions.settings, 1)?;
+                self.liveness.sign(Instant::now());
+            }
+            Poll::Ready(Ok(Incoming::Close)) => return Err(CloseReason::ClientLeft),
+            Poll::Ready(Err(TransportError::Lost(_))) => return Err(CloseReason::ConnectionLost),
+            Poll::Ready(Err(TransportError::Malformed)) => {
+                self.socket.close_malformed();
+                return Err(CloseReason::ProtocolError);
+            }
+        }
+        Ok(true)
+    }
+
+    /// Pings, or ends, as the time says.
+    fn check(&mut self, now: Instant) -> Result<(), CloseReason> {
+        if let Some(stateful) = &mut self.stay.stateful {
+            let due = stateful.check(now)?;
+            if stateful.is_detached() {
+                return Ok(());
+            }
+            self.send_control(due);
+        }
+        if !self.is_listening() || self.socket.is_its_own_keep_alive() {
+            self.liveness.heard(now);
+        } else if !self.socket.can_ask() {
+            self.liveness.sign(now);
+        }
+        match self.liveness.check(&self.stay.sessions.settings, now) {
+            Due::Nothing => {}
+            Due::Close(reason) => return Err(reason),
+            // What is still on its way serves as well, and so do long polls.
+            Due::Ping { .. } if self.socket.is_its_own_keep_alive() || !self.socket.is_flushed() => {}
+            Due::Ping { and_ask } => {
+                self.send_control([ping(self.stay.protocol)]);
+                if and_ask {
+                    self.socket.send_ping();
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn next_check(&self) -> Instant {
+        let settings = &self.stay.sessions.settings;
+        match self.stay.stateful.as_ref().and_then(|stateful| stateful.next_check()) {
+            Some(due) if self.is_detached() => due,
+            Some(due) => due.min(self.liveness.next_check(settings)),
+            None => self.liveness.next_check(settings),
+        }
+    }
+
+    fn is_detached(&self) -> bool {
+        self.socket.is_gone()
+    }
+
+    /// Goes on without a socket, if the session may and the reason is the socket's alone.
+    fn detach(&mut self, cx: &mut Context<'_>, reason: CloseReason) -> bool {
+        let Some(stateful) = &mut self.stay.stateful else { return false };
+        if !matches!(reason, CloseReason::ConnectionLost | CloseReason::TokenExpired) {
+            return false;
+        }
+        stateful.detach(reason, &self.stay.sessions.settings, Instant::now());
+        self.leave_socket(cx);
+        true
+    }
+
+    /// Takes the next socket of the session, also while the last one seems alive: it is half-open then.
+    fn rejoin(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(stateful) = &mut self.stay.stateful else { return false };
+        let Poll::Ready(returned) = stateful.poll_return(cx) else { return false };
+        let now = Instant::now();
+        let again: Vec<Bytes> = stateful.reattach(now).collect();
+        self.leave_socket(cx);
+        *self.socket = Transport::WebSocket(returned.socket);
+        self.stay.counts.rejoins += 1;
+        let settings = &self.stay.sessions.settings;
+        self.liveness = Liveness::new(settings, now, returned.expires);
+        // What was cut off, or not taken yet, comes again.
+        self.decoder = Decoder::new(self.stay.protocol, settings.record_bytes_max);
+        self.is_hungry = true;
+        self.send_control(again);
+        true
+    }
+
+    /// Closes the socket as far as that needs no waiting. No Close record: to a client it would be the end.
+    fn leave_socket(&mut self, cx: &mut Context<'_>) {
+        self.socket.close();
+        let _as_far_as_it_goes = self.socket.poll_flush(cx);
+        *self.socket = Transport::Gone;
+    }
+}

@@ -1,0 +1,296 @@
+//! A node without Redis and SQS, for the tests of transports and sessions: a service of the test's
+//! making behind real sockets.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use futures_util::{SinkExt as _, StreamExt as _, stream};
+use rts_common::config::Secret;
+use rts_common::ids::{NodeId, OrgId, Person, UserId};
+use rts_common::signalr::{Protocol, encode_completion, encode_completion_void, encode_stream_item};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use crate::auth::{Authenticator, DevTokens};
+use crate::close_reason::CloseReason;
+use crate::config::{DevLogin, IdentityConfig, KeySource};
+use crate::connection::SessionHandle;
+use crate::connection_token::TokenSigner;
+use crate::http::{AddressPolicy, App, Origin, OriginPolicy, Site, public_router, serve};
+use crate::hub::{Call, Caller, Outcome, Records};
+use crate::lifecycle::{Lifecycle, Readiness};
+use crate::peers::{MemoryDirectory, Peers};
+use crate::session::{Attachment, BoxFuture, Registry, Service, Sessions, Settings};
+
+/// Nothing that a test waits for takes longer.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
+const SECRET: &str = "0123456789abcdef0123456789abcdef";
+
+/// Those of production, with a short goodbye: clients of tests do not all answer it.
+pub(crate) fn settings() -> Settings {
+    Settings { close_timeout: Duration::from_millis(200), ..Settings::default() }
+}
+
+/// How tokens are checked in tests: by one secret.
+pub(crate) fn identity() -> IdentityConfig {
+    IdentityConfig {
+        keys: KeySource::Secret(Secret::new(SECRET)),
+        issuer: "issuer".to_owned(),
+        audience: "audience".to_owned(),
+        user_claim: "sub".to_owned(),
+        org_claim: "org".to_owned(),
+        name_claim: "name".to_owned(),
+        connection_secret: Secret::new(SECRET),
+        dev_login: Some(DevLogin { secret: Secret::new(SECRET) }),
+    }
+}
+
+pub(crate) fn person(org: &str, user: &str) -> Person {
+    Person { org: OrgId::parse(org).unwrap(), user: UserId::parse(user).unwrap() }
+}
+
+/// The hub and bus of a test.
+pub(crate) struct FakeService {
+    /// The sessions that are attached, and were.
+    pub(crate) sessions: Mutex<Vec<SessionHandle>>,
+    /// What attaching comes to.
+    pub(crate) refuses: Mutex<Option<CloseReason>>,
+    /// Lets an `Effect` happen.
+    pub(crate) effects: Arc<Semaphore>,
+    /// Lets a `Later` be answered.
+    pub(crate) answers: Arc<Semaphore>,
+    /// How many calls were begun.
+    pub(crate) begun: AtomicUsize,
+    /// The targets whose effect has happened, in order.
+    pub(crate) happened: Arc<Mutex<Vec<String>>>,
+    /// How many items of streams were asked for.
+    pub(crate) streamed: Arc<AtomicUsize>,
+    /// How many streams are live.
+    pub(crate) streaming: Arc<()>,
+}
+
+impl Service for FakeService {
+    fn attach(&self, session: SessionHandle, _: &Arc<Caller>) -> BoxFuture<Result<Attachment, CloseReason>> {
+        let refused = *self.refuses.lock().unwrap();
+        self.sessions.lock().unwrap().push(session);
+        Box::pin(async move {
+            let attachment: Attachment = Box::new(());
+            refused.map_or(Ok(attachment), Err)
+        })
+    }
+
+    /// `Effect` waits before it takes effect, `Later…` before it is answered; all answer their name.
+    fn call(&self, _: &Arc<Caller>, protocol: Protocol, call: Call) -> BoxFuture<Outcome> {
+        let (effects, answers) = (Arc::clone(&self.effects), Arc::clone(&self.answers));
+        let happened = Arc::clone(&self.happened);
+        self.begun.fetch_add(1, Ordering::Relaxed);
+        Box::pin(async move {
+            let answer = call.invocation_id.map(|id| encode_completion(protocol, &id, &call.target).unwrap());
+            if call.target == "Effect" {
+                effects.acquire().await.unwrap().forget();
+            }
+            happened.lock().unwrap().push(call.target.clone());
+            if call.target.starts_with("Later") {
+                return Outcome::Later(Box::pin(async move {
+                    answers.acquire().await.unwrap().forget();
+                    answer
+                }));
+            }
+            Outcome::Now(answer)
+        })
+    }
+
+    /// `CountN` gives the numbers below N, then a completion; `Endless` large items that never end.
+    fn stream(&self, _: &Arc<Caller>, protocol: Protocol, call: Call) -> Records {
+        let id = call.invocation_id.unwrap();
+        let (streamed, live) = (Arc::clone(&self.streamed), Arc::clone(&self.streaming));
+        let (count, item) = match call.target.strip_prefix("Count") {
+            Some(count) => (count.parse().unwrap(), String::new()),
+            None => (usize::MAX, "x".repeat(10_000)),
+        };
+        let done = encode_completion_void(protocol, &id);
+        let items = stream::iter(0..count).map(move |number| {
+            debug_assert!(Arc::strong_count(&live) > 1);
+            streamed.fetch_add(1, Ordering::Relaxed);
+            encode_stream_item(protocol, &id, &format!("{number}{item}")).unwrap()
+        });
+        items.chain(stream::iter([done])).boxed()
+    }
+}
+
+impl FakeService {
+    /// How many streams have not ended.
+    pub(crate) fn live_streams(&self) -> usize {
+        Arc::strong_count(&self.streaming) - 1
+    }
+}
+
+/// A running node.
+pub(crate) struct TestNode {
+    pub(crate) address: SocketAddr,
+    pub(crate) service: Arc<FakeService>,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) readiness: Readiness,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) tokens: DevTokens,
+}
+
+impl TestNode {
+    /// With the settings of production but for what a test shortens.
+    pub(crate) async fn start(settings: Settings) -> Self {
+        Self::start_among(settings, &MemoryDirectory::default()).await
+    }
+
+    /// With a web app.
+    pub(crate) async fn start_with_site(site: Site) -> Self {
+        Self::start_whole(settings(), &MemoryDirectory::default(), Some(site)).await
+    }
+
+    /// As one of several nodes.
+    pub(crate) async fn start_among(settings: Settings, directory: &MemoryDirectory) -> Self {
+        Self::start_whole(settings, directory, None).await
+    }
+
+    async fn start_whole(settings: Settings, directory: &MemoryDirectory, site: Option<Site>) -> Self {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (lifecycle, readiness, registry) = (Lifecycle::new(), Readiness::new(), Registry::new(100));
+        let service = Arc::new(FakeService {
+            sessions: Mutex::default(),
+            refuses: Mutex::default(),
+            effects: Arc::new(Semaphore::new(0)),
+            answers: Arc::new(Semaphore::new(0)),
+            begun: AtomicUsize::new(0),
+            happened: Arc::default(),
+            streamed: Arc::default(),
+            streaming: Arc::default(),
+        });
+        let secret = Secret::new(SECRET);
+        let app = App {
+            authenticator: Arc::new(Authenticator::new(&identity()).unwrap()),
+            peers: Peers::in_memory(address, directory, &secret),
+            connection_tokens: TokenSigner::new(&secret, NodeId::random()),
+            addresses: AddressPolicy::new(2, Some(http::HeaderName::from_static("x-client"))),
+            origins: OriginPolicy::new(vec![Origin::parse("https://app.example.com").unwrap()]),
+            registry: Arc::clone(&registry),
+            sessions: Arc::new(Sessions {
+                settings,
+                service: Arc::clone(&service) as Arc<dyn Service>,
+                lifecycle: lifecycle.clone(),
+            }),
+            readiness: readiness.clone(),
+            dev_tokens: Some(DevTokens::new(&secret, identity())),
+            site,
+        };
+        lifecycle.spawn_critical("http", serve(listener, public_router(Arc::new(app)), lifecycle.clone()));
+        let tokens = DevTokens::new(&secret, identity());
+        Self { address, service, registry, readiness, lifecycle, tokens }
+    }
+
+    /// A token for a user of one organization.
+    pub(crate) fn token(&self, user: &str) -> String {
+        self.token_for(user, Duration::from_mins(10))
+    }
+
+    pub(crate) fn token_for(&self, user: &str, life: Duration) -> String {
+        self.tokens.issue(&person("acme", user), None, life).0
+    }
+
+    /// One request on a connection of its own; the whole answer as text.
+    pub(crate) async fn request(&self, head: &str, body: &str) -> String {
+        let mut stream = TcpStream::connect(self.address).await.unwrap();
+        let length = body.len();
+        let request = format!("{head}\r\nconnection: close\r\ncontent-length: {length}\r\n\r\n{body}");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = Vec::new();
+        let read = stream.read_to_end(&mut answer);
+        tokio::time::timeout(PATIENCE, read).await.unwrap().unwrap();
+        String::from_utf8(answer).unwrap()
+    }
+
+    /// A WebSocket that has not shaken hands.
+    pub(crate) async fn open(&self, query: &str) -> Client {
+        let url = format!("ws://{}/hubs/chat?{query}", self.address);
+        Client(connect_async(url).await.unwrap().0)
+    }
+
+    /// A connection of a user, past its handshake and attached.
+    pub(crate) async fn connect(&self, user: &str) -> (Client, SessionHandle) {
+        let mut client = self.open(&format!("access_token={}", self.token(user))).await;
+        let before = self.service.sessions.lock().unwrap().len();
+        client.send("{\"protocol\":\"json\",\"version\":1}\u{1e}").await;
+        assert_eq!(client.next().await.as_deref(), Some("{}\u{1e}"));
+        until(|| self.service.sessions.lock().unwrap().len() > before).await;
+        let session = self.service.sessions.lock().unwrap().last().unwrap().clone();
+        (client, session)
+    }
+}
+
+/// Waits for a condition.
+pub(crate) async fn until(condition: impl Fn() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !condition() {
+        assert!(Instant::now() < deadline, "waited in vain");
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+}
+
+/// The other end of a WebSocket.
+pub(crate) struct Client(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
+
+impl Client {
+    pub(crate) async fn send(&mut self, text: &str) {
+        self.0.send(Message::text(text)).await.unwrap();
+    }
+
+    pub(crate) async fn send_binary(&mut self, bytes: &[u8]) {
+        self.0.send(Message::binary(Bytes::copy_from_slice(bytes))).await.unwrap();
+    }
+
+    /// The next message, whatever it is; `None` at the end of the stream.
+    pub(crate) async fn next_message(&mut self) -> Option<Message> {
+        let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a message in time");
+        next.and_then(Result::ok)
+    }
+
+    /// The next message that is text or a close frame's code.
+    pub(crate) async fn next(&mut self) -> Option<String> {
+        loop {
+            match self.next_message().await? {
+                Message::Text(text) => return Some(text.to_string()),
+                Message::Close(frame) => {
+                    return frame.map(|frame| format!("closed {}", u16::from(frame.code)));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    /// The next text that is no ping.
+    pub(crate) async fn next_record(&mut self) -> String {
+        loop {
+            let text = self.next().await.expect("a record");
+            if text != "{\"type\":6}\u{1e}" {
+                return text;
+            }
+        }
+    }
+
+    pub(crate) async fn stream(&mut self, id: &str, target: &str) {
+        let record =
+            format!("{{\"target\":\"{target}\",\"arguments\":[{{}}],\"invocationId\":\"{id}\",\"type\":4}}\u{1e}");
+        self.send(&record).await;
+    }
+
+    pub(crate) async fn invoke(&mut self, id: &str, target: &str) {
+        let record =
+            format!("{{\"target\":\"{target}\",\"arguments\":[{{}}],\"invocationId\":\"{id}\",\"type\":1}}\u{1e}");
+        self.send(&record).await;
+    }
+}
