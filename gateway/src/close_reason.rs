@@ -1,117 +1,92 @@
-//! Why sessions end: one reason is the client's text, its leave to reconnect, and the metric's label.
+//! Why sessions end: one reason is the client's text, whether it may reconnect, and the metric's label.
 
-/// Why a session ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum CloseReason {
-    /// The client said goodbye.
-    ClientLeft,
-    /// The socket broke, or ended without a goodbye.
-    ConnectionLost,
-    /// This node is going down; another one takes over.
-    Drain,
-    /// The node, or a part behind it, cannot carry this session now.
-    Overload,
-    /// The client reads slower than its rooms speak: its outbox is full.
-    Slow,
-    /// The token's `exp` has come.
-    TokenExpired,
-    /// The person's access was taken away.
-    Revoked,
-    /// The user has as many connections as are allowed.
-    TooManyConnections,
-    /// What the client sent is not the protocol.
-    ProtocolError,
-    /// The handshake was none, or asked for what is not there.
-    HandshakeFailed,
-    /// The handshake did not come in time.
-    HandshakeTimeout,
-    /// Nothing was heard of the client for too long.
-    KeepAliveTimeout,
-    /// The client sends more records than any client needs to.
-    TooManyRecords,
-    /// A stateful session's socket was lost, and no other came in time.
-    NotRejoined,
-    /// More happened than a stateful session without a socket keeps to be sent again.
-    ReplayFull,
-    /// The session may have missed events that the node cannot replay to it; the client resumes.
-    Resync,
-    /// A fault of ours.
-    Internal,
+/// Makes the enum of close reasons from their table.
+macro_rules! close_reasons {
+    ($($(#[$doc:meta])* $reason:ident = $label:literal, $text:expr, $reconnect:ident;)*) => {
+        /// Why a session ended.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        pub enum CloseReason {
+            $($(#[$doc])* $reason,)*
+        }
+
+        impl CloseReason {
+            /// Every reason.
+            pub const ALL: &[Self] = &[$(Self::$reason),*];
+            /// The label of every reason.
+            pub const LABELS: &[&str] = &[$($label),*];
+
+            /// Returns the text that the Close record tells the client; `None` where it is not told by a Close record: it
+            /// left, is gone, or the handshake's answer said it.
+            pub const fn text(self) -> Option<&'static str> {
+                match self {
+                    $(Self::$reason => $text,)*
+                }
+            }
+
+            /// True if the client may reconnect by itself. Without it the JavaScript client gives up for good.
+            pub const fn allows_reconnect(self) -> bool {
+                match self {
+                    $(Self::$reason => Reconnect::$reconnect.is_allowed(),)*
+                }
+            }
+
+            /// Returns the label of metrics and logs.
+            pub const fn label(self) -> &'static str {
+                match self {
+                    $(Self::$reason => $label,)*
+                }
+            }
+        }
+    };
 }
 
-impl CloseReason {
-    /// Every one of them.
-    pub const ALL: [Self; 17] = [
-        Self::ClientLeft,
-        Self::ConnectionLost,
-        Self::Drain,
-        Self::Overload,
-        Self::Slow,
-        Self::TokenExpired,
-        Self::Revoked,
-        Self::TooManyConnections,
-        Self::ProtocolError,
-        Self::HandshakeFailed,
-        Self::HandshakeTimeout,
-        Self::KeepAliveTimeout,
-        Self::TooManyRecords,
-        Self::NotRejoined,
-        Self::ReplayFull,
-        Self::Resync,
-        Self::Internal,
-    ];
+/// Whether a client that was closed is welcome again.
+enum Reconnect {
+    Allowed,
+    Refused,
+}
 
-    /// What the Close record tells the client; `None` where it is not told by a Close record: it
-    /// left, is gone, or the handshake's answer said it.
-    pub const fn text(self) -> Option<&'static str> {
-        match self {
-            Self::ClientLeft
-            | Self::ConnectionLost
-            | Self::HandshakeFailed
-            | Self::HandshakeTimeout
-            | Self::NotRejoined
-            | Self::ReplayFull => None,
-            Self::Drain => Some("The server is going down; reconnect."),
-            Self::Overload => Some("The server cannot serve this connection now; reconnect."),
-            Self::Slow => Some("The connection is too slow for its events; reconnect and resume."),
-            Self::TokenExpired => Some("Token expired."),
-            Self::Revoked => Some("Access was revoked."),
-            Self::TooManyConnections => Some("The user has too many connections."),
-            // The text of the reference server, for its own faults too.
-            Self::ProtocolError | Self::Internal => Some("Connection closed with an error."),
-            Self::KeepAliveTimeout => Some("The client was silent for too long."),
-            Self::TooManyRecords => Some("The client sends too much too fast; reconnect."),
-            Self::Resync => Some("Events may be missing; reconnect and resume."),
-        }
+impl Reconnect {
+    const fn is_allowed(&self) -> bool {
+        matches!(self, Self::Allowed)
     }
+}
 
-    /// Whether an automatic reconnect is welcome. Without it the JavaScript client gives up for good.
-    pub const fn may_reconnect(self) -> bool {
-        !matches!(self, Self::ClientLeft | Self::Revoked | Self::TooManyConnections)
-    }
-
-    /// The label of metrics and logs.
-    pub const fn label(self) -> &'static str {
-        match self {
-            Self::ClientLeft => "client_left",
-            Self::ConnectionLost => "connection_lost",
-            Self::Drain => "drain",
-            Self::Overload => "overload",
-            Self::Slow => "slow",
-            Self::TokenExpired => "token_expired",
-            Self::Revoked => "revoked",
-            Self::TooManyConnections => "too_many_connections",
-            Self::ProtocolError => "protocol_error",
-            Self::HandshakeFailed => "handshake_failed",
-            Self::HandshakeTimeout => "handshake_timeout",
-            Self::KeepAliveTimeout => "keep_alive_timeout",
-            Self::TooManyRecords => "too_many_records",
-            Self::NotRejoined => "not_rejoined",
-            Self::ReplayFull => "replay_full",
-            Self::Resync => "resync",
-            Self::Internal => "internal",
-        }
-    }
+close_reasons! {
+    /// The client said goodbye.
+    ClientLeft = "client_left", None, Refused;
+    /// The socket broke, or ended without a goodbye.
+    ConnectionLost = "connection_lost", None, Allowed;
+    /// This node is going down; another one takes over.
+    Drain = "drain", Some("The server is going down; reconnect."), Allowed;
+    /// The node, or a part behind it, cannot carry this session now.
+    Overload = "overload", Some("The server cannot serve this connection now; reconnect."), Allowed;
+    /// The client reads slower than its rooms speak: its outbox is full.
+    Slow = "slow", Some("The connection is too slow for its events; reconnect and resume."), Allowed;
+    /// The token's `exp` has come.
+    TokenExpired = "token_expired", Some("Token expired."), Allowed;
+    /// The person's access was taken away.
+    Revoked = "revoked", Some("Access was revoked."), Refused;
+    /// The user has as many connections as are allowed.
+    TooManyConnections = "too_many_connections", Some("The user has too many connections."), Refused;
+    /// The client broke the protocol. The text is the reference server's, for its own faults too.
+    ProtocolError = "protocol_error", Some("Connection closed with an error."), Allowed;
+    /// There was no valid handshake, or it asked for what the server does not have.
+    HandshakeFailed = "handshake_failed", None, Allowed;
+    /// The handshake did not come in time.
+    HandshakeTimeout = "handshake_timeout", None, Allowed;
+    /// Nothing was heard of the client for too long.
+    KeepAliveTimeout = "keep_alive_timeout", Some("The client was silent for too long."), Allowed;
+    /// The client sends more records than any client needs to.
+    TooManyRecords = "too_many_records", Some("The client sends too much too fast; reconnect."), Allowed;
+    /// A stateful session's socket was lost, and no other came in time.
+    NotRejoined = "not_rejoined", None, Allowed;
+    /// More happened than a stateful session without a socket keeps to be sent again.
+    ReplayFull = "replay_full", None, Allowed;
+    /// The session may have missed events that the node cannot replay to it; the client resumes.
+    Resync = "resync", Some("Events may be missing; reconnect and resume."), Allowed;
+    /// The server has a fault.
+    Internal = "internal", Some("Connection closed with an error."), Allowed;
 }
 
 #[cfg(test)]
@@ -122,7 +97,7 @@ mod tests {
 
     #[test]
     fn labels_are_distinct() {
-        let labels: HashSet<_> = CloseReason::ALL.into_iter().map(CloseReason::label).collect();
+        let labels: HashSet<_> = CloseReason::LABELS.iter().collect();
         assert_eq!(labels.len(), CloseReason::ALL.len());
     }
 }

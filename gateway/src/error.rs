@@ -3,6 +3,8 @@
 use std::fmt;
 use std::time::Duration;
 
+use crate::metrics::{self, Limit};
+
 /// Why a call failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
@@ -80,6 +82,19 @@ impl HubError {
     /// Refuses for now. The sentence ends in the time after which the client may come again.
     pub fn retry_after(kind: ErrorKind, sentence: &str, wait: Duration) -> Self {
         Self::new(kind, format!("{sentence}; retryAfterMs={}", wait.as_millis().max(1)))
+    }
+
+    /// Refuses what a rate limit does not allow yet, and counts it.
+    pub fn rate_limited(limit: Limit, wait: Duration) -> Self {
+        metrics::rate_limited(limit);
+        let sentence = match limit {
+            Limit::Messages => "Too many messages at once",
+            Limit::Searches => "Too many searches at once",
+            Limit::Uploads => "Too many uploads at once",
+            Limit::Streams => "Too many streams at once",
+            Limit::People | Limit::Records | Limit::Connections | Limit::AddressConnections => "Too many calls at once",
+        };
+        Self::retry_after(ErrorKind::RateLimited, sentence, wait)
     }
 
     /// A fault of ours; the cause is in the log.

@@ -19,7 +19,6 @@ pub mod metrics;
 pub mod node;
 pub mod peers;
 pub mod presence;
-pub mod queues;
 pub mod rate_limits;
 pub mod reconciler;
 pub mod rooms;

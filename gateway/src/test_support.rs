@@ -19,14 +19,15 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::auth::{Authenticator, DevTokens};
 use crate::close_reason::CloseReason;
-use crate::config::{DevLogin, IdentityConfig, KeySource};
-use crate::connection::SessionHandle;
+use crate::config::{DevLogin, IdentityConfig, KeySource, Origin};
+use crate::connection::{Principal, SessionHandle};
 use crate::connection_token::TokenSigner;
-use crate::http::{AddressPolicy, App, Origin, OriginPolicy, Site, public_router, serve};
-use crate::hub::{Call, Caller, Outcome, Records};
+use crate::http::{AddressPolicy, App, OriginPolicy, Site, public_router, serve};
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::peers::{MemoryDirectory, Peers};
-use crate::session::{Attachment, BoxFuture, Registry, Service, Sessions, Settings};
+use crate::session::{
+    BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Registry, Service, Sessions, Settings,
+};
 
 /// Nothing that a test waits for takes longer.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
@@ -55,50 +56,69 @@ pub(crate) fn person(org: &str, user: &str) -> Person {
     Person { org: OrgId::parse(org).unwrap(), user: UserId::parse(user).unwrap() }
 }
 
-/// The hub and bus of a test.
+/// The hub and fan-out of a test.
 pub(crate) struct FakeService {
-    /// The sessions that are attached, and were.
+    /// The sessions that are connected, and were.
     pub(crate) sessions: Mutex<Vec<SessionHandle>>,
-    /// What attaching comes to.
+    /// Why connecting is refused.
     pub(crate) refuses: Mutex<Option<CloseReason>>,
+    /// What their calls do.
+    hub: Arc<FakeHub>,
+}
+
+/// What the calls of a test's sessions do.
+pub(crate) struct FakeHub {
     /// Lets an `Effect` happen.
-    pub(crate) effects: Arc<Semaphore>,
+    pub(crate) effects: Semaphore,
     /// Lets a `Later` be answered.
-    pub(crate) answers: Arc<Semaphore>,
+    pub(crate) answers: Semaphore,
     /// How many calls were begun.
     pub(crate) begun: AtomicUsize,
     /// The targets whose effect has happened, in order.
-    pub(crate) happened: Arc<Mutex<Vec<String>>>,
+    pub(crate) happened: Mutex<Vec<String>>,
     /// How many items of streams were asked for.
-    pub(crate) streamed: Arc<AtomicUsize>,
+    pub(crate) streamed: AtomicUsize,
     /// How many streams are live.
-    pub(crate) streaming: Arc<()>,
+    streaming: Arc<()>,
+}
+
+/// A session that is connected to it.
+struct FakeCaller {
+    hub: Arc<FakeHub>,
+    protocol: Protocol,
 }
 
 impl Service for FakeService {
-    fn attach(&self, session: SessionHandle, _: &Arc<Caller>) -> BoxFuture<Result<Attachment, CloseReason>> {
+    fn connect(&self, session: SessionHandle, _: &Arc<Principal>) -> BoxFuture<Result<Caller, CloseReason>> {
         let refused = *self.refuses.lock().unwrap();
+        let caller = FakeCaller { hub: Arc::clone(&self.hub), protocol: session.protocol };
         self.sessions.lock().unwrap().push(session);
-        Box::pin(async move {
-            let attachment: Attachment = Box::new(());
-            refused.map_or(Ok(attachment), Err)
-        })
+        Box::pin(async move { refused.map_or(Ok(Box::new(caller) as Caller), Err) })
     }
+}
 
+impl std::ops::Deref for FakeService {
+    type Target = FakeHub;
+
+    fn deref(&self) -> &FakeHub {
+        &self.hub
+    }
+}
+
+impl ConnectedCaller for FakeCaller {
     /// `Effect` waits before it takes effect, `Later…` before it is answered; all answer their name.
-    fn call(&self, _: &Arc<Caller>, protocol: Protocol, call: Call) -> BoxFuture<Outcome> {
-        let (effects, answers) = (Arc::clone(&self.effects), Arc::clone(&self.answers));
-        let happened = Arc::clone(&self.happened);
-        self.begun.fetch_add(1, Ordering::Relaxed);
+    fn call(&self, call: Call) -> BoxFuture<Outcome> {
+        let (hub, protocol) = (Arc::clone(&self.hub), self.protocol);
+        hub.begun.fetch_add(1, Ordering::Relaxed);
         Box::pin(async move {
             let answer = call.invocation_id.map(|id| encode_completion(protocol, &id, &call.target).unwrap());
             if call.target == "Effect" {
-                effects.acquire().await.unwrap().forget();
+                hub.effects.acquire().await.unwrap().forget();
             }
-            happened.lock().unwrap().push(call.target.clone());
+            hub.happened.lock().unwrap().push(call.target.clone());
             if call.target.starts_with("Later") {
                 return Outcome::Later(Box::pin(async move {
-                    answers.acquire().await.unwrap().forget();
+                    hub.answers.acquire().await.unwrap().forget();
                     answer
                 }));
             }
@@ -107,9 +127,9 @@ impl Service for FakeService {
     }
 
     /// `CountN` gives the numbers below N, then a completion; `Endless` large items that never end.
-    fn stream(&self, _: &Arc<Caller>, protocol: Protocol, call: Call) -> Records {
+    fn stream(&self, call: Call) -> Records {
         let id = call.invocation_id.unwrap();
-        let (streamed, live) = (Arc::clone(&self.streamed), Arc::clone(&self.streaming));
+        let (hub, protocol, live) = (Arc::clone(&self.hub), self.protocol, Arc::clone(&self.hub.streaming));
         let (count, item) = match call.target.strip_prefix("Count") {
             Some(count) => (count.parse().unwrap(), String::new()),
             None => (usize::MAX, "x".repeat(10_000)),
@@ -117,14 +137,18 @@ impl Service for FakeService {
         let done = encode_completion_void(protocol, &id);
         let items = stream::iter(0..count).map(move |number| {
             debug_assert!(Arc::strong_count(&live) > 1);
-            streamed.fetch_add(1, Ordering::Relaxed);
+            hub.streamed.fetch_add(1, Ordering::Relaxed);
             encode_stream_item(protocol, &id, &format!("{number}{item}")).unwrap()
         });
         items.chain(stream::iter([done])).boxed()
     }
+
+    fn method_name(&self, _: &str) -> &'static str {
+        "Stream"
+    }
 }
 
-impl FakeService {
+impl FakeHub {
     /// How many streams have not ended.
     pub(crate) fn live_streams(&self) -> usize {
         Arc::strong_count(&self.streaming) - 1
@@ -164,12 +188,14 @@ impl TestNode {
         let service = Arc::new(FakeService {
             sessions: Mutex::default(),
             refuses: Mutex::default(),
-            effects: Arc::new(Semaphore::new(0)),
-            answers: Arc::new(Semaphore::new(0)),
-            begun: AtomicUsize::new(0),
-            happened: Arc::default(),
-            streamed: Arc::default(),
-            streaming: Arc::default(),
+            hub: Arc::new(FakeHub {
+                effects: Semaphore::new(0),
+                answers: Semaphore::new(0),
+                begun: AtomicUsize::new(0),
+                happened: Mutex::default(),
+                streamed: AtomicUsize::new(0),
+                streaming: Arc::default(),
+            }),
         });
         let secret = Secret::new(SECRET);
         let app = App {

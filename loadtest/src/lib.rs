@@ -1,6 +1,6 @@
 //! `loadtest`: how fast a cluster is, and whether every message is right, in one run.
 //!
-//! [`scenario`] says what a run does, as data. [`engine`] runs it: [`link`] opens connections as the
+//! [`scenario`] says what a run does, as data. [`engine`] runs it: [`connection`] opens connections as the
 //! stock client does, virtual users act open-loop, and the [`checker`], which is pure, is told what
 //! they send and receive. [`report`] tells what came of it, [`require`] holds it against thresholds.
 //! [`metrics`] shows it to Prometheus meanwhile.
@@ -11,12 +11,13 @@
 
 pub mod checker;
 pub mod cli;
+pub mod connection;
 pub mod engine;
-pub mod link;
 pub mod local;
 pub mod metrics;
 pub mod procfs;
 pub mod report;
 pub mod require;
 pub mod scenario;
-mod ws;
+mod sync;
+mod units;

@@ -12,7 +12,7 @@ use anyhow::{Context, bail};
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::engine::Watched;
+use crate::procfs::Watched;
 
 /// Where its directory is, if it is not that of the repository this was built from.
 const DIRECTORY_VARIABLE: &str = "LOADTEST_LOCAL_DIRECTORY";

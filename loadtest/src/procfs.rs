@@ -6,6 +6,15 @@ use std::time::Duration;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
+/// A local process whose use of resources is measured.
+#[derive(Clone, Debug)]
+pub struct Watched {
+    /// What it is called in reports.
+    pub name: String,
+    /// Its process id.
+    pub pid: u32,
+}
+
 /// A process at a moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct ProcessSample {

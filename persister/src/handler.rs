@@ -11,29 +11,11 @@ use crate::batch::{Received, Unreportable, receive, report};
 use crate::execute::{Outcome, execute};
 use crate::notify::{Notifier, Stored, Told};
 use crate::plan::plan;
+use crate::queue::Queue;
 use crate::record::Record;
 
 /// What is kept of an invocation's time to tell Redis and to answer.
 const RESERVE: Duration = Duration::from_secs(2);
-
-/// Which queue a function reads.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Queue {
-    /// `chat-message-queue.fifo`, by `chat-message-to-db`.
-    Messages,
-    /// `chat-room-queue`, by `chat-room-to-db`.
-    Rooms,
-}
-
-impl Queue {
-    /// A short name, for logs.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Messages => "messages",
-            Self::Rooms => "rooms",
-        }
-    }
-}
 
 /// Writes batches of one queue.
 pub struct Persister {

@@ -15,7 +15,9 @@ mod handler;
 pub mod lambda;
 mod notify;
 pub mod plan;
+mod queue;
 pub mod record;
 
-pub use self::handler::{Persister, Queue};
+pub use self::handler::Persister;
 pub use self::notify::Notifier;
+pub use self::queue::Queue;

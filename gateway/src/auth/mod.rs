@@ -19,6 +19,7 @@ use serde_json::{Map, Value, json};
 
 use self::keys::Keys;
 use crate::config::IdentityConfig;
+use crate::connection::Principal;
 
 pub use self::keys::KeyError;
 
@@ -48,6 +49,13 @@ pub struct Identity {
     pub display_name: String,
     /// Its `exp`, on this process's clock.
     pub expires: Instant,
+}
+
+impl Identity {
+    /// Returns who it is, without the token's end.
+    pub fn into_principal(self) -> Principal {
+        Principal { person: self.person, display_name: self.display_name }
+    }
 }
 
 /// Why somebody is not let in.

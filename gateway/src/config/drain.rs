@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use rts_common::config::Environment;
 
-use crate::lifecycle::DrainTimes;
-
 /// Times of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainConfig {
@@ -23,10 +21,5 @@ impl DrainConfig {
             notice: environment.seconds("RTS_DRAIN_NOTICE_SECONDS", Duration::from_secs(10)),
             sessions: environment.seconds("RTS_DRAIN_SECONDS", Duration::from_secs(30)),
         }
-    }
-
-    /// As the lifecycle takes them.
-    pub fn times(&self) -> DrainTimes {
-        DrainTimes { notice: self.notice, sessions: self.sessions }
     }
 }

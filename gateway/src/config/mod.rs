@@ -7,6 +7,7 @@ mod files;
 mod identity;
 mod limits;
 mod listen;
+mod origin;
 mod redis;
 #[cfg(test)]
 mod tests;
@@ -22,6 +23,7 @@ pub use self::files::FilesConfig;
 pub use self::identity::{DevLogin, IdentityConfig, KeySource};
 pub use self::limits::LimitsConfig;
 pub use self::listen::ListenConfig;
+pub use self::origin::Origin;
 pub use self::redis::RedisConfig;
 pub use self::variables::{VARIABLES, Variable, table};
 pub use self::web::{OidcConfig, WebConfig, WebSignIn};

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use rts_common::config::Environment;
 
 use super::identity::is_safe_url;
-use crate::http::Origin;
+use super::origin::Origin;
 
 const ISSUER: &str = "RTS_WEB_OIDC_ISSUER";
 

@@ -110,7 +110,7 @@ mod tests {
 
     use super::super::outbox::{Drained, Later, Outbox};
     use super::*;
-    use crate::session::transport::WebSocket;
+    use crate::session::WebSocket;
 
     const FORMAT: TransferFormat = TransferFormat::Text;
 

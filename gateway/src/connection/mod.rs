@@ -17,7 +17,6 @@ use rts_common::ids::Person;
 use rts_common::signalr::Protocol;
 
 pub(crate) use self::compact_queue::Queue;
-pub(crate) use self::direct_writer::Written;
 pub use self::outbox::{Drained, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
 pub use self::shared_stream::SharedStream;
 
@@ -52,6 +51,15 @@ impl fmt::Debug for ConnectionId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
+}
+
+/// A user as their token names them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Principal {
+    /// The authenticated person.
+    pub person: Person,
+    /// The name in their token; their id when it has none.
+    pub display_name: String,
 }
 
 /// One live session, for those who deliver to it. Cheap to clone: a copy and three counters.

@@ -7,6 +7,7 @@
 //! decoder looks at them). Deliberately absent: extensions, hence no compression.
 
 use bytes::{Buf, Bytes, BytesMut};
+use rts_common::signalr::TransferFormat;
 
 /// The longest header a client may send: two bytes, eight of length, four of mask.
 const HEADER_BYTES_MAX: usize = 14;

@@ -3,11 +3,10 @@
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 
 use rts_common::ids::{NodeId, Person, RoomId};
 use rts_common::redis::Redis;
-use rts_common::redis::keys::{PARTITIONS, Partition};
+use rts_common::redis::keys::Partition;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
 use super::shard::Command;
@@ -26,9 +25,6 @@ pub(super) struct Inner {
     pub(super) rooms: Arc<Rooms>,
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) shards: Vec<mpsc::Sender<Command>>,
-    /// The highest seq seen in each partition. A room's own is not kept once nobody here listens to it,
-    /// and a failover whose clock is behind is just what ends listening.
-    pub(super) highest: [Arc<AtomicU64>; PARTITIONS],
     pub(super) questions: Semaphore,
     pub(super) lifecycle: Lifecycle,
 }
@@ -87,10 +83,5 @@ impl Inner {
         self.lifecycle.spawn(async move {
             stopping.run_until_cancelled(task).await;
         });
-    }
-
-    /// The highest seq seen in a room's partition.
-    pub(super) fn highest(&self, room: &RoomId) -> &Arc<AtomicU64> {
-        &self.highest[Partition::of_room(room).index()]
     }
 }

@@ -48,12 +48,10 @@ mod subscriber;
 
 use std::num::NonZero;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use rts_common::ids::{NodeId, Person, RoomId};
+use rts_common::ids::{NodeId, Person};
 use rts_common::redis::{Redis, RedisServers};
-use rts_common::seq::Seq;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -119,7 +117,6 @@ impl Bus {
             redis,
             rooms,
             subscriptions: Arc::default(),
-            highest: std::array::from_fn(|_| Arc::default()),
             shards: commands,
             questions: Semaphore::new(QUESTIONS_AT_ONCE),
             lifecycle: lifecycle.clone(),
@@ -158,13 +155,6 @@ impl Bus {
         };
         timeout(ATTACH_TIMEOUT, attached).await.unwrap_or(Err(AttachError::Unavailable))?;
         Ok(attachment)
-    }
-
-    /// What a room's next seq must lie beyond: the highest that this node has seen of the room or of
-    /// others in its partition, also of rooms that nobody here listens to any more. Zero at first.
-    pub fn last_seq(&self, room: &RoomId) -> Seq {
-        let highest = self.inner.highest(room).load(Ordering::Relaxed);
-        Seq::new(highest).unwrap_or_default()
     }
 
     /// Whether every subscription has a server that answers.

@@ -307,7 +307,7 @@ impl Shard {
 
     fn room(&mut self, id: &RoomId) -> &mut LocalRoom {
         self.rooms.entry(id.clone()).or_insert_with(|| {
-            let room = LocalRoom::new(id.clone(), Arc::clone(self.bus.highest(id)));
+            let room = LocalRoom::new(id.clone(), self.bus.rooms.seq_hint(id));
             self.bus.subscriptions.want(&room.channel);
             room
         })

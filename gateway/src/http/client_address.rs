@@ -10,7 +10,7 @@ use std::sync::Arc;
 use http::{Extensions, HeaderMap, HeaderName};
 
 use super::refusal::Refusal;
-use crate::metrics;
+use crate::metrics::{self, Limit};
 use crate::session::{AddressConnection, AddressConnections};
 
 /// The other end of the socket that a request came by.
@@ -38,7 +38,7 @@ impl AddressPolicy {
         let peer = extensions.get::<Peer>().map(|peer| peer.0.ip());
         let Some(address) = self.counted(headers, peer) else { return Ok(None) };
         self.connections.open(&network(address)).map(Some).ok_or_else(|| {
-            metrics::rate_limited("address_connections");
+            metrics::rate_limited(Limit::AddressConnections);
             Refusal::TooMany
         })
     }

@@ -11,8 +11,6 @@ use super::identify::identify;
 use super::query::QueryPairs;
 use super::refusal::Refusal;
 use super::{polling, websocket};
-use crate::auth::Identity;
-use crate::connection_token::ConnectionToken;
 
 /// A WebSocket, or a request of another transport.
 pub(super) async fn connect(
@@ -28,17 +26,6 @@ pub(super) async fn connect(
         }
         _ => Err(Refusal::WrongMethod),
     }
-}
-
-/// The connection that a request is about, if it names one. Somebody else's is as good as none.
-pub(super) fn connection_token(
-    app: &App,
-    query: &QueryPairs,
-    identity: &Identity,
-) -> Result<Option<ConnectionToken>, Refusal> {
-    let Some(token) = query.get("id") else { return Ok(None) };
-    let token = app.connection_tokens.read(token).ok().filter(|token| token.is_of(&identity.person));
-    token.map(Some).ok_or(Refusal::NoSuchConnection)
 }
 
 fn asks_for_websocket(headers: &HeaderMap) -> bool {

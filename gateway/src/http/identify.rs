@@ -6,6 +6,7 @@ use super::App;
 use super::query::QueryPairs;
 use super::refusal::Refusal;
 use crate::auth::Identity;
+use crate::connection_token::ConnectionToken;
 
 /// By the token of the `Authorization` header, else of the query: browsers cannot set headers on a
 /// WebSocket.
@@ -17,4 +18,15 @@ pub(super) async fn identify(app: &App, headers: &HeaderMap, query: &QueryPairs)
 fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+}
+
+/// The connection that a request is about, if it names one. Somebody else's is as good as none.
+pub(super) fn connection_token(
+    app: &App,
+    query: &QueryPairs,
+    identity: &Identity,
+) -> Result<Option<ConnectionToken>, Refusal> {
+    let Some(token) = query.get("id") else { return Ok(None) };
+    let token = app.connection_tokens.read(token).ok().filter(|token| token.is_of(&identity.person));
+    token.map(Some).ok_or(Refusal::NoSuchConnection)
 }

@@ -30,7 +30,7 @@ use crate::session::{Registry, Sessions};
 
 pub use self::accept::serve;
 pub use self::client_address::AddressPolicy;
-pub use self::origin_policy::{Origin, OriginPolicy};
+pub use self::origin_policy::OriginPolicy;
 pub use self::router::{admin_router, public_router};
 pub use self::web::{Site, SiteError};
 

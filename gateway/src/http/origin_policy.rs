@@ -1,41 +1,8 @@
-//! Origins of web pages, and which of them may connect.
-
-use std::fmt;
+//! Which origins of web pages may connect.
 
 use http::{HeaderMap, header};
 
-/// An origin, normalized: lower case, without the port that its scheme has anyway.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin {
-    scheme: String,
-    /// Host, and port if it is not the scheme's own.
-    authority: String,
-}
-
-impl Origin {
-    /// `scheme://host[:port]` of http or https, nothing more; not `*`, not `null`.
-    pub fn parse(text: &str) -> Option<Self> {
-        let (scheme, authority) = text.split_once("://")?;
-        let scheme = scheme.to_ascii_lowercase();
-        let has_form =
-            !authority.is_empty() && authority.bytes().all(|b| b.is_ascii_alphanumeric() || b".-:[]_".contains(&b));
-        if !has_form || !matches!(scheme.as_str(), "http" | "https") {
-            return None;
-        }
-        Some(Self { authority: without_own_port(&scheme, authority), scheme })
-    }
-}
-
-impl fmt::Display for Origin {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}://{}", self.scheme, self.authority)
-    }
-}
-
-fn without_own_port(scheme: &str, authority: &str) -> String {
-    let own_port = if scheme == "https" { ":443" } else { ":80" };
-    authority.strip_suffix(own_port).unwrap_or(authority).to_ascii_lowercase()
-}
+use crate::config::Origin;
 
 /// The allow-list.
 #[derive(Clone, Debug, Default)]
@@ -66,7 +33,7 @@ impl OriginPolicy {
         let Some(value) = headers.get(header::ORIGIN) else { return Standing::NoPage };
         let Some(origin) = value.to_str().ok().and_then(Origin::parse) else { return Standing::Foreign };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
-        let is_own = host.is_some_and(|host| without_own_port(&origin.scheme, host) == origin.authority);
+        let is_own = host.is_some_and(|host| origin.is_of_host(host));
         if is_own || self.allowed.contains(&origin) { Standing::Allowed } else { Standing::Foreign }
     }
 }

@@ -10,9 +10,11 @@ use tokio_tungstenite::connect_async;
 use tokio_tungstenite::tungstenite::Error;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 
+use crate::config::DrainConfig;
 use crate::connection::ConnectionId;
 use crate::connection_token::TokenSigner;
-use crate::lifecycle::{DrainTimes, Part, drain};
+use crate::lifecycle::Part;
+use crate::node::drain::drain;
 use crate::test_support::{TestNode, identity, person, settings, until};
 
 async fn node() -> TestNode {
@@ -181,7 +183,7 @@ async fn a_draining_node_first_is_unready_then_refuses_then_closes() {
     }
     assert_eq!(get("/readyz").await, 200);
     let (mut client, _) = node.connect("ann").await;
-    let times = DrainTimes { notice: Duration::from_millis(300), sessions: Duration::from_millis(100) };
+    let times = DrainConfig { notice: Duration::from_millis(300), sessions: Duration::from_millis(100) };
     let flush = async {
         let answer = negotiate(&node, "ann", "?negotiateVersion=1").await;
         assert_eq!(status(&answer), 503);

@@ -15,14 +15,12 @@ use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::App;
-use super::connect::connection_token;
-use super::identify::identify;
+use super::identify::{connection_token, identify};
 use super::origin_policy::Standing;
 use super::query::QueryPairs;
 use super::refusal::Refusal;
 use crate::auth::Identity;
 use crate::connection::{ConnectionId, Outbox, SharedStream};
-use crate::hub::Caller;
 use crate::peers::{Hop, Place, Unreachable};
 use crate::session::{Arrival, Held, Rejoin, Return, Transport, WebSocket};
 
@@ -122,8 +120,9 @@ fn arrival(
     let outbox = Arc::new(Outbox::default());
     let held = Held::ByWebSocket(rejoin.clone());
     let claim = app.registry.claim(connection_id, arrived + token_left, &outbox, held)?;
-    let caller = Arc::new(Caller::new(identity.person, identity.display_name));
-    Ok(Arrival { connection_id, caller, expires: identity.expires, outbox, claim, rejoin, address: None, arrived })
+    let expires = identity.expires;
+    let principal = Arc::new(identity.into_principal());
+    Ok(Arrival { connection_id, principal, expires, outbox, claim, rejoin, address: None, arrived })
 }
 
 /// The session of a socket, once there is one.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::{ErrorKind, HubError};
-use crate::metrics;
+use crate::metrics::Limit;
 use crate::rooms::Refusal;
 use crate::uploads::{FileFacts, Unacceptable};
 
@@ -43,10 +43,8 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let Request { file_name, content_type, size_bytes, sha256, .. } = &request;
     let facts = FileFacts::check(uploads.rules(), file_name, content_type, *size_bytes, sha256)
         .map_err(|why| refusal(why, uploads.rules().size_bytes_max))?;
-    if let Err(wait) = hub.parts.upload_rates.take(&caller.person, Instant::now()) {
-        metrics::rate_limited("uploads");
-        return Err(HubError::retry_after(ErrorKind::RateLimited, "Too many uploads at once", wait));
-    }
+    let uploads_begun = hub.parts.upload_rates.take(&caller.person, Instant::now());
+    uploads_begun.map_err(|wait| HubError::rate_limited(Limit::Uploads, wait))?;
     let ticket = uploads.begin(&caller.person, room, &facts).await?;
     Ok(Answer::now(Response {
         attachment_id: ticket.attachment_id,

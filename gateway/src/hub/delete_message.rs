@@ -20,7 +20,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let room = request.room_id.id()?;
     let place = hub.message_place()?;
     hub.release_files(caller, room, request.seq).await?;
-    let at = MessageAt { person: &caller.person, room, seq: request.seq, hint: hub.parts.bus.last_seq(room) };
+    let at = MessageAt { person: &caller.person, room, seq: request.seq };
     let (state, _) = hub
         .parts
         .rooms

@@ -27,7 +27,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     request::body(&request.body, hub.parts.limits.body_bytes, true)?;
     let mentions = hub.parts.rooms.mentions(&caller.person, room, &request.body).await?;
     let place = hub.message_place()?;
-    let at = MessageAt { person: &caller.person, room, seq: request.seq, hint: hub.parts.bus.last_seq(room) };
+    let at = MessageAt { person: &caller.person, room, seq: request.seq };
     let (state, _) = hub
         .parts
         .rooms

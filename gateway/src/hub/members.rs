@@ -79,8 +79,7 @@ impl Hub {
         operation: &RoomOperation<'_>,
     ) -> Result<Option<Ticket>, HubError> {
         let place = self.room_place()?;
-        let hint = self.parts.bus.last_seq(room);
-        let change = match self.parts.rooms.change_room(&caller.person, room, hint, operation).await? {
+        let change = match self.parts.rooms.change_room(&caller.person, room, operation).await? {
             RoomOutcome::Changed(change) | RoomOutcome::Unchanged(Some(change)) => change,
             RoomOutcome::Unchanged(None) => return Ok(None),
         };

@@ -1,7 +1,7 @@
 //! The hub: every method of the chat by name.
 //!
 //! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
-//! Each method is a verb file beside the others and a line in [`method::Method`].
+//! Each method is a file beside the others and a line of the table below.
 
 mod archive_room;
 mod attachments;
@@ -15,7 +15,8 @@ mod greet;
 mod list_rooms;
 mod mark;
 mod members;
-pub mod method;
+#[macro_use]
+mod method;
 mod permits;
 mod react;
 mod rename_room;
@@ -32,61 +33,89 @@ mod stream_reply;
 mod watch_presence;
 
 use std::fmt;
-use std::future::Future;
-use std::pin::Pin;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 use std::time::Instant;
 
-use bytes::Bytes;
 use rts_common::ids::{NodeId, Person};
 use rts_common::signalr::{Arguments, Protocol};
 use rts_common::store::Store;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use self::method::Method;
 use self::reply::Reply;
-use crate::error::{ErrorKind, HubError};
+use self::stream_reply::StreamReply;
+use crate::connection::Principal;
+use crate::error::HubError;
 use crate::fanout::{Bus, Watcher};
 use crate::journal::Journal;
-use crate::metrics;
+use crate::metrics::Limit;
 use crate::presence::Presence;
 use crate::rate_limits::RateLimits;
 use crate::rooms::Rooms;
 use crate::search::Search;
 use crate::send::{Flights, Sends};
+use crate::session::{Call, Outcome, Records};
 use crate::uploads::Uploads;
 
 pub use self::reply::Answer;
 pub use self::set_typing::Typists;
-pub use self::stream_reply::Records;
 
-/// Who is calling, on which connection.
+methods! {
+    calls: {
+        CreateRoom => create_room::run,
+        AddMembers => members::add,
+        RemoveMember => members::remove,
+        LeaveRoom => members::leave,
+        RenameRoom => rename_room::run,
+        ArchiveRoom => archive_room::archive,
+        UnarchiveRoom => archive_room::unarchive,
+        ListRooms => list_rooms::run,
+        GetRoom => list_rooms::one,
+        SendMessage => send_message::run,
+        EditMessage => edit_message::run,
+        DeleteMessage => delete_message::run,
+        React => react::run,
+        MarkRead => mark::read,
+        MarkDelivered => mark::delivered,
+        GetHistory => get_history::run,
+        SearchMessages => search_messages::run,
+        CreateUpload => create_upload::run,
+        GetAttachmentUrl => get_attachment_url::run,
+        Resume => resume::run,
+        SetTyping => set_typing::run,
+        SetPresence => set_presence::run,
+        SearchUsers => search_users::run,
+        WatchPresence => watch_presence::run,
+    }
+    streams: {
+        StreamHistory => stream_history::run,
+    }
+}
+
+impl Method {
+    /// Finds a method by its name, in any case.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|method| method.name().eq_ignore_ascii_case(name))
+    }
+}
+
+/// A user who calls, on one connection.
 pub struct Caller {
     /// The authenticated person.
     pub person: Person,
     /// The name in their token; their id when it has none.
     pub display_name: String,
-    /// Their connection, as one that watches people; set once, before the first call.
-    watcher: OnceLock<Watcher>,
+    /// Their connection, as one that watches people.
+    watcher: Watcher,
     /// Messages of theirs that have not happened yet.
     flights: Arc<Flights>,
 }
 
 impl Caller {
-    /// Somebody whose token was good.
-    pub fn new(person: Person, display_name: String) -> Self {
-        Self { person, display_name, watcher: OnceLock::new(), flights: Arc::default() }
-    }
-
-    /// Their connection has its place on the bus.
-    pub fn attached(&self, watcher: Watcher) {
-        // A connection is attached once.
-        let _first_stays = self.watcher.set(watcher);
-    }
-
-    fn watcher(&self) -> Result<&Watcher, HubError> {
-        self.watcher.get().ok_or_else(HubError::internal)
+    /// Somebody whose session is in the fan-out.
+    pub fn new(principal: &Principal, watcher: Watcher) -> Self {
+        let Principal { person, display_name } = principal.clone();
+        Self { person, display_name, watcher, flights: Arc::default() }
     }
 }
 
@@ -94,28 +123,6 @@ impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller").field("person", &self.person).finish_non_exhaustive()
     }
-}
-
-/// One call as it came in.
-#[derive(Debug)]
-pub struct Call {
-    /// The client's id for it; without one, nothing is answered.
-    pub invocation_id: Option<String>,
-    /// The method's name, in any case.
-    pub target: String,
-    /// Its arguments, not yet decoded.
-    pub arguments: Arguments,
-}
-
-/// What a call came to. Its effect has happened when this is there; its answer may still wait for
-/// the journal. `None` where the client wants no answer.
-pub enum Outcome {
-    /// The encoded completion.
-    Now(Option<Bytes>),
-    /// The encoded completion, once what was done is durable.
-    Later(Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>),
-    /// The same, where the client wants no answer: nothing comes of it, and nobody has to wait for it.
-    Unanswered(Pin<Box<dyn Future<Output = Option<Bytes>> + Send>>),
 }
 
 /// What a deployment may set.
@@ -200,52 +207,10 @@ impl Hub {
         }
     }
 
-    async fn dispatch(
-        self: &Arc<Self>,
-        method: Method,
-        caller: &Caller,
-        arguments: &Arguments,
-        reply: Reply,
-    ) -> Outcome {
-        match method {
-            Method::CreateRoom => reply.to(arguments, async |r| create_room::run(self, caller, r).await).await,
-            Method::AddMembers => reply.to(arguments, async |r| members::add(self, caller, r).await).await,
-            Method::RemoveMember => reply.to(arguments, async |r| members::remove(self, caller, r).await).await,
-            Method::LeaveRoom => reply.to(arguments, async |r| members::leave(self, caller, r).await).await,
-            Method::RenameRoom => reply.to(arguments, async |r| rename_room::run(self, caller, r).await).await,
-            Method::ArchiveRoom => reply.to(arguments, async |r| archive_room::archive(self, caller, r).await).await,
-            Method::UnarchiveRoom => {
-                reply.to(arguments, async |r| archive_room::unarchive(self, caller, r).await).await
-            }
-            Method::ListRooms => reply.to(arguments, async |r| list_rooms::run(self, caller, r).await).await,
-            Method::GetRoom => reply.to(arguments, async |r| list_rooms::one(self, caller, r).await).await,
-            Method::SendMessage => reply.to(arguments, async |r| send_message::run(self, caller, r).await).await,
-            Method::EditMessage => reply.to(arguments, async |r| edit_message::run(self, caller, r).await).await,
-            Method::DeleteMessage => reply.to(arguments, async |r| delete_message::run(self, caller, r).await).await,
-            Method::React => reply.to(arguments, async |r| react::run(self, caller, r).await).await,
-            Method::MarkRead => reply.to(arguments, async |r| mark::read(self, caller, r).await).await,
-            Method::MarkDelivered => reply.to(arguments, async |r| mark::delivered(self, caller, r).await).await,
-            Method::GetHistory => reply.to(arguments, async |r| get_history::run(self, caller, r).await).await,
-            Method::SearchMessages => reply.to(arguments, async |r| search_messages::run(self, caller, r).await).await,
-            Method::CreateUpload => reply.to(arguments, async |r| create_upload::run(self, caller, r).await).await,
-            Method::GetAttachmentUrl => {
-                reply.to(arguments, async |r| get_attachment_url::run(self, caller, r).await).await
-            }
-            Method::Resume => reply.to(arguments, async |r| resume::run(self, caller, r).await).await,
-            Method::SetTyping => reply.to(arguments, async |r| set_typing::run(self, caller, r).await).await,
-            Method::SetPresence => reply.to(arguments, async |r| set_presence::run(self, caller, r).await).await,
-            Method::SearchUsers => reply.to(arguments, async |r| search_users::run(self, caller, r).await).await,
-            Method::WatchPresence => reply.to(arguments, async |r| watch_presence::run(self, caller, r).await).await,
-            Method::StreamHistory => Outcome::Now(reply.wants_stream()),
-        }
-    }
-
     /// Counts a call about people against the caller's rate.
     fn people_rate(&self, caller: &Caller) -> Result<(), HubError> {
-        self.parts.people_rates.take(&caller.person, Instant::now()).map_err(|wait| {
-            metrics::rate_limited("people");
-            HubError::retry_after(ErrorKind::RateLimited, "Too many calls at once", wait)
-        })
+        let calls = self.parts.people_rates.take(&caller.person, Instant::now());
+        calls.map_err(|wait| HubError::rate_limited(Limit::People, wait))
     }
 }
 
@@ -266,4 +231,17 @@ impl Reply {
 /// The request is no object of the method's.
 fn wrong_request() -> HubError {
     HubError::invalid("The request lacks a field, or a field has the wrong type or value.")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_found_in_any_case() {
+        for &method in Method::ALL {
+            assert_eq!(Method::from_name(&method.name().to_lowercase()), Some(method));
+        }
+        assert_eq!(Method::from_name("SendMessages"), None);
+    }
 }

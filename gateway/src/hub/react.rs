@@ -24,7 +24,7 @@ pub(super) struct Request {
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Empty>, HubError> {
     let room = request.room_id.id()?;
     let place = hub.message_place()?;
-    let at = MessageAt { person: &caller.person, room, seq: request.seq, hint: hub.parts.bus.last_seq(room) };
+    let at = MessageAt { person: &caller.person, room, seq: request.seq };
     let reaction = ReactionChange {
         emoji: request.emoji.as_str().to_owned(),
         user_id: caller.person.user.clone(),

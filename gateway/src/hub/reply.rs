@@ -7,13 +7,13 @@ use futures_util::future::BoxFuture;
 use rts_common::signalr::{self, Protocol};
 use serde::Serialize;
 
-use super::Outcome;
-use super::method::Method;
+use super::Method;
 use crate::error::{ErrorKind, HubError};
 use crate::fanout::AnswerUnderWay;
 use crate::journal::Ticket;
 use crate::metrics;
 use crate::rooms::Refusal;
+use crate::session::Outcome;
 
 /// A verb's result, and what it waits for.
 pub enum Answer<T> {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::{ErrorKind, HubError};
-use crate::metrics;
+use crate::metrics::{self, ResumeOutcome};
 use crate::rooms::{EventPayload, EventsAfter, Refusal};
 
 /// Rooms looked at at once for one request.
@@ -81,7 +81,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         }
     }
     let truncated = response.rooms.iter().any(|room| room.truncated);
-    metrics::resume(if truncated { "truncated" } else { "whole" });
+    metrics::resume(if truncated { ResumeOutcome::Truncated } else { ResumeOutcome::Whole });
     Ok(Answer::now(response))
 }
 

@@ -8,8 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{self, RoomRef};
 use super::{Answer, Caller, Hub};
-use crate::error::{ErrorKind, HubError};
-use crate::metrics;
+use crate::error::HubError;
+use crate::metrics::Limit;
 use crate::search::{Query, SearchError, Words};
 
 #[derive(Deserialize)]
@@ -34,10 +34,8 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         HubError::invalid(format!("query has 1 to {} characters, not only blanks.", limits::SEARCH_QUERY_CHARS))
     })?;
     let room = request.room_id.as_ref().map(RoomRef::id).transpose()?;
-    if let Err(wait) = hub.parts.search_rates.take(&caller.person, Instant::now()) {
-        metrics::rate_limited("searches");
-        return Err(HubError::retry_after(ErrorKind::RateLimited, "Too many searches at once", wait));
-    }
+    let searches = hub.parts.search_rates.take(&caller.person, Instant::now());
+    searches.map_err(|wait| HubError::rate_limited(Limit::Searches, wait))?;
     let query = Query { person: &caller.person, words: &words, room, cursor: request.cursor.as_deref(), limit };
     let found = Box::pin(hub.parts.search.find(query)).await?;
     Ok(Answer::now(Response {

@@ -12,9 +12,9 @@ use serde::{Deserialize, Serialize};
 use super::reply::Done;
 use super::request::{self, AttachmentRef, RoomRef};
 use super::{Answer, Caller, Hub, attachments};
-use crate::error::{ErrorKind, HubError};
+use crate::error::HubError;
 use crate::journal::{Busy, Ticket};
-use crate::metrics;
+use crate::metrics::Limit;
 use crate::send::{SendPermit, SendRequest, SendResult};
 
 #[derive(Deserialize)]
@@ -89,10 +89,7 @@ impl From<Denied> for HubError {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Busy(busy) => busy.into(),
-            Denied::TooFast(wait) => {
-                metrics::rate_limited("messages");
-                Self::retry_after(ErrorKind::RateLimited, "Too many messages at once", wait)
-            }
+            Denied::TooFast(wait) => Self::rate_limited(Limit::Messages, wait),
         }
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Response {}
 
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     hub.people_rate(caller)?;
-    let connection = caller.watcher()?.connection();
+    let connection = caller.watcher.connection();
     let is_away = request.status == DeviceStatus::Away;
     let told = hub.parts.presence.set(&caller.person, connection, is_away).await;
     told.map_err(|_| HubError::unavailable())?;

@@ -9,14 +9,10 @@ use rts_common::signalr::{self, Arguments, EncodeError, Protocol};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::method::Method;
-use super::{Call, Caller, Hub, stream_history, wrong_request};
+use super::{Caller, Hub, Method, wrong_request};
 use crate::error::{ErrorKind, HubError};
 use crate::metrics;
-
-/// The encoded records of one stream, its completion last. Nothing is read ahead of what is taken but
-/// what the method says; dropped, it is cancelled.
-pub type Records = BoxStream<'static, Bytes>;
+use crate::session::{Call, Records};
 
 impl Hub {
     /// Begins a stream. What is no streaming method is answered with a completion alone.
@@ -26,17 +22,18 @@ impl Hub {
         let invocation_id = invocation_id.unwrap_or_default();
         let reply = StreamReply { protocol, method, invocation_id, begun: Instant::now(), is_counted: false };
         match method {
-            Some(Method::StreamHistory) if arguments.len() == 1 => {
-                reply.to(&arguments, |request| stream_history::run(self, caller, &request))
-            }
-            Some(method) if method.is_stream() => only(reply.wrong_arguments(&target)),
-            _ => only(reply.refused(&target)),
+            Some(method) if method.is_stream() && arguments.len() != 1 => only(reply.wrong_arguments(&target)),
+            Some(method) => match self.begin_stream(method, caller, &arguments, reply) {
+                Ok(records) => records,
+                Err(reply) => only(reply.refused(&target)),
+            },
+            None => only(reply.refused(&target)),
         }
     }
 }
 
 /// The answer to one stream invocation, on its way.
-struct StreamReply {
+pub(super) struct StreamReply {
     protocol: Protocol,
     method: Option<Method>,
     invocation_id: String,
@@ -46,7 +43,7 @@ struct StreamReply {
 
 impl StreamReply {
     /// Decodes the request, begins the verb's stream, and encodes what it gives.
-    fn to<Request: DeserializeOwned, Item: Serialize + Send + 'static>(
+    pub(super) fn to<Request: DeserializeOwned, Item: Serialize + Send + 'static>(
         self,
         arguments: &Arguments,
         verb: impl FnOnce(Request) -> Result<BoxStream<'static, Result<Item, HubError>>, HubError>,

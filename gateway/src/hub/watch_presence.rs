@@ -32,7 +32,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let asked: Vec<_> = request.user_ids.into_iter().filter(|text| seen.insert(text.clone())).collect();
     let person = |user| Person { org: caller.person.org.clone(), user };
     let people = asked.iter().filter_map(|text| UserId::parse(text).ok()).map(person).collect();
-    let watched = caller.watcher()?.watch(people).await;
+    let watched = caller.watcher.watch(people).await;
     let (statuses, under_way) = watched.map_err(|_| HubError::unavailable())?;
     let statuses: HashMap<_, _> =
         statuses.into_iter().map(|(person, status)| (person.user.to_string(), status)).collect();

@@ -10,7 +10,7 @@ use tokio::time::{Instant, sleep_until};
 use super::entry::Entry;
 use super::sqs::Sqs;
 use super::{Inner, JournalError};
-use crate::metrics;
+use crate::metrics::{self, JournalErrorKind};
 
 /// How far apart batches that are not full begin: the entries of a busy node share a call, those of a
 /// quiet one never wait. Less than anybody notices beside the call itself.
@@ -50,7 +50,7 @@ fn next(journal: &Inner, now: Instant, last: Option<Instant>, may_send: bool) ->
     let wake_at = queue.next_deadline().map(|deadline| if may_send { due_at } else { deadline });
     drop(queue);
     for entry in expired {
-        metrics::journal_error("deadline");
+        metrics::journal_error(JournalErrorKind::Deadline);
         entry.resolve(Err(JournalError::Unavailable));
     }
     (batch, wake_at)

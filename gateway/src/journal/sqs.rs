@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep};
 
 use super::entry::Entry;
 use super::{Inner, JournalError};
-use crate::metrics;
+use crate::metrics::{self, JournalErrorKind};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// One call. Retries are ours, because an entry has a deadline and others of its batch may succeed.
@@ -67,7 +67,7 @@ impl Sqs {
             }
             let (later, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|entry| now + wait < entry.deadline);
             for entry in expired {
-                metrics::journal_error("deadline");
+                metrics::journal_error(JournalErrorKind::Deadline);
                 entry.resolve(Err(JournalError::Unavailable));
             }
             if later.is_empty() {
@@ -93,7 +93,7 @@ impl Sqs {
                 let kind = error_kind(&error);
                 metrics::journal_error(kind);
                 journal.pressure().failed(now);
-                tracing::warn!(kind, entries = batch.len(), error = %DisplayErrorContext(&error), "a batch was not journaled");
+                tracing::warn!(kind = kind.label(), entries = batch.len(), error = %DisplayErrorContext(&error), "a batch was not journaled");
                 return batch;
             }
         };
@@ -142,9 +142,9 @@ fn fates(output: &SendMessageBatchOutput) -> HashMap<String, Fate> {
     let accepted = output.successful().iter().map(|accepted| (accepted.id().to_owned(), Fate::Accepted));
     let failed = output.failed().iter().map(|failed| {
         let (fate, kind) = if failed.sender_fault() && !is_throttling(failed.code()) {
-            (Fate::Refused, "entry_refused")
+            (Fate::Refused, JournalErrorKind::EntryRefused)
         } else {
-            (Fate::Failed, "entry_failed")
+            (Fate::Failed, JournalErrorKind::EntryFailed)
         };
         metrics::journal_error(kind);
         tracing::warn!(code = failed.code(), refused = matches!(fate, Fate::Refused), "an entry was not journaled");
@@ -153,13 +153,15 @@ fn fates(output: &SendMessageBatchOutput) -> HashMap<String, Fate> {
     accepted.chain(failed).collect()
 }
 
-fn error_kind(error: &SdkError<SendMessageBatchError, HttpResponse>) -> &'static str {
+fn error_kind(error: &SdkError<SendMessageBatchError, HttpResponse>) -> JournalErrorKind {
     match error {
-        SdkError::TimeoutError(_) => "timeout",
-        SdkError::ServiceError(failure) if is_throttling(failure.err().code().unwrap_or_default()) => "throttled",
-        SdkError::ServiceError(failure) if failure.raw().status().as_u16() >= 500 => "unavailable",
-        SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) => "refused",
-        _ => "unreachable",
+        SdkError::TimeoutError(_) => JournalErrorKind::Timeout,
+        SdkError::ServiceError(failure) if is_throttling(failure.err().code().unwrap_or_default()) => {
+            JournalErrorKind::Throttled
+        }
+        SdkError::ServiceError(failure) if failure.raw().status().as_u16() >= 500 => JournalErrorKind::Unavailable,
+        SdkError::ServiceError(_) | SdkError::ConstructionFailure(_) => JournalErrorKind::Refused,
+        _ => JournalErrorKind::Unreachable,
     }
 }
 

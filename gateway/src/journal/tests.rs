@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use rts_common::ids::{ClientId, NodeId, OrgId, RoomId, UserId};
 use rts_common::message::{MessageContent, MessageState};
-use rts_common::record::FORMAT;
+use rts_common::record::{FORMAT, RoomChange, RoomRecord};
 use rts_common::room::Marks;
 use rts_common::seq::Seq;
 use serde_json::{Value, json};

@@ -15,19 +15,19 @@ fn record_everything() {
     redis_call("send", SECOND);
     journal_queue_depth(4);
     journal_sent(10, SECOND);
-    journal_error("throttled");
+    journal_error(JournalErrorKind::Throttled);
     persist_lag(SECOND);
     queue_wait(SECOND);
     unstored(1, SECOND);
-    reconciled("stored");
+    reconciled(ReconcileOutcome::Stored);
     reconciler_round_ended();
-    queue_messages("messages", "visible", 7);
-    resume("whole");
+    queue_messages("messages", QueueState::Visible, 7);
+    resume(ResumeOutcome::Whole);
     presence_online(5);
     storage_call("head", "ok", SECOND);
     presence_buried(2);
     presence_watched(true);
-    rate_limited("send");
+    rate_limited(Limit::Messages);
 }
 
 #[test]

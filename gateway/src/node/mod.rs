@@ -1,5 +1,9 @@
 //! The node: its parts, how they are put together, and what watches over them.
 
+mod chat_service;
+pub(crate) mod drain;
+mod health_watch;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,34 +12,29 @@ use anyhow::Context as _;
 
 use rts_common::limits::{self, PEOPLE_BURST, PEOPLE_RATE};
 use rts_common::redis::Redis;
-use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
 use tokio::net::TcpListener;
 
+use self::chat_service::ChatService;
 use crate::auth::{Authenticator, DevTokens};
-use crate::close_reason::CloseReason;
 use crate::config::{AwsConfig, Config, LimitsConfig};
-use crate::connection::SessionHandle;
 use crate::connection_token::TokenSigner;
 use crate::fanout::Bus;
 use crate::http::{self, AddressPolicy, Admin, App, OriginPolicy, Site};
-use crate::hub::{Call, Caller, Hub, HubLimits, HubParts, Outcome, Records, Typists};
+use crate::hub::{Hub, HubLimits, HubParts, Typists};
 use crate::journal::{Journal, JournalLimits};
-use crate::lifecycle::{self, Lifecycle, Part, Readiness};
+use crate::lifecycle::{self, Lifecycle, Readiness};
 use crate::metrics::{self, Exporter};
 use crate::peers::Peers;
-use crate::presence::{NotPresent, Presence, PresenceSettings};
-use crate::queues::{QueueUrls, Queues};
+use crate::presence::{Presence, PresenceSettings};
+
 use crate::rate_limits::RateLimits;
-use crate::reconciler::{self, ReconcilerParts, ReconcilerSettings};
+use crate::reconciler::{self, QueueUrls, Queues, ReconcilerParts, ReconcilerSettings};
 use crate::rooms::Rooms;
 use crate::search::Search;
 use crate::send::Sends;
-use crate::session::{Attachment, BoxFuture, Registry, Service, Sessions, Settings};
+use crate::session::{Registry, Sessions, Settings};
 use crate::uploads::Uploads;
-
-/// How often Redis is asked whether it is there.
-const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Runs a node until it is asked to go down, or one of its critical tasks ends. True if all went well.
 pub async fn run(config: Config) -> anyhow::Result<bool> {
@@ -48,7 +47,10 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
 
     let parts = Parts::start(&config, &lifecycle).await?;
     lifecycle.spawn_critical("metrics", exporter.clone().upkeep());
-    lifecycle.spawn_critical("redis watch", watch_redis(parts.redis.clone(), parts.bus.clone(), readiness.clone()));
+    lifecycle.spawn_critical(
+        "redis watch",
+        health_watch::watch_redis(parts.redis.clone(), parts.bus.clone(), readiness.clone()),
+    );
     lifecycle.spawn_critical(
         "queue watch",
         parts.queues.clone().watch(parts.sqs.clone(), queue_urls(&config.aws), readiness.clone()),
@@ -66,7 +68,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
         registry: Arc::clone(&registry),
         sessions: Arc::new(Sessions {
             settings: session_settings(&config.limits),
-            service: Arc::new(Chat {
+            service: Arc::new(ChatService {
                 hub: Arc::clone(&parts.hub),
                 bus: parts.bus.clone(),
                 presence: parts.presence.clone(),
@@ -90,7 +92,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
 
     lifecycle.shutdown_asked().await;
     let flush = parts.flush_journals();
-    lifecycle::drain(&lifecycle, &readiness, &registry, config.drain.times(), flush).await;
+    drain::drain(&lifecycle, &readiness, &registry, config.drain, flush).await;
     Ok(lifecycle.failure().is_none())
 }
 
@@ -142,7 +144,7 @@ impl Parts {
         let files_origin = uploads.as_ref().map(Uploads::origin);
         let hub = Hub::new(HubParts {
             node: config.node_id.clone(),
-            sends: Sends::start(&config.node_id, &rooms, &bus, &message_journal, lifecycle),
+            sends: Sends::start(&config.node_id, &rooms, &message_journal, lifecycle),
             search: Search::new(Arc::clone(&rooms), &config.identity.connection_secret),
             search_rates: RateLimits::new(limits::SEARCH_RATE, limits::SEARCH_BURST),
             rooms,
@@ -187,61 +189,6 @@ impl Parts {
         if flushed != (true, true) {
             tracing::error!("the journal could not be flushed whole; other nodes' reconcilers find the rest");
         }
-    }
-}
-
-/// The chat as sessions see it.
-struct Chat {
-    hub: Arc<Hub>,
-    bus: Bus,
-    presence: Presence,
-    lifecycle: Lifecycle,
-}
-
-impl Service for Chat {
-    fn attach(&self, session: SessionHandle, caller: &Arc<Caller>) -> BoxFuture<Result<Attachment, CloseReason>> {
-        let (hub, bus, caller) = (Arc::clone(&self.hub), self.bus.clone(), Arc::clone(caller));
-        let (presence, lifecycle) = (self.presence.clone(), self.lifecycle.clone());
-        Box::pin(async move {
-            let place = presence.open(&caller.person, session.connection_id).await.map_err(|reason| match reason {
-                NotPresent::TooMany => CloseReason::TooManyConnections,
-                NotPresent::Unavailable => CloseReason::Overload,
-            })?;
-            let attachment = bus.attach(session).await.map_err(|_| CloseReason::Overload)?;
-            caller.attached(attachment.watcher());
-            lifecycle.spawn(async move { hub.greet(&caller).await });
-            let attachment: Attachment = Box::new((attachment, place));
-            Ok(attachment)
-        })
-    }
-
-    fn call(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> BoxFuture<Outcome> {
-        let (hub, caller) = (Arc::clone(&self.hub), Arc::clone(caller));
-        Box::pin(async move { hub.call(&caller, protocol, call).await })
-    }
-
-    fn stream(&self, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Records {
-        self.hub.stream(caller, protocol, call)
-    }
-}
-
-/// Tells readiness whether Redis answers and subscriptions are up; says so when that changes.
-async fn watch_redis(redis: Arc<Redis>, bus: Bus, readiness: Readiness) {
-    let mut was = (false, false);
-    let mut is_first = true;
-    loop {
-        let is = (redis.ping().await.is_ok(), bus.is_connected());
-        readiness.set(Part::Redis, is.0);
-        readiness.set(Part::Bus, is.1);
-        if is != was || is_first {
-            match is {
-                (true, true) => tracing::info!("Redis is there"),
-                (false, _) => tracing::warn!("waiting for Redis: it does not answer"),
-                (true, false) => tracing::warn!("waiting for Redis: subscriptions are not up"),
-            }
-        }
-        (was, is_first) = (is, false);
-        tokio::time::sleep(WATCH_INTERVAL).await;
     }
 }
 

@@ -9,7 +9,7 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Inner;
 use super::local_users::{Telling, Told};
-use crate::metrics;
+use crate::metrics::{self, Limit};
 
 /// How often it is looked whose grace is over.
 const TICK: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ impl Inner {
         let told = match self.sync(telling).await {
             Ok(Some(surplus)) => {
                 for _ in &surplus {
-                    metrics::rate_limited("connections");
+                    metrics::rate_limited(Limit::Connections);
                 }
                 return Told::Done { surplus };
             }

@@ -34,6 +34,7 @@ mod budget;
 mod decision;
 mod entry;
 mod index;
+mod queues;
 mod settle;
 
 use std::collections::HashMap;
@@ -56,9 +57,10 @@ use self::index::{Backlog, Index};
 use self::settle::{Due, Settled, by_room};
 use crate::journal::{AcceptedLog, Journal};
 use crate::lifecycle::Lifecycle;
-use crate::metrics;
+use crate::metrics::{self, ReconcileOutcome};
 
 pub use self::decision::{QueueClock, Waits};
+pub use self::queues::{QueueUrls, Queues};
 pub use self::settle::ReconcilerParts;
 
 /// Entries of one page.
@@ -280,14 +282,14 @@ impl Reconciler {
         let mut broken = Ok(());
         for (settled, result) in settled {
             for (entry, settled) in settled {
-                metrics::reconciled(settled.label());
+                metrics::reconciled(settled.outcome());
                 if settled != Settled::Journaled {
                     off += 1;
                     self.forget(partition, &entry);
                 }
             }
             if result.is_err() {
-                metrics::reconciled("failed");
+                metrics::reconciled(ReconcileOutcome::Failed);
                 broken = result;
             }
         }

@@ -13,9 +13,10 @@ use rts_common::seq::{Seq, Timestamp};
 use rts_common::store::{Store, StoreError};
 
 use super::entry::Unstored;
+use super::queues::Queues;
 use super::{Broken, Reconciler};
 use crate::journal::{Busy, Journal};
-use crate::queues::Queues;
+use crate::metrics::ReconcileOutcome;
 use crate::rooms::{Refusal, Rooms};
 
 /// The parts that the reconciler works with.
@@ -48,11 +49,11 @@ pub(super) enum Settled {
 }
 
 impl Settled {
-    pub(super) const fn label(self) -> &'static str {
+    pub(super) const fn outcome(self) -> ReconcileOutcome {
         match self {
-            Self::Stored => "stored",
-            Self::Journaled => "journaled",
-            Self::Lost => "lost",
+            Self::Stored => ReconcileOutcome::Stored,
+            Self::Journaled => ReconcileOutcome::Journaled,
+            Self::Lost => ReconcileOutcome::Lost,
         }
     }
 }

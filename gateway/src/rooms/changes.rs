@@ -127,10 +127,9 @@ impl Rooms {
         &self,
         person: &Person,
         room: &RoomId,
-        hint: Seq,
         operation: &RoomOperation<'_>,
     ) -> Result<RoomOutcome, Refusal> {
-        let hint = hint.to_string();
+        let hint = self.hints.of(room).get().to_string();
         let limit;
         let mut arguments = vec![operation.name(), &hint];
         match operation {

@@ -19,8 +19,6 @@ pub struct MessageAt<'a> {
     pub room: &'a RoomId,
     /// Which it is.
     pub seq: Seq,
-    /// The highest seq of the room that this node has seen.
-    pub hint: Seq,
 }
 
 /// A change of a message.
@@ -95,7 +93,7 @@ impl Rooms {
             }
         };
         let (seq, expected) = (from.seq.to_string(), from.version.to_string());
-        let (ordinal, hint) = (from.ordinal.to_string(), at.hint.to_string());
+        let (ordinal, hint) = (from.ordinal.to_string(), self.hints.of(at.room).get().to_string());
         let sender = from.content.sender_id.as_str();
         let (before, now) = (&from.content.mentions, &content.mentions);
         let gone: Vec<_> = before.iter().filter(|user| !now.contains(user)).map(UserId::as_str).collect();

@@ -18,6 +18,7 @@ mod messages;
 mod rebuild;
 mod reply;
 mod sending;
+mod seq_hint;
 mod snapshot;
 mod summary;
 mod typing;
@@ -39,10 +40,12 @@ pub use self::history::{HistoryPage, HistoryRange};
 pub use self::marks::MarkKind;
 pub use self::messages::{Found, MessageAt, MessageChange};
 pub use self::sending::{Attempt, Sending, Sent};
+pub use self::seq_hint::SeqHint;
 pub use self::summary::Standing;
 pub use self::view::RoomView;
 
 use self::reply::Reply;
+use self::seq_hint::SeqHints;
 
 /// Lists of rooms read from DynamoDB at once: a storm of newcomers waits its turn here rather than in
 /// retries.
@@ -106,12 +109,18 @@ pub struct Rooms {
     redis: Arc<Redis>,
     store: Store,
     list_loads: Semaphore,
+    hints: SeqHints,
 }
 
 impl Rooms {
     /// On these stores.
     pub fn new(redis: Arc<Redis>, store: Store) -> Self {
-        Self { redis, store, list_loads: Semaphore::new(LIST_LOADS_AT_ONCE) }
+        Self { redis, store, list_loads: Semaphore::new(LIST_LOADS_AT_ONCE), hints: SeqHints::default() }
+    }
+
+    /// Returns the hint of a room's next seq, for whoever sees its events.
+    pub fn seq_hint(&self, room: &RoomId) -> SeqHint {
+        self.hints.of(room).clone()
     }
 
     /// Whether one call must keep to one partition.

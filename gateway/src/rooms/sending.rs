@@ -20,8 +20,6 @@ pub struct Sending<'a> {
     pub room: &'a RoomId,
     /// What.
     pub content: &'a MessageContent,
-    /// The highest seq of the room that this node has seen.
-    pub hint: Seq,
     /// Whether a new message may be made; if not, only a duplicate is answered.
     pub accept: bool,
 }
@@ -67,7 +65,7 @@ impl Rooms {
         let keys: Vec<_> = rooms.iter().map(|places| keys::room(sendings[places[0]].room)).collect();
         let mut arguments = Vec::with_capacity(sendings.len() * 6 + keys.len() * 2);
         for places in &rooms {
-            let hint = places.iter().map(|place| sendings[*place].hint).max().unwrap_or_default();
+            let hint = self.hints.of(sendings[places[0]].room).get();
             arguments.extend([hint.to_string(), places.len().to_string()].map(Cow::Owned));
             for Sending { person, content, accept, .. } in places.iter().map(|place| sendings[*place]) {
                 let ids = [person.org.as_str(), person.user.as_str(), content.client_id.as_str()];

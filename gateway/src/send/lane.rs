@@ -16,7 +16,6 @@ use tokio::time::{Instant, sleep_until};
 
 use super::pace::Paces;
 use super::{PARKED_MAX, SendResult, TOGETHER_BYTES_MAX, TOGETHER_MAX, WAIT_MAX, Waiting};
-use crate::fanout::Bus;
 use crate::journal::{Journal, Permit};
 use crate::metrics;
 use crate::rooms::{Attempt, Refusal, Rooms, Sent};
@@ -26,7 +25,6 @@ type Rebuild = Pin<Box<dyn Future<Output = (RoomId, Result<bool, Refusal>)> + Se
 pub(super) struct Lane {
     node: NodeId,
     rooms: Arc<Rooms>,
-    bus: Bus,
     journal: Journal,
     rebuilds: FuturesUnordered<Rebuild>,
     /// Messages to rooms that have to wait, each room's in their order.
@@ -42,9 +40,9 @@ struct Parked {
 }
 
 impl Lane {
-    pub(super) fn new(node: NodeId, rooms: Arc<Rooms>, bus: Bus, journal: Journal) -> Self {
+    pub(super) fn new(node: NodeId, rooms: Arc<Rooms>, journal: Journal) -> Self {
         let (rebuilds, parked, paces) = (FuturesUnordered::new(), HashMap::new(), Paces::default());
-        Self { node, rooms, bus, journal, rebuilds, parked, parked_count: 0, paces }
+        Self { node, rooms, journal, rebuilds, parked, parked_count: 0, paces }
     }
 
     /// Runs until nobody can enqueue any more.
@@ -90,7 +88,7 @@ impl Lane {
         if batch.is_empty() {
             return;
         }
-        let sendings: Vec<_> = batch.iter().map(|waiting| waiting.sending(&self.bus)).collect();
+        let sendings: Vec<_> = batch.iter().map(Waiting::sending).collect();
         let attempts = self.rooms.send(&sendings).await;
         let mut made = Made::default();
         for (waiting, attempt) in batch.into_iter().zip(attempts) {

@@ -28,7 +28,6 @@ use rts_common::seq::Seq;
 use tokio::sync::{mpsc, oneshot};
 
 use self::lane::Lane;
-use crate::fanout::Bus;
 use crate::journal::{Journal, Permit, Ticket};
 use crate::lifecycle::Lifecycle;
 use crate::rate_limits::RateToken;
@@ -104,11 +103,11 @@ pub struct Sends {
 
 impl Sends {
     /// Starts the lanes, in tasks of the node's lifecycle.
-    pub fn start(node: &NodeId, rooms: &Arc<Rooms>, bus: &Bus, journal: &Journal, lifecycle: &Lifecycle) -> Self {
+    pub fn start(node: &NodeId, rooms: &Arc<Rooms>, journal: &Journal, lifecycle: &Lifecycle) -> Self {
         let lanes = if rooms.have_slots() { PARTITIONS } else { LANES };
         let lane = |_| {
             let (inbox, waiting) = mpsc::channel((WAITING_MAX / lanes).max(WAITING_MIN));
-            let lane = Lane::new(node.clone(), Arc::clone(rooms), bus.clone(), journal.clone());
+            let lane = Lane::new(node.clone(), Arc::clone(rooms), journal.clone());
             lifecycle.spawn_critical("sends", lane.run(waiting));
             inbox
         };
@@ -153,9 +152,9 @@ impl Waiting {
         self.request.content.body.as_bytes().iter().map(escaped).sum()
     }
 
-    fn sending(&self, bus: &Bus) -> Sending<'_> {
+    fn sending(&self) -> Sending<'_> {
         let SendRequest { person, room, content, permit, .. } = &self.request;
-        Sending { person, room, content, hint: bus.last_seq(room), accept: permit.is_some() }
+        Sending { person, room, content, accept: permit.is_some() }
     }
 
     fn resolve(self, result: Result<SendResult, Refusal>) {

@@ -6,8 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use bytes::Bytes;
 
-use super::service::BoxFuture;
-use crate::hub::Outcome;
+use super::service::{BoxFuture, Outcome};
 
 /// Bytes of finished answers that may wait behind one that is not; then no more calls are begun. One
 /// page of history may come on top.

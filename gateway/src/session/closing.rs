@@ -32,7 +32,7 @@ pub(super) async fn say(
         return;
     }
     if let Some(text) = reason.text() {
-        let record = close_record(protocol, Some(text), reason.may_reconnect());
+        let record = close_record(protocol, Some(text), reason.allows_reconnect());
         socket.send(protocol.transfer_format(), [record]);
     }
     close(settings, socket).await;

@@ -30,15 +30,14 @@ use rts_common::signalr::Protocol;
 pub use self::quota::{AddressConnection, AddressConnections};
 pub use self::reconnect::{Rejoin, Return};
 pub use self::registry::{Claim, ClaimError, Held, Registry};
-pub use self::service::{Attachment, BoxFuture, Service};
+pub use self::service::{BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Service};
 pub use self::settings::Settings;
 pub use self::transport::{Link, LinkEnd, LinkKind, Over, Reader, Taken, Transport, WebSocket};
 
 use self::calls::Calls;
 use self::reconnect::Stateful;
 use crate::close_reason::CloseReason;
-use crate::connection::{ConnectionId, Outbox};
-use crate::hub::Caller;
+use crate::connection::{ConnectionId, Outbox, Principal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{self, OpenConnection};
 
@@ -49,7 +48,7 @@ const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
 pub struct Sessions {
     /// Their time constants and bounds.
     pub settings: Settings,
-    /// The hub and the bus behind them.
+    /// The hub and the fan-out behind them.
     pub service: Arc<dyn Service>,
     /// Where their tasks run.
     pub lifecycle: Lifecycle,
@@ -61,7 +60,7 @@ pub struct Arrival {
     /// Its id.
     pub connection_id: ConnectionId,
     /// Whose it is.
-    pub caller: Arc<Caller>,
+    pub principal: Arc<Principal>,
     /// When its token ends, and it with it.
     pub expires: Instant,
     /// Where its events go; the same that its claim registered.
@@ -125,8 +124,8 @@ impl Arrival {
         metrics::session_closed(reason, lived);
         tracing::info!(
             connection = %self.connection_id,
-            org = %self.caller.person.org,
-            user = %self.caller.person.user,
+            org = %self.principal.person.org,
+            user = %self.principal.person.user,
             protocol = protocol.map_or("none", Protocol::name),
             reason = reason.label(),
             seconds = lived.as_secs_f64(),

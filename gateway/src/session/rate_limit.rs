@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::Settings;
 use crate::close_reason::CloseReason;
-use crate::metrics;
+use crate::metrics::{self, Limit};
 
 /// The pace of one client.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ impl Pace {
         let each = Duration::from_secs(1) / settings.records_per_second.max(1);
         self.due = self.due.max(now) + each * records;
         if self.due > now + each * settings.records_burst {
-            metrics::rate_limited("records");
+            metrics::rate_limited(Limit::Records);
             return Err(CloseReason::TooManyRecords);
         }
         Ok(())

@@ -14,12 +14,12 @@ use super::calls::Calls;
 use super::keep_alive::{Due, Liveness};
 use super::rate_limit::Pace;
 use super::reconnect::Stateful;
+use super::service::{BoxFuture, Call, Caller};
 use super::streams::Streams;
 use super::transport::{Incoming, TransportError};
-use super::{Arrival, Attachment, BoxFuture, Counts, Sessions, Transport};
+use super::{Arrival, Counts, Sessions, Transport};
 use crate::close_reason::CloseReason;
 use crate::connection::SessionHandle;
-use crate::hub::Call;
 
 /// What the phase works with.
 pub(super) struct Stay<'a> {
@@ -40,15 +40,15 @@ struct Attached<'a> {
     decoder: Decoder,
     /// The decoder has no whole record left.
     is_hungry: bool,
-    bus: Bus,
+    caller: CallerState,
     pace: Pace,
     liveness: Liveness,
 }
 
-/// The session's place in the fan-out.
-enum Bus {
-    Attaching(BoxFuture<Result<Attachment, CloseReason>>),
-    Attached { _until_dropped: Attachment },
+/// Whether calls can be made.
+enum CallerState {
+    Connecting(BoxFuture<Result<Caller, CloseReason>>),
+    Connected(Caller),
 }
 
 impl Stay<'_> {
@@ -62,7 +62,7 @@ impl Stay<'_> {
         decoder.push(received);
         let handle = SessionHandle {
             connection_id: self.arrival.connection_id,
-            person: self.arrival.caller.person.clone(),
+            person: self.arrival.principal.person.clone(),
             protocol: self.protocol,
             outbox: self.arrival.outbox.clone(),
         };
@@ -70,7 +70,7 @@ impl Stay<'_> {
             // What others write has no number: a stateful session writes all by itself.
             self.arrival.outbox.begin_direct(socket.stream(), self.protocol.transfer_format());
         }
-        let bus = Bus::Attaching(self.sessions.service.attach(handle, &self.arrival.caller));
+        let connecting = self.sessions.service.connect(handle, &self.arrival.principal);
         let mut attached = Attached {
             stay: self,
             socket,
@@ -78,7 +78,7 @@ impl Stay<'_> {
             streams: Streams::default(),
             decoder,
             is_hungry: false,
-            bus,
+            caller: CallerState::Connecting(connecting),
             pace: Pace::new(now),
             liveness,
         };
@@ -116,7 +116,7 @@ impl Attached<'_> {
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         loop {
             self.write(cx)?;
-            let advanced = self.rejoin(cx) | self.stream(cx) | self.attach(cx)? | self.call(cx)? | self.read(cx)?;
+            let advanced = self.rejoin(cx) | self.stream(cx) | self.connect(cx)? | self.call(cx)? | self.read(cx)?;
             if !advanced {
                 return Ok(());
             }
@@ -229,13 +229,13 @@ impl Attached<'_> {
         self.stay.counts.bytes_out += written.bytes;
     }
 
-    /// Waits for the place in the fan-out: no call is made before, or its own event could be missed.
-    fn attach(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
-        let Bus::Attaching(attaching) = &mut self.bus else { return Ok(false) };
-        match attaching.as_mut().poll(cx) {
+    /// Waits until the session is in the fan-out: no call is made before, or its own event could be missed.
+    fn connect(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
+        let CallerState::Connecting(connecting) = &mut self.caller else { return Ok(false) };
+        match connecting.as_mut().poll(cx) {
             Poll::Pending => Ok(false),
-            Poll::Ready(attachment) => {
-                self.bus = Bus::Attached { _until_dropped: attachment? };
+            Poll::Ready(caller) => {
+                self.caller = CallerState::Connected(caller?);
                 Ok(true)
             }
         }
@@ -268,11 +268,13 @@ impl Attached<'_> {
     }
 
     fn is_listening(&self) -> bool {
-        matches!(self.bus, Bus::Attached { .. }) && self.calls.is_free(self.stay.sessions.settings.calls_in_flight_max)
+        matches!(self.caller, CallerState::Connected(_))
+            && self.calls.is_free(self.stay.sessions.settings.calls_in_flight_max)
     }
 
     fn take(&mut self, record: Record) -> Result<(), CloseReason> {
-        let Stay { sessions, arrival, protocol, .. } = self.stay;
+        let CallerState::Connected(caller) = &self.caller else { return Ok(()) };
+        let Stay { sessions, protocol, .. } = self.stay;
         if let Some(stateful) = &mut self.stay.stateful
             && !stateful.admit(&record, Instant::now()).map_err(|_| CloseReason::ProtocolError)?
         {
@@ -283,7 +285,7 @@ impl Attached<'_> {
             Record::Invocation { invocation_id, target, arguments, stream_ids: _ } => {
                 self.stay.counts.calls += 1;
                 let call = Call { invocation_id, target, arguments };
-                self.calls.begin(sessions.service.call(&arrival.caller, protocol, call));
+                self.calls.begin(caller.call(call));
             }
             Record::StreamInvocation { invocation_id, target, arguments, stream_ids: _ } => {
                 self.stay.counts.calls += 1;
@@ -291,9 +293,14 @@ impl Attached<'_> {
                 match self.streams.admit(&invocation_id, streams_max) {
                     Ok(()) => {
                         let call = Call { invocation_id: Some(invocation_id.clone()), target, arguments };
-                        self.streams.begin(invocation_id, sessions.service.stream(&arrival.caller, protocol, call));
+                        self.streams.begin(invocation_id, caller.stream(call));
                     }
-                    Err(why) => self.calls.answer(why.completion(protocol, &invocation_id, &target, streams_max)),
+                    Err(why) => self.calls.answer(why.completion(
+                        protocol,
+                        &invocation_id,
+                        caller.method_name(&target),
+                        streams_max,
+                    )),
                 }
             }
             // Nothing more of the stream is sent; one that is over, or never was, needs no word.

@@ -9,10 +9,9 @@ use bytes::Bytes;
 use futures_util::StreamExt as _;
 use rts_common::signalr::{Protocol, encode_completion_error};
 
+use super::service::Records;
 use crate::error::{ErrorKind, HubError};
-use crate::hub::Records;
-use crate::hub::method::Method;
-use crate::metrics;
+use crate::metrics::{self, Limit};
 
 /// What streams may put on their way at once, between events and answers; one item may come on top.
 const TURN_BYTES: usize = 32 * 1024;
@@ -48,7 +47,7 @@ impl Streams {
             return Err(NoStream::IdInUse);
         }
         if self.live.len() >= streams_max {
-            metrics::rate_limited("streams");
+            metrics::rate_limited(Limit::Streams);
             return Err(NoStream::TooMany);
         }
         Ok(())
@@ -95,7 +94,7 @@ impl Streams {
 
 impl NoStream {
     /// The completion that tells the client.
-    pub(super) fn completion(self, protocol: Protocol, invocation_id: &str, target: &str, streams_max: usize) -> Bytes {
+    pub(super) fn completion(self, protocol: Protocol, invocation_id: &str, method: &str, streams_max: usize) -> Bytes {
         let text = match self {
             // As the reference server says it.
             Self::IdInUse => format!("Invocation ID '{invocation_id}' is already in use."),
@@ -103,7 +102,6 @@ impl NoStream {
                 let sentence =
                     format!("A connection has at most {streams_max} streams at once. retryAfterMs={RETRY_AFTER_MS}");
                 let error = HubError::new(ErrorKind::RateLimited, sentence);
-                let method = Method::from_name(target).map_or("unknown", Method::name);
                 format!("An unexpected error occurred invoking '{method}' on the server. HubException: {error}")
             }
         };
@@ -169,7 +167,7 @@ mod tests {
         assert_eq!(streams.admit("3", 2), Err(NoStream::TooMany));
         assert_eq!(streams.admit("1", 2), Err(NoStream::IdInUse));
         assert_eq!(streams.admit("1", 2), Ok(()), "the older one ended");
-        let text = NoStream::TooMany.completion(Protocol::Json, "3", "streamhistory", 2);
+        let text = NoStream::TooMany.completion(Protocol::Json, "3", "StreamHistory", 2);
         let text = String::from_utf8(text.to_vec()).unwrap();
         assert!(text.contains("'StreamHistory' on the server. HubException: rateLimited: "), "{text}");
         assert!(text.contains("retryAfterMs=1000\""), "{text}");

@@ -132,7 +132,7 @@ impl World {
     async fn send(&self, room: &RoomId, client_id: &str) -> Seq {
         let person = person("ann");
         let content = content(client_id);
-        let sending = Sending { person: &person, room, content: &content, hint: Seq::ZERO, accept: true };
+        let sending = Sending { person: &person, room, content: &content, accept: true };
         let Ok(Sent::New(state)) = crate::support::send(&self.rooms, &sending).await else {
             panic!("it is new");
         };
@@ -238,7 +238,7 @@ async fn an_edit_is_journaled_in_its_state_although_the_message_is_stored() {
     let seq = world.send(&room, "message").await;
     world.aws.stored.lock().unwrap().insert(seq.get(), seq.get());
     let ann = person("ann");
-    let at = MessageAt { person: &ann, room: &room, seq, hint: Seq::ZERO };
+    let at = MessageAt { person: &ann, room: &room, seq };
     let edited = world
         .rooms
         .change_message(at, |found| {
@@ -261,10 +261,10 @@ async fn a_room_is_journaled_whole_under_its_last_version_and_the_others_are_mar
     let world = World::start().await;
     let room = world.room().await;
     let rename = RoomOperation::Rename("after");
-    world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &rename).await.unwrap();
+    world.rooms.change_room(&person("ann"), &room, &rename).await.unwrap();
     let bob = person("bob").user;
     let remove = RoomOperation::Remove(&bob);
-    let last = world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &remove).await.unwrap();
+    let last = world.rooms.change_room(&person("ann"), &room, &remove).await.unwrap();
     let last = last.members()[0].version;
     world.reconcile();
     let journaled = world.journaled(3).await;
@@ -294,7 +294,7 @@ async fn a_room_whose_archiver_died_is_journaled_with_what_it_held() {
     for seq in [first, last] {
         world.aws.stored.lock().unwrap().insert(seq.get(), seq.get());
     }
-    world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &RoomOperation::Archive).await.unwrap();
+    world.rooms.change_room(&person("ann"), &room, &RoomOperation::Archive).await.unwrap();
     world.reconcile();
     // The room's making and its closing; all of it goes under the last.
     let journaled = world.journaled(2).await;
@@ -318,10 +318,8 @@ async fn what_sqs_has_accepted_is_left_to_it_and_what_one_call_made_is_one_entry
     let room_entries = world.unstored(&room).await;
     let ann = person("ann");
     let contents: Vec<_> = ["one", "two", "three"].map(content).into();
-    let sendings: Vec<_> = contents
-        .iter()
-        .map(|content| Sending { person: &ann, room: &room, content, hint: Seq::ZERO, accept: true })
-        .collect();
+    let sendings: Vec<_> =
+        contents.iter().map(|content| Sending { person: &ann, room: &room, content, accept: true }).collect();
     let mut seqs = Vec::new();
     for attempt in world.rooms.send(&sendings).await {
         let Attempt::Done(Ok(Sent::New(state))) = attempt else { panic!("{attempt:?}") };
@@ -348,7 +346,7 @@ async fn what_sqs_has_accepted_is_left_to_it_and_what_one_call_made_is_one_entry
     // A resend of what is accepted is durable; of what was journaled again, too.
     for (client_id, seq) in [("accepted", accepted), ("two", seqs[1])] {
         let content = content(client_id);
-        let sending = Sending { person: &ann, room: &room, content: &content, hint: Seq::ZERO, accept: true };
+        let sending = Sending { person: &ann, room: &room, content: &content, accept: true };
         let again = crate::support::send(&world.rooms, &sending).await;
         assert!(matches!(again, Ok(Sent::Duplicate { seq: found, durable: true }) if found == seq), "{again:?}");
     }

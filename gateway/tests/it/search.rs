@@ -69,7 +69,7 @@ impl World {
             deleted: false,
             reactions: Vec::new(),
         };
-        let sending = Sending { person: who, room, content: &content, hint: Seq::ZERO, accept: true };
+        let sending = Sending { person: who, room, content: &content, accept: true };
         match send(&self.rooms, &sending).await.unwrap() {
             Sent::New(state) => state,
             other => panic!("{other:?}"),
@@ -142,21 +142,21 @@ async fn only_own_rooms_are_searched_archived_ones_too_and_tombstones_are_not_fo
     let secret = world.say(&ours, &ann, "비밀 하나").await;
     let gone = world.say(&ours, &bob, "비밀 둘").await;
     let foreign = world.say(&theirs, &twin, "비밀 셋").await;
-    let at = MessageAt { person: &bob, room: &ours, seq: gone.seq, hint: Seq::ZERO };
+    let at = MessageAt { person: &bob, room: &ours, seq: gone.seq };
     let bury = |found: &rts_gateway::rooms::Found| {
         let mut content = found.state.content.clone();
         content.bury();
         Ok(Some(MessageChange::Delete(content)))
     };
     world.rooms.change_message(at, bury).await.unwrap();
-    world.rooms.change_room(&ann, &ours, Seq::ZERO, &RoomOperation::Archive).await.unwrap();
+    world.rooms.change_room(&ann, &ours, &RoomOperation::Archive).await.unwrap();
     for who in [&ann, &bob] {
         assert_eq!(world.all(who, "비밀").await.0, [secret.seq]);
     }
     assert_eq!(world.all(&twin, "비밀").await.0, [foreign.seq]);
     let refused = world.call(&twin, "비밀", Some(&ours), None).await.unwrap_err();
     assert_eq!(refused, SearchError::Refused(Refusal::NotFound));
-    world.rooms.change_room(&bob, &ours, Seq::ZERO, &RoomOperation::Leave).await.unwrap();
+    world.rooms.change_room(&bob, &ours, &RoomOperation::Leave).await.unwrap();
     // The list of rooms may still name it: the room itself decides.
     assert!(world.all(&bob, "비밀").await.0.is_empty());
 }

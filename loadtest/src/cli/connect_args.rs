@@ -8,8 +8,8 @@ use anyhow::{Context, bail};
 use clap::{Args, ValueEnum};
 use rts_common::signalr::Protocol;
 
-use super::duration;
-use crate::link::{Dialer, FileToken, JwtSecret, Sources, Target, TokenSource, Tokens};
+use crate::connection::{Dialer, FileToken, JwtSecret, Sources, Target, TokenSource, Tokens};
+use crate::units::duration;
 
 /// Where to connect to, as whom.
 #[derive(Args, Debug)]

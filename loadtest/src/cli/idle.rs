@@ -12,10 +12,11 @@ use tokio::task::{JoinSet, LocalSet};
 use tokio::time::timeout_at;
 
 use super::connect_args::{ConnectArgs, ProtocolArg};
-use super::{duration, exit_code};
-use crate::link::{Dialer, Session, SessionEnd, Tokens};
+use super::exit_code;
+use crate::connection::{Dialer, Session, SessionEnd, Tokens};
 use crate::procfs::{ProcessSample, raise_open_files};
 use crate::require::{Measures, Requirements};
+use crate::units::duration;
 
 /// Connections being opened at a time.
 const OPENING_MAX: usize = 64;

@@ -1,7 +1,7 @@
 //! The command line.
 
 mod connect_args;
-mod crew;
+mod distributed;
 mod idle;
 mod run;
 mod view;
@@ -29,9 +29,9 @@ enum Command {
     /// Run a scenario: load, checks, report.
     Run(Box<run::RunArgs>),
     /// Run a scenario on other machines, which join as workers; this one conducts, checks and reports.
-    Lead(Box<crew::LeadArgs>),
+    Lead(Box<distributed::LeadArgs>),
     /// Join the run of a lead, with a share of its users.
-    Worker(Box<crew::WorkerArgs>),
+    Worker(Box<distributed::WorkerArgs>),
     /// Show two runs side by side.
     Compare {
         /// The directory of the first run's report.
@@ -58,21 +58,6 @@ impl Cli {
     }
 }
 
-/// `250ms`, `30s`, `5m`, `2h`; a bare number is seconds.
-pub(crate) fn duration(text: &str) -> Result<Duration, String> {
-    let split = text.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(text.len());
-    let (number, unit) = text.split_at(split);
-    let factor = match unit {
-        "ms" => 0.001,
-        "" | "s" => 1.0,
-        "m" | "min" => 60.0,
-        "h" => 3600.0,
-        _ => return Err(format!("{text:?} is no time like 250ms, 30s, 5m or 2h")),
-    };
-    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no time"))?;
-    Duration::try_from_secs_f64(number * factor).map_err(|error| error.to_string())
-}
-
 /// Half of the cores: the servers may be on this machine, too.
 fn threads_default() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
@@ -91,9 +76,5 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
-        assert_eq!(duration("250ms"), Ok(Duration::from_millis(250)));
-        assert_eq!(duration("1.5m"), Ok(Duration::from_secs(90)));
-        assert!(duration("soon").is_err());
-        assert!(duration("3d").is_err());
     }
 }

@@ -13,15 +13,17 @@ use tokio::runtime::Runtime;
 
 use super::connect_args::{ConnectArgs, ProtocolArg};
 use super::view::ViewArgs;
-use super::{duration, exit_code, threads_default};
-use crate::engine::crew::{self, Gate};
-use crate::engine::{self, Fault, Limits, Orders, Plan, StorePlan, Watched};
-use crate::link::{Dialer, Tokens};
+use super::{exit_code, threads_default};
+use crate::connection::{Dialer, Tokens};
+use crate::engine::distributed::{self, Gate};
+use crate::engine::{self, Fault, Limits, Orders, Plan, StorePlan};
 use crate::local::Cluster;
+use crate::procfs::Watched;
 use crate::procfs::raise_open_files;
 use crate::report::{Prices, Report, table};
 use crate::require::Requirements;
 use crate::scenario::{Arrivals, Mix, PhaseKind, Scenario};
+use crate::units::duration;
 
 /// Files that are open besides connections.
 const OTHER_FILES: u64 = 200;
@@ -138,7 +140,7 @@ impl RunArgs {
         let outcome = runtime.block_on(async {
             let mut view = self.view.open(&scenario).await?;
             let outcome = if let Some(gate) = gate {
-                crew::lead(self.plan(scenario).await?, gate, &mut view).await
+                distributed::lead(self.plan(scenario).await?, gate, &mut view).await
             } else {
                 allow_files(scenario.users)?;
                 let plan = self.plan(scenario).await?;

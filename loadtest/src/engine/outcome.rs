@@ -6,22 +6,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::acks::Unacked;
-use super::fault::FaultReport;
+use super::faults::FaultReport;
 use super::queue::QueueReport;
 use super::stats::{Count, Latency, Stats};
 use crate::checker::{Kind, RoomTotals, Violations};
-use crate::procfs::ProcessSample;
+use crate::procfs::{ProcessSample, Watched};
 use crate::require::{Measures, Verdict};
 use crate::scenario::{Scenario, World};
-
-/// A local process whose use of resources is measured.
-#[derive(Clone, Debug)]
-pub struct Watched {
-    /// What it is called in reports.
-    pub name: String,
-    /// Its process id.
-    pub pid: u32,
-}
 
 /// A machine of a run on several.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use rts_common::store::Store;
 
-use super::fault::Fault;
-use super::outcome::{Point, Watched};
+use super::faults::Fault;
+use super::outcome::Point;
 use super::stats::Stats;
-use crate::link::{Dialer, Tokens};
+use crate::connection::{Dialer, Tokens};
+use crate::procfs::Watched;
 use crate::scenario::Scenario;
 
 /// What is to be run, and how.

@@ -8,8 +8,9 @@ use std::time::Duration;
 use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::shared::{Shared, lock};
-use crate::link::scrape;
+use super::context::Shared;
+use crate::connection::scrape;
+use crate::sync::lock;
 
 /// How often they are asked.
 const EVERY: Duration = Duration::from_secs(1);

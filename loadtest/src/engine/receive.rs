@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use rts_common::signalr::{CompletionResult, Payload, Record};
 
+use super::context::Stage;
 use super::message::Authored;
-use super::shared::Stage;
 use super::stats::{Count, Latency};
 use super::user::{Arrived, Call, Outgoing, User};
 use super::wire;

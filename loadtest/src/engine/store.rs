@@ -17,10 +17,11 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep};
 
 use super::backoff::Backoff;
+use super::context::Shared;
 use super::queue::QueueWatch;
-use super::shared::{Shared, lock};
 use super::wire;
 use crate::checker::{Content, Message, Progress, Violations};
+use crate::sync::lock;
 
 /// Rooms being read at a time.
 const AT_ONCE: usize = 4;

@@ -7,9 +7,10 @@ use std::thread::JoinHandle;
 use anyhow::bail;
 use tokio::sync::mpsc;
 
-use super::shared::{Shared, Stage, lock};
+use super::context::{Shared, Stage};
 use super::stats::Stats;
 use super::worker::{Place, Worker};
+use crate::sync::lock;
 
 /// Running workers; they end with [`Stage::Over`].
 pub(super) struct Threads {

@@ -9,13 +9,13 @@ use rts_common::signalr::{Payload, encode_client_invocation};
 use tokio::sync::{Notify, oneshot};
 
 use super::backoff::{Allowance, Backoff, Gate};
+use super::context::{Shared, Stage};
 use super::message::Authored;
-use super::shared::{Shared, Stage};
 use super::stats::{Count, Latency};
 use super::wire::{self, Request};
 use super::worker::Worker;
 use crate::checker::{Event, MessageKey, Tell};
-use crate::link::Session;
+use crate::connection::Session;
 
 /// The product takes so many calls of one connection at a time.
 pub(super) const IN_FLIGHT_MAX: usize = 32;

@@ -9,12 +9,13 @@ use rand::Rng as _;
 use tokio::sync::Semaphore;
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::generate::Generator;
-use super::shared::{Shared, Stage, lock};
+use super::context::{Shared, Stage};
+use super::scheduler::Generator;
 use super::stats::{Count, Latency, Stats};
 use super::user::User;
-use super::{checks, setup, wire};
-use crate::link::{DialError, Session, SessionEnd};
+use super::{final_checks, setup, wire};
+use crate::connection::{DialError, Session, SessionEnd};
+use crate::sync::lock;
 
 /// One receive of any connection of the worker.
 const SCRATCH_BYTES: usize = 64 * 1024;
@@ -93,7 +94,7 @@ impl Worker {
         if stage.wait_for(|&stage| stage >= Stage::Checking).await.is_err() {
             return;
         }
-        checks::compare(&self).await;
+        final_checks::compare(&self).await;
         done(Stage::Checking);
         let _over = stage.wait_for(|&stage| stage >= Stage::Over).await;
     }

@@ -19,7 +19,8 @@ use std::sync::{Arc, Mutex};
 use hdrhistogram::iterators::IterationValue;
 
 use crate::checker::Kind;
-use crate::engine::{Count, Latency, Moment, Stats, lock};
+use crate::engine::{Count, Latency, Moment, Stats};
+use crate::sync::lock;
 
 pub use serve::serve;
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 use rts_common::signalr::Protocol;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use crate::cli::duration;
 use crate::require::Requirements;
+use crate::units::duration;
 
 /// What a run does. Every field but the name has a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]

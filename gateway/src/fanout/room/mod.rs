@@ -5,7 +5,6 @@ pub(super) mod sequencer;
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::redis::keys;
@@ -19,7 +18,7 @@ use self::sequencer::{Answer, Feed, Item, Step};
 use super::notification::{PerProtocol, record, room_added, room_removed, typing_changed};
 use crate::connection::{ConnectionId, Later, SessionHandle};
 use crate::metrics;
-use crate::rooms::{Change, Heard, Place, Publication, RoomEvent};
+use crate::rooms::{Change, Heard, Place, Publication, RoomEvent, SeqHint};
 
 /// What a new member is told first.
 pub(super) struct Entrance {
@@ -92,8 +91,8 @@ pub(super) struct LocalRoom {
     removed: VecDeque<UserId>,
     receipts: Receipts,
     waiting: Vec<OpenSignal>,
-    /// The highest seq seen of this room or its neighbours.
-    highest: Arc<AtomicU64>,
+    /// Raised by what is seen here.
+    hint: SeqHint,
     /// What was put into the outboxes since this was last taken.
     pub(super) put: Weight,
     /// Which life of the room on this node this is: answers to an earlier one do not count.
@@ -101,7 +100,7 @@ pub(super) struct LocalRoom {
 }
 
 impl LocalRoom {
-    pub(super) fn new(id: RoomId, highest: Arc<AtomicU64>) -> Self {
+    pub(super) fn new(id: RoomId, hint: SeqHint) -> Self {
         Self {
             channel: keys::room_channel(&id).into(),
             id,
@@ -112,7 +111,7 @@ impl LocalRoom {
             removed: VecDeque::new(),
             receipts: Receipts::default(),
             waiting: Vec::new(),
-            highest,
+            hint,
             put: Weight::default(),
             life: Arc::default(),
         }
@@ -277,7 +276,7 @@ impl LocalRoom {
         if backfilled > 0 {
             metrics::bus_backfilled(backfilled);
         }
-        self.highest.fetch_max(self.feed.last().get(), Ordering::Relaxed);
+        self.hint.raise(self.feed.last());
         effects
     }
 

@@ -40,7 +40,7 @@ fn heard(session: &SessionHandle) -> Vec<String> {
 }
 
 fn local_room() -> LocalRoom {
-    LocalRoom::new(RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap(), Arc::default())
+    LocalRoom::new(RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap(), SeqHint::default())
 }
 
 fn open(local: &mut LocalRoom, head: u64) {
@@ -114,7 +114,7 @@ async fn who_registers_waits_for_the_head_and_hears_all_that_comes_after_it() {
     publish(&mut local, &created(12, 11));
     assert_eq!(heard(&ann), ["MessageCreated 11", "MessageCreated 12"]);
     assert_eq!(heard(&bob), ["MessageCreated 12"]);
-    assert_eq!(local.highest.load(Ordering::Relaxed), 12);
+    assert_eq!(local.hint.get().get(), 12);
     local.unregister(ann.connection_id);
     assert!(!local.is_idle());
     local.unregister(bob.connection_id);

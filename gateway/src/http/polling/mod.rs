@@ -17,14 +17,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rts_common::limits::POST_BYTES;
 use rts_common::seq::Timestamp;
 
-use super::connect::connection_token;
+use super::identify::connection_token;
 use super::query::QueryPairs;
 use super::refusal::Refusal;
 use super::{App, polling_response};
 use crate::auth::Identity;
 use crate::connection::Outbox;
 use crate::connection_token::ConnectionToken;
-use crate::hub::Caller;
 use crate::peers::{Hop, Place};
 use crate::session::{AddressConnection, Arrival, Held, Link, LinkEnd, LinkKind, Over, Settings, Transport};
 
@@ -182,9 +181,9 @@ fn attach(
         LinkKind::EventStream => polling_response::events(link.reader().ok_or(Refusal::NoSuchConnection)?),
         LinkKind::LongPoll => polling_response::empty_poll(),
     };
-    let caller = Arc::new(Caller::new(identity.person, identity.display_name));
-    let arrival =
-        Arrival { connection_id: id, caller, expires: identity.expires, outbox, claim, rejoin: None, address, arrived };
+    let expires = identity.expires;
+    let principal = Arc::new(identity.into_principal());
+    let arrival = Arrival { connection_id: id, principal, expires, outbox, claim, rejoin: None, address, arrived };
     app.sessions.lifecycle.spawn(live(Arc::clone(app), arrival, end, token_ends));
     Ok(response)
 }

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use super::super::Origin;
 use super::*;
+use crate::config::Origin;
 use crate::config::{OidcConfig, WebSignIn};
 use crate::test_support::{TestNode, identity};
 

@@ -16,9 +16,9 @@
 //! A session that did not ask for this holds none of it.
 
 mod replay;
-mod slot;
 #[cfg(test)]
-mod tests;
+mod session_tests;
+mod slot;
 
 use std::sync::Arc;
 use std::task::{Context, Poll};

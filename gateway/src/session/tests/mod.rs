@@ -295,18 +295,18 @@ async fn a_client_that_never_pings_lives_by_its_pongs_and_dies_without() {
 #[tokio::test]
 async fn every_reason_is_told_as_it_should_be() {
     let node = node().await;
-    for reason in CloseReason::ALL {
+    for &reason in CloseReason::ALL {
         let (mut client, session) = node.connect("ann").await;
         session.outbox.close(reason);
         if let Some(text) = reason.text() {
             // The slow one has not read what was before; here it has.
-            assert_eq!(client.next_record().await, close(text, reason.may_reconnect()), "{}", reason.label());
+            assert_eq!(client.next_record().await, close(text, reason.allows_reconnect()), "{}", reason.label());
         }
         if reason != CloseReason::ConnectionLost {
             assert_eq!(client.next().await.as_deref(), Some("closed 1000"), "{}", reason.label());
         }
     }
-    let for_good = CloseReason::ALL.into_iter().filter(|reason| !reason.may_reconnect());
+    let for_good = CloseReason::ALL.iter().copied().filter(|reason| !reason.allows_reconnect());
     let expected = [CloseReason::ClientLeft, CloseReason::Revoked, CloseReason::TooManyConnections];
     assert_eq!(for_good.collect::<Vec<_>>(), expected, "all others are the server's, or the network's, to mend");
 }
@@ -326,7 +326,10 @@ async fn a_waiting_session_is_small() {
     let now = std::time::Instant::now();
     let arrival = crate::session::Arrival {
         connection_id: id,
-        caller: std::sync::Arc::new(crate::hub::Caller::new(crate::test_support::person("acme", "ann"), String::new())),
+        principal: std::sync::Arc::new(crate::connection::Principal {
+            person: crate::test_support::person("acme", "ann"),
+            display_name: String::new(),
+        }),
         expires: now,
         outbox: outbox.clone(),
         claim: node.registry.claim(id, now, &outbox, crate::session::Held::ByWebSocket(None)).unwrap(),

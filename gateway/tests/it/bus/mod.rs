@@ -60,7 +60,7 @@ async fn sessions_on_two_nodes_hear_one_order() {
     }
     one_order(&[&ann, &bob, &ann_too], &room, 120);
     assert!(bob.order(&other).is_empty() && eve.order(&room).is_empty());
-    assert!(one.bus.last_seq(&room) >= last.unwrap());
+    assert!(one.rooms.seq_hint(&room).get() >= last.unwrap());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -73,7 +73,7 @@ async fn each_has_its_own_result() {
     let node = node(&cluster).await;
     let room = node.group(&["ann", "bob"]).await;
     let archived = node.group(&["ann"]).await;
-    node.rooms.change_room(&person("ann"), &archived, Seq::ZERO, &RoomOperation::Archive).await.unwrap();
+    node.rooms.change_room(&person("ann"), &archived, &RoomOperation::Archive).await.unwrap();
     let unknown = RoomId::new_group();
     for round in 0..20 {
         let id = |name: &str| format!("{name}-{round}");

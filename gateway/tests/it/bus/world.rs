@@ -53,7 +53,7 @@ impl Node {
         let bus = Bus::start(id.clone(), &servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
         let queue = "http://127.0.0.1/000000000000/chat-message-queue.fifo";
         let journal = Journal::start(&support::accepting_sqs().await, queue, JournalLimits::default(), &lifecycle);
-        let sends = Sends::start(&id, &rooms, &bus, &journal, &lifecycle);
+        let sends = Sends::start(&id, &rooms, &journal, &lifecycle);
         Self { id, bus, rooms, redis, sends, journal, rates: Arc::new(RateLimits::new(10_000, 10_000)), lifecycle }
     }
 
@@ -88,14 +88,14 @@ impl Node {
     pub(super) async fn add(&self, room: &RoomId, by: &str, name: &str) {
         let people = [(person(name).user, name.to_owned())];
         let operation = RoomOperation::Add(&people, 100);
-        let changed = self.rooms.change_room(&person(by), room, Seq::ZERO, &operation).await.unwrap();
+        let changed = self.rooms.change_room(&person(by), room, &operation).await.unwrap();
         self.list(room, name, changed.members()[0].version, true).await;
     }
 
     pub(super) async fn remove(&self, room: &RoomId, by: &str, name: &str) {
         let user = person(name).user;
         let operation = RoomOperation::Remove(&user);
-        let changed = self.rooms.change_room(&person(by), room, Seq::ZERO, &operation).await.unwrap();
+        let changed = self.rooms.change_room(&person(by), room, &operation).await.unwrap();
         self.list(room, name, changed.members()[0].version, false).await;
     }
 

@@ -12,9 +12,8 @@ use crate::support;
 async fn members_come_and_go() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
-    let change = async |who: &str, operation: RoomOperation<'_>| {
-        world.rooms.change_room(&person(who), &room, Seq::ZERO, &operation).await
-    };
+    let change =
+        async |who: &str, operation: RoomOperation<'_>| world.rooms.change_room(&person(who), &room, &operation).await;
     let cyd = [(person("cyd").user, "Cyd 김".to_owned())];
     change("bob", RoomOperation::Add(&cyd, 1000)).await.unwrap();
     assert_eq!(world.rooms.view(&person("cyd"), &room).await.unwrap().member_count, 3);
@@ -31,7 +30,7 @@ async fn members_come_and_go() {
     change("bob", RoomOperation::Archive).await.unwrap();
     let bob = person("bob");
     let content = content(&bob, "c1", "x");
-    let sending = Sending { person: &bob, room: &room, content: &content, hint: Seq::ZERO, accept: true };
+    let sending = Sending { person: &bob, room: &room, content: &content, accept: true };
     assert_eq!(support::send(&world.rooms, &sending).await.err(), Some(Refusal::Archived));
     change("bob", RoomOperation::Unarchive).await.unwrap();
     assert!(matches!(support::send(&world.rooms, &sending).await, Ok(Sent::New(_))));
@@ -42,9 +41,9 @@ async fn the_last_owner_leaves_the_room_to_the_member_of_the_longest_standing_in
     let world = World::new();
     let room = world.group(&["ann", "dan", "cyd"]).await;
     let add = [(person("bob").user, "Bob".to_owned())];
-    world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &RoomOperation::Add(&add, 1000)).await.unwrap();
+    world.rooms.change_room(&person("ann"), &room, &RoomOperation::Add(&add, 1000)).await.unwrap();
     let before = world.rooms.head(&room).await.unwrap().unwrap().seq;
-    let left = world.rooms.change_room(&person("ann"), &room, Seq::ZERO, &RoomOperation::Leave).await.unwrap();
+    let left = world.rooms.change_room(&person("ann"), &room, &RoomOperation::Leave).await.unwrap();
 
     // One record for the journal carries both, under the one version that the unstored index awaits.
     let RoomOutcome::Changed(RoomChange::Room { version, facts: None, .. }) = &left else { panic!() };
@@ -71,7 +70,7 @@ async fn the_last_owner_leaves_the_room_to_the_member_of_the_longest_standing_in
 
     // Whoever is no owner leaves without ado; the last one leaves nobody.
     for (who, others) in [("dan", 1), ("cyd", 2), ("bob", 1)] {
-        let left = world.rooms.change_room(&person(who), &room, Seq::ZERO, &RoomOperation::Leave).await.unwrap();
+        let left = world.rooms.change_room(&person(who), &room, &RoomOperation::Leave).await.unwrap();
         assert_eq!(left.members().len(), others, "{who}");
     }
 }
@@ -81,8 +80,7 @@ async fn what_is_as_wanted_but_not_stored_is_for_the_journal_again() {
     let world = World::new();
     let ann = person("ann");
     let room = world.group(&["ann", "bob"]).await;
-    let change =
-        async |operation: RoomOperation<'_>| world.rooms.change_room(&ann, &room, Seq::ZERO, &operation).await.unwrap();
+    let change = async |operation: RoomOperation<'_>| world.rooms.change_room(&ann, &room, &operation).await.unwrap();
     let bob = [(person("bob").user, "Bob".to_owned())];
     let both = [bob[0].clone(), (person("cyd").user, "Cyd".to_owned())];
     // Its maker died before it was journaled: all of it is owed.

@@ -30,14 +30,14 @@ async fn send(world: &World, room: &RoomId, who: usize, number: usize, bits: u8)
     let sender = person(PEOPLE[who]);
     let mut content = content(&sender, &format!("c{number}"), "body");
     content.mentions = mentioned(bits);
-    let sending = Sending { person: &sender, room, content: &content, hint: Seq::ZERO, accept: true };
+    let sending = Sending { person: &sender, room, content: &content, accept: true };
     let Sent::New(state) = support::send(&world.rooms, &sending).await.unwrap() else { panic!() };
     Message { seq: state.seq, sender: who, mentions: bits, is_deleted: false }
 }
 
 async fn change(world: &World, room: &RoomId, message: &Message, to: Option<u8>) {
     let sender = person(PEOPLE[message.sender]);
-    let at = MessageAt { person: &sender, room, seq: message.seq, hint: Seq::ZERO };
+    let at = MessageAt { person: &sender, room, seq: message.seq };
     let changed = world.rooms.change_message(at, |found| {
         let mut content = found.state.content.clone();
         Ok(Some(if let Some(bits) = to {

@@ -36,7 +36,7 @@ async fn outsiders_and_other_tenants_find_nothing() {
         assert_eq!(world.rooms.message(&who, &room, Seq::new(1).unwrap()).await.err(), Some(Refusal::NotFound));
         assert_eq!(world.rooms.resume(&who, &room, Seq::ZERO).await.err(), Some(Refusal::NotFound));
         assert_eq!(world.rooms.mark(&who, &room, MarkKind::Read, Seq::ZERO).await, Err(Refusal::NotFound));
-        let rename = world.rooms.change_room(&who, &room, Seq::ZERO, &RoomOperation::Rename("x")).await;
+        let rename = world.rooms.change_room(&who, &room, &RoomOperation::Rename("x")).await;
         assert_eq!(rename.err(), Some(Refusal::NotFound));
     }
 }
@@ -76,7 +76,7 @@ async fn unread_counts_are_exact() {
     assert_eq!(world.unread(&room, "ann").await, 1);
     // Whoever joins starts with nothing unread, and sees what was before.
     let dan = [(person("dan").user, "Dan".to_owned())];
-    world.rooms.change_room(&person("bob"), &room, Seq::ZERO, &RoomOperation::Add(&dan, 1000)).await.unwrap();
+    world.rooms.change_room(&person("bob"), &room, &RoomOperation::Add(&dan, 1000)).await.unwrap();
     assert_eq!(world.unread(&room, "dan").await, 0);
     world.say(&room, "bob", "latest").await;
     assert_eq!((world.unread(&room, "dan").await, world.unread(&room, "ann").await), (1, 2));

@@ -81,7 +81,7 @@ impl World {
     pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str, body: &str) -> Sent {
         let person = person(from);
         let content = content(&person, client_id, body);
-        let sending = Sending { person: &person, room, content: &content, hint: Seq::ZERO, accept: true };
+        let sending = Sending { person: &person, room, content: &content, accept: true };
         support::send(&self.rooms, &sending).await.unwrap()
     }
 
@@ -104,7 +104,7 @@ impl World {
         body: &str,
     ) -> Result<(MessageState, bool), Refusal> {
         let person = person(who);
-        let at = MessageAt { person: &person, room, seq, hint: Seq::ZERO };
+        let at = MessageAt { person: &person, room, seq };
         self.rooms
             .change_message(at, |found| {
                 let mut content = found.state.content.clone();
@@ -117,7 +117,7 @@ impl World {
 
     pub(super) async fn delete(&self, room: &RoomId, who: &str, seq: Seq) -> Result<(MessageState, bool), Refusal> {
         let person = person(who);
-        let at = MessageAt { person: &person, room, seq, hint: Seq::ZERO };
+        let at = MessageAt { person: &person, room, seq };
         self.rooms
             .change_message(at, |found| {
                 let mut content = found.state.content.clone();

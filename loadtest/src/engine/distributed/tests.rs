@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use proptest::prelude::*;
 
-use super::super::said::Said;
-use super::super::shared::{Load, Stage};
+use super::super::context::{Load, Stage};
+use super::super::observation::Said;
 use super::super::stats::{Count, Latency, Stats};
 use super::figures::Figures;
 use super::wire::{self, ToLead, ToWorker};

@@ -15,15 +15,15 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
 use self::closing::Loaded;
 use super::acks::{AckWatch, FirstAndLast};
 use super::clock::Clock;
-use super::crew::Machine;
-use super::fault::{self, Course, Fault};
-use super::outcome::{Judged, Outcome, Point, Span, Watched};
+use super::context::{Parts, Shared, Stage};
+use super::distributed::Machine;
+use super::faults::{self, Course, Fault};
+use super::outcome::{Judged, Outcome, Point, Span};
 use super::plan::{Limits, Moment, Orders, Plan, StorePlan, Watcher};
 use super::queue::QueueWatch;
-use super::shared::{Parts, Shared, Stage};
 use super::stats::{Count, Latency, Stats};
 use super::threads::{Threads, take_figures};
-use crate::procfs::ProcessSample;
+use crate::procfs::{ProcessSample, Watched};
 use crate::scenario::World;
 
 /// Everyone must be connected this long after the last was to begin.
@@ -154,7 +154,7 @@ impl Conductor<'_> {
         self.ends = Some(FirstAndLast::new(begun_us, ENDS_MAX.min(self.shared.scenario.load_time() / 2)));
         let rate = self.shared.scenario.rates.messages;
         let faults_end = faults.iter().map(Fault::until).max().unwrap_or_default();
-        self.course = Some(fault::schedule(faults, rate, &self.shared));
+        self.course = Some(faults::schedule(faults, rate, &self.shared));
         self.is_loading = true;
         self.phases().await;
         self.is_loading = false;

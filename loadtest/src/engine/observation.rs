@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use serde::{Deserialize, Serialize};
 
 use super::acks::Unacked;
-use super::shared::lock;
 use crate::checker::Tell;
+use crate::sync::lock;
 
 /// So much may wait for the lead: some 50 MB, a few seconds of the most that a machine can receive.
 const WAITING_MAX: usize = 1_000_000;

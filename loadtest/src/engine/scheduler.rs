@@ -11,7 +11,7 @@ use rand::{Rng, SeedableRng};
 use tokio::time::{MissedTickBehavior, interval};
 
 use super::backoff::Allowance;
-use super::shared::Stage;
+use super::context::Stage;
 use super::stats::{Count, Latency};
 use super::user::User;
 use super::worker::Worker;

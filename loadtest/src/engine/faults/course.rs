@@ -8,8 +8,8 @@ use tokio::sync::watch;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{sleep, timeout};
 
-use super::super::shared::Shared;
 use super::Fault;
+use crate::engine::context::Shared;
 
 /// All has to be undone by then.
 const UNDO_DEADLINE: Duration = Duration::from_mins(2);

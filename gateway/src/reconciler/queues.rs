@@ -10,9 +10,9 @@ use rts_common::seq::Timestamp;
 use serde::Deserialize;
 use tokio::time::{sleep, timeout};
 
+use super::QueueClock;
 use crate::lifecycle::{Part, Readiness};
-use crate::metrics;
-use crate::reconciler::QueueClock;
+use crate::metrics::{self, QueueState};
 
 /// How often the queues are asked; SQS's own numbers are no newer.
 const INTERVAL: Duration = Duration::from_secs(10);
@@ -40,7 +40,7 @@ impl Queues {
 
     /// Runs until dropped. The node becomes ready once both queues are known, and stays so: calls say
     /// themselves when SQS cannot be reached later.
-    pub(crate) async fn watch(self: Arc<Self>, sqs: Client, urls: QueueUrls, readiness: Readiness) {
+    pub async fn watch(self: Arc<Self>, sqs: Client, urls: QueueUrls, readiness: Readiness) {
         let mut is_known = false;
         let mut is_told = false;
         loop {
@@ -68,9 +68,11 @@ impl Queues {
 }
 
 /// Where the queues are.
-pub(crate) struct QueueUrls {
-    pub(crate) message: String,
-    pub(crate) room: String,
+pub struct QueueUrls {
+    /// The URL of the queue of messages.
+    pub message: String,
+    /// The URL of the queue of rooms.
+    pub room: String,
 }
 
 type Attributes = HashMap<QueueAttributeName, String>;
@@ -93,8 +95,8 @@ fn number(attributes: &Attributes, name: &QueueAttributeName) -> Option<u64> {
 
 fn measure(queue: &'static str, attributes: &Attributes) {
     let states = [
-        ("visible", QueueAttributeName::ApproximateNumberOfMessages),
-        ("inFlight", QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
+        (QueueState::Visible, QueueAttributeName::ApproximateNumberOfMessages),
+        (QueueState::InFlight, QueueAttributeName::ApproximateNumberOfMessagesNotVisible),
     ];
     for (state, attribute) in states {
         if let Some(number) = number(attributes, &attribute) {

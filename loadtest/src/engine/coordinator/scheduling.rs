@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::outcome::{Span, measures_of};
-use super::super::shared::Load;
 use super::{Conductor, NOTICE};
 use crate::checker::Kind;
+use crate::engine::context::Load;
+use crate::engine::outcome::{Span, measures_of};
 use crate::scenario::{Phase, PhaseKind};
 
 /// Between two steps, for what is under way.

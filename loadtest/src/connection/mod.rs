@@ -5,6 +5,7 @@ mod http;
 mod session;
 mod target;
 mod token;
+pub(crate) mod ws;
 
 pub use dial::{DialError, Dialer, Stage};
 pub(crate) use http::scrape;

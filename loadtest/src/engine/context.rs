@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock};
 
 use rts_common::seq::{Month, Timestamp};
 use rts_common::store::oldest_month;
@@ -13,11 +13,12 @@ use tokio::sync::watch;
 use super::acks::Unacked;
 use super::clock::Clock;
 use super::message::Author;
-use super::said::{Outbox, Said};
+use super::observation::{Outbox, Said};
 use super::wire;
 use crate::checker::{Content, RoomCheck, Slot, Tell, Violation, Violations};
-use crate::link::{Dialer, Tokens};
+use crate::connection::{Dialer, Tokens};
 use crate::scenario::{Scenario, World};
+use crate::sync::lock;
 
 /// Reasons may hold what the server said: only so many different ones are kept.
 const ENDS_MAX: usize = 50;
@@ -356,11 +357,6 @@ impl Shared {
     pub(super) fn online_count(&self) -> usize {
         self.online.iter().filter(|online| online.load(Ordering::Relaxed)).count()
     }
-}
-
-/// A lock whose holder panicked is still used: the run ends anyway.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use std::time::Duration;
 use anyhow::Context;
 use rustix::process::{Pid, Signal, kill_process};
 
-use crate::cli::duration;
 use crate::local::Cluster;
+use crate::units::duration;
 
 pub use course::FaultReport;
 pub(super) use course::{Course, schedule};

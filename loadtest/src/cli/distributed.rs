@@ -10,8 +10,9 @@ use tokio::net::TcpListener;
 
 use super::connect_args::ConnectArgs;
 use super::run::RunArgs;
-use super::{duration, threads_default};
-use crate::engine::crew::{Gate, Work, join};
+use super::threads_default;
+use crate::engine::distributed::{Gate, Work, join};
+use crate::units::duration;
 
 /// The least that a secret has to have, when others than this machine can try it.
 const SECRET_BYTES_MIN: usize = 16;
@@ -124,7 +125,7 @@ impl WorkerArgs {
     }
 
     /// What is wrong for everyone is told at once.
-    async fn prepare(&self, work: &Work) -> anyhow::Result<(crate::link::Dialer, crate::link::Tokens)> {
+    async fn prepare(&self, work: &Work) -> anyhow::Result<(crate::connection::Dialer, crate::connection::Tokens)> {
         super::run::allow_files(work.users())?;
         let tokens = self.connect.tokens(work.run(), work.scenario().users)?;
         let dialer = self.connect.dialer(work.users()).await?;

@@ -7,7 +7,7 @@ use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Deserializer, Serializer, V2Serializer};
 use serde::{Deserialize, Serialize};
 
-use super::super::stats::{Count, Latency, Stats};
+use crate::engine::stats::{Count, Latency, Stats};
 
 /// Of a second or so.
 #[derive(Debug, Serialize, Deserialize)]

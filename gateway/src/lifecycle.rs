@@ -1,14 +1,7 @@
-//! The life of the node: its tasks, its readiness, and the order in which it goes down.
+//! The life of the node: its tasks, its readiness, and its end.
 //!
-//! Going down, in this order ([`drain`]):
-//! 1. `/readyz` fails, and nothing else changes, while the balancer notices.
-//! 2. Negotiates and upgrades are refused with 503.
-//! 3. Sessions are closed with leave to reconnect, spread over the drain time.
-//! 4. The journal is flushed.
-//! 5. All tasks are stopped and waited for; the process ends with 0.
-//!
-//! A critical task that ends by itself, by a panic too, starts the same without the first wait; the
-//! process then ends with 1. A second signal does away with what is left of the waits.
+//! A critical task that ends by itself, by a panic too, asks for the node's end, and the process then ends with 1.
+//! A second signal does away with what is left of the waits.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -19,11 +12,6 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::close_reason::CloseReason;
-use crate::session::Registry;
-
-/// How long the journal may take to be flushed: its own deadline is shorter.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 /// How long tasks may take to end once they are told.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -103,7 +91,8 @@ impl Lifecycle {
         }
     }
 
-    async fn pause(&self, time: Duration) {
+    /// Waits, unless a quick end was asked for.
+    pub async fn pause(&self, time: Duration) {
         let _ = self.inner.hurry.run_until_cancelled(tokio::time::sleep(time)).await;
     }
 }
@@ -162,6 +151,16 @@ impl Readiness {
         self.flag(part).store(is_ready, Ordering::Relaxed);
     }
 
+    /// The node is going down: `/readyz` fails from here on.
+    pub fn begin_draining(&self) {
+        self.flags.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// New connections are refused from here on.
+    pub fn refuse(&self) {
+        self.flags.refusing.store(true, Ordering::Relaxed);
+    }
+
     /// What keeps the node from being ready; nothing if it is.
     pub fn missing(&self) -> Vec<&'static str> {
         let parts = [(Part::Redis, "redis"), (Part::Journal, "journal"), (Part::Bus, "bus")];
@@ -187,64 +186,6 @@ impl Readiness {
     }
 }
 
-/// How long the steps of a drain take.
-#[derive(Clone, Copy, Debug)]
-pub struct DrainTimes {
-    /// From failing readiness until connections are refused: how long a balancer takes to notice.
-    pub notice: Duration,
-    /// Over which sessions are closed.
-    pub sessions: Duration,
-}
-
-/// Takes the node down in order, once that is asked for.
-pub async fn drain(
-    lifecycle: &Lifecycle,
-    readiness: &Readiness,
-    sessions: &Registry,
-    times: DrainTimes,
-    flush_journal: impl Future<Output = ()>,
-) {
-    tracing::info!(sessions = sessions.len(), "draining");
-    readiness.flags.draining.store(true, Ordering::Relaxed);
-    if lifecycle.failure().is_none() {
-        lifecycle.pause(times.notice).await;
-    }
-    readiness.flags.refusing.store(true, Ordering::Relaxed);
-    close_sessions(lifecycle, sessions, times.sessions).await;
-    if tokio::time::timeout(FLUSH_TIMEOUT, flush_journal).await.is_err() {
-        tracing::error!("the journal was not flushed in time; what it held is left to the reconcilers of other nodes");
-    }
-    lifecycle.stop().await;
-    tracing::info!("drained");
-}
-
-/// Closes every session, evenly over a time, so that their reconnects do not hit the other nodes at
-/// once.
-async fn close_sessions(lifecycle: &Lifecycle, sessions: &Registry, over: Duration) {
-    const STEP: Duration = Duration::from_millis(50);
-    /// What the last ones get to be answered and to say goodbye.
-    const LAST: Duration = Duration::from_secs(10);
-    let mut open = sessions.outboxes();
-    let steps = u32::try_from(over.as_millis() / STEP.as_millis()).unwrap_or(u32::MAX).max(1);
-    for left in (1..=steps).rev() {
-        let share = open.len().div_ceil(usize::try_from(left).unwrap_or(usize::MAX));
-        for outbox in open.drain(open.len() - share..) {
-            outbox.close(CloseReason::Drain);
-        }
-        if open.is_empty() || sessions.is_empty() {
-            break;
-        }
-        lifecycle.pause(STEP).await;
-    }
-    // Whoever was let in while the door closed.
-    for outbox in sessions.outboxes() {
-        outbox.close(CloseReason::Drain);
-    }
-    if tokio::time::timeout(LAST, sessions.emptied()).await.is_err() {
-        tracing::warn!(sessions = sessions.len(), "sessions did not end in time");
-    }
-}
-
 /// Asks for shutdown on SIGTERM and SIGINT, each time they come.
 pub async fn watch_signals(lifecycle: Lifecycle) {
     use tokio::signal::unix::{SignalKind, signal};
@@ -262,6 +203,3 @@ pub async fn watch_signals(lifecycle: Lifecycle) {
         lifecycle.shut_down();
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -3,13 +3,13 @@
 
 use std::time::Duration;
 
-use super::super::acks::Unacked;
-use super::super::outcome::{Judged, Outcome, ProcessUse};
-use super::super::plan::StorePlan;
-use super::super::queue::QueueReport;
-use super::super::store::{self, Comparison};
 use super::Conductor;
 use crate::checker::RoomTotals;
+use crate::engine::acks::Unacked;
+use crate::engine::outcome::{Judged, Outcome, ProcessUse};
+use crate::engine::plan::StorePlan;
+use crate::engine::queue::QueueReport;
+use crate::engine::store::{self, Comparison};
 use crate::procfs::ProcessSample;
 
 /// So long may the last look into DynamoDB take.

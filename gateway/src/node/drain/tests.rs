@@ -1,11 +1,15 @@
-use std::sync::atomic::AtomicUsize;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+use tokio::task::JoinHandle;
 
 use super::*;
 use crate::connection::{ConnectionId, Outbox};
+use crate::lifecycle::Part;
 use crate::session::Held;
 
-const TIMES: DrainTimes = DrainTimes { notice: Duration::from_millis(50), sessions: Duration::from_millis(200) };
+const TIMES: DrainConfig = DrainConfig { notice: Duration::from_millis(50), sessions: Duration::from_millis(200) };
 
 /// A session that lives until its outbox is closed, and says why and when.
 fn session(lifecycle: &Lifecycle, registry: &Arc<Registry>) -> JoinHandle<(Option<CloseReason>, Instant)> {
@@ -94,7 +98,7 @@ async fn a_second_request_ends_the_waits() {
     let (lifecycle, readiness, registry) = (Lifecycle::new(), Readiness::new(), Registry::new(10));
     lifecycle.shut_down();
     lifecycle.shut_down();
-    let times = DrainTimes { notice: Duration::from_hours(1), sessions: Duration::from_hours(1) };
+    let times = DrainConfig { notice: Duration::from_hours(1), sessions: Duration::from_hours(1) };
     let drained = drain(&lifecycle, &readiness, &registry, times, async {});
     tokio::time::timeout(Duration::from_secs(10), drained).await.unwrap();
 }

@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::super::said::Said;
-use super::super::shared::{Load, Stage};
 use super::WRITE_DEADLINE;
 use super::figures::Figures;
+use crate::engine::context::{Load, Stage};
+use crate::engine::observation::Said;
 
 /// The largest frame: figures with full histograms have some 2 MB.
 const FRAME_BYTES_MAX: usize = 16 << 20;

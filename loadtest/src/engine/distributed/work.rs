@@ -10,15 +10,15 @@ use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, timeout, timeout_at};
 
-use super::super::clock::{Clock, Offset};
-use super::super::said::Outbox;
-use super::super::shared::{Parts, Shared, Stage};
-use super::super::stats::Stats;
-use super::super::threads::{Threads, take_figures};
 use super::figures::Figures;
 use super::wire::{self, LIST_MAX, PlanMessage, ToLead, ToWorker};
 use super::{FORMAT, SILENCE_MAX, auth};
-use crate::link::{Dialer, Tokens};
+use crate::connection::{Dialer, Tokens};
+use crate::engine::clock::{Clock, Offset};
+use crate::engine::context::{Parts, Shared, Stage};
+use crate::engine::observation::Outbox;
+use crate::engine::stats::Stats;
+use crate::engine::threads::{Threads, take_figures};
 use crate::scenario::{Scenario, World};
 
 /// Until the lead has let us in, once it was reached.

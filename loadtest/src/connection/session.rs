@@ -11,7 +11,7 @@ use bytes::Bytes;
 use rts_common::signalr::{self, Decoder, Protocol, ProtocolError, Record};
 use tokio::net::TcpStream;
 
-use crate::ws::{self, Chunk, FrameError, FrameReader, Opcode};
+use super::ws::{self, Chunk, FrameError, FrameReader, Opcode};
 
 /// The most bytes of one record from a server: a history page of the largest bodies has 3 MiB.
 const RECORD_BYTES_MAX: usize = 16 << 20;

@@ -14,7 +14,7 @@ use super::http;
 use super::session::Session;
 use super::target::{Sources, Target};
 use super::token::TokenError;
-use crate::ws::{self, Chunk, FrameReader, Opcode};
+use super::ws::{self, Chunk, FrameReader, Opcode};
 
 /// The hub of the gateway.
 const HUB_PATH: &str = "/hubs/chat";

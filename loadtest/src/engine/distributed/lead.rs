@@ -12,16 +12,17 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout, timeout_at};
 
-use super::super::clock::Clock;
-use super::super::conduct::{Crew, conduct};
-use super::super::outcome::Outcome;
-use super::super::plan::{Plan, Watcher};
-use super::super::said::Said;
-use super::super::shared::{Parts, Shared, Stage, lock};
-use super::super::stats::{Count, Stats};
 use super::wire::{self, LIST_MAX, PlanMessage, ToLead, ToWorker};
 use super::{FORMAT, Machine, SILENCE_MAX, auth};
+use crate::engine::clock::Clock;
+use crate::engine::context::{Parts, Shared, Stage};
+use crate::engine::coordinator::{Crew, conduct};
+use crate::engine::observation::Said;
+use crate::engine::outcome::Outcome;
+use crate::engine::plan::{Plan, Watcher};
+use crate::engine::stats::{Count, Stats};
 use crate::scenario::World;
+use crate::sync::lock;
 
 /// One worker has to prove who it is by then.
 const ADMIT_DEADLINE: Duration = Duration::from_secs(5);

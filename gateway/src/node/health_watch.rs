@@ -1,0 +1,32 @@
+//! Watches what the node cannot do without, for its readiness.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use rts_common::redis::Redis;
+
+use crate::fanout::Bus;
+use crate::lifecycle::{Part, Readiness};
+
+/// How often Redis is asked whether it is there.
+const WATCH_INTERVAL: Duration = Duration::from_secs(1);
+
+/// Tells readiness whether Redis answers and subscriptions are up; says so when that changes.
+pub(super) async fn watch_redis(redis: Arc<Redis>, bus: Bus, readiness: Readiness) {
+    let mut was = (false, false);
+    let mut is_first = true;
+    loop {
+        let is = (redis.ping().await.is_ok(), bus.is_connected());
+        readiness.set(Part::Redis, is.0);
+        readiness.set(Part::Bus, is.1);
+        if is != was || is_first {
+            match is {
+                (true, true) => tracing::info!("Redis is there"),
+                (false, _) => tracing::warn!("waiting for Redis: it does not answer"),
+                (true, false) => tracing::warn!("waiting for Redis: subscriptions are not up"),
+            }
+        }
+        (was, is_first) = (is, false);
+        tokio::time::sleep(WATCH_INTERVAL).await;
+    }
+}
