@@ -39,6 +39,8 @@ pub type OrgId = Id<kind::Org>;
 pub type CaseId = Id<kind::Case>;
 /// A room: `g_`, `d_` or `c_` (group, direct, case) and 22 characters of base64url.
 pub type RoomId = Id<kind::Room>;
+/// Characters of a [`RoomId`].
+pub const ROOM_ID_CHARS: usize = 24;
 /// The id a client makes for a message, so that sending twice makes one: 1 to 64 characters.
 pub type ClientId = Id<kind::Client>;
 /// A gateway node, unique per process start: 1 to 64 of `A-Za-z0-9-_`.
@@ -48,7 +50,7 @@ pub type AttachmentId = Id<kind::Attachment>;
 
 /// The kinds of ids.
 pub mod kind {
-    use super::{CLIENT_ID_CHARS_MAX, IdKind, is_base64url, is_name_like};
+    use super::{CLIENT_ID_CHARS_MAX, IdKind, ROOM_ID_CHARS, is_base64url, is_name_like};
 
     /// Of [`super::UserId`].
     #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -94,7 +96,7 @@ pub mod kind {
         const WHAT: &'static str = "room id";
         fn is_valid(text: &str) -> bool {
             let tail = text.strip_prefix(['g', 'd', 'c']).and_then(|rest| rest.strip_prefix('_'));
-            tail.is_some_and(|tail| tail.len() == 22 && is_base64url(tail))
+            text.len() == ROOM_ID_CHARS && tail.is_some_and(is_base64url)
         }
     }
     impl IdKind for Client {

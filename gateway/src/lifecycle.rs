@@ -122,7 +122,7 @@ pub enum Part {
     /// SQS knows the queues.
     Journal,
     /// The bus's subscriptions are up.
-    Bus,
+    Fanout,
 }
 
 /// Whether the node takes clients; its parts and the drain say so. Cheap to clone.
@@ -135,7 +135,7 @@ pub struct Readiness {
 struct Flags {
     redis: AtomicBool,
     journal: AtomicBool,
-    bus: AtomicBool,
+    fanout: AtomicBool,
     draining: AtomicBool,
     refusing: AtomicBool,
 }
@@ -163,7 +163,7 @@ impl Readiness {
 
     /// What keeps the node from being ready; nothing if it is.
     pub fn missing(&self) -> Vec<&'static str> {
-        let parts = [(Part::Redis, "redis"), (Part::Journal, "journal"), (Part::Bus, "bus")];
+        let parts = [(Part::Redis, "redis"), (Part::Journal, "journal"), (Part::Fanout, "bus")];
         let absent = parts.into_iter().filter(|(part, _)| !self.flag(*part).load(Ordering::Relaxed));
         let mut missing: Vec<_> = absent.map(|(_, name)| name).collect();
         if self.flags.draining.load(Ordering::Relaxed) {
@@ -181,7 +181,7 @@ impl Readiness {
         match part {
             Part::Redis => &self.flags.redis,
             Part::Journal => &self.flags.journal,
-            Part::Bus => &self.flags.bus,
+            Part::Fanout => &self.flags.fanout,
         }
     }
 }

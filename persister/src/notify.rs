@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::future::join;
-use rts_common::ids::{NodeId, Person, RoomId};
+use rts_common::ids::{NodeId, RoomId};
 use rts_common::record::{MessageRecord, RoomRecord};
 use rts_common::redis::stored::{self, WaitNotice};
 use rts_common::redis::{Redis, RedisFailure, RedisServers};
@@ -120,24 +120,21 @@ async fn tell(redis: &Redis, records: &[Stored<'_>]) -> Option<RedisFailure> {
     let (messages, rooms) = join(messages, rooms).await;
     // Last: it is only measured.
     let waits = futures_util::stream::iter(waits(records))
-        .map(async |(sender, notice)| stored::waited(redis, &sender, &notice).await)
+        .map(async |(node, notice)| stored::waited(redis, node, &notice).await)
         .buffer_unordered(ROOMS_AT_ONCE)
         .fold(None, keep_failure);
     messages.or(rooms).or(waits.await)
 }
 
-/// One notice for each node that journaled messages of the batch, over the channel of one of their senders.
-fn waits(records: &[Stored<'_>]) -> Vec<(Person, WaitNotice)> {
-    let mut notices: HashMap<&NodeId, (Person, WaitNotice)> = HashMap::new();
+/// One notice for each node that journaled messages of the batch.
+fn waits<'a>(records: &[Stored<'a>]) -> HashMap<&'a NodeId, WaitNotice> {
+    let mut notices: HashMap<_, WaitNotice> = HashMap::new();
     for stored in records {
-        let (Record::Message(record), Some(waited_ms)) = (stored.record, stored.waited_ms) else { continue };
-        let (_, notice) = notices.entry(&record.origin).or_insert_with(|| {
-            let sender = Person { org: record.org.clone(), user: record.message.content.sender_id.clone() };
-            (sender, WaitNotice { origin: record.origin.clone(), waits_ms: Vec::new() })
-        });
-        notice.waits_ms.push(waited_ms);
+        if let (Record::Message(record), Some(waited_ms)) = (stored.record, stored.waited_ms) {
+            notices.entry(&record.origin).or_default().waits_ms.push(waited_ms);
+        }
     }
-    notices.into_values().collect()
+    notices
 }
 
 /// The longest wait that was noted of the present span of time: the first of a span is noted, and each longer one.

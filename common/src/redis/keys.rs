@@ -87,6 +87,21 @@ pub fn room(room: &RoomId) -> String {
     format!("rts:{{{}}}:room:{room}", Partition::of_room(room).tag())
 }
 
+/// The hash of a room's facts and counters; its fields are in [`super::room_hash`].
+pub fn room_meta(id: &RoomId) -> String {
+    format!("{}:meta", room(id))
+}
+
+/// The hash of a room's members: user → `role version joinedSeq name`.
+pub fn room_members(id: &RoomId) -> String {
+    format!("{}:members", room(id))
+}
+
+/// The stream of a room's events; see [`super::stream`].
+pub fn room_stream(id: &RoomId) -> String {
+    format!("{}:stream", room(id))
+}
+
 /// The channel of a room's events, receipts and typing.
 pub fn room_channel(room_id: &RoomId) -> String {
     format!("{}:events", room(room_id))
@@ -146,6 +161,12 @@ pub fn person_of_channel(channel: &str) -> Option<Person> {
 pub fn node_channel(node: &NodeId) -> String {
     let partition = Partition::of(node.as_str());
     format!("rts:{{{}}}:node:{node}:events", partition.tag())
+}
+
+/// The node of a [`node_channel`].
+pub fn node_of_channel(channel: &str) -> Option<NodeId> {
+    let (_, tail) = channel.split_once("}:node:")?;
+    NodeId::parse(tail.strip_suffix(":events")?).ok()
 }
 
 /// Sorted set of spans of five seconds since the Unix epoch, by the longest wait in a queue (ms) that a function saw in
@@ -236,6 +257,9 @@ mod tests {
         let person = Person { org: OrgId::parse("a{}/b").unwrap(), user: UserId::parse("u}:{:events").unwrap() };
         assert_eq!(person_of_channel(&person_channel(&person)), Some(person.clone()));
         assert_eq!(room_of_channel(&person_channel(&person)), None);
+        let node = NodeId::random();
+        assert_eq!(node_of_channel(&node_channel(&node)), Some(node));
+        assert_eq!(node_of_channel(&person_channel(&person)), None);
         assert_eq!(person_of_presence(&presence_channel(&person)), Some(person.clone()));
         assert_eq!(person_of_channel(&presence_channel(&person)), None);
         assert_eq!(person_of_presence(&person_channel(&person)), None);

@@ -4,8 +4,10 @@
 
 pub mod journaled;
 pub mod keys;
+pub mod room_hash;
 pub mod scripts;
 pub mod stored;
+pub mod stream;
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,8 +1,12 @@
 //! The scripts by name. Each file says its arguments and answers.
 
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use redis::Script;
+
+use crate::ids::ROOM_ID_CHARS;
+use crate::limits;
 
 /// A script and the name that its calls are measured under.
 pub struct NamedScript {
@@ -22,13 +26,26 @@ const PRELUDE: &str = include_str!("scripts/prelude.lua");
 
 const PRESENCE: &str = include_str!("scripts/presence.lua");
 
-fn of_room(source: &str) -> Script {
-    Script::new(&format!("{ROOM}\n{PRELUDE}\n{source}"))
+/// The limits that the scripts keep, as they stand in [`limits`].
+fn constants() -> String {
+    let (day, dedup) = (Duration::from_hours(24).as_micros(), limits::DEDUP_WINDOW.as_micros());
+    format!(
+        "local STREAM_EVENTS, UNREAD_CAP, ROOM_MEMBERS_INLINE = {}, {}, {}\n\
+         local DAY_MICROS, DEDUP_MICROS, ROOM_ID_CHARS = {day}, {dedup}, {}",
+        limits::STREAM_EVENTS,
+        limits::UNREAD_CAP,
+        limits::ROOM_MEMBERS_INLINE,
+        ROOM_ID_CHARS,
+    )
 }
 
-/// Enters its rooms itself. Redis makes all that stands before a script anew in each call: no more than it needs.
+fn of_room(source: &str) -> Script {
+    Script::new(&format!("{}\n{ROOM}\n{PRELUDE}\n{source}", constants()))
+}
+
+/// Enters its rooms itself. Redis runs what stands before a script again in each call, so it stays short.
 fn of_rooms(source: &str) -> Script {
-    Script::new(&format!("{ROOM}\n{source}"))
+    Script::new(&format!("{}\n{ROOM}\n{source}", constants()))
 }
 
 fn of_presence(source: &str) -> Script {

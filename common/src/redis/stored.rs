@@ -81,36 +81,31 @@ impl StoredNotice {
     }
 }
 
-/// How long messages waited in their queue, for the node that journaled them. It goes over the channel
-/// of one of their senders, as a notice of its own: a gateway of an older build passes it over, and
-/// reads every [`StoredNotice`] as before.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// How long messages waited in their queue, for the node that journaled them; it goes over the channel of that node.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitNotice {
-    /// The node that journaled them.
-    pub origin: NodeId,
     /// From SQS's acceptance until a function had each, in milliseconds.
     pub waits_ms: Vec<u64>,
 }
 
 impl WaitNotice {
-    /// `w`, origin and waits, a line each.
+    /// Writes `w` and the waits, a line each.
     pub fn encode(&self) -> String {
         let waits: Vec<_> = self.waits_ms.iter().map(u64::to_string).collect();
-        format!("w\n{}\n{}", self.origin, waits.join(","))
+        format!("w\n{}", waits.join(","))
     }
 
-    /// Reads the lines after the `w`.
+    /// Reads what [`Self::encode`] wrote; `None` for what this build does not know.
     pub fn decode(text: &str) -> Option<Self> {
-        let (origin, waits) = text.split_once('\n')?;
-        let waits_ms = waits.split(',').map(|wait| wait.parse().ok()).collect::<Option<_>>()?;
-        Some(Self { origin: NodeId::parse(origin).ok()?, waits_ms })
+        let waits = text.strip_prefix("w\n")?;
+        Some(Self { waits_ms: waits.split(',').map(|wait| wait.parse().ok()).collect::<Option<_>>()? })
     }
 }
 
-/// Tells a node how long messages of a sender who is, or was, connected to it have waited.
-pub async fn waited(redis: &Redis, sender: &Person, notice: &WaitNotice) -> Result<(), RedisFailure> {
+/// Tells a node how long messages that it journaled have waited.
+pub async fn waited(redis: &Redis, node: &NodeId, notice: &WaitNotice) -> Result<(), RedisFailure> {
     let mut publish = redis::cmd("SPUBLISH");
-    publish.arg(keys::person_channel(sender)).arg(notice.encode());
+    publish.arg(keys::node_channel(node)).arg(notice.encode());
     redis.command("publish_waited", &publish).await.map(drop)
 }
 

@@ -7,19 +7,19 @@ use std::option;
 /// First in, first out. The first item lies in place, those behind it on the heap; what a burst needed
 /// there is given back with its last item.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Queue<T> {
+pub struct CompactQueue<T> {
     first: Option<T>,
     /// Empty while there is no first.
     rest: VecDeque<T>,
 }
 
-impl<T> Default for Queue<T> {
+impl<T> Default for CompactQueue<T> {
     fn default() -> Self {
         Self { first: None, rest: VecDeque::new() }
     }
 }
 
-impl<T> Queue<T> {
+impl<T> CompactQueue<T> {
     /// How many wait.
     pub fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.rest.len()
@@ -67,7 +67,7 @@ impl<T> Queue<T> {
     }
 }
 
-impl<T> IntoIterator for Queue<T> {
+impl<T> IntoIterator for CompactQueue<T> {
     type Item = T;
     type IntoIter = Chain<option::IntoIter<T>, vec_deque::IntoIter<T>>;
 
@@ -76,7 +76,7 @@ impl<T> IntoIterator for Queue<T> {
     }
 }
 
-impl<'a, T> IntoIterator for &'a Queue<T> {
+impl<'a, T> IntoIterator for &'a CompactQueue<T> {
     type Item = &'a T;
     type IntoIter = Chain<option::Iter<'a, T>, vec_deque::Iter<'a, T>>;
 
@@ -85,7 +85,7 @@ impl<'a, T> IntoIterator for &'a Queue<T> {
     }
 }
 
-impl<T> Extend<T> for Queue<T> {
+impl<T> Extend<T> for CompactQueue<T> {
     fn extend<I: IntoIterator<Item = T>>(&mut self, items: I) {
         items.into_iter().for_each(|item| self.push_back(item));
     }
@@ -97,7 +97,7 @@ mod tests {
 
     #[test]
     fn keeps_order_and_no_memory() {
-        let mut queue = Queue::default();
+        let mut queue = CompactQueue::default();
         assert!(queue.is_empty() && queue.pop_front().is_none());
         queue.push_back(1);
         assert_eq!((queue.len(), queue.rest.capacity()), (1, 0));

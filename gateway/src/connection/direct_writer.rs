@@ -4,7 +4,7 @@
 //! frame to the socket at once: the session's task is not scheduled, and looks at nothing.
 //!
 //! Who may write is settled under the outbox's lock. A session that waits with its socket flushed lets go
-//! of it ([`Direct::let_go`]); whoever pushes writes then, and never waits: what the socket does not take at
+//! of it ([`DirectWriter::release`]); whoever pushes writes then, and never waits: what the socket does not take at
 //! once is the session's to write, which is woken, and holds the socket until it waits again. A session
 //! takes its socket back before it writes anything of its own. So frames never mix, and what was pushed
 //! first goes out first.
@@ -13,7 +13,7 @@ use bytes::{Bytes, BytesMut};
 use rts_common::signalr::TransferFormat;
 
 use super::SharedStream;
-use super::compact_queue::Queue;
+use super::compact_queue::CompactQueue;
 use super::websocket_frame::put_frame_header;
 
 /// Records beyond this many bytes are left to the session: to copy them is no gain any more.
@@ -21,7 +21,7 @@ const BYTES_MAX: usize = 16 * 1024;
 
 /// A socket that may be written without its session.
 #[derive(Debug)]
-pub(crate) struct Direct {
+pub(crate) struct DirectWriter {
     stream: SharedStream,
     /// Of its frames.
     format: TransferFormat,
@@ -44,19 +44,19 @@ pub(crate) struct Written {
     pub bytes: u64,
 }
 
-impl Direct {
+impl DirectWriter {
     /// The session holds it until it waits.
     pub(crate) fn new(stream: SharedStream, format: TransferFormat) -> Self {
         Self { stream, format, is_free: false, rest: None, records: 0, bytes: 0 }
     }
 
     /// The session waits.
-    pub(crate) fn let_go(&mut self) {
+    pub(crate) fn release(&mut self) {
         self.is_free = true;
     }
 
     /// The session holds its socket from here on; it writes this first.
-    pub(crate) fn take_back(&mut self) -> Option<Bytes> {
+    pub(crate) fn reclaim(&mut self) -> Option<Bytes> {
         self.is_free = false;
         self.rest.take()
     }
@@ -68,7 +68,7 @@ impl Direct {
 
     /// Writes records as one frame, if the session waits. True if they are out, or their beginning is; else the
     /// session has to be woken for them. `frame` is room to build it in.
-    pub(crate) fn write(&mut self, records: &Queue<Bytes>, bytes: usize, frame: &mut BytesMut) -> bool {
+    pub(crate) fn write(&mut self, records: &CompactQueue<Bytes>, bytes: usize, frame: &mut BytesMut) -> bool {
         if !self.is_free || bytes > BYTES_MAX {
             return false;
         }
@@ -108,7 +108,7 @@ mod tests {
     use tokio::io::AsyncReadExt as _;
     use tokio::net::{TcpListener, TcpStream};
 
-    use super::super::outbox::{Drained, Later, Outbox};
+    use super::super::outbox::{Drained, FlushList, Outbox};
     use super::*;
     use crate::session::WebSocket;
 
@@ -157,13 +157,13 @@ mod tests {
         assert_eq!((drained.records.len(), drained.rest), (2, None), "the session has not let go of it");
 
         assert_eq!(poll_drain(&outbox).await, None);
-        let mut later = Later::default();
-        assert!(outbox.try_push_later("a".into(), &mut later) && outbox.try_push_later("b".into(), &mut later));
+        let mut later = FlushList::default();
+        assert!(outbox.try_push_listed("a".into(), &mut later) && outbox.try_push_listed("b".into(), &mut later));
         drop(later);
         assert_eq!(payload_of_a_frame(&mut client).await, b"ab");
         assert_eq!(poll_drain(&outbox).await, None, "nothing is left for the session");
 
-        assert_eq!(outbox.take_back(), None);
+        assert_eq!(outbox.reclaim(), None);
         assert!(outbox.try_push("c".into()));
         assert_eq!(poll_drain(&outbox).await.unwrap().records.len(), 1);
         assert_eq!(outbox.end_direct(), Written { rest: None, records: 2, bytes: 2 });

@@ -16,8 +16,8 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use rts_common::ids::Person;
 use rts_common::signalr::Protocol;
 
-pub(crate) use self::compact_queue::Queue;
-pub use self::outbox::{Drained, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
+pub(crate) use self::compact_queue::CompactQueue;
+pub use self::outbox::{Drained, FlushList, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
 pub use self::shared_stream::SharedStream;
 
 /// A connection's id: random, the same over its whole life. Shown as 22 characters of base64url.

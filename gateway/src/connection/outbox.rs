@@ -7,8 +7,8 @@ use bytes::{Bytes, BytesMut};
 use rts_common::signalr::TransferFormat;
 
 use super::SharedStream;
-use super::compact_queue::Queue;
-use super::direct_writer::{Direct, Written};
+use super::compact_queue::CompactQueue;
+use super::direct_writer::{DirectWriter, Written};
 use crate::close_reason::CloseReason;
 use crate::metrics;
 
@@ -31,12 +31,12 @@ pub struct Outbox {
 /// Outboxes that were put something into, seen to when this is dropped: what comes in at once is in the
 /// outbox before anybody looks, and goes out in one frame.
 #[derive(Debug, Default)]
-pub struct Later {
+pub struct FlushList {
     outboxes: Vec<Arc<Outbox>>,
     frame: BytesMut,
 }
 
-impl Later {
+impl FlushList {
     /// With room for so many sessions.
     pub fn with_capacity(sessions: usize) -> Self {
         Self { outboxes: Vec::with_capacity(sessions), frame: BytesMut::new() }
@@ -65,7 +65,7 @@ impl Later {
     }
 }
 
-impl Drop for Later {
+impl Drop for FlushList {
     fn drop(&mut self) {
         self.flush(usize::MAX);
     }
@@ -73,11 +73,11 @@ impl Drop for Later {
 
 #[derive(Debug, Default)]
 struct State {
-    records: Queue<Bytes>,
+    records: CompactQueue<Bytes>,
     bytes: usize,
     closed: Option<CloseReason>,
     session: Option<Waker>,
-    direct: Option<Direct>,
+    direct: Option<DirectWriter>,
     /// Somebody will see to it later.
     is_listed: bool,
 }
@@ -88,7 +88,7 @@ pub struct Drained {
     /// The end of a frame that is to be written before all else.
     pub rest: Option<Bytes>,
     /// All that waited, in the order pushed.
-    pub records: Queue<Bytes>,
+    pub records: CompactQueue<Bytes>,
     /// Set once somebody wants the session ended; nothing comes after.
     pub closed: Option<CloseReason>,
 }
@@ -115,8 +115,8 @@ impl Outbox {
         is_in
     }
 
-    /// The same, and leaves it to [`Later`] to write it or to wake the session.
-    pub fn try_push_later(self: &Arc<Self>, records: Bytes, later: &mut Later) -> bool {
+    /// The same, and leaves it to [`FlushList`] to write it or to wake the session.
+    pub fn try_push_listed(self: &Arc<Self>, records: Bytes, later: &mut FlushList) -> bool {
         self.push(records, |state| {
             if !std::mem::replace(&mut state.is_listed, true) {
                 later.outboxes.push(Arc::clone(self));
@@ -133,7 +133,7 @@ impl Outbox {
         if state.records.len() >= self.records_max || bytes > self.bytes_max {
             metrics::outbox_overflow();
             // Whoever misses one event must resume anyway: nothing of the rest is worth its memory.
-            state.records = Queue::default();
+            state.records = CompactQueue::default();
             state.bytes = 0;
             end(state, CloseReason::Slow);
             return false;
@@ -157,7 +157,7 @@ impl Outbox {
             && let Some(direct) = direct
             && direct.write(records, *bytes, frame)
         {
-            *records = Queue::default();
+            *records = CompactQueue::default();
             *bytes = 0;
             if !direct.has_rest() {
                 return;
@@ -168,17 +168,17 @@ impl Outbox {
 
     /// From here on records are written to the session's socket whenever it waits.
     pub(crate) fn begin_direct(&self, stream: SharedStream, format: TransferFormat) {
-        self.lock().direct = Some(Direct::new(stream, format));
+        self.lock().direct = Some(DirectWriter::new(stream, format));
     }
 
     /// The session is about to write by itself: this first.
-    pub(crate) fn take_back(&self) -> Option<Bytes> {
-        self.lock().direct.as_mut().and_then(Direct::take_back)
+    pub(crate) fn reclaim(&self) -> Option<Bytes> {
+        self.lock().direct.as_mut().and_then(DirectWriter::reclaim)
     }
 
     /// From here on the session writes all by itself.
     pub(crate) fn end_direct(&self) -> Written {
-        self.lock().direct.take().map(Direct::end).unwrap_or_default()
+        self.lock().direct.take().map(DirectWriter::end).unwrap_or_default()
     }
 
     /// Ends the session, after what waits already. The first reason stays.
@@ -205,7 +205,7 @@ impl Outbox {
         if state.is_quiet() {
             state.wake_later(cx);
             if let Some(direct) = &mut state.direct {
-                direct.let_go();
+                direct.release();
             }
             return Poll::Pending;
         }
@@ -242,11 +242,11 @@ impl State {
 
     /// Whether there is nothing for the session to do.
     fn is_quiet(&self) -> bool {
-        self.records.is_empty() && self.closed.is_none() && !self.direct.as_ref().is_some_and(Direct::has_rest)
+        self.records.is_empty() && self.closed.is_none() && !self.direct.as_ref().is_some_and(DirectWriter::has_rest)
     }
 
     fn drain_some(&mut self, bytes_max: usize) -> Drained {
-        let (mut records, mut bytes) = (Queue::default(), 0);
+        let (mut records, mut bytes) = (CompactQueue::default(), 0);
         while let Some(next) = self.records.iter().next().map(Bytes::len)
             && (records.is_empty() || bytes + next <= bytes_max)
         {
@@ -255,13 +255,13 @@ impl State {
         }
         self.bytes -= bytes;
         // What closed it comes after the rest.
-        let rest = self.direct.as_mut().and_then(Direct::take_back);
+        let rest = self.direct.as_mut().and_then(DirectWriter::reclaim);
         Drained { rest, records, closed: self.closed.filter(|_| self.records.is_empty()) }
     }
 
     fn drain(&mut self) -> Drained {
         self.bytes = 0;
-        let rest = self.direct.as_mut().and_then(Direct::take_back);
+        let rest = self.direct.as_mut().and_then(DirectWriter::reclaim);
         Drained { rest, records: std::mem::take(&mut self.records), closed: self.closed }
     }
 }
@@ -358,9 +358,9 @@ mod tests {
             async move { poll_fn(|cx| outbox.poll_drain(cx)).await.records.len() }
         });
         tokio::task::yield_now().await;
-        let mut later = Later::default();
+        let mut later = FlushList::default();
         for _ in 0..3 {
-            assert!(outbox.try_push_later(record(1), &mut later));
+            assert!(outbox.try_push_listed(record(1), &mut later));
         }
         assert_eq!(later.outboxes.len(), 1);
         tokio::task::yield_now().await;

@@ -16,12 +16,12 @@ const REST_MIN: Duration = Duration::from_millis(2);
 const REST_MAX: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Default)]
-pub(super) struct Pace {
+pub(super) struct CoalesceDelay {
     rest: Duration,
     until: Option<Instant>,
 }
 
-impl Pace {
+impl CoalesceDelay {
     /// When the rest that goes on is over.
     pub(super) fn rests_until(&self) -> Option<Instant> {
         self.until
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn rests_grow_while_the_node_is_behind_and_end_when_it_is_not() {
-        let (mut pace, now) = (Pace::default(), Instant::now());
+        let (mut pace, now) = (CoalesceDelay::default(), Instant::now());
         let mut rest = |waited: u64| {
             pace.begin(Duration::from_millis(waited));
             pace.end(now);

@@ -12,21 +12,21 @@ use super::presence::watches::WatchCommand;
 use super::room::sequencer::Answer;
 use super::shard::Command;
 use crate::presence::status_of;
-use crate::rooms::Refusal;
+use crate::rooms::RoomError;
 
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_CEILING: Duration = Duration::from_secs(2);
 
 /// Asks where a room stands, or what came after a seq, and tells the room's shard.
-pub(super) fn start(bus: &Arc<Inner>, room: RoomId, after: Option<Seq>, life: Weak<()>) {
-    let asker = Arc::clone(bus);
-    bus.spawn(async move {
+pub(super) fn start(fanout: &Arc<Inner>, room: RoomId, after: Option<Seq>, generation: Weak<()>) {
+    let asker = Arc::clone(fanout);
+    fanout.spawn(async move {
         let mut pause = PAUSE_FIRST;
-        while life.strong_count() > 0 {
+        while generation.strong_count() > 0 {
             match asker.ask(&room, after).await {
                 Ok(answer) => {
                     let shard = asker.shard_of_room(&room);
-                    let command = Command::Answered { room, life, answer };
+                    let command = Command::Answered { room, generation, answer };
                     return asker.send(shard, command).await;
                 }
                 Err(error) => {
@@ -40,11 +40,11 @@ pub(super) fn start(bus: &Arc<Inner>, room: RoomId, after: Option<Seq>, life: We
 }
 
 /// Reads a watched person's status, and tells their shard.
-pub(super) fn read_status(bus: &Arc<Inner>, person: Person, life: Weak<()>) {
-    let reader = Arc::clone(bus);
-    bus.spawn(async move {
+pub(super) fn read_status(fanout: &Arc<Inner>, person: Person, generation: Weak<()>) {
+    let reader = Arc::clone(fanout);
+    fanout.spawn(async move {
         let mut pause = PAUSE_FIRST;
-        while life.strong_count() > 0 {
+        while generation.strong_count() > 0 {
             let read = {
                 let _turn = reader.turn().await;
                 status_of(&reader.redis, &person).await
@@ -52,7 +52,7 @@ pub(super) fn read_status(bus: &Arc<Inner>, person: Person, life: Weak<()>) {
             match read {
                 Ok(status) => {
                     let shard = reader.shard_of_person(&person);
-                    return reader.send(shard, Command::Watch(WatchCommand::Read { person, life, status })).await;
+                    return reader.send(shard, Command::Watch(WatchCommand::Read { person, generation, status })).await;
                 }
                 Err(error) => {
                     tracing::warn!(%error, "a presence cannot be read yet");
@@ -65,7 +65,7 @@ pub(super) fn read_status(bus: &Arc<Inner>, person: Person, life: Weak<()>) {
 }
 
 impl Inner {
-    async fn ask(&self, room: &RoomId, after: Option<Seq>) -> Result<Answer, Refusal> {
+    async fn ask(&self, room: &RoomId, after: Option<Seq>) -> Result<Answer, RoomError> {
         // After a reconnect every room asks: not all at once.
         let _turn = self.turn().await;
         Ok(match after {

@@ -1,4 +1,4 @@
-//! What the bus's tasks share.
+//! What the fan-out's tasks share.
 
 use std::collections::HashMap;
 use std::future::Future;

@@ -1,4 +1,4 @@
-//! The room bus: what is published in Redis reaches the sessions of this node.
+//! The room fanout: what is published in Redis reaches the sessions of this node.
 //!
 //! ```text
 //! Redis ── one connection per server ──▶ link ──▶ shard ──▶ outboxes of the sessions that listen
@@ -13,7 +13,7 @@
 //!   and makes the shard compare with Redis what may have been missed before.
 //! - **Shards**: each owns the rooms and people of its partitions and no lock is held on the way of an
 //!   event. An event is encoded once for each protocol, and pushed to outboxes, which never waits.
-//! - **Order**: a feed a room. Every event names the one before it; a gap stops the room's
+//! - **Order**: a sequencer a room. Every event names the one before it; a gap stops the room's
 //!   delivery until the stream has filled it. What cannot be filled closes the room's sessions
 //!   with leave to reconnect, and their clients resume.
 //! - **Membership**: a removal takes the user's sessions out before the event is delivered, so that nothing
@@ -51,7 +51,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rts_common::ids::{NodeId, Person};
-use rts_common::redis::{Redis, RedisServers};
+use rts_common::redis::{Redis, RedisServers, keys};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -65,7 +65,7 @@ use crate::lifecycle::Lifecycle;
 use crate::metrics;
 use crate::rooms::Rooms;
 
-pub use self::presence::watch_list::{AnswerUnderWay, CannotWatch, Watcher};
+pub use self::presence::watch_list::{AnswerUnderWay, WatchError, WatchList};
 
 /// More shards than this do not help: Redis delivers less than they take.
 const SHARDS_MAX: usize = 8;
@@ -83,22 +83,22 @@ const ATTACH_TIMEOUT: Duration = Duration::from_mins(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AttachError {
     /// Redis, or DynamoDB behind it, did not answer in time.
-    #[error("the room bus cannot be reached")]
+    #[error("the fan-out cannot be reached")]
     Unavailable,
 }
 
 /// A URL that subscriptions cannot use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("subscriptions need redis:// URLs with a host and a port")]
-pub struct UnusableUrl;
+pub struct SubscriberUrlError;
 
-/// The bus of this node; a clone is the same bus.
+/// The fan-out of this node; a clone is the same fan-out.
 #[derive(Clone)]
-pub struct Bus {
+pub struct Fanout {
     inner: Arc<Inner>,
 }
 
-impl Bus {
+impl Fanout {
     /// Starts to connect, in tasks of the node's lifecycle. Does not wait for Redis.
     pub fn start(
         node: NodeId,
@@ -106,9 +106,9 @@ impl Bus {
         redis: Arc<Redis>,
         rooms: Arc<Rooms>,
         lifecycle: &Lifecycle,
-    ) -> Result<Self, UnusableUrl> {
+    ) -> Result<Self, SubscriberUrlError> {
         let nodes: Vec<_> =
-            servers.nodes().iter().map(Server::new).collect::<Result<_, _>>().map_err(|_| UnusableUrl)?;
+            servers.nodes().iter().map(Server::new).collect::<Result<_, _>>().map_err(|_| SubscriberUrlError)?;
         let shards = std::thread::available_parallelism().map_or(1, NonZero::get).min(SHARDS_MAX);
         let (commands, command_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(COMMANDS_MAX)).unzip();
         let (incoming, incoming_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(INCOMING_MAX)).unzip();
@@ -123,17 +123,18 @@ impl Bus {
         });
         for (commands, incoming) in command_inboxes.into_iter().zip(incoming_inboxes) {
             let shard = Shard::new(Arc::clone(&inner));
-            lifecycle.spawn_critical("bus shard", shard.run(commands, incoming));
+            lifecycle.spawn_critical("fanout shard", shard.run(commands, incoming));
         }
+        inner.subscriptions.want(&keys::node_channel(&inner.node).into());
         let parts = LinkParts {
             subscriptions: Arc::clone(&inner.subscriptions),
             shards: incoming.into(),
             on_change: tell_connected,
         };
         if servers.is_cluster() {
-            lifecycle.spawn_critical("bus links", cluster::run_cluster(parts, nodes));
+            lifecycle.spawn_critical("fanout links", cluster::run_cluster(parts, nodes));
         } else if let Some(server) = nodes.into_iter().next() {
-            lifecycle.spawn_critical("bus link", cluster::run_single(parts, server));
+            lifecycle.spawn_critical("fanout link", cluster::run_single(parts, server));
         }
         Ok(Self { inner })
     }
@@ -142,10 +143,10 @@ impl Bus {
     /// returns, the session misses no event past the heads that its rooms have now.
     pub async fn attach(&self, session: SessionHandle) -> Result<Attachment, AttachError> {
         let attachment = Attachment {
-            bus: self.clone(),
+            fanout: self.clone(),
             connection: session.connection_id,
             person: session.person.clone(),
-            watcher: Watcher::new(Arc::clone(&self.inner), session.clone()),
+            watcher: WatchList::new(Arc::clone(&self.inner), session.clone()),
         };
         let shard = self.inner.shard_of_person(&session.person);
         let (reply, attached) = oneshot::channel();
@@ -163,18 +164,18 @@ impl Bus {
     }
 }
 
-/// A session's place on the bus; dropping it takes the session out of everything.
+/// A session's place on the fan-out; dropping it takes the session out of everything.
 #[must_use = "dropping it detaches the session"]
 pub struct Attachment {
-    bus: Bus,
+    fanout: Fanout,
     connection: ConnectionId,
     person: Person,
-    watcher: Watcher,
+    watcher: WatchList,
 }
 
 impl Attachment {
     /// The session as one who watches people.
-    pub fn watcher(&self) -> Watcher {
+    pub fn watcher(&self) -> WatchList {
         self.watcher.clone()
     }
 }
@@ -183,7 +184,7 @@ impl Drop for Attachment {
     fn drop(&mut self) {
         self.watcher.end();
         let detach = Command::Detach { person: self.person.clone(), connection: self.connection };
-        self.bus.inner.post_person(detach, &self.person);
+        self.fanout.inner.post_person(detach, &self.person);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use rts_common::ids::{RoomId, UserId};
-use rts_common::redis::stored::{StoredNotice, WaitNotice};
+use rts_common::redis::stored::StoredNotice;
 use rts_common::room::Room;
 use rts_common::seq::Seq;
 use rts_common::signalr::{self, Protocol};
@@ -12,23 +12,20 @@ use crate::presence::UserStatus;
 
 /// Something that concerns one person on all their devices.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Notice {
+pub(super) enum UserNotification {
     /// They came into a room, or left it.
     Membership(RoomId),
     /// Messages of theirs are stored.
     Stored(StoredNotice),
-    /// How long messages waited in SQS.
-    Waited(WaitNotice),
 }
 
-impl Notice {
+impl UserNotification {
     /// Reads it; `None` for what this build does not know.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('\n')?;
         match kind {
             "a" | "l" => RoomId::parse(rest).ok().map(Self::Membership),
             "s" => StoredNotice::decode(rest).map(Self::Stored),
-            "w" => WaitNotice::decode(rest).map(Self::Waited),
             _ => None,
         }
     }
@@ -136,15 +133,13 @@ mod tests {
     #[test]
     fn notices_are_read_and_the_unknown_is_not() {
         let room = RoomId::new_group();
-        let membership = Some(Notice::Membership(room.clone()));
-        assert_eq!(Notice::parse(&format!("a\n{room}")), membership);
-        assert_eq!(Notice::parse(&format!("l\n{room}")), membership);
+        let membership = Some(UserNotification::Membership(room.clone()));
+        assert_eq!(UserNotification::parse(&format!("a\n{room}")), membership);
+        assert_eq!(UserNotification::parse(&format!("l\n{room}")), membership);
         let notice = StoredNotice { room: room.clone(), origin: NodeId::random(), seqs: vec![Seq::ZERO.next()] };
-        assert_eq!(Notice::parse(&notice.encode()), Some(Notice::Stored(notice)));
-        let notice = WaitNotice { origin: NodeId::random(), waits_ms: vec![0, 1500] };
-        assert_eq!(Notice::parse(&notice.encode()), Some(Notice::Waited(notice)));
-        for bad in ["", "a", "a\nx", "z\nwhat", "s\n", "w\nnode", "w\nnode\n", "w\nnode\n1,-2"] {
-            assert_eq!(Notice::parse(bad), None, "{bad}");
+        assert_eq!(UserNotification::parse(&notice.encode()), Some(UserNotification::Stored(notice)));
+        for bad in ["", "a", "a\nx", "z\nwhat", "s\n", "w\n1"] {
+            assert_eq!(UserNotification::parse(bad), None, "{bad}");
         }
     }
 

@@ -10,22 +10,23 @@ use std::time::Duration;
 use bytes::Bytes;
 use rts_common::ids::{Person, RoomId};
 use rts_common::redis::keys;
+use rts_common::redis::stored::WaitNotice;
 use rts_common::seq::Seq;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-use super::coalesce::Pace;
+use super::coalesce::CoalesceDelay;
 use super::fetch;
 use super::inner::Inner;
 use super::members::jobs;
 use super::members::local_user::{AttachReply, LocalPerson, Outcome};
-use super::notification::{Notice, messages_stored};
-use super::presence::watches::{WatchCommand, Watching};
+use super::notification::{UserNotification, messages_stored};
+use super::presence::watches::{WatchCommand, Watches};
 use super::room::sequencer::Answer;
-use super::room::{Effect, Entrance, LocalRoom, OpenSignal, Weight};
+use super::room::{Effect, JoinSnapshot, LocalRoom, OpenSignal, PendingWrites};
 use super::subscriber::link::{Arrived, Incoming};
 use crate::close_reason::CloseReason;
-use crate::connection::{ConnectionId, Later, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, SessionHandle};
+use crate::connection::{ConnectionId, FlushList, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, SessionHandle};
 use crate::metrics;
 
 /// Sessions that have to resume are closed over this time, so that they do not come back at once.
@@ -37,7 +38,7 @@ const INCOMING_AT_ONCE: usize = 256;
 
 /// What may be put into outboxes until they are seen to: a quarter of what one holds, so that nobody is taken for slow
 /// who was not written to.
-const UNFLUSHED_MAX: Weight = Weight { records: OUTBOX_RECORDS_MAX / 4, bytes: OUTBOX_BYTES_MAX / 4 };
+const UNFLUSHED_MAX: PendingWrites = PendingWrites { records: OUTBOX_RECORDS_MAX / 4, bytes: OUTBOX_BYTES_MAX / 4 };
 
 /// Publications taken before others have their turn: to a room of a thousand, two milliseconds.
 const INCOMING_IN_A_ROW: usize = 32;
@@ -48,17 +49,17 @@ const FLUSHED_AT_ONCE: usize = 64;
 /// What a shard is told, other than by Redis.
 pub(super) enum Command {
     /// Lets a session listen to rooms. Answers those where its user's membership has to be checked.
-    Register { session: SessionHandle, rooms: Vec<RoomId>, open: OpenSignal, unsure: oneshot::Sender<Vec<RoomId>> },
+    Register { session: SessionHandle, rooms: Vec<RoomId>, open: OpenSignal, needs_check: oneshot::Sender<Vec<RoomId>> },
     /// A session listens to rooms no more.
     Unregister { connection: ConnectionId, rooms: Vec<RoomId> },
     /// A user's sessions listen to a room no more, and are told so.
-    Expel { room: RoomId, person: Person },
+    Remove { room: RoomId, person: Person },
     /// Collects events for sessions that come into a room; answers `None` if all are in.
     Hold { room: RoomId, sessions: Vec<SessionHandle>, open: OpenSignal, join: oneshot::Sender<Option<u64>> },
     /// They come in, to the room as it was read; or not.
-    Release { room: RoomId, join: u64, read: Option<Box<Entrance>> },
+    Release { room: RoomId, join: u64, read: Option<Box<JoinSnapshot>> },
     /// Redis answered about a room.
-    Answered { room: RoomId, life: Weak<()>, answer: Answer },
+    Answered { room: RoomId, generation: Weak<()>, answer: Answer },
     /// A session starts.
     Attach { session: SessionHandle, reply: AttachReply },
     /// A session is gone.
@@ -66,7 +67,7 @@ pub(super) enum Command {
     /// A job about a person is done.
     JobDone { person: Person, outcome: Outcome },
     /// Whether a person is in a room may have changed.
-    Settle { person: Person, room: RoomId },
+    Recheck { person: Person, room: RoomId },
     /// A person's rooms have to be compared.
     Reload { person: Person },
     /// Something about people who are watched.
@@ -75,35 +76,35 @@ pub(super) enum Command {
 
 /// What a shard owns.
 pub(super) struct Shard {
-    bus: Arc<Inner>,
+    fanout: Arc<Inner>,
     rooms: HashMap<RoomId, LocalRoom>,
     people: HashMap<Person, LocalPerson>,
-    watching: Watching,
+    watching: Watches,
     receipts_due: BinaryHeap<Reverse<(Instant, RoomId)>>,
     /// Those to be seen to at the end of a turn.
-    later: Later,
+    later: FlushList,
     /// What was put into outboxes since they were seen to.
-    put: Weight,
+    put: PendingWrites,
 }
 
 impl Shard {
-    pub(super) fn new(bus: Arc<Inner>) -> Self {
-        let watching = Watching::new(Arc::clone(&bus));
+    pub(super) fn new(fanout: Arc<Inner>) -> Self {
+        let watching = Watches::new(Arc::clone(&fanout));
         Self {
-            bus,
+            fanout,
             rooms: HashMap::new(),
             people: HashMap::new(),
             watching,
             receipts_due: BinaryHeap::new(),
-            later: Later::default(),
-            put: Weight::default(),
+            later: FlushList::default(),
+            put: PendingWrites::default(),
         }
     }
 
-    /// Runs until the bus is gone.
+    /// Runs until the fan-out is gone.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, mut incoming: mpsc::Receiver<Arrived>) {
         let mut taken = Vec::with_capacity(INCOMING_AT_ONCE);
-        let mut pace = Pace::default();
+        let mut pace = CoalesceDelay::default();
         loop {
             let due = self.receipts_due.peek().map(|Reverse((due, _))| *due);
             let (rests_until, never) = (pace.rests_until(), Instant::now() + RESYNC_SPREAD);
@@ -138,7 +139,7 @@ impl Shard {
     /// Writes to the sessions that something was put into the outboxes of. A large room must not hold up the other
     /// tasks of this thread.
     async fn flush(&mut self) {
-        self.put = Weight::default();
+        self.put = PendingWrites::default();
         self.later.flush(FLUSHED_AT_ONCE);
         while !self.later.is_empty() {
             tokio::task::yield_now().await;
@@ -157,6 +158,8 @@ impl Shard {
             self.person_incoming(&person, incoming);
         } else if let Some(person) = keys::person_of_presence(channel) {
             self.watching.incoming(person, incoming);
+        } else if keys::node_of_channel(channel).as_ref() == Some(&self.fanout.node) {
+            node_incoming(incoming);
         }
     }
 
@@ -182,19 +185,13 @@ impl Shard {
         };
         match incoming {
             Incoming::Subscribed(_) => person.subscribed(),
-            Incoming::Published { payload, .. } => match text(payload).and_then(Notice::parse) {
-                Some(Notice::Membership(room)) => person.settle(room),
-                Some(Notice::Stored(notice)) => {
-                    if notice.origin == self.bus.node {
+            Incoming::Published { payload, .. } => match text(payload).and_then(UserNotification::parse) {
+                Some(UserNotification::Membership(room)) => person.settle(room),
+                Some(UserNotification::Stored(notice)) => {
+                    if notice.origin == self.fanout.node {
                         notice.seqs.iter().for_each(|seq| metrics::persist_lag(seq.age()));
                     }
                     person.push(messages_stored(&notice));
-                }
-                Some(Notice::Waited(notice)) => {
-                    if notice.origin == self.bus.node {
-                        let waits = notice.waits_ms.iter().copied().map(Duration::from_millis);
-                        waits.for_each(metrics::queue_wait);
-                    }
                 }
                 None => tracing::error!("a notice to a person cannot be read and is passed over"),
             },
@@ -204,9 +201,9 @@ impl Shard {
 
     fn command(&mut self, command: Command) {
         match command {
-            Command::Register { session, rooms, open, unsure } => {
+            Command::Register { session, rooms, open, needs_check } => {
                 let is_unsure = |room: &RoomId| self.room(room).register(session.clone(), &open);
-                let _ = unsure.send(rooms.into_iter().filter(is_unsure).collect());
+                let _ = needs_check.send(rooms.into_iter().filter(is_unsure).collect());
             }
             Command::Unregister { connection, rooms } => {
                 for room in rooms {
@@ -216,7 +213,7 @@ impl Shard {
                     });
                 }
             }
-            Command::Expel { room, person } => self.on_room(&room, |local| {
+            Command::Remove { room, person } => self.on_room(&room, |local| {
                 local.expel(&person.user);
                 Vec::new()
             }),
@@ -228,8 +225,8 @@ impl Shard {
             Command::Release { room, join, read } => {
                 self.on_room(&room, |local| local.release(join, read.as_deref()));
             }
-            Command::Answered { room, life, answer } => self.on_room(&room, |local| {
-                if life.ptr_eq(&Arc::downgrade(&local.life)) { local.answered(answer) } else { Vec::new() }
+            Command::Answered { room, generation, answer } => self.on_room(&room, |local| {
+                if generation.ptr_eq(&Arc::downgrade(&local.generation)) { local.answered(answer) } else { Vec::new() }
             }),
             command => self.person_command(command),
         }
@@ -245,7 +242,7 @@ impl Shard {
             Command::Detach { person, connection } => {
                 if let Some(local) = self.people.get_mut(&person) {
                     let rooms = local.detach(connection);
-                    self.bus.unregister(connection, rooms);
+                    self.fanout.unregister(connection, rooms);
                 }
                 person
             }
@@ -253,7 +250,7 @@ impl Shard {
                 self.job_done(&person, outcome);
                 person
             }
-            Command::Settle { person, room } => {
+            Command::Recheck { person, room } => {
                 if let Some(local) = self.people.get_mut(&person) {
                     local.settle(room);
                 }
@@ -277,10 +274,10 @@ impl Shard {
         };
         let after = local.done(outcome);
         for connection in after.ended {
-            self.bus.unregister(connection, local.rooms());
+            self.fanout.unregister(connection, local.rooms());
         }
         if let Some(failures) = after.failures {
-            jobs::reload_later(&self.bus, person.clone(), failures);
+            jobs::reload_later(&self.fanout, person.clone(), failures);
         }
     }
 
@@ -290,9 +287,9 @@ impl Shard {
             return;
         };
         if let Some(job) = person.next_job() {
-            jobs::start(&self.bus, job);
+            jobs::start(&self.fanout, job);
         } else if person.is_idle() {
-            self.bus.subscriptions.drop_channel(&person.channel);
+            self.fanout.subscriptions.drop_channel(&person.channel);
             self.people.remove(who);
         }
     }
@@ -300,15 +297,15 @@ impl Shard {
     fn person(&mut self, who: &Person) -> &mut LocalPerson {
         self.people.entry(who.clone()).or_insert_with(|| {
             let person = LocalPerson::new(who.clone());
-            self.bus.subscriptions.want(&person.channel);
+            self.fanout.subscriptions.want(&person.channel);
             person
         })
     }
 
     fn room(&mut self, id: &RoomId) -> &mut LocalRoom {
         self.rooms.entry(id.clone()).or_insert_with(|| {
-            let room = LocalRoom::new(id.clone(), self.bus.rooms.seq_hint(id));
-            self.bus.subscriptions.want(&room.channel);
+            let room = LocalRoom::new(id.clone(), self.fanout.rooms.seq_hint(id));
+            self.fanout.subscriptions.want(&room.channel);
             room
         })
     }
@@ -325,11 +322,11 @@ impl Shard {
             match effect {
                 Effect::Ask(after) => self.ask(id, after),
                 Effect::ReceiptsDue(due) => self.receipts_due.push(Reverse((due, id.clone()))),
-                Effect::Settle(person) => {
+                Effect::Recheck(person) => {
                     let room = id.clone();
-                    self.bus.post_person(Command::Settle { person: person.clone(), room }, &person);
+                    self.fanout.post_person(Command::Recheck { person: person.clone(), room }, &person);
                 }
-                Effect::Resync(sessions) => resync(&self.bus, sessions),
+                Effect::Resync(sessions) => resync(&self.fanout, sessions),
                 Effect::Flush(later) => self.later.absorb(later),
             }
         }
@@ -338,7 +335,7 @@ impl Shard {
 
     fn ask(&self, id: &RoomId, after: Option<Seq>) {
         if let Some(room) = self.rooms.get(id) {
-            fetch::start(&self.bus, id.clone(), after, Arc::downgrade(&room.life));
+            fetch::start(&self.fanout, id.clone(), after, Arc::downgrade(&room.generation));
         }
     }
 
@@ -346,7 +343,7 @@ impl Shard {
         if let Some(room) = self.rooms.get(id)
             && room.is_idle()
         {
-            self.bus.subscriptions.drop_channel(&room.channel);
+            self.fanout.subscriptions.drop_channel(&room.channel);
             self.rooms.remove(id);
         }
     }
@@ -369,17 +366,26 @@ pub(super) fn text(payload: &Bytes) -> Option<&str> {
 }
 
 /// Closes sessions one after the other over [`RESYNC_SPREAD`].
-fn resync(bus: &Arc<Inner>, sessions: Vec<SessionHandle>) {
+fn resync(fanout: &Arc<Inner>, sessions: Vec<SessionHandle>) {
     if sessions.is_empty() {
         return;
     }
     let begun = Instant::now();
     let mut moments: Vec<_> = sessions.iter().map(|_| begun + RESYNC_SPREAD.mul_f64(rand::random())).collect();
     moments.sort_unstable();
-    bus.spawn(async move {
+    fanout.spawn(async move {
         for (session, moment) in sessions.into_iter().zip(moments) {
             sleep_until(moment).await;
             session.outbox.close(CloseReason::Resync);
         }
     });
+}
+
+/// Takes what is published to this node.
+fn node_incoming(incoming: &Incoming) {
+    let Incoming::Published { payload, .. } = incoming else { return };
+    match text(payload).and_then(WaitNotice::decode) {
+        Some(notice) => notice.waits_ms.into_iter().map(Duration::from_millis).for_each(metrics::queue_wait),
+        None => tracing::error!("a notice to this node cannot be read and is passed over"),
+    }
 }

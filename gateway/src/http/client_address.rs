@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use http::{Extensions, HeaderMap, HeaderName};
 
-use super::refusal::Refusal;
+use super::request_error::RequestError;
 use crate::metrics::{self, Limit};
 use crate::session::{AddressConnection, AddressConnections};
 
@@ -34,12 +34,12 @@ impl AddressPolicy {
         &self,
         headers: &HeaderMap,
         extensions: &Extensions,
-    ) -> Result<Option<AddressConnection>, Refusal> {
+    ) -> Result<Option<AddressConnection>, RequestError> {
         let peer = extensions.get::<Peer>().map(|peer| peer.0.ip());
         let Some(address) = self.counted(headers, peer) else { return Ok(None) };
         self.connections.open(&network(address)).map(Some).ok_or_else(|| {
             metrics::rate_limited(Limit::AddressConnections);
-            Refusal::TooMany
+            RequestError::TooMany
         })
     }
 
@@ -93,13 +93,13 @@ mod tests {
         let open = |address| policy.open(&headers(&["203.0.113.9"]), &peer(address));
         let first = open("198.51.100.7").unwrap();
         assert!(first.is_some());
-        assert_eq!(open("198.51.100.7").unwrap_err(), Refusal::TooMany);
-        assert_eq!(open("::ffff:198.51.100.7").unwrap_err(), Refusal::TooMany);
+        assert_eq!(open("198.51.100.7").unwrap_err(), RequestError::TooMany);
+        assert_eq!(open("::ffff:198.51.100.7").unwrap_err(), RequestError::TooMany);
         assert!(open("198.51.100.8").unwrap().is_some());
         drop(first);
         assert!(open("198.51.100.7").unwrap().is_some());
         let first = open("2001:db8:1::1").unwrap();
-        assert_eq!(open("2001:db8:1::2").unwrap_err(), Refusal::TooMany);
+        assert_eq!(open("2001:db8:1::2").unwrap_err(), RequestError::TooMany);
         drop(first);
         for free in ["127.0.0.1", "::1", "10.1.2.3", "192.168.1.1", "fd00::1", "169.254.1.1"] {
             assert!(open(free).unwrap().is_none(), "{free}");
@@ -111,11 +111,11 @@ mod tests {
         let policy = AddressPolicy::new(1, Some(HeaderName::from_static("x-forwarded-for")));
         let open = |values: &[&str]| policy.open(&headers(values), &peer("10.0.0.1"));
         let _first = open(&["1.1.1.1, 198.51.100.7"]).unwrap().unwrap();
-        assert_eq!(open(&["2.2.2.2", "3.3.3.3, 198.51.100.7:443"]).unwrap_err(), Refusal::TooMany);
+        assert_eq!(open(&["2.2.2.2", "3.3.3.3, 198.51.100.7:443"]).unwrap_err(), RequestError::TooMany);
         assert!(open(&["198.51.100.7, 1.1.1.1"]).unwrap().is_some());
         assert!(open(&["127.0.0.1"]).unwrap().is_none());
         // Without the header, or with nonsense in it, it is the balancer that counts.
         let _balancer = open(&[]).unwrap().unwrap();
-        assert_eq!(open(&["nonsense"]).unwrap_err(), Refusal::TooMany);
+        assert_eq!(open(&["nonsense"]).unwrap_err(), RequestError::TooMany);
     }
 }

@@ -9,7 +9,7 @@ use http::{HeaderMap, Method, header};
 use super::App;
 use super::identify::identify;
 use super::query::QueryPairs;
-use super::refusal::Refusal;
+use super::request_error::RequestError;
 use super::{polling, websocket};
 
 /// A WebSocket, or a request of another transport.
@@ -17,14 +17,14 @@ pub(super) async fn connect(
     State(app): State<Arc<App>>,
     query: QueryPairs,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     match *request.method() {
         Method::GET if asks_for_websocket(request.headers()) => websocket::upgrade(app, &query, request).await,
         Method::GET | Method::POST | Method::DELETE => {
             let identity = identify(&app, request.headers(), &query).await?;
             polling::serve(app, &query, identity, request).await
         }
-        _ => Err(Refusal::WrongMethod),
+        _ => Err(RequestError::WrongMethod),
     }
 }
 

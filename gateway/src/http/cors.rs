@@ -9,8 +9,8 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use super::App;
-use super::origin_policy::Standing;
-use super::refusal::Refusal;
+use super::origin_policy::OriginCheck;
+use super::request_error::RequestError;
 
 /// What the SignalR clients send.
 const HEADERS: HeaderValue =
@@ -20,15 +20,15 @@ const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 pub(super) async fn allow(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
-    let standing = app.origins.standing(request.headers());
-    if standing == Standing::NoPage {
+    let standing = app.origins.check(request.headers());
+    if standing == OriginCheck::NotAPage {
         return next.run(request).await;
     }
-    let origin = request.headers().get(header::ORIGIN).cloned().filter(|_| standing == Standing::Allowed);
+    let origin = request.headers().get(header::ORIGIN).cloned().filter(|_| standing == OriginCheck::Allowed);
     let is_preflight =
         request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD);
     let mut response = match (is_preflight, standing) {
-        (true, Standing::Foreign) => Refusal::ForeignOrigin.into_response(),
+        (true, OriginCheck::Foreign) => RequestError::ForeignOrigin.into_response(),
         (true, _) => preflight(),
         (false, _) => next.run(request).await,
     };

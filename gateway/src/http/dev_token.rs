@@ -12,7 +12,7 @@ use rts_common::seq::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::App;
-use super::refusal::Refusal;
+use super::request_error::RequestError;
 
 /// How long a token is good for when nothing is said.
 const LIFE_SECONDS: u64 = 3600;
@@ -38,19 +38,19 @@ struct Issued {
 pub(super) async fn issue(
     State(app): State<Arc<App>>,
     wanted: Result<Json<Wanted>, JsonRejection>,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let Json(wanted) = wanted.map_err(|_| {
-        Refusal::Malformed("The body is not {\"userId\", \"orgId\", \"name\"?, \"ttlSeconds\"?} in JSON")
+        RequestError::Malformed("The body is not {\"userId\", \"orgId\", \"name\"?, \"ttlSeconds\"?} in JSON")
     })?;
     let person = Person {
-        org: OrgId::parse(&wanted.org_id).map_err(|_| Refusal::Malformed("orgId is not 1 to 128 bytes"))?,
-        user: UserId::parse(&wanted.user_id).map_err(|_| Refusal::Malformed("userId is not 1 to 128 bytes"))?,
+        org: OrgId::parse(&wanted.org_id).map_err(|_| RequestError::Malformed("orgId is not 1 to 128 bytes"))?,
+        user: UserId::parse(&wanted.user_id).map_err(|_| RequestError::Malformed("userId is not 1 to 128 bytes"))?,
     };
     let seconds = wanted.ttl_seconds.unwrap_or(LIFE_SECONDS);
     if !(1..=LIFE_SECONDS_MAX).contains(&seconds) {
-        return Err(Refusal::Malformed("ttlSeconds is not 1 to 2592000"));
+        return Err(RequestError::Malformed("ttlSeconds is not 1 to 2592000"));
     }
-    let issuer = app.dev_tokens.as_ref().ok_or(Refusal::NoSuchConnection)?;
+    let issuer = app.dev_tokens.as_ref().ok_or(RequestError::NoSuchConnection)?;
     let (token, expires_at) = issuer.issue(&person, wanted.name.as_deref(), Duration::from_secs(seconds));
     Ok(Json(Issued { token, expires_at }).into_response())
 }

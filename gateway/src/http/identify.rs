@@ -4,14 +4,14 @@ use http::{HeaderMap, header};
 
 use super::App;
 use super::query::QueryPairs;
-use super::refusal::Refusal;
+use super::request_error::RequestError;
 use crate::auth::Identity;
 use crate::connection_token::ConnectionToken;
 
 /// By the token of the `Authorization` header, else of the query: browsers cannot set headers on a
 /// WebSocket.
-pub(super) async fn identify(app: &App, headers: &HeaderMap, query: &QueryPairs) -> Result<Identity, Refusal> {
-    let token = bearer(headers).or_else(|| query.get("access_token")).ok_or(Refusal::Unauthorized)?;
+pub(super) async fn identify(app: &App, headers: &HeaderMap, query: &QueryPairs) -> Result<Identity, RequestError> {
+    let token = bearer(headers).or_else(|| query.get("access_token")).ok_or(RequestError::Unauthorized)?;
     Ok(app.authenticator.authenticate(token).await?)
 }
 
@@ -25,8 +25,8 @@ pub(super) fn connection_token(
     app: &App,
     query: &QueryPairs,
     identity: &Identity,
-) -> Result<Option<ConnectionToken>, Refusal> {
+) -> Result<Option<ConnectionToken>, RequestError> {
     let Some(token) = query.get("id") else { return Ok(None) };
     let token = app.connection_tokens.read(token).ok().filter(|token| token.is_of(&identity.person));
-    token.map(Some).ok_or(Refusal::NoSuchConnection)
+    token.map(Some).ok_or(RequestError::NoSuchConnection)
 }

@@ -12,7 +12,7 @@ mod origin_policy;
 mod polling;
 mod polling_response;
 mod query;
-mod refusal;
+mod request_error;
 mod router;
 #[cfg(test)]
 mod tests;

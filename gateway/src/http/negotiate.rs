@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::App;
 use super::identify::identify;
 use super::query::QueryPairs;
-use super::refusal::Refusal;
+use super::request_error::RequestError;
 use crate::connection::ConnectionId;
 
 #[derive(Serialize)]
@@ -58,9 +58,9 @@ pub(super) async fn negotiate(
     State(app): State<Arc<App>>,
     headers: HeaderMap,
     query: QueryPairs,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     if app.readiness.is_refusing() || app.registry.is_full() {
-        return Err(Refusal::Unavailable);
+        return Err(RequestError::Unavailable);
     }
     let identity = identify(&app, &headers, &query).await?;
     let version = match version(query.get("negotiateVersion")) {

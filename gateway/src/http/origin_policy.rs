@@ -12,9 +12,9 @@ pub struct OriginPolicy {
 
 /// Where a request comes from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Standing {
+pub(super) enum OriginCheck {
     /// No web page: there is no `Origin`.
-    NoPage,
+    NotAPage,
     /// A page that may.
     Allowed,
     /// A page that may not.
@@ -29,12 +29,12 @@ impl OriginPolicy {
 
     /// Where a request with these headers comes from. The server's own origin is the one whose host is
     /// that of the request; a balancer keeps `Host`, and may have taken TLS off.
-    pub(super) fn standing(&self, headers: &HeaderMap) -> Standing {
-        let Some(value) = headers.get(header::ORIGIN) else { return Standing::NoPage };
-        let Some(origin) = value.to_str().ok().and_then(Origin::parse) else { return Standing::Foreign };
+    pub(super) fn check(&self, headers: &HeaderMap) -> OriginCheck {
+        let Some(value) = headers.get(header::ORIGIN) else { return OriginCheck::NotAPage };
+        let Some(origin) = value.to_str().ok().and_then(Origin::parse) else { return OriginCheck::Foreign };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let is_own = host.is_some_and(|host| origin.is_of_host(host));
-        if is_own || self.allowed.contains(&origin) { Standing::Allowed } else { Standing::Foreign }
+        if is_own || self.allowed.contains(&origin) { OriginCheck::Allowed } else { OriginCheck::Foreign }
     }
 }
 
@@ -42,22 +42,22 @@ impl OriginPolicy {
 mod tests {
     use super::*;
 
-    fn standing(origin: Option<&str>, host: &str) -> Standing {
+    fn standing(origin: Option<&str>, host: &str) -> OriginCheck {
         let policy = OriginPolicy::new(vec![Origin::parse("https://App.example.com:443").unwrap()]);
         let mut headers = HeaderMap::new();
         headers.insert(header::HOST, host.parse().unwrap());
         if let Some(origin) = origin {
             headers.insert(header::ORIGIN, origin.parse().unwrap());
         }
-        policy.standing(&headers)
+        policy.check(&headers)
     }
 
     #[test]
     fn own_and_listed_origins_are_allowed_and_no_others() {
         let chat = "chat.example.com";
-        assert_eq!(standing(None, chat), Standing::NoPage);
+        assert_eq!(standing(None, chat), OriginCheck::NotAPage);
         for allowed in ["https://app.example.com", "https://chat.example.com", "http://chat.example.com:80"] {
-            assert_eq!(standing(Some(allowed), chat), Standing::Allowed, "{allowed}");
+            assert_eq!(standing(Some(allowed), chat), OriginCheck::Allowed, "{allowed}");
         }
         for foreign in [
             "http://app.example.com",
@@ -69,10 +69,10 @@ mod tests {
             "",
             "file://",
         ] {
-            assert_eq!(standing(Some(foreign), chat), Standing::Foreign, "{foreign}");
+            assert_eq!(standing(Some(foreign), chat), OriginCheck::Foreign, "{foreign}");
         }
-        assert_eq!(standing(Some("http://127.0.0.1:8080"), "127.0.0.1:8080"), Standing::Allowed);
-        assert_eq!(standing(Some("https://chat.example.com"), "chat.example.com:443"), Standing::Allowed);
+        assert_eq!(standing(Some("http://127.0.0.1:8080"), "127.0.0.1:8080"), OriginCheck::Allowed);
+        assert_eq!(standing(Some("https://chat.example.com"), "chat.example.com:443"), OriginCheck::Allowed);
     }
 
     #[test]

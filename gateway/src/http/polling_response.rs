@@ -11,8 +11,8 @@ use futures_util::StreamExt as _;
 use futures_util::stream;
 use http::{HeaderName, HeaderValue, StatusCode, header};
 
-use super::refusal::Refusal;
-use crate::session::{Link, Reader, Taken};
+use super::request_error::RequestError;
+use crate::session::{HttpTransport, Reader, Taken};
 
 /// Tells proxies that events go out as they come.
 const NO_BUFFERING: (HeaderName, HeaderValue) =
@@ -47,8 +47,8 @@ fn event(records: &[u8]) -> Bytes {
 }
 
 /// A poll that takes what there is, or waits for it.
-pub(super) async fn poll(idle: Duration, link: &Arc<Link>) -> Result<Response, Refusal> {
-    let mut reader = link.reader().ok_or(Refusal::NoSuchConnection)?;
+pub(super) async fn poll(idle: Duration, link: &Arc<HttpTransport>) -> Result<Response, RequestError> {
+    let mut reader = link.reader().ok_or(RequestError::NoSuchConnection)?;
     // Asked first: what waits already is taken even when no time is left.
     let taken = tokio::time::timeout(idle, poll_fn(|cx| reader.poll_take(cx))).await;
     Ok(match taken {

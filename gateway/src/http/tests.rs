@@ -178,7 +178,7 @@ async fn a_draining_node_first_is_unready_then_refuses_then_closes() {
     let node = node().await;
     let get = async |path: &str| status(&node.request(&format!("GET {path} HTTP/1.1\r\nhost: chat"), "").await);
     assert_eq!((get("/livez").await, get("/readyz").await), (200, 503));
-    for part in [Part::Redis, Part::Journal, Part::Bus] {
+    for part in [Part::Redis, Part::Journal, Part::Fanout] {
         node.readiness.set(part, true);
     }
     assert_eq!(get("/readyz").await, 200);

@@ -16,13 +16,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::App;
 use super::identify::{connection_token, identify};
-use super::origin_policy::Standing;
+use super::origin_policy::OriginCheck;
 use super::query::QueryPairs;
-use super::refusal::Refusal;
+use super::request_error::RequestError;
 use crate::auth::Identity;
 use crate::connection::{ConnectionId, Outbox, SharedStream};
-use crate::peers::{Hop, Place, Unreachable};
-use crate::session::{Arrival, Held, Rejoin, Return, Transport, WebSocket};
+use crate::peers::{Hop, NodeLocation, Unreachable};
+use crate::session::{Carrier, NewConnection, ReconnectSlot, ReturnedSocket, Transport, WebSocket};
 
 /// The one version of the WebSocket protocol.
 const VERSION: &str = "13";
@@ -32,30 +32,30 @@ const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
 /// Where an upgrade goes.
 enum Goal {
     /// A new session.
-    Session(Arrival),
+    Session(NewConnection),
     /// A session that outlived its last socket.
-    Rejoin(Arc<Rejoin>),
+    ReconnectSlot(Arc<ReconnectSlot>),
     /// The node that the session lives on, or did: it knows what to answer.
     Owner(SocketAddr),
 }
 
 /// Checks everything, then switches protocols and spawns the session, or hands it its next socket.
-pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Request) -> Result<Response, Refusal> {
+pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Request) -> Result<Response, RequestError> {
     let arrived = Instant::now();
     if app.readiness.is_refusing() {
-        return Err(Refusal::Unavailable);
+        return Err(RequestError::Unavailable);
     }
-    if app.origins.standing(request.headers()) == Standing::Foreign {
-        return Err(Refusal::ForeignOrigin);
+    if app.origins.check(request.headers()) == OriginCheck::Foreign {
+        return Err(RequestError::ForeignOrigin);
     }
     let identity = identify(&app, request.headers(), query).await?;
     if request.headers().get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         return Ok(wrong_version());
     }
-    let accept = accept_key(request.headers()).ok_or(Refusal::Malformed("No WebSocket handshake"))?;
+    let accept = accept_key(request.headers()).ok_or(RequestError::Malformed("No WebSocket handshake"))?;
     let hop = app.peers.hop(&request);
     if hop == Hop::Forged {
-        return Err(Refusal::Unauthorized);
+        return Err(RequestError::Unauthorized);
     }
     let expires = identity.expires;
     let deadline = arrived + app.sessions.settings.handshake_timeout;
@@ -65,11 +65,11 @@ pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Requ
             let upgrade = hyper::upgrade::on(&mut request);
             app.sessions.lifecycle.spawn(begin(Arc::clone(&app), arrival, upgrade, deadline));
         }
-        Goal::Rejoin(rejoin) => {
+        Goal::ReconnectSlot(rejoin) => {
             let upgrade = hyper::upgrade::on(&mut request);
             app.sessions.lifecycle.spawn(async move {
                 if let Some(socket) = upgraded(upgrade, deadline).await {
-                    rejoin.offer(Return { socket, expires });
+                    rejoin.offer(ReturnedSocket { socket, expires });
                 }
             });
         }
@@ -79,17 +79,23 @@ pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Requ
 }
 
 /// Finds out whose socket this is.
-async fn goal(app: &App, query: &QueryPairs, identity: Identity, arrived: Instant, hop: Hop) -> Result<Goal, Refusal> {
+async fn goal(
+    app: &App,
+    query: &QueryPairs,
+    identity: Identity,
+    arrived: Instant,
+    hop: Hop,
+) -> Result<Goal, RequestError> {
     let Some(token) = connection_token(app, query, &identity)? else {
         // Without negotiation: nothing could come back with this id.
         return arrival(app, ConnectionId::random(), identity, (arrived, Duration::ZERO), None).map(Goal::Session);
     };
     let (id, now) = (token.connection_id, Timestamp::now());
     match app.registry.find(id) {
-        Some(Held::ByWebSocket(Some(rejoin))) if rejoin.is_open() => return Ok(Goal::Rejoin(rejoin)),
-        Some(Held::ByWebSocket(_)) => return Err(Refusal::AlreadyConnected),
-        Some(Held::ByLink(_)) => return Err(Refusal::WrongTransport),
-        None if app.registry.has_ended(id) => return Err(Refusal::NoSuchConnection),
+        Some(Carrier::WebSocket(Some(rejoin))) if rejoin.is_open() => return Ok(Goal::ReconnectSlot(rejoin)),
+        Some(Carrier::WebSocket(_)) => return Err(RequestError::AlreadyConnected),
+        Some(Carrier::Http(_)) => return Err(RequestError::WrongTransport),
+        None if app.registry.has_ended(id) => return Err(RequestError::NoSuchConnection),
         None => {}
     }
     // Taken among all nodes, for as long as its token could be used a second time.
@@ -97,15 +103,15 @@ async fn goal(app: &App, query: &QueryPairs, identity: Identity, arrived: Instan
     let place = if left.is_zero() { app.peers.find(id).await? } else { app.peers.claim(id, left).await? };
     let Some(place) = place else {
         if left.is_zero() {
-            return Err(Refusal::NoSuchConnection);
+            return Err(RequestError::NoSuchConnection);
         }
         let rejoin = token.is_stateful.then(Arc::default);
         return arrival(app, id, identity, (arrived, left), rejoin).map(Goal::Session);
     };
     match place {
         // Whether the id is in use, over, or another transport's, its node alone can tell.
-        Place::At(owner) if hop == Hop::None => Ok(Goal::Owner(owner)),
-        Place::At(_) | Place::Here => Err(Refusal::NoSuchConnection),
+        NodeLocation::Remote(owner) if hop == Hop::None => Ok(Goal::Owner(owner)),
+        NodeLocation::Remote(_) | NodeLocation::Local => Err(RequestError::NoSuchConnection),
     }
 }
 
@@ -115,18 +121,18 @@ fn arrival(
     connection_id: ConnectionId,
     identity: Identity,
     (arrived, token_left): (Instant, Duration),
-    rejoin: Option<Arc<Rejoin>>,
-) -> Result<Arrival, Refusal> {
+    rejoin: Option<Arc<ReconnectSlot>>,
+) -> Result<NewConnection, RequestError> {
     let outbox = Arc::new(Outbox::default());
-    let held = Held::ByWebSocket(rejoin.clone());
+    let held = Carrier::WebSocket(rejoin.clone());
     let claim = app.registry.claim(connection_id, arrived + token_left, &outbox, held)?;
     let expires = identity.expires;
     let principal = Arc::new(identity.into_principal());
-    Ok(Arrival { connection_id, principal, expires, outbox, claim, rejoin, address: None, arrived })
+    Ok(NewConnection { connection_id, principal, expires, outbox, claim, rejoin, address: None, arrived })
 }
 
 /// The session of a socket, once there is one.
-async fn begin(app: Arc<App>, arrival: Arrival, upgrade: OnUpgrade, deadline: Instant) {
+async fn begin(app: Arc<App>, arrival: NewConnection, upgrade: OnUpgrade, deadline: Instant) {
     // Boxed: what an upgrade needs is not kept for the life of the session.
     let Some(socket) = Box::pin(upgraded(upgrade, deadline)).await else { return };
     if arrival.rejoin.is_some() {
@@ -138,19 +144,19 @@ async fn begin(app: Arc<App>, arrival: Arrival, upgrade: OnUpgrade, deadline: In
 }
 
 /// A session that a socket on another node may come back to, and its address for as long as it lives.
-async fn live(app: Arc<App>, arrival: Arrival, socket: WebSocket) {
+async fn live(app: Arc<App>, arrival: NewConnection, socket: WebSocket) {
     let (id, token_ends) = (arrival.connection_id, arrival.claim.token_ends());
     let session = Box::pin(app.sessions.run(arrival, Transport::WebSocket(socket)));
     app.peers.keep_while(id, token_ends, session).await;
 }
 
 /// Sends an upgrade on to the node that the session lives on.
-async fn send_on(app: &Arc<App>, owner: SocketAddr, request: Request) -> Result<Response, Refusal> {
+async fn send_on(app: &Arc<App>, owner: SocketAddr, request: Request) -> Result<Response, RequestError> {
     let (response, tunnel) = app.peers.tunnel(owner, request, FORWARD_TIMEOUT).await.map_err(|error| {
         tracing::info!(%owner, %error, "the node of a session cannot be reached");
         match error {
-            Unreachable::Full => Refusal::Unavailable,
-            _ => Refusal::NoSuchConnection,
+            Unreachable::Full => RequestError::Unavailable,
+            _ => RequestError::NoSuchConnection,
         }
     })?;
     if let Some(tunnel) = tunnel {

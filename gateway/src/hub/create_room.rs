@@ -10,7 +10,7 @@ use super::rename_room::Response;
 use super::request::{self, others};
 use super::{Answer, Caller, Hub};
 use crate::error::{ErrorKind, HubError};
-use crate::rooms::{CreatedRoom, NewRoom, Refusal};
+use crate::rooms::{CreatedRoom, NewRoom, RoomError};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -96,7 +96,7 @@ async fn make(hub: &Hub, caller: &Caller, new: NewRoom<'_>) -> Result<Answer<Res
 async fn may_find(hub: &Hub, caller: &Caller, new: &NewRoom<'_>) -> Result<(), HubError> {
     match hub.parts.rooms.glance(&caller.person, new.room_id).await {
         Ok(_) => Ok(()),
-        Err(Refusal::NotFound) => {
+        Err(RoomError::NotFound) => {
             Err(HubError::new(ErrorKind::Conflict, "This case has a room already, and you are not in it."))
         }
         Err(refusal) => Err(refusal.into()),

@@ -11,7 +11,7 @@ use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::{ErrorKind, HubError};
 use crate::metrics::Limit;
-use crate::rooms::Refusal;
+use crate::rooms::RoomError;
 use crate::uploads::{FileFacts, Unacceptable};
 
 #[derive(Deserialize)]
@@ -38,7 +38,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let uploads = hub.uploads()?;
     let room = request.room_id.id()?;
     if hub.parts.rooms.is_archived(&caller.person, room).await? {
-        return Err(Refusal::Archived.into());
+        return Err(RoomError::Archived.into());
     }
     let Request { file_name, content_type, size_bytes, sha256, .. } = &request;
     let facts = FileFacts::check(uploads.rules(), file_name, content_type, *size_bytes, sha256)

@@ -7,7 +7,7 @@ use super::edit_message::Response;
 use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
-use crate::rooms::{MessageAt, MessageChange, Refusal};
+use crate::rooms::{MessageAt, MessageChange, RoomError};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -26,7 +26,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         .rooms
         .change_message(at, |found| {
             if found.state.content.sender_id != caller.person.user && !found.reader_is_owner {
-                return Err(Refusal::Forbidden);
+                return Err(RoomError::Forbidden);
             }
             if found.state.content.deleted {
                 return Ok(None);

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::request::{self, RoomRef};
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
-use crate::rooms::{MessageAt, MessageChange, Refusal};
+use crate::rooms::{MessageAt, MessageChange, RoomError};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,13 +34,13 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         .change_message(at, |found| {
             let content = &found.state.content;
             if content.sender_id != caller.person.user {
-                return Err(Refusal::Forbidden);
+                return Err(RoomError::Forbidden);
             }
             if content.deleted {
-                return Err(Refusal::Conflict);
+                return Err(RoomError::Conflict);
             }
             if request.body.is_empty() && content.attachments.is_empty() {
-                return Err(Refusal::EmptyBody);
+                return Err(RoomError::EmptyBody);
             }
             let mut content = content.clone();
             content.body.clone_from(&request.body);

@@ -8,7 +8,7 @@ use rts_common::seq::Seq;
 use super::permits::journal_room;
 use super::{Caller, Hub};
 use crate::error::HubError;
-use crate::rooms::Refusal;
+use crate::rooms::RoomError;
 
 impl Hub {
     /// Notes the caller's name in the directory and in their rooms, if it is new. Best effort: what
@@ -45,7 +45,7 @@ impl Hub {
                 drop(journal_room(place, &caller.person.org, change));
                 Ok(())
             }
-            Ok(None) | Err(Refusal::NotFound) => Ok(()),
+            Ok(None) | Err(RoomError::NotFound) => Ok(()),
             Err(refusal) => Err(refusal.into()),
         }
     }

@@ -16,7 +16,7 @@ use super::rename_room::Response as RoomResponse;
 use super::request::{self, RoomRequest};
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
-use crate::rooms::{Refusal, RoomView, Standing};
+use crate::rooms::{RoomError, RoomSummary, RoomView};
 
 /// Rooms looked at at once for one request.
 const AT_ONCE: usize = 32;
@@ -73,7 +73,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     while let Some((view, place)) = views.next().await {
         let view = match view {
             Ok(view) => view,
-            Err(Refusal::NotFound) => continue,
+            Err(RoomError::NotFound) => continue,
             Err(refusal) => return Err(refusal.into()),
         };
         if rooms.len() == limit {
@@ -106,7 +106,7 @@ async fn places(
 }
 
 /// By a part of the name, or the beginning of the case's id.
-fn matches(standing: &Standing, query: &str) -> bool {
+fn matches(standing: &RoomSummary, query: &str) -> bool {
     standing.name.as_deref().is_some_and(|name| folded(name).contains(query))
         || standing.case_id.as_deref().is_some_and(|case| folded(case).starts_with(query))
 }
@@ -148,7 +148,7 @@ mod tests {
 
     #[test]
     fn rooms_are_found_by_a_part_of_the_name_or_the_beginning_of_the_case() {
-        let standing = Standing {
+        let standing = RoomSummary {
             room_id: RoomId::new_group(),
             archived_at: None,
             activity: Seq::ZERO,

@@ -12,7 +12,7 @@ use super::request::{self, RoomRef, RoomRequest, UserRef};
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
 use crate::journal::Ticket;
-use crate::rooms::{Refusal, RoomOperation, RoomOutcome};
+use crate::rooms::{RoomError, RoomOperation, RoomOutcome};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -54,7 +54,9 @@ pub(super) async fn remove(hub: &Hub, caller: &Caller, request: RemoveRequest) -
     let Some(user) = request.user_id.id() else {
         // Whether the caller may see the room and remove people is told first.
         let view = hub.parts.rooms.glance(&caller.person, room).await?;
-        return Err(if view.may_remove(&caller.person.user) { Refusal::NoMember } else { Refusal::Forbidden }.into());
+        return Err(
+            if view.may_remove(&caller.person.user) { RoomError::NoMember } else { RoomError::Forbidden }.into()
+        );
     };
     if *user == caller.person.user {
         return Err(HubError::invalid("To go yourself, use LeaveRoom."));

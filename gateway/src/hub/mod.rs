@@ -46,15 +46,15 @@ use self::reply::Reply;
 use self::stream_reply::StreamReply;
 use crate::connection::Principal;
 use crate::error::HubError;
-use crate::fanout::{Bus, Watcher};
+use crate::fanout::{Fanout, WatchList};
 use crate::journal::Journal;
 use crate::metrics::Limit;
 use crate::presence::Presence;
 use crate::rate_limits::RateLimits;
 use crate::rooms::Rooms;
 use crate::search::Search;
-use crate::send::{Flights, Sends};
-use crate::session::{Call, Outcome, Records};
+use crate::send::{InFlight, SendQueue};
+use crate::session::{BoxFuture, Call, ConnectedCaller, Outcome, Records};
 use crate::uploads::Uploads;
 
 pub use self::reply::Answer;
@@ -106,14 +106,14 @@ pub struct Caller {
     /// The name in their token; their id when it has none.
     pub display_name: String,
     /// Their connection, as one that watches people.
-    watcher: Watcher,
+    watcher: WatchList,
     /// Messages of theirs that have not happened yet.
-    flights: Arc<Flights>,
+    flights: Arc<InFlight>,
 }
 
 impl Caller {
     /// Somebody whose session is in the fan-out.
-    pub fn new(principal: &Principal, watcher: Watcher) -> Self {
+    pub fn new(principal: &Principal, watcher: WatchList) -> Self {
         let Principal { person, display_name } = principal.clone();
         Self { person, display_name, watcher, flights: Arc::default() }
     }
@@ -122,6 +122,37 @@ impl Caller {
 impl fmt::Debug for Caller {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Caller").field("person", &self.person).finish_non_exhaustive()
+    }
+}
+
+/// A user's connection to the hub.
+pub struct HubConnection<Guards> {
+    hub: Arc<Hub>,
+    caller: Arc<Caller>,
+    protocol: Protocol,
+    /// What it holds in other parts of the node, until it is dropped.
+    _guards: Guards,
+}
+
+impl<Guards> HubConnection<Guards> {
+    /// Connects a caller; the guards are dropped with the connection.
+    pub fn new(hub: Arc<Hub>, caller: Arc<Caller>, protocol: Protocol, guards: Guards) -> Self {
+        Self { hub, caller, protocol, _guards: guards }
+    }
+}
+
+impl<Guards: Send + Sync> ConnectedCaller for HubConnection<Guards> {
+    fn call(&self, call: Call) -> BoxFuture<Outcome> {
+        let (hub, caller, protocol) = (Arc::clone(&self.hub), Arc::clone(&self.caller), self.protocol);
+        Box::pin(async move { hub.call(&caller, protocol, call).await })
+    }
+
+    fn stream(&self, call: Call) -> Records {
+        self.hub.stream(&self.caller, self.protocol, call)
+    }
+
+    fn method_name(&self, target: &str) -> &'static str {
+        Method::from_name(target).map_or("unknown", Method::name)
     }
 }
 
@@ -149,9 +180,9 @@ pub struct HubParts {
     /// The directories of organizations.
     pub store: Store,
     /// The way of new messages.
-    pub sends: Sends,
+    pub sends: SendQueue,
     /// What this node has seen of rooms.
-    pub bus: Bus,
+    pub fanout: Fanout,
     /// The journal of messages.
     pub message_journal: Journal,
     /// The journal of rooms.
@@ -198,7 +229,7 @@ impl Hub {
             Some(method) if method.is_stream() => Outcome::Now(reply.wants_stream()),
             Some(method) if call.arguments.len() == 1 => {
                 if method != Method::SendMessage {
-                    caller.flights.landed().await;
+                    caller.flights.idle().await;
                 }
                 self.dispatch(method, caller, &call.arguments, reply).await
             }

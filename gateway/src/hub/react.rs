@@ -10,7 +10,7 @@ use super::members::Empty;
 use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
-use crate::rooms::{MessageAt, MessageChange, ReactionChange, Refusal};
+use crate::rooms::{MessageAt, MessageChange, ReactionChange, RoomError};
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -35,10 +35,10 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         .rooms
         .change_message(at, |found| {
             if found.room_is_archived {
-                return Err(Refusal::Archived);
+                return Err(RoomError::Archived);
             }
             if found.state.content.deleted {
-                return Err(Refusal::Conflict);
+                return Err(RoomError::Conflict);
             }
             let changed = with_reaction(&found.state.content, &reaction)?;
             Ok(changed.map(|content| MessageChange::React(content, reaction.clone())))
@@ -49,7 +49,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
 }
 
 /// The content with a reaction set or taken back; `None` if that is how it is.
-fn with_reaction(content: &MessageContent, change: &ReactionChange) -> Result<Option<MessageContent>, Refusal> {
+fn with_reaction(content: &MessageContent, change: &ReactionChange) -> Result<Option<MessageContent>, RoomError> {
     let place = content.reactions.iter().position(|reaction| reaction.emoji == change.emoji);
     let is_on = place.is_some_and(|place| content.reactions[place].user_ids.contains(&change.user_id));
     if is_on == change.on {
@@ -68,7 +68,7 @@ fn with_reaction(content: &MessageContent, change: &ReactionChange) -> Result<Op
     content.reactions.retain(|reaction| !reaction.user_ids.is_empty());
     let all: usize = content.reactions.iter().map(|reaction| reaction.user_ids.len()).sum();
     if change.on && (content.reactions.len() > limits::REACTION_EMOJI || all > limits::REACTIONS) {
-        return Err(Refusal::TooManyReactions);
+        return Err(RoomError::TooManyReactions);
     }
     Ok(Some(content))
 }
@@ -115,7 +115,7 @@ mod tests {
         for number in 0..limits::REACTION_EMOJI {
             full = with_reaction(&full, &change(&format!("{number}"), "ann", true)).unwrap().unwrap();
         }
-        assert_eq!(with_reaction(&full, &change("more", "ann", true)), Err(Refusal::TooManyReactions));
+        assert_eq!(with_reaction(&full, &change("more", "ann", true)), Err(RoomError::TooManyReactions));
         assert!(with_reaction(&full, &change("0", "bob", true)).is_ok());
         assert!(with_reaction(&full, &change("0", "ann", false)).unwrap().is_some());
 
@@ -123,7 +123,7 @@ mod tests {
         for number in 0..limits::REACTIONS {
             crowded = with_reaction(&crowded, &change("👍", &format!("u{number}"), true)).unwrap().unwrap();
         }
-        assert_eq!(with_reaction(&crowded, &change("👍", "more", true)), Err(Refusal::TooManyReactions));
+        assert_eq!(with_reaction(&crowded, &change("👍", "more", true)), Err(RoomError::TooManyReactions));
         assert!(with_reaction(&crowded, &change("👍", "u5", false)).unwrap().is_some());
     }
 }

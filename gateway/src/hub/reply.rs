@@ -12,7 +12,7 @@ use crate::error::{ErrorKind, HubError};
 use crate::fanout::AnswerUnderWay;
 use crate::journal::Ticket;
 use crate::metrics;
-use crate::rooms::Refusal;
+use crate::rooms::RoomError;
 use crate::session::Outcome;
 
 /// A verb's result, and what it waits for.
@@ -169,23 +169,25 @@ fn later(is_wanted: bool, answer: impl Future<Output = Option<Bytes>> + Send + '
     if is_wanted { Outcome::Later(answer) } else { Outcome::Unanswered(answer) }
 }
 
-impl From<Refusal> for HubError {
-    fn from(refusal: Refusal) -> Self {
+impl From<RoomError> for HubError {
+    fn from(refusal: RoomError) -> Self {
         match refusal {
-            Refusal::NotFound => Self::room_not_found(),
-            Refusal::NoMessage => Self::new(ErrorKind::NotFound, "There is no such message."),
-            Refusal::NoMember => Self::new(ErrorKind::NotFound, "There is no such member."),
-            Refusal::Forbidden => Self::new(ErrorKind::Forbidden, "You may not do this here."),
-            Refusal::Archived => Self::new(ErrorKind::Archived, "The room is archived and read-only."),
-            Refusal::Conflict => Self::new(ErrorKind::Conflict, "It has changed meanwhile."),
-            Refusal::EmptyBody => Self::invalid("body is empty."),
-            Refusal::TooManyReactions => Self::new(ErrorKind::TooLarge, "The message has as many reactions as it may."),
-            Refusal::TooManyMembers => super::request::too_many_members(),
-            Refusal::Unavailable(cause) => {
+            RoomError::NotFound => Self::room_not_found(),
+            RoomError::NoMessage => Self::new(ErrorKind::NotFound, "There is no such message."),
+            RoomError::NoMember => Self::new(ErrorKind::NotFound, "There is no such member."),
+            RoomError::Forbidden => Self::new(ErrorKind::Forbidden, "You may not do this here."),
+            RoomError::Archived => Self::new(ErrorKind::Archived, "The room is archived and read-only."),
+            RoomError::Conflict => Self::new(ErrorKind::Conflict, "It has changed meanwhile."),
+            RoomError::EmptyBody => Self::invalid("body is empty."),
+            RoomError::TooManyReactions => {
+                Self::new(ErrorKind::TooLarge, "The message has as many reactions as it may.")
+            }
+            RoomError::TooManyMembers => super::request::too_many_members(),
+            RoomError::Unavailable(cause) => {
                 tracing::warn!(cause, "a call cannot be served now");
                 Self::unavailable()
             }
-            Refusal::Fault(cause) => {
+            RoomError::Fault(cause) => {
                 tracing::error!(cause, "a call failed");
                 Self::internal()
             }

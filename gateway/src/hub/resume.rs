@@ -11,7 +11,7 @@ use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::{ErrorKind, HubError};
 use crate::metrics::{self, ResumeOutcome};
-use crate::rooms::{EventPayload, EventsAfter, Refusal};
+use crate::rooms::{EventPayload, EventsAfter, RoomError};
 
 /// Rooms looked at at once for one request.
 const AT_ONCE: usize = 16;
@@ -62,11 +62,11 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
                     let events_max = hub.parts.limits.resume_events;
                     hub.parts.rooms.resume_up_to(&caller.person, room, seen.seq, events_max).await
                 }
-                None => Err(Refusal::NotFound),
+                None => Err(RoomError::NotFound),
             };
             match after {
                 Ok(after) => Ok((seen.room_id.into_text(), Some(after))),
-                Err(Refusal::NotFound) => Ok((seen.room_id.into_text(), None)),
+                Err(RoomError::NotFound) => Ok((seen.room_id.into_text(), None)),
                 Err(refusal) => Err(HubError::from(refusal)),
             }
         });

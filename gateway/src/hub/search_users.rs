@@ -18,7 +18,7 @@ use sha2::{Digest, Sha256};
 use super::{Answer, Caller, Hub, request};
 use crate::error::{ErrorKind, HubError};
 use crate::presence::Status;
-use crate::rooms::Refusal;
+use crate::rooms::RoomError;
 
 /// Queries of the directory for one request; then the page is what it is.
 const QUERIES_MAX: usize = 8;
@@ -64,7 +64,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let (found, next) = Box::pin(find(hub, caller, &query, after, limit)).await?;
     let people = found.into_iter().map(async |(user_id, display_name)| {
         let person = Person { org: caller.person.org.clone(), user: user_id };
-        let status = hub.parts.presence.status_of(&person).await.map_err(Refusal::from)?.status;
+        let status = hub.parts.presence.status_of(&person).await.map_err(RoomError::from)?.status;
         Ok::<_, HubError>(Found { user_id: person.user, display_name, status })
     });
     let people: Vec<_> = people.collect();
@@ -87,9 +87,9 @@ async fn find(
     let mut end = None;
     for _ in 0..QUERIES_MAX {
         let texts = limit - people.len() + SPARE_TEXTS;
-        let page = store.names(org, names::key(query), after.as_deref(), texts).await.map_err(Refusal::from)?;
+        let page = store.names(org, names::key(query), after.as_deref(), texts).await.map_err(RoomError::from)?;
         let users: Vec<_> = page.found.iter().map(|found| found.user_id.clone()).collect();
-        let profiles = store.profiles(org, &users).await.map_err(Refusal::from)?;
+        let profiles = store.profiles(org, &users).await.map_err(RoomError::from)?;
         for found in page.found {
             let Some(profile) = profiles.get(&found.user_id) else { continue };
             if !is_shown(&found, query, &profile.display_name) {

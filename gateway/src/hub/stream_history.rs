@@ -71,7 +71,7 @@ pub(super) fn run(
 impl Export {
     async fn next(&mut self) -> Result<Option<Message>, HubError> {
         if !self.is_after_calls {
-            self.caller.flights.landed().await;
+            self.caller.flights.idle().await;
             self.is_after_calls = true;
         }
         loop {

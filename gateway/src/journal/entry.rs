@@ -16,7 +16,7 @@ use rts_common::room::Marks;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use super::{JournalError, Place};
+use super::{JournalError, JournalSlot};
 
 /// Weight of an entry beside its body: ids and attributes.
 pub(super) const ENTRY_BYTES: usize = 512;
@@ -99,10 +99,12 @@ pub(super) struct Entry {
     pub(super) deadline: Instant,
     /// How many records it carries.
     pub(super) records: usize,
+    /// How many of them tell of new messages, for the first time.
+    pub(super) new_messages: usize,
     /// Those who wait for its result and were not told yet.
     pub(super) waiters: Vec<Waiter>,
     /// Its places in the journal; given back when it is dropped.
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<JournalSlot>,
     /// The unstored entries that are durable once it is accepted.
     pub(super) unstored: Vec<Unstored>,
 }

@@ -22,7 +22,6 @@
 //! - *This node, on purpose*: [`Journal::flush`] refuses what is new and waits for what is under way.
 
 mod accepted;
-mod batcher;
 mod entry;
 mod permit;
 mod pressure;
@@ -42,11 +41,12 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
 use self::entry::{Body, Entry, Fifo};
-use self::permit::{EntryBuilder, Place};
+use self::permit::{EntryBuilder, JournalSlot};
 use self::pressure::{Load, Pressure};
 use self::queue::Queue;
 use self::sqs::Sqs;
 use crate::lifecycle::Lifecycle;
+use crate::metrics;
 
 pub use self::accepted::{AcceptedEntry, AcceptedLog};
 pub use self::permit::Permit;
@@ -107,7 +107,7 @@ impl Journal {
     pub fn start(config: &SdkConfig, queue_url: &str, limits: JournalLimits, lifecycle: &Lifecycle) -> Self {
         let inner = Arc::new(Inner::new(limits, queue_url.rsplit('.').next() == Some("fifo")));
         let sqs = Sqs::new(config, queue_url);
-        lifecycle.spawn_critical("journal", batcher::run(Arc::clone(&inner), sqs));
+        lifecycle.spawn_critical("journal", queue::run(Arc::clone(&inner), sqs));
         Self { inner }
     }
 
@@ -116,7 +116,7 @@ impl Journal {
         let inner = &self.inner;
         let is_open = !inner.is_closed.load(Ordering::SeqCst);
         // Counted before the look, so that places never exceed their bound.
-        let place = Place::take(inner, 0);
+        let place = JournalSlot::take(inner, 0);
         let load = inner.load(Instant::now());
         let has_room = load.places <= inner.limits.places && inner.bytes.load(Ordering::SeqCst) < inner.limits.bytes;
         let now = Instant::now();
@@ -159,6 +159,7 @@ impl Journal {
             }
             if !is_noted {
                 filled.unstored.clear();
+                filled.new_messages = 0;
             }
             tickets.extend(filled.submit(&self.inner));
         }
@@ -272,6 +273,7 @@ impl Inner {
             since: now,
             deadline: now + self.limits.deadline,
             records: filled.waiters.len(),
+            new_messages: filled.new_messages,
             waiters: filled.waiters,
             places: filled.places,
             unstored: filled.unstored,
@@ -302,6 +304,7 @@ impl Inner {
     /// SQS has accepted an entry.
     fn accept(&self, mut entry: Entry) {
         self.accepted_records.fetch_add(entry.records as u64, Ordering::Relaxed);
+        metrics::messages_accepted(entry.new_messages);
         self.accepted.add(std::mem::take(&mut entry.unstored), Instant::now());
         entry.resolve(Ok(()));
     }

@@ -12,11 +12,11 @@ use crate::metrics;
 
 /// A place for one entry; dropping it gives it back.
 pub struct Permit {
-    place: Place,
+    place: JournalSlot,
 }
 
 impl Permit {
-    pub(super) fn new(place: Place) -> Self {
+    pub(super) fn new(place: JournalSlot) -> Self {
         Self { place }
     }
 
@@ -62,14 +62,23 @@ pub(super) struct EntryBuilder {
     text: String,
     pub(super) waiters: Vec<Waiter>,
     tickets: Vec<Ticket>,
-    pub(super) places: Vec<Place>,
+    pub(super) places: Vec<JournalSlot>,
     pub(super) unstored: Vec<Unstored>,
+    pub(super) new_messages: usize,
 }
 
 impl EntryBuilder {
     pub(super) fn new(fifo: Fifo, records: usize) -> Self {
         let (waiters, tickets) = (Vec::with_capacity(records), Vec::with_capacity(records));
-        Self { fifo, text: String::new(), waiters, tickets, places: Vec::with_capacity(records), unstored: Vec::new() }
+        Self {
+            fifo,
+            text: String::new(),
+            waiters,
+            tickets,
+            places: Vec::with_capacity(records),
+            unstored: Vec::new(),
+            new_messages: 0,
+        }
     }
 
     pub(super) fn add(&mut self, permit: Permit, text: &str, record: &MessageRecord) {
@@ -82,6 +91,7 @@ impl EntryBuilder {
         self.tickets.push(Ticket(ticket));
         self.places.push(permit.place);
         self.unstored.push(entry::unstored_message(&record.message));
+        self.new_messages += usize::from(record.message.version == record.message.seq);
     }
 
     pub(super) fn submit(mut self, inner: &Arc<Inner>) -> Vec<Ticket> {
@@ -96,12 +106,12 @@ impl EntryBuilder {
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
 
 /// One entry's share of the bounds, until it is dropped.
-pub(super) struct Place {
+pub(super) struct JournalSlot {
     journal: Arc<Inner>,
     bytes: usize,
 }
 
-impl Place {
+impl JournalSlot {
     pub(super) fn take(journal: &Arc<Inner>, bytes: usize) -> Self {
         journal.places.fetch_add(1, Ordering::SeqCst);
         metrics::journal_queue_depth(DEPTH.fetch_add(1, Ordering::Relaxed) + 1);
@@ -116,7 +126,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for JournalSlot {
     fn drop(&mut self) {
         metrics::journal_queue_depth(DEPTH.fetch_sub(1, Ordering::Relaxed) - 1);
         self.journal.bytes.fetch_sub(self.bytes, Ordering::SeqCst);
@@ -126,8 +136,8 @@ impl Drop for Place {
     }
 }
 
-impl std::fmt::Debug for Place {
+impl std::fmt::Debug for JournalSlot {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Place").field("bytes", &self.bytes).finish_non_exhaustive()
+        f.debug_struct("JournalSlot").field("bytes", &self.bytes).finish_non_exhaustive()
     }
 }

@@ -31,7 +31,7 @@ pub(super) struct Sqs {
 }
 
 /// What became of one entry in one call.
-enum Fate {
+enum EntryResult {
     Accepted,
     /// Never will be.
     Refused,
@@ -87,8 +87,8 @@ impl Sqs {
             self.client.send_message_batch().queue_url(&self.queue_url).set_entries(Some(entries)).send().await;
         let (now, took) = (Instant::now(), begun.elapsed());
         metrics::journal_sent(batch.iter().map(|entry| entry.records).sum(), took);
-        let mut fates = match result {
-            Ok(output) => fates(&output),
+        let mut results = match result {
+            Ok(output) => results(&output),
             Err(error) => {
                 let kind = error_kind(&error);
                 metrics::journal_error(kind);
@@ -97,7 +97,7 @@ impl Sqs {
                 return batch;
             }
         };
-        let accepted = |index: usize| matches!(fates.get(&index.to_string()), Some(Fate::Accepted));
+        let accepted = |index: usize| matches!(results.get(&index.to_string()), Some(EntryResult::Accepted));
         let records = batch.iter().enumerate().filter(|(index, _)| accepted(*index));
         match records.map(|(_, entry)| entry.records).sum() {
             0 => journal.pressure().failed(now),
@@ -105,11 +105,11 @@ impl Sqs {
         }
         let mut again = Vec::new();
         for (index, entry) in batch.into_iter().enumerate() {
-            match fates.remove(&index.to_string()) {
-                Some(Fate::Accepted) => journal.accept(entry),
-                Some(Fate::Refused) => entry.resolve(Err(JournalError::Refused)),
+            match results.remove(&index.to_string()) {
+                Some(EntryResult::Accepted) => journal.accept(entry),
+                Some(EntryResult::Refused) => entry.resolve(Err(JournalError::Refused)),
                 // Without a word about it, it may have failed too.
-                Some(Fate::Failed) | None => again.push(entry),
+                Some(EntryResult::Failed) | None => again.push(entry),
             }
         }
         again
@@ -138,17 +138,21 @@ fn traceparent() -> MessageAttributeValue {
         .expect("a type is set")
 }
 
-fn fates(output: &SendMessageBatchOutput) -> HashMap<String, Fate> {
-    let accepted = output.successful().iter().map(|accepted| (accepted.id().to_owned(), Fate::Accepted));
+fn results(output: &SendMessageBatchOutput) -> HashMap<String, EntryResult> {
+    let accepted = output.successful().iter().map(|accepted| (accepted.id().to_owned(), EntryResult::Accepted));
     let failed = output.failed().iter().map(|failed| {
-        let (fate, kind) = if failed.sender_fault() && !is_throttling(failed.code()) {
-            (Fate::Refused, JournalErrorKind::EntryRefused)
+        let (result, kind) = if failed.sender_fault() && !is_throttling(failed.code()) {
+            (EntryResult::Refused, JournalErrorKind::EntryRefused)
         } else {
-            (Fate::Failed, JournalErrorKind::EntryFailed)
+            (EntryResult::Failed, JournalErrorKind::EntryFailed)
         };
         metrics::journal_error(kind);
-        tracing::warn!(code = failed.code(), refused = matches!(fate, Fate::Refused), "an entry was not journaled");
-        (failed.id().to_owned(), fate)
+        tracing::warn!(
+            code = failed.code(),
+            refused = matches!(result, EntryResult::Refused),
+            "an entry was not journaled"
+        );
+        (failed.id().to_owned(), result)
     });
     accepted.chain(failed).collect()
 }

@@ -67,11 +67,11 @@ pub fn hub_call(method: &'static str, outcome: &'static str, took: Duration) {
     histogram!(table::HUB_CALL_DURATION.name, "method" => method).record(took);
 }
 
-/// A new message was accepted and is durable.
-pub fn message_accepted() {
+/// New messages were accepted and are durable.
+pub fn messages_accepted(messages: usize) {
     match HOT.get() {
-        Some(hot) => hot.messages_accepted.increment(1),
-        None => counter!(table::MESSAGES_ACCEPTED.name).increment(1),
+        Some(hot) => hot.messages_accepted.increment(messages as u64),
+        None => counter!(table::MESSAGES_ACCEPTED.name).increment(messages as u64),
     }
 }
 
@@ -106,7 +106,7 @@ pub fn bus_backfilled(events: usize) {
     counter!(table::BUS_BACKFILLED.name).increment(events as u64);
 }
 
-/// Whether the bus's subscriptions are all up.
+/// Whether the fan-out's subscriptions are all up.
 pub fn bus_connected(connected: bool) {
     gauge!(table::BUS_CONNECTED.name).set(if connected { 1.0 } else { 0.0 });
 }

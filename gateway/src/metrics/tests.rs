@@ -5,7 +5,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn record_everything() {
     session_closed(CloseReason::Drain, SECOND);
     hub_call("SendMessage", "ok", SECOND);
-    message_accepted();
+    messages_accepted(1);
     deliveries(3);
     fanout_delay(SECOND);
     outbox_overflow();

@@ -5,20 +5,20 @@ use std::time::Duration;
 
 use rts_common::redis::Redis;
 
-use crate::fanout::Bus;
+use crate::fanout::Fanout;
 use crate::lifecycle::{Part, Readiness};
 
 /// How often Redis is asked whether it is there.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Tells readiness whether Redis answers and subscriptions are up; says so when that changes.
-pub(super) async fn watch_redis(redis: Arc<Redis>, bus: Bus, readiness: Readiness) {
+pub(super) async fn watch_redis(redis: Arc<Redis>, fanout: Fanout, readiness: Readiness) {
     let mut was = (false, false);
     let mut is_first = true;
     loop {
-        let is = (redis.ping().await.is_ok(), bus.is_connected());
+        let is = (redis.ping().await.is_ok(), fanout.is_connected());
         readiness.set(Part::Redis, is.0);
-        readiness.set(Part::Bus, is.1);
+        readiness.set(Part::Fanout, is.1);
         if is != was || is_first {
             match is {
                 (true, true) => tracing::info!("Redis is there"),

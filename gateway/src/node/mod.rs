@@ -19,7 +19,7 @@ use self::chat_service::ChatService;
 use crate::auth::{Authenticator, DevTokens};
 use crate::config::{AwsConfig, Config, LimitsConfig};
 use crate::connection_token::TokenSigner;
-use crate::fanout::Bus;
+use crate::fanout::Fanout;
 use crate::http::{self, AddressPolicy, Admin, App, OriginPolicy, Site};
 use crate::hub::{Hub, HubLimits, HubParts, Typists};
 use crate::journal::{Journal, JournalLimits};
@@ -32,7 +32,7 @@ use crate::rate_limits::RateLimits;
 use crate::reconciler::{self, QueueUrls, Queues, ReconcilerParts, ReconcilerSettings};
 use crate::rooms::Rooms;
 use crate::search::Search;
-use crate::send::Sends;
+use crate::send::SendQueue;
 use crate::session::{Registry, Sessions, Settings};
 use crate::uploads::Uploads;
 
@@ -49,7 +49,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
     lifecycle.spawn_critical("metrics", exporter.clone().upkeep());
     lifecycle.spawn_critical(
         "redis watch",
-        health_watch::watch_redis(parts.redis.clone(), parts.bus.clone(), readiness.clone()),
+        health_watch::watch_redis(parts.redis.clone(), parts.fanout.clone(), readiness.clone()),
     );
     lifecycle.spawn_critical(
         "queue watch",
@@ -70,7 +70,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
             settings: session_settings(&config.limits),
             service: Arc::new(ChatService {
                 hub: Arc::clone(&parts.hub),
-                bus: parts.bus.clone(),
+                fanout: parts.fanout.clone(),
                 presence: parts.presence.clone(),
                 lifecycle: lifecycle.clone(),
             }),
@@ -102,7 +102,7 @@ struct Parts {
     sqs: aws_sdk_sqs::Client,
     queues: Arc<Queues>,
     authenticator: Arc<Authenticator>,
-    bus: Bus,
+    fanout: Fanout,
     presence: Presence,
     hub: Arc<Hub>,
     /// Where pages put and get files.
@@ -123,7 +123,7 @@ impl Parts {
         let journal = |url: &str| Journal::start(&aws, url, JournalLimits::default(), lifecycle);
         let (message_journal, room_journal) =
             (journal(&config.aws.message_queue_url), journal(&config.aws.room_queue_url));
-        let bus = Bus::start(config.node_id.clone(), servers, Arc::clone(&redis), Arc::clone(&rooms), lifecycle)
+        let fanout = Fanout::start(config.node_id.clone(), servers, Arc::clone(&redis), Arc::clone(&rooms), lifecycle)
             .context("Redis cannot be subscribed to")?;
         let presence = PresenceSettings::new(config.limits.user_connections);
         let presence = Presence::start(Arc::clone(&redis), presence, lifecycle);
@@ -144,12 +144,12 @@ impl Parts {
         let files_origin = uploads.as_ref().map(Uploads::origin);
         let hub = Hub::new(HubParts {
             node: config.node_id.clone(),
-            sends: Sends::start(&config.node_id, &rooms, &message_journal, lifecycle),
+            sends: SendQueue::start(&config.node_id, &rooms, &message_journal, lifecycle),
             search: Search::new(Arc::clone(&rooms), &config.identity.connection_secret),
             search_rates: RateLimits::new(limits::SEARCH_RATE, limits::SEARCH_BURST),
             rooms,
             store,
-            bus: bus.clone(),
+            fanout: fanout.clone(),
             message_journal: message_journal.clone(),
             room_journal: room_journal.clone(),
             presence: presence.clone(),
@@ -174,7 +174,7 @@ impl Parts {
             sqs,
             queues,
             authenticator,
-            bus,
+            fanout,
             presence,
             hub: Arc::new(hub),
             files_origin,

@@ -11,7 +11,7 @@ use crate::connection::ConnectionId;
 
 /// Where a connection lives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum NodeLocation {
     /// On this node, or it did.
     Here,
     /// On the node of this address.

@@ -5,7 +5,7 @@
 //! address stands in Redis under a lease, and a request of it that lands elsewhere is sent on to that
 //! address. It goes from node to node over HTTP rather than through Redis: bodies stream, a slow
 //! reader slows its writer by TCP's own means, an open poll is given up by closing its connection, and
-//! all that needs no second framing and no share of the bus.
+//! all that needs no second framing and no share of the fan-out.
 //!
 //! A WebSocket comes to another node only when a client with stateful reconnect opens the next socket of
 //! its session: then the upgrade is sent on, and the bytes of both sockets pass through (`tunnel`).
@@ -40,7 +40,7 @@ use self::directory::Directory;
 use self::hop::HopSigner;
 use crate::connection::ConnectionId;
 
-pub use self::directory::{NoDirectory, Place};
+pub use self::directory::{NoDirectory, NodeLocation};
 pub use self::forward::{Hop, Unreachable};
 pub use self::tunnel::Tunnel;
 
@@ -96,7 +96,7 @@ impl Peers {
     }
 
     /// Takes a connection for this node, for so long; or tells where it is.
-    pub async fn claim(&self, id: ConnectionId, time: Duration) -> Result<Option<Place>, NoDirectory> {
+    pub async fn claim(&self, id: ConnectionId, time: Duration) -> Result<Option<NodeLocation>, NoDirectory> {
         match self.directory.claim(id, self.own, time).await? {
             None => Ok(None),
             Some(owner) => Ok(Some(self.place(owner))),
@@ -104,7 +104,7 @@ impl Peers {
     }
 
     /// Where a connection lives, if it lives.
-    pub async fn find(&self, id: ConnectionId) -> Result<Option<Place>, NoDirectory> {
+    pub async fn find(&self, id: ConnectionId) -> Result<Option<NodeLocation>, NoDirectory> {
         Ok(self.directory.find(id).await?.map(|owner| self.place(owner)))
     }
 
@@ -139,8 +139,8 @@ impl Peers {
         }
     }
 
-    fn place(&self, owner: SocketAddr) -> Place {
-        if owner == self.own { Place::Here } else { Place::At(owner) }
+    fn place(&self, owner: SocketAddr) -> NodeLocation {
+        if owner == self.own { NodeLocation::Local } else { NodeLocation::Remote(owner) }
     }
 }
 

@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::Inner;
 use crate::metrics;
 
-/// People whom one script buries: some milliseconds of Redis's time.
+/// LocalUsers whom one script reaps: some milliseconds of Redis's time.
 const BURIED_AT_ONCE: usize = 100;
 /// Such scripts of one partition in one round; the next round, of any node, goes on.
 const BURIALS_PER_ROUND: usize = 50;
@@ -60,14 +60,14 @@ pub(super) async fn run(presence: Arc<Inner>) {
 }
 
 impl Inner {
-    /// Renews the lease in a partition, and buries people of others if this node may.
+    /// Renews the lease in a partition, and reaps people of others if this node may.
     pub(super) async fn renew(&self, partition: Partition) -> Result<(), RedisFailure> {
         for _ in 0..BURIALS_PER_ROUND {
-            let buried = self.renew_once(partition).await?;
-            if buried > 0 {
-                metrics::presence_buried(buried);
+            let reaped = self.renew_once(partition).await?;
+            if reaped > 0 {
+                metrics::presence_buried(reaped);
             }
-            if buried < BURIED_AT_ONCE {
+            if reaped < BURIED_AT_ONCE {
                 break;
             }
         }
@@ -78,7 +78,7 @@ impl Inner {
         let known = *self.held(partition);
         let (lease, renewed, most) = (self.lease_millis(), known.renewed.to_string(), BURIED_AT_ONCE.to_string());
         // Not before it has held its own for as long as one lasts: after a time without Redis, all who are alive
-        // renew before anyone is buried.
+        // renew before anyone is reaped.
         let may_judge = known.since.is_some_and(|since| since.elapsed() >= self.settings.lease);
         let may_judge = if may_judge { "1" } else { "0" };
         let arguments = [self.node.as_str(), &lease, &renewed, may_judge, &most];

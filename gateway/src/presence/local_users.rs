@@ -11,16 +11,16 @@ use rts_common::redis::keys::{PARTITIONS, Partition};
 use rts_common::seq::Timestamp;
 use tokio::sync::{Notify, oneshot};
 
-use super::NotPresent;
+use super::PresenceError;
 use crate::connection::ConnectionId;
 
 /// How long until a telling that failed is repeated.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
-type Reply = oneshot::Sender<Result<(), NotPresent>>;
+type Reply = oneshot::Sender<Result<(), PresenceError>>;
 
 /// Everyone who has, or just had, a connection here. About 300 bytes a person.
-pub(super) struct People {
+pub(super) struct LocalUsers {
     partitions: [Mutex<HashMap<Person, Local>>; PARTITIONS],
     /// Those to be told of; each at most once, and only who is in `partitions`.
     due: Mutex<VecDeque<Person>>,
@@ -43,11 +43,11 @@ struct Local {
 enum State {
     /// Redis knows.
     #[default]
-    Told,
+    SyncResult,
     /// In a queue.
     Due,
     /// Being told of; `again` if something changed since that began.
-    Telling { again: bool },
+    PresenceUpdate { again: bool },
 }
 
 struct Connection {
@@ -67,7 +67,7 @@ enum Phase {
 }
 
 /// What Redis is to be told of a person.
-pub(super) struct Telling {
+pub(super) struct PresenceUpdate {
     pub(super) person: Person,
     /// Of each connection: id, status and phase, as the script takes them.
     pub(super) connections: Vec<[String; 3]>,
@@ -76,14 +76,14 @@ pub(super) struct Telling {
 }
 
 /// What came of it.
-pub(super) enum Told {
+pub(super) enum SyncResult {
     /// Redis knows; these do not come in.
-    Done { surplus: Vec<String> },
+    Done { rejected: Vec<String> },
     /// It has to be told again, at once or after a while.
     Again { has_failed: bool },
 }
 
-impl Default for People {
+impl Default for LocalUsers {
     fn default() -> Self {
         Self {
             partitions: std::array::from_fn(|_| Mutex::default()),
@@ -95,9 +95,9 @@ impl Default for People {
     }
 }
 
-impl People {
+impl LocalUsers {
     /// A connection comes. The answer says whether it is let in.
-    pub(super) fn arrive(&self, person: &Person, id: ConnectionId) -> oneshot::Receiver<Result<(), NotPresent>> {
+    pub(super) fn arrive(&self, person: &Person, id: ConnectionId) -> oneshot::Receiver<Result<(), PresenceError>> {
         let (reply, answer) = oneshot::channel();
         let mut people = self.of(person);
         let local = people.entry(person.clone()).or_default();
@@ -139,7 +139,7 @@ impl People {
         person: &Person,
         id: ConnectionId,
         is_away: bool,
-    ) -> oneshot::Receiver<Result<(), NotPresent>> {
+    ) -> oneshot::Receiver<Result<(), PresenceError>> {
         let (reply, answer) = oneshot::channel();
         self.change(person, |local| {
             let found = local.connections.iter_mut().find(|connection| connection.id == id);
@@ -167,8 +167,8 @@ impl People {
         let mut people = lock(&self.partitions[partition.index()]);
         let is_missing = |(person, local): &(&Person, &Local)| local.is_recorded() && !recorded.contains(person);
         let missing: Vec<_> = people.iter().filter(is_missing).map(|(person, _)| person.clone()).collect();
-        let surplus = recorded.iter().filter(|person| !people.contains_key(**person)).map(|person| (*person).clone());
-        let wrong: Vec<_> = missing.into_iter().chain(surplus).collect();
+        let rejected = recorded.iter().filter(|person| !people.contains_key(**person)).map(|person| (*person).clone());
+        let wrong: Vec<_> = missing.into_iter().chain(rejected).collect();
         let due: Vec<_> =
             wrong.into_iter().filter(|person| people.entry(person.clone()).or_default().touch()).collect();
         drop(people);
@@ -182,7 +182,7 @@ impl People {
     }
 
     /// The next telling.
-    pub(super) async fn next(&self) -> Telling {
+    pub(super) async fn next(&self) -> PresenceUpdate {
         loop {
             let woken = self.wake.notified();
             let person = {
@@ -205,42 +205,42 @@ impl People {
         }
     }
 
-    fn begin(&self, person: Person) -> Option<Telling> {
+    fn begin(&self, person: Person) -> Option<PresenceUpdate> {
         let mut people = self.of(&person);
         let local = people.get_mut(&person)?;
-        local.state = State::Telling { again: false };
+        local.state = State::PresenceUpdate { again: false };
         let waiting = std::mem::take(&mut local.waiting);
         let connections = local.connections.iter().map(Connection::words).collect();
         let ids = local.connections.iter().map(|connection| connection.id).collect();
         drop(people);
-        Some(Telling { person, connections, ids, waiting })
+        Some(PresenceUpdate { person, connections, ids, waiting })
     }
 
     /// A telling is over.
-    pub(super) fn finish(&self, telling: Telling, told: &Told) {
-        let Telling { person, ids, waiting, .. } = telling;
-        let has_failed = matches!(told, Told::Again { has_failed: true });
+    pub(super) fn finish(&self, telling: PresenceUpdate, told: &SyncResult) {
+        let PresenceUpdate { person, ids, waiting, .. } = telling;
+        let has_failed = matches!(told, SyncResult::Again { has_failed: true });
         let mut people = self.of(&person);
         let Some(local) = people.get_mut(&person) else { return };
-        let mut again = local.state == State::Telling { again: true };
+        let mut again = local.state == State::PresenceUpdate { again: true };
         match told {
-            Told::Done { surplus } => {
-                local.let_in(&ids, surplus);
+            SyncResult::Done { rejected } => {
+                local.let_in(&ids, rejected);
                 answer(waiting, Ok(()));
             }
-            Told::Again { has_failed: false } => {
+            SyncResult::Again { has_failed: false } => {
                 local.waiting.extend(waiting);
                 again = true;
             }
-            Told::Again { has_failed: true } => {
+            SyncResult::Again { has_failed: true } => {
                 // Whether it took effect is not known; the next telling makes sure that it did not.
                 local.turn_away(&ids);
-                answer(waiting, Err(NotPresent::Unavailable));
+                answer(waiting, Err(PresenceError::Unavailable));
                 again = true;
             }
         }
-        local.state = if again { State::Due } else { State::Told };
-        if local.state == State::Told && local.connections.is_empty() {
+        local.state = if again { State::Due } else { State::SyncResult };
+        if local.state == State::SyncResult && local.connections.is_empty() {
             people.remove(&person);
         }
         drop(people);
@@ -269,7 +269,7 @@ impl People {
         let mut people = self.of(person);
         let Some(local) = people.get_mut(person) else { return };
         let is_due = act(local) && local.touch();
-        if local.state == State::Told && local.connections.is_empty() {
+        if local.state == State::SyncResult && local.connections.is_empty() {
             people.remove(person);
         }
         drop(people);
@@ -295,12 +295,12 @@ impl Local {
     /// Something is to be told. True if that has to be put into a queue.
     fn touch(&mut self) -> bool {
         match &mut self.state {
-            State::Told => {
+            State::SyncResult => {
                 self.state = State::Due;
                 true
             }
             State::Due => false,
-            State::Telling { again } => {
+            State::PresenceUpdate { again } => {
                 *again = true;
                 false
             }
@@ -309,15 +309,15 @@ impl Local {
 
     /// Whether Redis should know them.
     fn is_recorded(&self) -> bool {
-        self.state == State::Told && !self.connections.is_empty()
+        self.state == State::SyncResult && !self.connections.is_empty()
     }
 
-    fn let_in(&mut self, told: &[ConnectionId], surplus: &[String]) {
+    fn let_in(&mut self, told: &[ConnectionId], rejected: &[String]) {
         for connection in std::mem::take(&mut self.connections) {
             let (phase, is_in) = match connection.phase {
                 Phase::Arriving(reply) if told.contains(&connection.id) => {
-                    let is_in = !surplus.contains(&connection.id.to_string());
-                    let _ = reply.send(if is_in { Ok(()) } else { Err(NotPresent::TooMany) });
+                    let is_in = !rejected.contains(&connection.id.to_string());
+                    let _ = reply.send(if is_in { Ok(()) } else { Err(PresenceError::TooMany) });
                     (Phase::Here, is_in)
                 }
                 phase => (phase, true),
@@ -332,7 +332,7 @@ impl Local {
         for connection in std::mem::take(&mut self.connections) {
             match connection.phase {
                 Phase::Arriving(reply) if told.contains(&connection.id) => {
-                    let _ = reply.send(Err(NotPresent::Unavailable));
+                    let _ = reply.send(Err(PresenceError::Unavailable));
                 }
                 phase => self.connections.push(Connection { phase, ..connection }),
             }
@@ -351,7 +351,7 @@ impl Connection {
     }
 }
 
-fn answer(waiting: Vec<Reply>, answer: Result<(), NotPresent>) {
+fn answer(waiting: Vec<Reply>, answer: Result<(), PresenceError>) {
     for reply in waiting {
         // Whoever asked may be gone.
         let _ = reply.send(answer);

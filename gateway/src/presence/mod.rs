@@ -3,7 +3,7 @@
 //! ```text
 //! session comes, goes, is away ──▶ people (this node's truth) ──▶ worker ──one script──▶ Redis: connections, status
 //!                                                                                         └──SPUBLISH on a change──▶ bus: watchers
-//! every 2 s: lease of this node in each partition; those whose lease is over are buried by whoever renews next
+//! every 2 s: lease of this node in each partition; those whose lease is over are reaped by whoever renews next
 //! ```
 //!
 //! A node holds its connections in memory and tells Redis of a person's **whole** list each time anything about it
@@ -14,24 +14,24 @@
 //!
 //! A connection that went is shown for [`PresenceSettings::grace`] longer, and counts for nothing else: whoever comes
 //! back in that time, on any node, was never away. What costs is change: nobody is told of anybody they do not
-//! watch (see the bus), and readers read one small hash.
+//! watch (see the fan-out), and readers read one small hash.
 //!
 //! | who dies, when | what happens |
 //! |---|---|
 //! | a client, silently | its session ends by keep-alive (30 s), then as if it had left |
-//! | this node, `kill -9` | its leases run out 6 s after their last renewal; the next renewal of any other node (2 s) buries its people, a hundred a script; last seen is when the lease was last renewed |
+//! | this node, `kill -9` | its leases run out 6 s after their last renewal; the next renewal of any other node (2 s) reaps its people, a hundred a script; last seen is when the lease was last renewed |
 //! | this node between a session's end and telling of it, or within the grace | the same |
-//! | this node, at a drain | its clients come back elsewhere within the grace; who does not is buried when the lease is over |
-//! | all nodes | nobody reads; the first to start buries all after it has held its lease for 6 s |
-//! | this node is paused, or cut from Redis, for longer than its lease | it is buried as above; without a lease the script refuses everything it says; its next renewal tells it so, and it tells of all its people again |
+//! | this node, at a drain | its clients come back elsewhere within the grace; who does not is reaped when the lease is over |
+//! | all nodes | nobody reads; the first to start reaps all after it has held its lease for 6 s |
+//! | this node is paused, or cut from Redis, for longer than its lease | it is reaped as above; without a lease the script refuses everything it says; its next renewal tells it so, and it tells of all its people again |
 //! | a node that starts under an old name | presence knows it by an id of its own, new for each start |
 //! | Redis, for less than the lease | tellings are repeated until they get through |
-//! | Redis, for longer, with its data | all leases are over: nobody buries anyone until they have held their own for 6 s, so those who were only waiting renew first |
+//! | Redis, for longer, with its data | all leases are over: nobody reaps anyone until they have held their own for 6 s, so those who were only waiting renew first |
 //! | Redis, without its data | each node's next renewal says so, and it tells of all its people again: offline for 2 s or so; when somebody was last seen is forgotten |
 //! | a failover to a replica that lacks the newest | an older renewal shows it: as above; should the lease be there and a telling lost, the audit (every partition in about 2 min) compares the node's people with Redis's |
 //! | a slot moves | everything of a person moves with it; commands in between fail and are repeated |
-//! | a watcher's subscription is cut | everyone watched is read again once it is back (see the bus) |
-//! | the one who buries, half-way | each script buries whole people; the next renewal of any node goes on |
+//! | a watcher's subscription is cut | everyone watched is read again once it is back (see the fan-out) |
+//! | the one who reaps, half-way | each script reaps whole people; the next renewal of any node goes on |
 //!
 //! So a status is stale for at most lease + renewal, 8 s, plus what Redis takes. Deliberately absent: presence in
 //! DynamoDB. When somebody was last seen lives in Redis alone, for 90 days; it is worth no write a connection.
@@ -49,7 +49,7 @@ use rts_common::redis::{Redis, RedisFailure};
 use tokio::time::timeout;
 
 use self::lease::Leases;
-use self::local_users::People;
+use self::local_users::LocalUsers;
 use crate::connection::ConnectionId;
 use crate::lifecycle::Lifecycle;
 
@@ -88,7 +88,7 @@ impl PresenceSettings {
 
 /// Why a connection is not let in, or a status not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotPresent {
+pub enum PresenceError {
     /// The person has as many connections as are allowed.
     #[error("too many connections")]
     TooMany,
@@ -109,7 +109,7 @@ struct Inner {
     node: NodeId,
     redis: Arc<Redis>,
     settings: PresenceSettings,
-    people: People,
+    people: LocalUsers,
     leases: Leases,
 }
 
@@ -117,7 +117,7 @@ impl Presence {
     /// Starts to renew leases and to tell of people, in tasks of the node's lifecycle. Does not wait for Redis.
     pub fn start(redis: Arc<Redis>, settings: PresenceSettings, lifecycle: &Lifecycle) -> Self {
         let node = NodeId::random();
-        let inner = Arc::new(Inner { node, redis, settings, people: People::default(), leases: Leases::default() });
+        let inner = Arc::new(Inner { node, redis, settings, people: LocalUsers::default(), leases: Leases::default() });
         lifecycle.spawn_critical("presence leases", lease::run(Arc::clone(&inner)));
         lifecycle.spawn_critical("presence clock", sync_worker::run_clock(Arc::clone(&inner)));
         for _ in 0..WORKERS {
@@ -127,14 +127,14 @@ impl Presence {
     }
 
     /// Lets a connection of a person in, until its place is dropped.
-    pub async fn open(&self, person: &Person, connection: ConnectionId) -> Result<Place, NotPresent> {
+    pub async fn open(&self, person: &Person, connection: ConnectionId) -> Result<PresenceGuard, PresenceError> {
         // Before the wait: whatever becomes of it, the connection is taken out again.
-        let place = Place { inner: Arc::clone(&self.inner), person: person.clone(), connection };
+        let place = PresenceGuard { inner: Arc::clone(&self.inner), person: person.clone(), connection };
         let opened = self.inner.people.arrive(person, connection);
         match timeout(OPEN_TIMEOUT, opened).await {
             Ok(Ok(Ok(()))) => Ok(place),
             Ok(Ok(Err(reason))) => Err(reason),
-            Ok(Err(_)) | Err(_) => Err(NotPresent::Unavailable),
+            Ok(Err(_)) | Err(_) => Err(PresenceError::Unavailable),
         }
     }
 
@@ -144,21 +144,21 @@ impl Presence {
     }
 
     /// Says of one connection whether its person is there or away; returns once it is told.
-    pub async fn set(&self, person: &Person, connection: ConnectionId, is_away: bool) -> Result<(), NotPresent> {
+    pub async fn set(&self, person: &Person, connection: ConnectionId, is_away: bool) -> Result<(), PresenceError> {
         let told = self.inner.people.set(person, connection, is_away);
-        timeout(OPEN_TIMEOUT, told).await.ok().and_then(Result::ok).unwrap_or(Err(NotPresent::Unavailable))
+        timeout(OPEN_TIMEOUT, told).await.ok().and_then(Result::ok).unwrap_or(Err(PresenceError::Unavailable))
     }
 }
 
 /// A connection's place among those of its person, given up when dropped.
 #[must_use = "dropping it takes the connection out"]
-pub struct Place {
+pub struct PresenceGuard {
     inner: Arc<Inner>,
     person: Person,
     connection: ConnectionId,
 }
 
-impl Drop for Place {
+impl Drop for PresenceGuard {
     fn drop(&mut self) {
         self.inner.people.leave(&self.person, self.connection, self.inner.settings.grace);
     }

@@ -1,4 +1,4 @@
-//! Telling Redis of people.
+//! PresenceUpdate Redis of people.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -8,7 +8,7 @@ use rts_common::redis::{RedisFailure, read, scripts};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::Inner;
-use super::local_users::{Telling, Told};
+use super::local_users::{PresenceUpdate, SyncResult};
 use crate::metrics::{self, Limit};
 
 /// How often it is looked whose grace is over.
@@ -21,7 +21,7 @@ pub(super) async fn run(presence: Arc<Inner>) {
     loop {
         let telling = presence.people.next().await;
         let told = presence.tell(&telling).await;
-        let has_failed = matches!(told, Told::Again { has_failed: true });
+        let has_failed = matches!(told, SyncResult::Again { has_failed: true });
         presence.people.finish(telling, &told);
         if has_failed {
             sleep(FAILED_PAUSE).await;
@@ -40,29 +40,29 @@ pub(super) async fn run_clock(presence: Arc<Inner>) {
 }
 
 impl Inner {
-    async fn tell(&self, telling: &Telling) -> Told {
+    async fn tell(&self, telling: &PresenceUpdate) -> SyncResult {
         let told = match self.sync(telling).await {
-            Ok(Some(surplus)) => {
-                for _ in &surplus {
+            Ok(Some(rejected)) => {
+                for _ in &rejected {
                     metrics::rate_limited(Limit::Connections);
                 }
-                return Told::Done { surplus };
+                return SyncResult::Done { rejected };
             }
             // The lease is over, or not begun.
             Ok(None) => self.renew(Partition::of_person(&telling.person)).await,
             Err(error) => Err(error),
         };
         match told {
-            Ok(()) => Told::Again { has_failed: false },
+            Ok(()) => SyncResult::Again { has_failed: false },
             Err(error) => {
                 tracing::warn!(%error, "presence cannot be told; trying again");
-                Told::Again { has_failed: true }
+                SyncResult::Again { has_failed: true }
             }
         }
     }
 
     /// The connections that do not come in; `None` if this node's lease is over.
-    async fn sync(&self, telling: &Telling) -> Result<Option<Vec<String>>, RedisFailure> {
+    async fn sync(&self, telling: &PresenceUpdate) -> Result<Option<Vec<String>>, RedisFailure> {
         let person = telling.person.key();
         let (lease, most) = (self.lease_millis(), self.settings.connections_max.to_string());
         let mut arguments = vec![self.node.as_str(), &person, &lease, &most];

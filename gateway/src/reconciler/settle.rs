@@ -17,7 +17,7 @@ use super::queues::Queues;
 use super::{Broken, Reconciler};
 use crate::journal::{Busy, Journal};
 use crate::metrics::ReconcileOutcome;
-use crate::rooms::{Refusal, Rooms};
+use crate::rooms::{RoomError, Rooms};
 
 /// The parts that the reconciler works with.
 pub struct ReconcilerParts {
@@ -296,7 +296,7 @@ enum Unsettled {
     /// A part does not answer.
     Broken(Broken),
     /// Something is wrong with this room.
-    Room(Refusal),
+    Room(RoomError),
 }
 
 impl From<Broken> for Unsettled {
@@ -317,8 +317,8 @@ impl From<Busy> for Unsettled {
     }
 }
 
-impl From<Refusal> for Unsettled {
-    fn from(refusal: Refusal) -> Self {
+impl From<RoomError> for Unsettled {
+    fn from(refusal: RoomError) -> Self {
         Self::Room(refusal)
     }
 }

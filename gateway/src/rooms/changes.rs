@@ -9,7 +9,7 @@ use rts_common::seq::Seq;
 
 use super::event::UpdateBody;
 use super::reply::Reply;
-use super::{Refusal, Rooms, unexpected_status};
+use super::{RoomError, Rooms, unexpected_status};
 
 /// A room to be made.
 pub struct NewRoom<'a> {
@@ -73,7 +73,7 @@ impl RoomOutcome {
 impl Rooms {
     /// Makes a room. One whose id is derived (a pair's, a case's) may be in DynamoDB only: it is
     /// looked up there first.
-    pub async fn create(&self, new: &NewRoom<'_>) -> Result<CreatedRoom, Refusal> {
+    pub async fn create(&self, new: &NewRoom<'_>) -> Result<CreatedRoom, RoomError> {
         let derived = new.kind == RoomKind::Direct || new.case_id.is_some();
         if derived {
             Box::pin(self.rebuild(new.room_id)).await?;
@@ -128,7 +128,7 @@ impl Rooms {
         person: &Person,
         room: &RoomId,
         operation: &RoomOperation<'_>,
-    ) -> Result<RoomOutcome, Refusal> {
+    ) -> Result<RoomOutcome, RoomError> {
         let hint = self.hints.of(room).get().to_string();
         let limit;
         let mut arguments = vec![operation.name(), &hint];
@@ -158,7 +158,7 @@ impl Rooms {
     }
 
     /// The whole room for the journal, if a version of it is not known to be stored.
-    async fn owed(&self, room: &RoomId, unstored: &str) -> Result<Option<RoomChange>, Refusal> {
+    async fn owed(&self, room: &RoomId, unstored: &str) -> Result<Option<RoomChange>, RoomError> {
         let Some(version) = Seq::parse(unstored) else {
             return Ok(None);
         };
@@ -180,8 +180,8 @@ impl RoomOperation<'_> {
 }
 
 /// From the bodies of its events: of a leave that leaves the room to another there are two.
-fn changed(room_id: &RoomId, version: Seq, reply: &Reply) -> Result<RoomChange, Refusal> {
-    let unreadable = || Refusal::Fault(format!("a change of room {room_id} cannot be read"));
+fn changed(room_id: &RoomId, version: Seq, reply: &Reply) -> Result<RoomChange, RoomError> {
+    let unreadable = || RoomError::Fault(format!("a change of room {room_id} cannot be read"));
     let (mut members, mut last) = (Vec::new(), None);
     for index in (3..).take_while(|index| reply.has(*index)) {
         let body: UpdateBody = serde_json::from_str(reply.text(index)?).map_err(|_| unreadable())?;

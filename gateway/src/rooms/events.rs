@@ -7,7 +7,7 @@ use rts_common::seq::Seq;
 
 use super::event::{Entry, RoomEvent};
 use super::reply::Reply;
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// Events that a node backfills in one go.
 const BACKFILL_EVENTS: usize = 2000;
@@ -40,26 +40,26 @@ pub enum EventsAfter {
 
 impl Rooms {
     /// Where a room stands; `None` if there is no such room.
-    pub async fn head(&self, room: &RoomId) -> Result<Option<Head>, Refusal> {
+    pub async fn head(&self, room: &RoomId) -> Result<Option<Head>, RoomError> {
         match self.as_node(&scripts::EVENTS, room, &["0", "0"]).await {
             Ok(reply) => Ok(Some(head(&reply)?)),
-            Err(Refusal::NotFound) => Ok(None),
+            Err(RoomError::NotFound) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }
 
     /// All events after a seq, for the node; `None` if there is no such room.
-    pub async fn events_after(&self, room: &RoomId, after: Seq) -> Result<Option<EventsAfter>, Refusal> {
+    pub async fn events_after(&self, room: &RoomId, after: Seq) -> Result<Option<EventsAfter>, RoomError> {
         let limit = BACKFILL_EVENTS.to_string();
         match self.as_node(&scripts::EVENTS, room, &[&after.to_string(), &limit]).await {
             Ok(reply) => Ok(Some(events(room, &reply)?)),
-            Err(Refusal::NotFound) => Ok(None),
+            Err(RoomError::NotFound) => Ok(None),
             Err(refusal) => Err(refusal),
         }
     }
 
     /// The events that a member missed after a seq, each message in its present state.
-    pub async fn resume(&self, person: &Person, room: &RoomId, after: Seq) -> Result<EventsAfter, Refusal> {
+    pub async fn resume(&self, person: &Person, room: &RoomId, after: Seq) -> Result<EventsAfter, RoomError> {
         self.resume_up_to(person, room, after, limits::RESUME_EVENTS).await
     }
 
@@ -70,7 +70,7 @@ impl Rooms {
         room: &RoomId,
         after: Seq,
         events_max: usize,
-    ) -> Result<EventsAfter, Refusal> {
+    ) -> Result<EventsAfter, RoomError> {
         let limit = events_max.to_string();
         let reply = self.as_member(&scripts::EVENTS, room, person, &[&after.to_string(), &limit]).await?;
         let expired = self.expired();
@@ -83,11 +83,11 @@ impl Rooms {
     }
 }
 
-fn head(reply: &Reply) -> Result<Head, Refusal> {
+fn head(reply: &Reply) -> Result<Head, RoomError> {
     Ok(Head { seq: reply.seq(2)?, epoch: reply.seq(3)? })
 }
 
-fn events(room: &RoomId, reply: &Reply) -> Result<EventsAfter, Refusal> {
+fn events(room: &RoomId, reply: &Reply) -> Result<EventsAfter, RoomError> {
     let head = head(reply)?;
     if reply.text(1)? == "truncated" {
         return Ok(EventsAfter::Truncated { head });

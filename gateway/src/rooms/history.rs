@@ -9,7 +9,7 @@ use rts_common::store::{Direction, MessageQuery, oldest_month};
 
 use super::messages::state;
 use super::reply::Reply;
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// Which messages: those after `after` and before `before`.
 #[derive(Clone, Copy, Debug)]
@@ -55,12 +55,12 @@ pub struct HistoryPage {
 
 impl Rooms {
     /// A page as a member sees it.
-    pub async fn history(&self, person: &Person, room: &RoomId, range: HistoryRange) -> Result<HistoryPage, Refusal> {
+    pub async fn history(&self, person: &Person, room: &RoomId, range: HistoryRange) -> Result<HistoryPage, RoomError> {
         self.read_history(Some(person), room, range).await
     }
 
     /// The first message of a room that is there to be read.
-    pub(super) async fn first_message(&self, room: &RoomId) -> Result<Option<Seq>, Refusal> {
+    pub(super) async fn first_message(&self, room: &RoomId) -> Result<Option<Seq>, RoomError> {
         let range = HistoryRange { after: Seq::ZERO, before: None, direction: Direction::Ascending, limit: 1 };
         let page = self.read_history(None, room, range).await?;
         Ok(page.messages.first().map(|message| message.seq))
@@ -72,7 +72,7 @@ impl Rooms {
         reader: Option<&Person>,
         room: &RoomId,
         range: HistoryRange,
-    ) -> Result<HistoryPage, Refusal> {
+    ) -> Result<HistoryPage, RoomError> {
         let range = HistoryRange { after: range.after.max(self.expired()), ..range };
         let wanted = range.limit + 1;
         let arguments = [
@@ -125,7 +125,7 @@ impl Rooms {
     }
 
     /// DynamoDB's part, with what was changed since and is not stored yet laid over it.
-    async fn stored(&self, query: MessageQuery<'_>) -> Result<Vec<MessageState>, Refusal> {
+    async fn stored(&self, query: MessageQuery<'_>) -> Result<Vec<MessageState>, RoomError> {
         let room = query.room;
         let mut messages = self.store.messages(query).await?;
         let seqs: Vec<String> = messages.iter().map(|message| message.seq.to_string()).collect();
@@ -152,7 +152,7 @@ impl Rooms {
         room: &RoomId,
         at: CountedAt,
         wants_mentions: bool,
-    ) -> Result<Counted, Refusal> {
+    ) -> Result<Counted, RoomError> {
         let (mut counted, mut own, mut mentions) = (Counted::default(), 0_u64, Vec::new());
         let mut before = Some(at.head.next());
         let mut looked_at = 0;
@@ -199,6 +199,6 @@ impl Counted {
     }
 }
 
-fn states(room: &RoomId, reply: Reply) -> Result<Vec<MessageState>, Refusal> {
+fn states(room: &RoomId, reply: Reply) -> Result<Vec<MessageState>, RoomError> {
     reply.into_lists()?.iter().map(|values| state(room, values, 0)).collect()
 }

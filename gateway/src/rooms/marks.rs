@@ -5,7 +5,7 @@ use rts_common::redis::scripts;
 use rts_common::room::Marks;
 use rts_common::seq::Seq;
 
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// Which mark is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,7 +18,7 @@ pub enum MarkKind {
 
 impl Rooms {
     /// Moves a mark forward, and gives both as they are then.
-    pub async fn mark(&self, person: &Person, room: &RoomId, kind: MarkKind, seq: Seq) -> Result<Marks, Refusal> {
+    pub async fn mark(&self, person: &Person, room: &RoomId, kind: MarkKind, seq: Seq) -> Result<Marks, RoomError> {
         let kind = match kind {
             MarkKind::Read => "r",
             MarkKind::Delivered => "d",

@@ -10,14 +10,14 @@ use rts_common::redis::{keys, read, scripts};
 use rts_common::room::{Membership, Role};
 use rts_common::seq::Seq;
 
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// Commands to Redis under way at once for one request.
 const AT_ONCE: usize = 32;
 
 impl Rooms {
     /// The rooms that a person is in.
-    pub async fn rooms_of(&self, person: &Person) -> Result<Vec<RoomId>, Refusal> {
+    pub async fn rooms_of(&self, person: &Person) -> Result<Vec<RoomId>, RoomError> {
         let mut list = self.room_list(person).await?;
         if !list.iter().any(|(field, _)| field == "*") {
             let _turn = self.list_loads.acquire().await;
@@ -33,7 +33,7 @@ impl Rooms {
             .collect())
     }
 
-    async fn room_list(&self, person: &Person) -> Result<Vec<(String, String)>, Refusal> {
+    async fn room_list(&self, person: &Person) -> Result<Vec<(String, String)>, RoomError> {
         let mut command = redis::cmd("HGETALL");
         command.arg(keys::person_rooms(person));
         Ok(read(self.redis.command("rooms_of", &command).await?)?)
@@ -46,7 +46,7 @@ impl Rooms {
         org: &OrgId,
         room: &RoomId,
         memberships: &[(UserId, Seq, bool)],
-    ) -> Result<(), Refusal> {
+    ) -> Result<(), RoomError> {
         let merges = memberships.iter().map(async |(user, version, member)| {
             let person = Person { org: org.clone(), user: user.clone() };
             merge_rooms(&self.redis, &person, RoomList::Change, &[(room, *version, *member)]).await
@@ -57,12 +57,12 @@ impl Rooms {
     }
 
     /// The names last seen of people; those of whom none is known are called by their ids.
-    pub async fn names(&self, org: &OrgId, users: &[UserId]) -> Result<Vec<String>, Refusal> {
+    pub async fn names(&self, org: &OrgId, users: &[UserId]) -> Result<Vec<String>, RoomError> {
         let lookups = users.iter().map(async |user| {
             let mut command = redis::cmd("HGET");
             command.arg(keys::person_profile(&Person { org: org.clone(), user: user.clone() })).arg("name");
             let name: Option<String> = read(self.redis.command("name", &command).await?)?;
-            Ok::<_, Refusal>(name)
+            Ok::<_, RoomError>(name)
         });
         let lookups: Vec<_> = lookups.collect();
         let known: Vec<Option<String>> = stream::iter(lookups).buffered(AT_ONCE).try_collect().await?;
@@ -81,7 +81,7 @@ impl Rooms {
     }
 
     /// Whether this is the name last seen of a person, and noted everywhere.
-    pub async fn knows_name(&self, person: &Person, name: &str) -> Result<bool, Refusal> {
+    pub async fn knows_name(&self, person: &Person, name: &str) -> Result<bool, RoomError> {
         let mut command = redis::cmd("HGET");
         command.arg(keys::person_profile(person)).arg("durable");
         let known: Option<String> = read(self.redis.command("name", &command).await?)?;
@@ -89,7 +89,7 @@ impl Rooms {
     }
 
     /// Notes the name that a person's token carries.
-    pub async fn note_name(&self, person: &Person, name: &str) -> Result<(), Refusal> {
+    pub async fn note_name(&self, person: &Person, name: &str) -> Result<(), RoomError> {
         let mut command = redis::cmd("HSET");
         command.arg(keys::person_profile(person)).arg("name").arg(name).arg("v").arg(Seq::now().get());
         self.redis.command("note_name", &command).await?;
@@ -97,7 +97,7 @@ impl Rooms {
     }
 
     /// Notes that a name is noted everywhere. Until then, their next coming in notes it again.
-    pub async fn name_is_durable(&self, person: &Person, name: &str) -> Result<(), Refusal> {
+    pub async fn name_is_durable(&self, person: &Person, name: &str) -> Result<(), RoomError> {
         let mut command = redis::cmd("HSET");
         command.arg(keys::person_profile(person)).arg("durable").arg(name);
         self.redis.command("note_name", &command).await?;
@@ -105,7 +105,12 @@ impl Rooms {
     }
 
     /// Gives a member's name to a room; what changed is for the journal.
-    pub async fn name_member(&self, person: &Person, room: &RoomId, name: &str) -> Result<Option<RoomChange>, Refusal> {
+    pub async fn name_member(
+        &self,
+        person: &Person,
+        room: &RoomId,
+        name: &str,
+    ) -> Result<Option<RoomChange>, RoomError> {
         let reply = self.as_member(&scripts::NAME_MEMBER, room, person, &[name]).await?;
         if reply.status()? == "unchanged" {
             return Ok(None);

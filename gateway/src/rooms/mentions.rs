@@ -14,14 +14,14 @@ use rts_common::ids::{ID_BYTES_MAX, Person, RoomId, UserId};
 use rts_common::limits;
 use rts_common::redis::scripts;
 
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// Where scripts begin whose words are followed by particles without a blank: Hangul, then Kana and Han.
 const FIRST_WITHOUT_BLANKS: char = '\u{1100}';
 
 impl Rooms {
     /// The members that a body mentions, each once, in order.
-    pub async fn mentions(&self, person: &Person, room: &RoomId, body: &str) -> Result<Vec<UserId>, Refusal> {
+    pub async fn mentions(&self, person: &Person, room: &RoomId, body: &str) -> Result<Vec<UserId>, RoomError> {
         let starts = starts(body);
         if starts.is_empty() {
             return Ok(Vec::new());

@@ -8,7 +8,7 @@ use rts_common::seq::Seq;
 
 use super::event::{Entry, ReactionBody, ReactionChange};
 use super::reply::Reply;
-use super::{Refusal, Rooms, unexpected_status};
+use super::{RoomError, Rooms, unexpected_status};
 
 /// A message to be changed.
 #[derive(Clone, Copy)]
@@ -43,16 +43,16 @@ pub struct Found {
 
 impl Rooms {
     /// A message in its present state, as a member sees it.
-    pub async fn message(&self, person: &Person, room: &RoomId, seq: Seq) -> Result<Found, Refusal> {
+    pub async fn message(&self, person: &Person, room: &RoomId, seq: Seq) -> Result<Found, RoomError> {
         let reply = self.as_member(&scripts::MESSAGE, room, person, &[&seq.to_string()]).await?;
         let (reader_is_owner, room_is_archived) = (reply.text(1)? == "o", reply.text(2)? != "0");
         let state = match reply.status()? {
             "found" => state(room, &reply, 3)?,
-            "stored" => Box::pin(self.store.message(room, seq)).await?.ok_or(Refusal::NoMessage)?,
+            "stored" => Box::pin(self.store.message(room, seq)).await?.ok_or(RoomError::NoMessage)?,
             _ => return Err(unexpected_status(&reply)),
         };
         if seq <= self.expired() {
-            return Err(Refusal::NoMessage);
+            return Err(RoomError::NoMessage);
         }
         Ok(Found { state, reader_is_owner, room_is_archived })
     }
@@ -63,19 +63,19 @@ impl Rooms {
     pub async fn change_message(
         &self,
         at: MessageAt<'_>,
-        change: impl Fn(&Found) -> Result<Option<MessageChange>, Refusal>,
-    ) -> Result<(MessageState, bool), Refusal> {
+        change: impl Fn(&Found) -> Result<Option<MessageChange>, RoomError>,
+    ) -> Result<(MessageState, bool), RoomError> {
         for _ in 0..limits::CHANGE_ATTEMPTS {
             let found = self.message(at.person, at.room, at.seq).await?;
             let Some(wanted) = change(&found)? else {
                 return Ok((found.state, false));
             };
             match self.try_change(at, &found.state, wanted).await {
-                Err(Refusal::Conflict) => {}
+                Err(RoomError::Conflict) => {}
                 result => return result.map(|state| (state, true)),
             }
         }
-        Err(Refusal::Unavailable("others keep changing this message".to_owned()))
+        Err(RoomError::Unavailable("others keep changing this message".to_owned()))
     }
 
     async fn try_change(
@@ -83,7 +83,7 @@ impl Rooms {
         at: MessageAt<'_>,
         from: &MessageState,
         change: MessageChange,
-    ) -> Result<MessageState, Refusal> {
+    ) -> Result<MessageState, RoomError> {
         let (kind, body, content) = match change {
             MessageChange::Edit(content) => ("e", json(&content)?, content),
             MessageChange::Delete(content) => ("d", json(&content)?, content),
@@ -110,7 +110,7 @@ impl Rooms {
 }
 
 /// A message state in a reply: seq, version, kind, ordinal, sender, body from `at` on.
-pub(super) fn state(room: &RoomId, reply: &Reply, at: usize) -> Result<MessageState, Refusal> {
+pub(super) fn state(room: &RoomId, reply: &Reply, at: usize) -> Result<MessageState, RoomError> {
     let entry = Entry {
         kind: reply.text(at + 2)?,
         seq: reply.seq(at + 1)?,
@@ -120,9 +120,9 @@ pub(super) fn state(room: &RoomId, reply: &Reply, at: usize) -> Result<MessageSt
         version: None,
         body: reply.text(at + 5)?,
     };
-    entry.state(room).ok_or_else(|| Refusal::Fault(format!("an unreadable message {}", entry.message)))
+    entry.state(room).ok_or_else(|| RoomError::Fault(format!("an unreadable message {}", entry.message)))
 }
 
-pub(super) fn json(value: &impl serde::Serialize) -> Result<String, Refusal> {
-    serde_json::to_string(value).map_err(|error| Refusal::Fault(error.to_string()))
+pub(super) fn json(value: &impl serde::Serialize) -> Result<String, RoomError> {
+    serde_json::to_string(value).map_err(|error| RoomError::Fault(error.to_string()))
 }

@@ -34,14 +34,16 @@ use rts_common::store::{Store, StoreError};
 use tokio::sync::Semaphore;
 
 pub use self::changes::{CreatedRoom, NewRoom, RoomOperation, RoomOutcome};
-pub use self::event::{Change, EventPayload, Heard, Place, Publication, ReactionChange, RoomEvent, RoomUpdate};
+pub use self::event::{
+    Change, Decoded, EventPayload, EventPosition, Publication, ReactionChange, RoomEvent, RoomUpdate,
+};
 pub use self::events::{EventsAfter, Head};
 pub use self::history::{HistoryPage, HistoryRange};
 pub use self::marks::MarkKind;
 pub use self::messages::{Found, MessageAt, MessageChange};
 pub use self::sending::{Attempt, Sending, Sent};
 pub use self::seq_hint::SeqHint;
-pub use self::summary::Standing;
+pub use self::summary::RoomSummary;
 pub use self::view::RoomView;
 
 use self::reply::Reply;
@@ -53,7 +55,7 @@ const LIST_LOADS_AT_ONCE: usize = 32;
 
 /// Why an operation did not happen.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Refusal {
+pub enum RoomError {
     /// No such room, or not the caller's to see.
     #[error("not found")]
     NotFound,
@@ -89,7 +91,7 @@ pub enum Refusal {
     Fault(String),
 }
 
-impl From<RedisFailure> for Refusal {
+impl From<RedisFailure> for RoomError {
     fn from(failure: RedisFailure) -> Self {
         match failure {
             RedisFailure::Unavailable(what) => Self::Unavailable(what),
@@ -98,7 +100,7 @@ impl From<RedisFailure> for Refusal {
     }
 }
 
-impl From<StoreError> for Refusal {
+impl From<StoreError> for RoomError {
     fn from(error: StoreError) -> Self {
         if error.is_retryable() { Self::Unavailable(error.to_string()) } else { Self::Fault(error.to_string()) }
     }
@@ -140,20 +142,20 @@ impl Rooms {
         room: &RoomId,
         person: &Person,
         arguments: &[&str],
-    ) -> Result<Reply, Refusal> {
+    ) -> Result<Reply, RoomError> {
         let mut all = vec![person.org.as_str(), person.user.as_str()];
         all.extend(arguments);
         self.on_room(script, room, &all).await
     }
 
     /// Runs a script as the node itself, which may see every room.
-    async fn as_node(&self, script: &NamedScript, room: &RoomId, arguments: &[&str]) -> Result<Reply, Refusal> {
+    async fn as_node(&self, script: &NamedScript, room: &RoomId, arguments: &[&str]) -> Result<Reply, RoomError> {
         let mut all = vec!["", ""];
         all.extend(arguments);
         self.on_room(script, room, &all).await
     }
 
-    async fn on_room(&self, script: &NamedScript, room: &RoomId, arguments: &[&str]) -> Result<Reply, Refusal> {
+    async fn on_room(&self, script: &NamedScript, room: &RoomId, arguments: &[&str]) -> Result<Reply, RoomError> {
         let key = keys::room(room);
         // Once cold, once rebuilt; a second loss of Redis in between is the client's to try again.
         for _ in 0..2 {
@@ -161,7 +163,7 @@ impl Rooms {
             match reply.status()? {
                 "cold" => {
                     if !Box::pin(self.rebuild(room)).await? {
-                        return Err(Refusal::NotFound);
+                        return Err(RoomError::NotFound);
                     }
                 }
                 status => match refused(status) {
@@ -170,24 +172,24 @@ impl Rooms {
                 },
             }
         }
-        Err(Refusal::Unavailable("the room was lost again while it was rebuilt".to_owned()))
+        Err(RoomError::Unavailable("the room was lost again while it was rebuilt".to_owned()))
     }
 }
 
 /// The refusal that a script's status word stands for.
-fn refused(status: &str) -> Option<Refusal> {
+fn refused(status: &str) -> Option<RoomError> {
     Some(match status {
-        "notFound" => Refusal::NotFound,
-        "forbidden" => Refusal::Forbidden,
-        "archived" => Refusal::Archived,
-        "conflict" => Refusal::Conflict,
-        "tooMany" => Refusal::TooManyMembers,
-        "noMember" => Refusal::NoMember,
-        "absent" => Refusal::NoMessage,
+        "notFound" => RoomError::NotFound,
+        "forbidden" => RoomError::Forbidden,
+        "archived" => RoomError::Archived,
+        "conflict" => RoomError::Conflict,
+        "tooMany" => RoomError::TooManyMembers,
+        "noMember" => RoomError::NoMember,
+        "absent" => RoomError::NoMessage,
         _ => return None,
     })
 }
 
-fn unexpected_status(reply: &Reply) -> Refusal {
-    Refusal::Fault(format!("unexpected status {:?}", reply.status().unwrap_or_default()))
+fn unexpected_status(reply: &Reply) -> RoomError {
+    RoomError::Fault(format!("unexpected status {:?}", reply.status().unwrap_or_default()))
 }

@@ -13,7 +13,7 @@ use rts_common::redis::{keys, scripts};
 use rts_common::seq::Seq;
 use rts_common::store::{StoredRoom, oldest_month};
 
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// Messages of the dedup window that one rebuild loads at most: two hours of a room at full rate;
 /// older ones of such a room may be doubled by a client that waits that long to send again.
@@ -22,9 +22,9 @@ const DAY_MICROS: u64 = 86_400_000_000;
 
 impl Rooms {
     /// Sees to it that Redis has the room; false if DynamoDB does not have it either.
-    pub async fn rebuild(&self, room: &RoomId) -> Result<bool, Refusal> {
+    pub async fn rebuild(&self, room: &RoomId) -> Result<bool, RoomError> {
         let mut exists = redis::cmd("EXISTS");
-        exists.arg(format!("{}:meta", keys::room(room)));
+        exists.arg(keys::room_meta(room));
         let exists: bool = rts_common::redis::read(self.redis.command("room_exists", &exists).await?)?;
         if exists {
             return Ok(true);
@@ -41,7 +41,7 @@ impl Rooms {
         Ok(true)
     }
 
-    async fn dedup_window(&self, room: &RoomId) -> Result<Vec<MessageState>, Refusal> {
+    async fn dedup_window(&self, room: &RoomId) -> Result<Vec<MessageState>, RoomError> {
         let mut scan = self.store.scan(room.clone(), Seq::now().minus(limits::DEDUP_WINDOW));
         let mut messages = Vec::new();
         while let Some(page) = scan.next_page().await? {

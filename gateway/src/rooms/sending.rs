@@ -9,7 +9,7 @@ use rts_common::redis::{keys, read as redis_read, scripts};
 use rts_common::seq::Seq;
 
 use super::messages::json;
-use super::{Refusal, Rooms, refused};
+use super::{RoomError, Rooms, refused};
 
 /// A message on its way into a room.
 #[derive(Clone, Copy)]
@@ -45,7 +45,7 @@ pub enum Sent {
 #[expect(clippy::large_enum_variant, reason = "nearly all are decided, and live as long as it takes to tell it")]
 pub enum Attempt {
     /// It is decided.
-    Done(Result<Sent, Refusal>),
+    Done(Result<Sent, RoomError>),
     /// Redis does not have the room: [`Rooms::rebuild`] it, and send again.
     Cold,
 }
@@ -60,7 +60,7 @@ impl Rooms {
         }
     }
 
-    async fn call_send(&self, sendings: &[Sending<'_>]) -> Result<Vec<Attempt>, Refusal> {
+    async fn call_send(&self, sendings: &[Sending<'_>]) -> Result<Vec<Attempt>, RoomError> {
         let rooms = by_room(sendings);
         let keys: Vec<_> = rooms.iter().map(|places| keys::room(sendings[places[0]].room)).collect();
         let mut arguments = Vec::with_capacity(sendings.len() * 6 + keys.len() * 2);
@@ -79,7 +79,7 @@ impl Rooms {
         let arguments: Vec<_> = arguments.iter().map(AsRef::as_ref).collect();
         let replies: Vec<String> = redis_read(self.redis.run_on(&scripts::SEND, &keys, &arguments).await?)?;
         if replies.len() != sendings.len() {
-            return Err(Refusal::Fault(format!("{} replies to {} messages", replies.len(), sendings.len())));
+            return Err(RoomError::Fault(format!("{} replies to {} messages", replies.len(), sendings.len())));
         }
         let mut attempts: Vec<_> = rooms.into_iter().flatten().zip(&replies).collect();
         attempts.sort_unstable_by_key(|(place, _)| *place);
@@ -102,8 +102,8 @@ fn by_room(sendings: &[Sending<'_>]) -> Vec<Vec<usize>> {
     rooms
 }
 
-fn attempt(sending: &Sending<'_>, reply: &str) -> Result<Attempt, Refusal> {
-    let unreadable = || Refusal::Fault(format!("an unexpected reply {reply:?}"));
+fn attempt(sending: &Sending<'_>, reply: &str) -> Result<Attempt, RoomError> {
+    let unreadable = || RoomError::Fault(format!("an unexpected reply {reply:?}"));
     let mut words = reply.split(' ');
     let status = words.next().unwrap_or_default();
     let mut seq = || words.next().and_then(Seq::parse).ok_or_else(unreadable);

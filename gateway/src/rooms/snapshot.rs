@@ -3,55 +3,57 @@
 use std::collections::HashMap;
 
 use rts_common::ids::{CaseId, OrgId, RoomId, UserId};
+use rts_common::redis::room_hash::{delivered_mark, meta, read_mark};
 use rts_common::redis::stored::parse_member;
 use rts_common::room::{Marks, RoomFacts, RoomKind, RoomSnapshot};
 use rts_common::seq::{Seq, Timestamp};
 use serde::{Deserialize, Deserializer};
 
 /// From flat lists of names and values; `None` if they are not a room's.
-pub(super) fn parse(room_id: &RoomId, meta: &[String], members: &[String], marks: &[String]) -> Option<RoomSnapshot> {
-    let meta = Fields::new(meta);
+pub(super) fn parse(room_id: &RoomId, facts: &[String], members: &[String], marks: &[String]) -> Option<RoomSnapshot> {
+    let found = Fields::new(facts);
     let marks = Fields::new(marks);
     let facts = RoomFacts {
-        kind: match meta.get("kind")? {
+        kind: match found.get(meta::KIND)? {
             "direct" => RoomKind::Direct,
             "group" => RoomKind::Group,
             _ => return None,
         },
-        name: meta.get("name").filter(|name| !name.is_empty()).map(str::to_owned),
-        case_id: meta.get("case").and_then(|case| CaseId::parse(case).ok()),
-        created_by: UserId::parse(meta.get("by")?).ok()?,
-        created_at: Timestamp::from_millis(meta.get("at")?.parse().ok()?),
-        archived_at: meta.get("archived").filter(|at| *at != "0").and_then(millis),
-        version: meta.seq("v")?,
+        name: found.get(meta::NAME).filter(|name| !name.is_empty()).map(str::to_owned),
+        case_id: found.get(meta::CASE).and_then(|case| CaseId::parse(case).ok()),
+        created_by: UserId::parse(found.get(meta::CREATED_BY)?).ok()?,
+        created_at: Timestamp::from_millis(found.get(meta::CREATED_AT)?.parse().ok()?),
+        archived_at: found.get(meta::ARCHIVED_AT).filter(|at| *at != "0").and_then(millis),
+        version: found.seq(meta::VERSION)?,
     };
     let mut members: Vec<_> = members
         .chunks_exact(2)
         .filter_map(|pair| {
             let member = parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1])?;
             member.role?;
-            let mark = |kind: char| marks.seq(&format!("{kind}:{}", pair[0])).unwrap_or_default();
-            Some((member, Marks { read_seq: mark('r'), delivered_seq: mark('d') }))
+            let mark = |field: String| marks.seq(&field).unwrap_or_default();
+            let (read_seq, delivered_seq) = (mark(read_mark(&pair[0])), mark(delivered_mark(&pair[0])));
+            Some((member, Marks { read_seq, delivered_seq }))
         })
         .collect();
     members.sort_unstable_by(|(one, _), (other, _)| one.user_id.cmp(&other.user_id));
     Some(RoomSnapshot {
         room_id: room_id.clone(),
-        org: OrgId::parse(meta.get("org")?).ok()?,
+        org: OrgId::parse(found.get(meta::ORG)?).ok()?,
         facts,
-        head_seq: meta.seq("seq")?,
+        head_seq: found.seq(meta::SEQ)?,
         members,
     })
 }
 
 /// How many members a room has, also where not all are given.
-pub(super) fn member_count(meta: &[String]) -> Option<usize> {
-    Fields::new(meta).get("members")?.parse().ok()
+pub(super) fn member_count(fields: &[String]) -> Option<usize> {
+    Fields::new(fields).get(meta::MEMBERS)?.parse().ok()
 }
 
 /// A field of a room's meta hash that is a seq.
-pub(super) fn seq_field(meta: &[String], name: &str) -> Option<Seq> {
-    Fields::new(meta).seq(name)
+pub(super) fn seq_field(fields: &[String], name: &str) -> Option<Seq> {
+    Fields::new(fields).seq(name)
 }
 
 fn millis(text: &str) -> Option<Timestamp> {

@@ -8,18 +8,19 @@ use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rts_common::ids::{Person, RoomId};
+use rts_common::redis::room_hash::meta;
 use rts_common::redis::{keys, read};
 use rts_common::room::RoomFacts;
 use rts_common::seq::{Seq, Timestamp};
 
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// Rooms asked about at once for one request.
 const AT_ONCE: usize = 32;
 
 /// Where a room stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct RoomSummary {
     /// The room.
     pub room_id: RoomId,
     /// Since when it is archived.
@@ -34,11 +35,11 @@ pub struct Standing {
 
 impl Rooms {
     /// Where all rooms of a person stand.
-    pub async fn standings(&self, person: &Person) -> Result<Vec<Standing>, Refusal> {
+    pub async fn standings(&self, person: &Person) -> Result<Vec<RoomSummary>, RoomError> {
         let rooms = self.rooms_of(person).await?;
         let asked = rooms.into_iter().map(async |room| {
             let standing = self.warm_standing(&room).await?;
-            Ok::<_, Refusal>((room, standing))
+            Ok::<_, RoomError>((room, standing))
         });
         let asked: Vec<_> = asked.collect();
         let found: Vec<_> = stream::iter(asked).buffer_unordered(AT_ONCE).try_collect().await?;
@@ -55,15 +56,16 @@ impl Rooms {
     }
 
     /// `None` if Redis does not have the room.
-    async fn warm_standing(&self, room: &RoomId) -> Result<Option<Standing>, Refusal> {
+    async fn warm_standing(&self, room: &RoomId) -> Result<Option<RoomSummary>, RoomError> {
         let mut command = redis::cmd("HMGET");
-        command.arg(format!("{}:meta", keys::room(room))).arg(&["archived", "last", "at", "name", "case"]);
+        let fields = [meta::ARCHIVED_AT, meta::LAST, meta::CREATED_AT, meta::NAME, meta::CASE];
+        command.arg(keys::room_meta(room)).arg(&fields);
         let found: [Option<String>; 5] = read(self.redis.command("standing", &command).await?)?;
         let [Some(archived), Some(last), Some(at), name, case_id] = found else {
             return Ok(None);
         };
         let last = Seq::parse(&last).unwrap_or_default();
-        Ok(Some(Standing {
+        Ok(Some(RoomSummary {
             room_id: room.clone(),
             archived_at: archived.parse().ok().filter(|millis| *millis > 0).map(Timestamp::from_millis),
             activity: last.max(Seq::of(Timestamp::from_millis(at.parse().unwrap_or(0)))),
@@ -72,7 +74,7 @@ impl Rooms {
         }))
     }
 
-    async fn cold_standings(&self, person: &Person, rooms: Vec<RoomId>) -> Result<Vec<Standing>, Refusal> {
+    async fn cold_standings(&self, person: &Person, rooms: Vec<RoomId>) -> Result<Vec<RoomSummary>, RoomError> {
         if rooms.is_empty() {
             return Ok(Vec::new());
         }
@@ -83,11 +85,11 @@ impl Rooms {
                 Some(facts) => (facts.clone(), Seq::of(facts.created_at)),
                 None => match self.glance(person, &room).await {
                     Ok(view) => (view.snapshot.facts.clone(), view.activity()),
-                    Err(Refusal::NotFound) => return Ok(None),
+                    Err(RoomError::NotFound) => return Ok(None),
                     Err(refusal) => return Err(refusal),
                 },
             };
-            Ok(Some(Standing {
+            Ok(Some(RoomSummary {
                 room_id: room,
                 archived_at: facts.archived_at,
                 activity,
@@ -96,7 +98,7 @@ impl Rooms {
             }))
         });
         let looks: Vec<_> = looks.collect();
-        let found: Vec<Option<Standing>> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
+        let found: Vec<Option<RoomSummary>> = stream::iter(looks).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 }

@@ -5,14 +5,16 @@ use rts_common::ids::{OrgId, RoomId, UserId};
 use rts_common::limits;
 use rts_common::message::MessageState;
 use rts_common::record::RoomChange;
+use rts_common::redis::room_hash::meta;
 use rts_common::redis::stored::parse_member;
+use rts_common::redis::stream::{self, StreamEntry};
 use rts_common::redis::{keys, read};
 use rts_common::room::{Closing, Membership};
 use rts_common::seq::Seq;
 
 use super::event::Entry;
 use super::snapshot::{self, seq_field};
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// New messages that one call made in one room: the journal sends them together.
 pub struct SentTogether {
@@ -31,7 +33,7 @@ impl SentTogether {
 
 impl Rooms {
     /// Returns a message at a version, as its room's stream recorded it; `None` if it is not there.
-    pub async fn recorded(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, MessageState)>, Refusal> {
+    pub async fn recorded(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, MessageState)>, RoomError> {
         let found = self.stream_entries(room, version, version).await?;
         let Some((_, message)) = found.into_iter().next() else { return Ok(None) };
         Ok(self.org(room).await?.map(|org| (org, message)))
@@ -39,7 +41,7 @@ impl Rooms {
 
     /// Returns the new message with this seq, and those that were made in its room by the same call; `None` if it is
     /// not in the stream.
-    pub async fn sent_together(&self, room: &RoomId, seq: Seq) -> Result<Option<SentTogether>, Refusal> {
+    pub async fn sent_together(&self, room: &RoomId, seq: Seq) -> Result<Option<SentTogether>, RoomError> {
         let span = limits::SEND_TOGETHER as u64 - 1;
         let (from, to) = (seq.get().saturating_sub(span), seq.get().saturating_add(span));
         let around = (Seq::new(from).unwrap_or_default(), Seq::new(to).unwrap_or(seq));
@@ -64,53 +66,44 @@ impl Rooms {
     }
 
     /// Reads the messages at the versions that the stream recorded, from one to another, with the kind of each event.
-    async fn stream_entries(&self, room: &RoomId, from: Seq, to: Seq) -> Result<Vec<(String, MessageState)>, Refusal> {
-        let mut range = redis::cmd("XRANGE");
-        range.arg(format!("{}:stream", keys::room(room))).arg(format!("{from}-0")).arg(format!("{to}-0"));
+    async fn stream_entries(
+        &self,
+        room: &RoomId,
+        from: Seq,
+        to: Seq,
+    ) -> Result<Vec<(String, MessageState)>, RoomError> {
+        let range = stream::range(room, from, to);
         let entries: Vec<(String, Vec<String>)> = read(self.redis.command("recorded", &range).await?)?;
         let mut messages = Vec::with_capacity(entries.len());
         for (id, fields) in &entries {
-            let unreadable = || Refusal::Fault(format!("entry {id} of room {room} cannot be read"));
-            let [_, kind, _, prev, _, message, _, ordinal, _, _, _, body] = fields.as_slice() else {
-                return Err(unreadable());
-            };
-            if kind == "u" {
-                continue;
+            let unreadable = || RoomError::Fault(format!("entry {id} of room {room} cannot be read"));
+            let entry = StreamEntry::read(id, fields).ok_or_else(unreadable)?;
+            if entry.kind != "u" {
+                let state = Entry::from(entry).state(room).ok_or_else(unreadable)?;
+                messages.push((entry.kind.to_owned(), state));
             }
-            let seq = id.split_once('-').and_then(|(seq, _)| Seq::parse(seq));
-            let entry = Entry {
-                kind,
-                seq: seq.ok_or_else(unreadable)?,
-                prev: Seq::parse(prev).ok_or_else(unreadable)?,
-                message: Seq::parse(message).ok_or_else(unreadable)?,
-                ordinal: ordinal.parse().map_err(|_| unreadable())?,
-                version: None,
-                body,
-            };
-            messages.push((kind.clone(), entry.state(room).ok_or_else(unreadable)?));
         }
         Ok(messages)
     }
 
-    async fn org(&self, room: &RoomId) -> Result<Option<OrgId>, Refusal> {
+    async fn org(&self, room: &RoomId) -> Result<Option<OrgId>, RoomError> {
         let mut org = redis::cmd("HGET");
-        org.arg(format!("{}:meta", keys::room(room))).arg("org");
+        org.arg(keys::room_meta(room)).arg(meta::ORG);
         let org: Option<String> = read(self.redis.command("recorded", &org).await?)?;
-        let unreadable = || Refusal::Fault(format!("the organization of room {room} cannot be read"));
+        let unreadable = || RoomError::Fault(format!("the organization of room {room} cannot be read"));
         org.map(|org| OrgId::parse(&org).map_err(|_| unreadable())).transpose()
     }
 
     /// All of a room's facts and memberships, those who left too, under a version of the unstored
     /// index; `None` if Redis does not have the room.
-    pub async fn whole_change(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, RoomChange)>, Refusal> {
-        let base = keys::room(room);
-        let meta = self.flat_hash(&format!("{base}:meta")).await?;
+    pub async fn whole_change(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, RoomChange)>, RoomError> {
+        let meta = self.flat_hash(&keys::room_meta(room)).await?;
         if meta.is_empty() {
             return Ok(None);
         }
-        let members = self.flat_hash(&format!("{base}:members")).await?;
+        let members = self.flat_hash(&keys::room_members(room)).await?;
         let snapshot = snapshot::parse(room, &meta, &[], &[])
-            .ok_or_else(|| Refusal::Fault(format!("room {room} cannot be read")))?;
+            .ok_or_else(|| RoomError::Fault(format!("room {room} cannot be read")))?;
         let members: Vec<_> =
             members.chunks_exact(2).filter_map(|pair| parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1])).collect();
         let closing = match snapshot.facts.archived_at {
@@ -123,18 +116,18 @@ impl Rooms {
 
     /// What an archived room holds. Nothing is sent to it any more: this is what it held when it was closed, but for
     /// who left it since.
-    async fn closing(&self, room: &RoomId, meta: &[String], members: &[Membership]) -> Result<Closing, Refusal> {
-        let field = |name| seq_field(meta, name).unwrap_or_default();
+    async fn closing(&self, room: &RoomId, fields: &[String], members: &[Membership]) -> Result<Closing, RoomError> {
+        let field = |name| seq_field(fields, name).unwrap_or_default();
         let is_member = |member: &&Membership| member.role.is_some();
         Ok(Closing {
             members: members.iter().filter(is_member).map(|member| member.user_id.clone()).collect(),
             first_seq: self.first_message(room).await?.unwrap_or_default(),
-            last_seq: field("last"),
-            message_count: field("count").get(),
+            last_seq: field(meta::LAST),
+            message_count: field(meta::COUNT).get(),
         })
     }
 
-    async fn flat_hash(&self, key: &str) -> Result<Vec<String>, Refusal> {
+    async fn flat_hash(&self, key: &str) -> Result<Vec<String>, RoomError> {
         let mut command = redis::cmd("HGETALL");
         command.arg(key);
         let pairs: Vec<(String, String)> = match self.redis.command("whole_room", &command).await? {

@@ -3,6 +3,7 @@
 use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::limits;
 use rts_common::message::MessageState;
+use rts_common::redis::room_hash;
 use rts_common::redis::scripts;
 use rts_common::room::{Marks, Membership, Role, Room, RoomKind, RoomSnapshot};
 use rts_common::seq::Seq;
@@ -10,7 +11,7 @@ use rts_common::seq::Seq;
 use super::history::{Counted, CountedAt};
 use super::messages::state;
 use super::snapshot::{self, member_count, seq_field};
-use super::{Refusal, Rooms};
+use super::{RoomError, Rooms};
 
 /// A room with what concerns one member.
 #[derive(Clone, Debug)]
@@ -54,26 +55,26 @@ impl RoomView {
 
 impl Rooms {
     /// A room with all its members.
-    pub async fn view(&self, person: &Person, room: &RoomId) -> Result<RoomView, Refusal> {
+    pub async fn view(&self, person: &Person, room: &RoomId) -> Result<RoomView, RoomError> {
         self.look(person, room, "").await
     }
 
     /// A room as it stands in lists.
-    pub async fn glance(&self, person: &Person, room: &RoomId) -> Result<RoomView, Refusal> {
+    pub async fn glance(&self, person: &Person, room: &RoomId) -> Result<RoomView, RoomError> {
         self.look(person, room, &limits::ROOM_MEMBERS_INLINE.to_string()).await
     }
 
     /// Whether a room is archived, for a member of it; for anyone else there is no such room.
-    pub async fn is_archived(&self, person: &Person, room: &RoomId) -> Result<bool, Refusal> {
+    pub async fn is_archived(&self, person: &Person, room: &RoomId) -> Result<bool, RoomError> {
         let reply = self.as_member(&scripts::ACCESS, room, person, &[]).await?;
         Ok(reply.text(1)? != "0")
     }
 
-    async fn look(&self, person: &Person, room: &RoomId, inline: &str) -> Result<RoomView, Refusal> {
+    async fn look(&self, person: &Person, room: &RoomId, inline: &str) -> Result<RoomView, RoomError> {
         let expired = self.expired();
         let reply = self.as_member(&scripts::VIEW, room, person, &[inline, &expired.to_string()]).await?;
         let meta = reply.texts(1)?;
-        let unreadable = || Refusal::Fault(format!("room {room} cannot be read"));
+        let unreadable = || RoomError::Fault(format!("room {room} cannot be read"));
         let snapshot = snapshot::parse(room, &meta, &reply.texts(2)?, &reply.texts(3)?).ok_or_else(unreadable)?;
         let (marks, joined_seq) = snapshot
             .members
@@ -81,7 +82,7 @@ impl Rooms {
             .find(|(member, _)| member.user_id == person.user)
             .map(|(member, marks)| (*marks, member.joined_seq))
             .ok_or_else(unreadable)?;
-        let last = seq_field(&meta, "last").unwrap_or_default();
+        let last = seq_field(&meta, room_hash::meta::LAST).unwrap_or_default();
         let last_message = if last <= expired {
             None
         } else if reply.has(5) {
@@ -96,7 +97,7 @@ impl Rooms {
         let knows_mentions = reply.text(6)? != "unknown";
         let mut counted = Counted::default();
         if last > expired && (!knows_unread || !knows_mentions) {
-            let late = seq_field(&meta, "late").unwrap_or_default();
+            let late = seq_field(&meta, room_hash::meta::LATE).unwrap_or_default();
             let at = CountedAt { read: marks.read_seq, head: snapshot.head_seq, late };
             counted = self.count_unread(person, room, at, !knows_mentions).await?;
         }

@@ -36,7 +36,7 @@ pub use self::words::Words;
 
 use self::cursor::{Cursor, CursorSigner};
 use self::front::{Front, Read};
-use crate::rooms::{HistoryRange, Refusal, Rooms, Standing};
+use crate::rooms::{HistoryRange, RoomError, RoomSummary, Rooms};
 
 /// Searches at once on a node. With [`READS_AT_ONCE`], 24 scripts of up to half a millisecond are the most that
 /// the searches of a node put before a send.
@@ -91,7 +91,7 @@ pub enum SearchError {
     Busy,
     /// The rooms cannot be read.
     #[error(transparent)]
-    Refused(#[from] Refusal),
+    Refused(#[from] RoomError),
 }
 
 /// Searches, on one node.
@@ -148,7 +148,7 @@ impl Search {
                         front.read(read, messages, has_more, |message| query.words.are_in(&message.content));
                     }
                     // Left, or removed, a moment ago.
-                    Err(Refusal::NotFound) if query.room.is_none() => front.leave(read),
+                    Err(RoomError::NotFound) if query.room.is_none() => front.leave(read),
                     Err(refusal) => return Err(refusal.into()),
                 }
             }
@@ -156,7 +156,7 @@ impl Search {
         Ok(front.finish(query.limit))
     }
 
-    async fn page(&self, person: &Person, read: &Read) -> Result<(Vec<MessageState>, bool), Refusal> {
+    async fn page(&self, person: &Person, read: &Read) -> Result<(Vec<MessageState>, bool), RoomError> {
         let range = HistoryRange {
             after: Seq::ZERO,
             before: Some(read.before),
@@ -169,7 +169,7 @@ impl Search {
 
     /// The person's rooms, archived ones too, each with the seq before which all of its messages are. Of more
     /// rooms than are searched at once, the most active.
-    async fn places(&self, person: &Person) -> Result<Vec<(RoomId, Seq)>, Refusal> {
+    async fn places(&self, person: &Person) -> Result<Vec<(RoomId, Seq)>, RoomError> {
         let standings = self.rooms.standings(person).await?;
         let mut places: Vec<(RoomId, Seq)> = standings.into_iter().map(|it| (it.room_id.clone(), end(&it))).collect();
         places.sort_unstable_by(|(_, one), (_, other)| other.cmp(one));
@@ -180,7 +180,7 @@ impl Search {
 
 /// Before which all messages of a room are. The activity of an archived one may not be known, but nothing was said
 /// there since it was archived, whatever the clocks say.
-fn end(standing: &Standing) -> Seq {
+fn end(standing: &RoomSummary) -> Seq {
     const CLOCKS_MS: u64 = 24 * 60 * 60 * 1000;
     let archived = standing.archived_at.map(|at| Seq::of(Timestamp::from_millis(at.millis() + CLOCKS_MS)));
     standing.activity.max(archived.unwrap_or_default()).next()

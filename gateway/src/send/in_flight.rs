@@ -10,36 +10,36 @@ use tokio::sync::Notify;
 
 /// Messages of one connection that are handed in, and have not happened yet; all of them to one room.
 #[derive(Debug, Default)]
-pub struct Flights {
+pub struct InFlight {
     begun: AtomicU64,
     ended: AtomicU64,
     room: Mutex<Option<RoomId>>,
-    landed: Notify,
+    idle: Notify,
 }
 
-impl Flights {
+impl InFlight {
     /// Waits until those that are under way now have happened.
-    pub async fn landed(&self) {
+    pub async fn idle(&self) {
         let begun = self.begun.load(Ordering::Acquire);
         while self.ended.load(Ordering::Acquire) < begun {
-            let mut landed = pin!(self.landed.notified());
-            landed.as_mut().enable();
+            let mut idle = pin!(self.idle.notified());
+            idle.as_mut().enable();
             // Once more, now that none can land unnoticed.
             if self.ended.load(Ordering::Acquire) < begun {
-                landed.await;
+                idle.await;
             }
         }
     }
 
     /// One more, to this room: what was sent to another has to have happened before. A connection makes one call
     /// at a time, so that none takes off meanwhile.
-    pub async fn take_off(self: &Arc<Self>, room: &RoomId) -> Flight {
+    pub async fn begin(self: &Arc<Self>, room: &RoomId) -> InFlightSend {
         if !self.is_to(room) {
-            self.landed().await;
+            self.idle().await;
             *self.room.lock().expect("no holder of this lock panics") = Some(room.clone());
         }
         self.begun.fetch_add(1, Ordering::AcqRel);
-        Flight(Arc::clone(self))
+        InFlightSend(Arc::clone(self))
     }
 
     fn is_to(&self, room: &RoomId) -> bool {
@@ -49,12 +49,12 @@ impl Flights {
 
 /// One of them; dropped when it has happened.
 #[derive(Debug)]
-pub struct Flight(Arc<Flights>);
+pub struct InFlightSend(Arc<InFlight>);
 
-impl Drop for Flight {
+impl Drop for InFlightSend {
     fn drop(&mut self) {
         self.0.ended.fetch_add(1, Ordering::AcqRel);
-        self.0.landed.notify_waiters();
+        self.0.idle.notify_waiters();
     }
 }
 
@@ -66,23 +66,23 @@ mod tests {
 
     #[tokio::test]
     async fn one_room_takes_many_and_another_waits_for_them() {
-        let flights = Arc::new(Flights::default());
+        let flights = Arc::new(InFlight::default());
         let (one, other) = (RoomId::new_group(), RoomId::new_group());
-        let first = flights.take_off(&one).await;
-        let second = flights.take_off(&one).now_or_never().expect("a room keeps its order");
-        assert!(flights.take_off(&other).now_or_never().is_none());
-        assert!(flights.landed().now_or_never().is_none());
+        let first = flights.begin(&one).await;
+        let second = flights.begin(&one).now_or_never().expect("a room keeps its order");
+        assert!(flights.begin(&other).now_or_never().is_none());
+        assert!(flights.idle().now_or_never().is_none());
         drop(first);
-        assert!(flights.take_off(&other).now_or_never().is_none());
+        assert!(flights.begin(&other).now_or_never().is_none());
         drop(second);
-        assert!(flights.landed().now_or_never().is_some());
-        let third = flights.take_off(&other).now_or_never().expect("all have landed");
-        let landed = tokio::spawn({
+        assert!(flights.idle().now_or_never().is_some());
+        let third = flights.begin(&other).now_or_never().expect("all have idle");
+        let idle = tokio::spawn({
             let flights = Arc::clone(&flights);
-            async move { flights.landed().await }
+            async move { flights.idle().await }
         });
         tokio::task::yield_now().await;
         drop(third);
-        landed.await.unwrap();
+        idle.await.unwrap();
     }
 }

@@ -15,25 +15,33 @@
 //!   goes down only once the permits of messages are used or given back.
 
 mod in_flight;
-mod lane;
 mod pace;
+mod request;
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rts_common::ids::{NodeId, Person, RoomId};
-use rts_common::message::MessageContent;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+use rts_common::ids::{NodeId, RoomId};
+use rts_common::message::MessageState;
+use rts_common::record::{FORMAT, MessageRecord};
 use rts_common::redis::keys::{PARTITIONS, Partition};
-use rts_common::seq::Seq;
 use tokio::sync::{mpsc, oneshot};
+use tokio::time::{Instant, sleep_until};
 
-use self::lane::Lane;
-use crate::journal::{Journal, Permit, Ticket};
+use self::pace::Paces;
+use self::request::Waiting;
+use crate::journal::{Journal, Permit};
 use crate::lifecycle::Lifecycle;
-use crate::rate_limits::RateToken;
-use crate::rooms::{Refusal, Rooms, Sending};
+use crate::rooms::{Attempt, RoomError, Rooms, Sent};
 
-pub use self::in_flight::{Flight, Flights};
+pub use self::in_flight::{InFlight, InFlightSend};
+pub use self::request::{SendPermit, SendRequest, SendResult};
 
 /// While one lane's replies are read, Redis works on another's call. On a cluster each partition has a lane of its
 /// own: a call must not cross slots, and one master that does not answer holds up nobody else.
@@ -52,56 +60,12 @@ const WAITING_MIN: usize = 64;
 /// How long a message may wait until it is tried. Less than clients wait for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
-/// A message to be sent.
-pub struct SendRequest {
-    /// The sender.
-    pub person: Person,
-    /// The room.
-    pub room: RoomId,
-    /// The message.
-    pub content: MessageContent,
-    /// Leave to make a new message; without it, only a duplicate is answered.
-    pub permit: Option<SendPermit>,
-    /// Dropped once the message has its place in the room, or will never have one.
-    pub flight: Option<Flight>,
-}
-
-/// Leave to make one new message: a place in the journal, and one of what its sender may send. Unused, both are given
-/// back.
-pub struct SendPermit {
-    /// The place in the journal.
-    pub place: Permit,
-    /// What the sender's rate limit counts.
-    pub token: RateToken,
-}
-
-/// What became of a message.
-#[derive(Debug)]
-pub enum SendResult {
-    /// It is in the room, and durable once the ticket says so.
-    New {
-        /// Its seq.
-        seq: Seq,
-        /// The journal's word.
-        ticket: Ticket,
-    },
-    /// Its sender had sent it before.
-    Duplicate {
-        /// Its seq.
-        seq: Seq,
-        /// True if it is known to be durable.
-        durable: bool,
-    },
-    /// It would have been new, and there was no permit.
-    Refused,
-}
-
 /// The lanes of this node.
-pub struct Sends {
+pub struct SendQueue {
     lanes: Vec<mpsc::Sender<Waiting>>,
 }
 
-impl Sends {
+impl SendQueue {
     /// Starts the lanes, in tasks of the node's lifecycle.
     pub fn start(node: &NodeId, rooms: &Arc<Rooms>, journal: &Journal, lifecycle: &Lifecycle) -> Self {
         let lanes = if rooms.have_slots() { PARTITIONS } else { LANES };
@@ -116,10 +80,10 @@ impl Sends {
 
     /// Enqueues a message; messages of one room that are enqueued one after the other are made in this order. Waits
     /// for a place. What comes of it happens, and is journaled, whether the receiver lives or not.
-    pub async fn enqueue(&self, request: SendRequest) -> oneshot::Receiver<Result<SendResult, Refusal>> {
+    pub async fn enqueue(&self, request: SendRequest) -> oneshot::Receiver<Result<SendResult, RoomError>> {
         let lane = &self.lanes[self.lane_of(&request.room)];
         let (waiter, result) = oneshot::channel();
-        let waiting = Waiting { request, waiter, since: Instant::now(), is_rebuilt: false };
+        let waiting = Waiting { request, waiter, since: std::time::Instant::now(), is_rebuilt: false };
         if let Err(unsent) = lane.send(waiting).await {
             unsent.0.fail("the node is going down");
         }
@@ -132,38 +96,187 @@ impl Sends {
     }
 }
 
-/// A message in a lane.
-struct Waiting {
-    request: SendRequest,
-    waiter: oneshot::Sender<Result<SendResult, Refusal>>,
-    since: Instant,
-    /// Its room was rebuilt for it already.
-    is_rebuilt: bool,
+type Rebuild = Pin<Box<dyn Future<Output = (RoomId, Result<bool, RoomError>)> + Send>>;
+
+/// A lane: a task that makes one call at a time.
+struct Lane {
+    node: NodeId,
+    rooms: Arc<Rooms>,
+    journal: Journal,
+    rebuilds: FuturesUnordered<Rebuild>,
+    /// Messages to rooms that have to wait, each room's in their order.
+    parked: HashMap<RoomId, Parked>,
+    parked_count: usize,
+    paces: Paces,
 }
 
-impl Waiting {
-    /// Bytes of the body as it is written: quotes take two, control characters six.
-    fn bytes(&self) -> usize {
-        let escaped = |byte: &u8| match byte {
-            b'"' | b'\\' => 2,
-            0..0x20 => 6,
-            _ => 1,
+struct Parked {
+    messages: Vec<Waiting>,
+    /// When the room has its turn; none while it is rebuilt.
+    until: Option<Instant>,
+}
+
+impl Lane {
+    fn new(node: NodeId, rooms: Arc<Rooms>, journal: Journal) -> Self {
+        let (rebuilds, parked, paces) = (FuturesUnordered::new(), HashMap::new(), Paces::default());
+        Self { node, rooms, journal, rebuilds, parked, parked_count: 0, paces }
+    }
+
+    /// Runs until nobody can enqueue any more.
+    async fn run(mut self, mut inbox: mpsc::Receiver<Waiting>) {
+        let mut taken = Vec::with_capacity(TOGETHER_MAX);
+        loop {
+            let turn = self.parked.values().filter_map(|parked| parked.until).min();
+            tokio::select! {
+                Some((room, rebuilt)) = self.rebuilds.next() => self.rebuilt(&room, rebuilt).await,
+                () = sleep_until(turn.unwrap_or_else(Instant::now)), if turn.is_some() => self.take_turns().await,
+                1.. = inbox.recv_many(&mut taken, TOGETHER_MAX) => self.send(&mut taken).await,
+                else => return,
+            }
+        }
+    }
+
+    /// Calls for those that are due, in as few calls as may be.
+    async fn send(&mut self, taken: &mut Vec<Waiting>) {
+        let mut batch = Vec::with_capacity(taken.len());
+        let mut bytes = 0;
+        let now = Instant::now();
+        for waiting in taken.drain(..) {
+            let size = waiting.bytes();
+            if bytes + size > TOGETHER_BYTES_MAX {
+                self.call(std::mem::take(&mut batch)).await;
+                bytes = 0;
+            }
+            if waiting.since.elapsed() > WAIT_MAX {
+                waiting.fail("a message waited too long for Redis");
+            } else if self.parked.contains_key(&waiting.request.room) {
+                self.park(waiting, None);
+            } else if let Some(wait) = self.paces.wait(&waiting.request.room, now) {
+                self.park(waiting, Some(now + wait));
+            } else {
+                bytes += size;
+                batch.push(waiting);
+            }
+        }
+        self.call(batch).await;
+    }
+
+    async fn call(&mut self, batch: Vec<Waiting>) {
+        if batch.is_empty() {
+            return;
+        }
+        let sendings: Vec<_> = batch.iter().map(Waiting::sending).collect();
+        let attempts = self.rooms.send(&sendings).await;
+        let mut made = Made::default();
+        for (waiting, attempt) in batch.into_iter().zip(attempts) {
+            match attempt {
+                Attempt::Done(Ok(Sent::New(state))) => made.add(waiting, state),
+                Attempt::Done(Ok(Sent::Duplicate { seq, durable })) => {
+                    waiting.resolve(Ok(SendResult::Duplicate { seq, durable }));
+                }
+                Attempt::Done(Ok(Sent::Refused)) => waiting.resolve(Ok(SendResult::Refused)),
+                Attempt::Done(Err(refusal)) => waiting.resolve(Err(refusal)),
+                Attempt::Cold if waiting.is_rebuilt => waiting.fail("the room was lost again while it was rebuilt"),
+                Attempt::Cold => self.park(waiting, None),
+            }
+        }
+        let now = Instant::now();
+        for (room, messages) in made.rooms {
+            self.paces.count(&room, now);
+            self.journal(messages);
+        }
+    }
+
+    /// Journals what a call made in one room, and tells its senders.
+    fn journal(&self, made: Vec<(Waiting, MessageState)>) {
+        let mut senders = Vec::with_capacity(made.len());
+        let mut records: Vec<(Permit, MessageRecord)> = Vec::with_capacity(made.len());
+        for (mut waiting, message) in made {
+            let Some(permit) = waiting.request.permit.take() else {
+                waiting.resolve(Ok(SendResult::Refused));
+                continue;
+            };
+            permit.token.spend();
+            let (org, origin) = (waiting.request.person.org.clone(), self.node.clone());
+            senders.push((waiting, message.seq));
+            records.push((permit.place, MessageRecord { v: FORMAT, org, origin, message }));
+        }
+        let tickets = self.journal.append(records);
+        for ((waiting, seq), ticket) in senders.into_iter().zip(tickets) {
+            waiting.resolve(Ok(SendResult::New { seq, ticket }));
+        }
+    }
+
+    /// Lets a message wait until its room has its turn, or is rebuilt, which begins with the first.
+    fn park(&mut self, waiting: Waiting, until: Option<Instant>) {
+        if self.parked_count >= PARKED_MAX {
+            return waiting.fail("too many messages wait for their rooms");
+        }
+        self.parked_count += 1;
+        let room = waiting.request.room.clone();
+        match self.parked.entry(room.clone()) {
+            Entry::Occupied(mut parked) => return parked.get_mut().messages.push(waiting),
+            Entry::Vacant(place) => place.insert(Parked { messages: vec![waiting], until }),
         };
-        self.request.content.body.as_bytes().iter().map(escaped).sum()
+        if until.is_none() {
+            let rooms = Arc::clone(&self.rooms);
+            self.rebuilds.push(Box::pin(async move {
+                let rebuilt = rooms.rebuild(&room).await;
+                (room, rebuilt)
+            }));
+        }
     }
 
-    fn sending(&self) -> Sending<'_> {
-        let SendRequest { person, room, content, permit, .. } = &self.request;
-        Sending { person, room, content, accept: permit.is_some() }
+    fn unpark(&mut self, room: &RoomId) -> Vec<Waiting> {
+        let parked = self.parked.remove(room).map(|parked| parked.messages).unwrap_or_default();
+        self.parked_count -= parked.len();
+        parked
     }
 
-    fn resolve(self, result: Result<SendResult, Refusal>) {
-        drop(self.request);
-        // The sender may be gone.
-        let _ = self.waiter.send(result);
+    /// Sends for the rooms that have their turn now.
+    async fn take_turns(&mut self) {
+        let now = Instant::now();
+        let due = |parked: &Parked| parked.until.is_some_and(|until| until <= now);
+        let rooms: Vec<_> =
+            self.parked.iter().filter(|(_, parked)| due(parked)).map(|(room, _)| room.clone()).collect();
+        let mut messages: Vec<_> = rooms.iter().flat_map(|room| self.unpark(room)).collect();
+        self.send_all(&mut messages).await;
     }
 
-    fn fail(self, why: &str) {
-        self.resolve(Err(Refusal::Unavailable(why.to_owned())));
+    async fn send_all(&mut self, messages: &mut Vec<Waiting>) {
+        while !messages.is_empty() {
+            let rest = messages.split_off(messages.len().min(TOGETHER_MAX));
+            self.send(messages).await;
+            *messages = rest;
+        }
+    }
+
+    async fn rebuilt(&mut self, room: &RoomId, rebuilt: Result<bool, RoomError>) {
+        let mut parked = self.unpark(room);
+        let refusal = match rebuilt {
+            Ok(true) => {
+                for waiting in &mut parked {
+                    waiting.is_rebuilt = true;
+                }
+                return self.send_all(&mut parked).await;
+            }
+            Ok(false) => RoomError::NotFound,
+            Err(refusal) => refusal,
+        };
+        for waiting in parked {
+            waiting.resolve(Err(refusal.clone()));
+        }
+    }
+}
+
+/// The messages that a call made, by room.
+#[derive(Default)]
+struct Made {
+    rooms: HashMap<RoomId, Vec<(Waiting, MessageState)>>,
+}
+
+impl Made {
+    fn add(&mut self, waiting: Waiting, state: MessageState) {
+        self.rooms.entry(state.room_id.clone()).or_default().push((waiting, state));
     }
 }

@@ -7,14 +7,14 @@ use bytes::Bytes;
 use rts_common::signalr::{HandshakeDecoder, HandshakeError, HandshakeRequest, TransferFormat, handshake_response_ok};
 
 use super::transport::{Incoming, TransportError};
-use super::{Arrival, Settings, Transport};
+use super::{NewConnection, Settings, Transport};
 use crate::close_reason::CloseReason;
 
 /// Waits for the client's handshake and queues the answer to it. Gives the handshake, and what came
 /// behind it.
 pub(super) async fn shake_hands(
     settings: &Settings,
-    arrival: &Arrival,
+    arrival: &NewConnection,
     socket: &mut Transport,
 ) -> Result<(HandshakeRequest, Bytes), CloseReason> {
     let mut decoder = HandshakeDecoder::new();
@@ -49,7 +49,7 @@ enum Failure {
 
 fn poll_request(
     cx: &mut Context<'_>,
-    arrival: &Arrival,
+    arrival: &NewConnection,
     socket: &mut Transport,
     decoder: &mut HandshakeDecoder,
 ) -> Poll<Result<(HandshakeRequest, Bytes), Failure>> {

@@ -22,7 +22,7 @@ pub(super) enum Due {
 
 /// The signs of life of one client.
 #[derive(Debug)]
-pub(super) struct Liveness {
+pub(super) struct KeepAlive {
     next_ping: Instant,
     /// The last record, or piece of one.
     heard: Instant,
@@ -36,7 +36,7 @@ pub(super) struct Liveness {
     expires: Instant,
 }
 
-impl Liveness {
+impl KeepAlive {
     /// Of a client that finished its handshake just now.
     pub(super) fn new(settings: &Settings, now: Instant, expires: Instant) -> Self {
         Self { next_ping: now + settings.keep_alive, heard: now, sign: now, pings: false, stalled: None, expires }
@@ -111,9 +111,9 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn begin() -> (Settings, Instant, Liveness) {
+    fn begin() -> (Settings, Instant, KeepAlive) {
         let (settings, now) = (Settings::default(), Instant::now());
-        (settings, now, Liveness::new(&settings, now, now + 3600 * SECOND))
+        (settings, now, KeepAlive::new(&settings, now, now + 3600 * SECOND))
     }
 
     #[test]

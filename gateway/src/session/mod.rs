@@ -4,7 +4,7 @@
 //! and events out, keep-alive), `closing`. Whatever happens in a phase ends it with one
 //! [`CloseReason`], and there is one way out. With stateful reconnect (`reconnect`) the second phase goes
 //! on without a socket for a while, and over the next one. Deliberately absent: what a method does (the
-//! hub), and who gets an event (the bus).
+//! hub), and who gets an event (the fan-out).
 
 mod calls;
 mod closing;
@@ -28,11 +28,13 @@ use std::time::{Duration, Instant};
 use rts_common::signalr::Protocol;
 
 pub use self::quota::{AddressConnection, AddressConnections};
-pub use self::reconnect::{Rejoin, Return};
-pub use self::registry::{Claim, ClaimError, Held, Registry};
+pub use self::reconnect::{ReconnectSlot, ReturnedSocket};
+pub use self::registry::{Carrier, Claim, ClaimError, Registry};
 pub use self::service::{BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Service};
 pub use self::settings::Settings;
-pub use self::transport::{Link, LinkEnd, LinkKind, Over, Reader, Taken, Transport, WebSocket};
+pub use self::transport::{
+    HttpTransport, HttpTransportEnd, HttpTransportKind, Over, Reader, Taken, Transport, WebSocket,
+};
 
 use self::calls::Calls;
 use self::reconnect::Stateful;
@@ -56,7 +58,7 @@ pub struct Sessions {
 
 /// A connection that was let in.
 #[derive(Debug)]
-pub struct Arrival {
+pub struct NewConnection {
     /// Its id.
     pub connection_id: ConnectionId,
     /// Whose it is.
@@ -68,7 +70,7 @@ pub struct Arrival {
     /// Its place among the node's connections.
     pub claim: Claim,
     /// Where its next socket is handed in, if negotiation granted it stateful reconnect.
-    pub rejoin: Option<Arc<Rejoin>>,
+    pub rejoin: Option<Arc<ReconnectSlot>>,
     /// Its place among the connections of its address, if those are counted.
     pub address: Option<AddressConnection>,
     /// When it was let in.
@@ -87,7 +89,7 @@ struct Counts {
 
 impl Sessions {
     /// Lives a session on what carries it, to its end.
-    pub async fn run(&self, arrival: Arrival, mut socket: Transport) {
+    pub async fn run(&self, arrival: NewConnection, mut socket: Transport) {
         let mut counts = Counts::default();
         let (protocol, reason) = match handshake::shake_hands(&self.settings, &arrival, &mut socket).await {
             Ok((handshake, received)) => {
@@ -97,8 +99,13 @@ impl Sessions {
                 let stateful = rejoin.map(|rejoin| Box::new(Stateful::new(rejoin, protocol)));
                 let _open = OpenConnection::new(socket.label(), protocol);
                 let mut calls = Calls::default();
-                let stay =
-                    run_loop::Stay { sessions: self, arrival: &arrival, protocol, stateful, counts: &mut counts };
+                let stay = run_loop::SessionLoop {
+                    sessions: self,
+                    arrival: &arrival,
+                    protocol,
+                    stateful,
+                    counts: &mut counts,
+                };
                 let reason = stay.run(&mut socket, &mut calls, received).await;
                 closing::say(&self.settings, &mut socket, protocol, reason, &mut calls).await;
                 if let Some(effect) = calls.into_effect() {
@@ -117,7 +124,7 @@ impl Sessions {
     }
 }
 
-impl Arrival {
+impl NewConnection {
     /// The one line that a session leaves in the log.
     fn report(&self, protocol: Option<Protocol>, reason: CloseReason, counts: &Counts) {
         let lived = self.arrived.elapsed();

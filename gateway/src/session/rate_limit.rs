@@ -8,12 +8,12 @@ use crate::metrics::{self, Limit};
 
 /// The pace of one client.
 #[derive(Debug)]
-pub(super) struct Pace {
+pub(super) struct RecordRateLimit {
     /// When all records so far would have come at the allowed rate.
     due: Instant,
 }
 
-impl Pace {
+impl RecordRateLimit {
     pub(super) fn new(now: Instant) -> Self {
         Self { due: now }
     }
@@ -42,12 +42,12 @@ mod tests {
     fn a_burst_then_the_rate() {
         let settings = Settings { records_per_second: 10, records_burst: 20, ..Settings::default() };
         let now = Instant::now();
-        let mut pace = Pace::new(now);
+        let mut pace = RecordRateLimit::new(now);
         assert_eq!(pace.take_at(&settings, 20, now), Ok(()));
         let later = now + Duration::from_millis(500);
         assert_eq!(pace.take_at(&settings, 5, later), Ok(()));
         assert_eq!(pace.take_at(&settings, 1, later), Err(CloseReason::TooManyRecords));
-        assert_eq!(Pace::new(now).take_at(&settings, 20, later), Ok(()), "rest is not saved up");
-        assert!(Pace::new(now).take_at(&settings, 21, later).is_err());
+        assert_eq!(RecordRateLimit::new(now).take_at(&settings, 20, later), Ok(()), "rest is not saved up");
+        assert!(RecordRateLimit::new(now).take_at(&settings, 21, later).is_err());
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::Notify;
 
-use super::{Link, Rejoin};
+use super::{HttpTransport, ReconnectSlot};
 use crate::connection::{ConnectionId, Outbox};
 
 /// Connections by id. Ids of ended ones are remembered for as long as their token could be used.
@@ -29,16 +29,16 @@ struct State {
 #[derive(Debug)]
 struct Live {
     outbox: Arc<Outbox>,
-    held: Held,
+    held: Carrier,
 }
 
 /// What carries a live connection.
 #[derive(Clone, Debug)]
-pub enum Held {
+pub enum Carrier {
     /// A WebSocket: requests have no part in it. Its next one is handed in here, if it may have one.
-    ByWebSocket(Option<Arc<Rejoin>>),
+    WebSocket(Option<Arc<ReconnectSlot>>),
     /// Requests.
-    ByLink(Arc<Link>),
+    Http(Arc<HttpTransport>),
 }
 
 /// Why an id cannot be had.
@@ -73,7 +73,7 @@ impl Registry {
         id: ConnectionId,
         token_ends: Instant,
         outbox: &Arc<Outbox>,
-        held: Held,
+        held: Carrier,
     ) -> Result<Claim, ClaimError> {
         let mut state = self.lock();
         if state.live.contains_key(&id) {
@@ -91,7 +91,7 @@ impl Registry {
     }
 
     /// What carries a connection, if it is live.
-    pub fn find(&self, id: ConnectionId) -> Option<Held> {
+    pub fn find(&self, id: ConnectionId) -> Option<Carrier> {
         self.lock().live.get(&id).map(|live| live.held.clone())
     }
 
@@ -176,10 +176,10 @@ mod tests {
         let registry = Registry::new(2);
         let (id, other) = (ConnectionId::random(), ConnectionId::random());
         let now = Instant::now();
-        let claim = |id, ends| registry.claim(id, ends, &Arc::default(), Held::ByWebSocket(None)).map(drop);
-        let held = registry.claim(id, now + Duration::from_mins(1), &Arc::default(), Held::ByWebSocket(None)).unwrap();
+        let claim = |id, ends| registry.claim(id, ends, &Arc::default(), Carrier::WebSocket(None)).map(drop);
+        let held = registry.claim(id, now + Duration::from_mins(1), &Arc::default(), Carrier::WebSocket(None)).unwrap();
         assert_eq!(claim(id, now).unwrap_err(), ClaimError::InUse);
-        let second = registry.claim(other, now, &Arc::default(), Held::ByWebSocket(None)).unwrap();
+        let second = registry.claim(other, now, &Arc::default(), Carrier::WebSocket(None)).unwrap();
         assert_eq!(claim(ConnectionId::random(), now).unwrap_err(), ClaimError::Full);
         drop((held, second));
         assert!(registry.is_empty());

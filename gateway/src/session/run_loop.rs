@@ -11,20 +11,20 @@ use rts_common::signalr::{Decoder, Protocol, Record, ping};
 use tokio::time::Sleep;
 
 use super::calls::Calls;
-use super::keep_alive::{Due, Liveness};
-use super::rate_limit::Pace;
+use super::keep_alive::{Due, KeepAlive};
+use super::rate_limit::RecordRateLimit;
 use super::reconnect::Stateful;
 use super::service::{BoxFuture, Call, Caller};
 use super::streams::Streams;
 use super::transport::{Incoming, TransportError};
-use super::{Arrival, Counts, Sessions, Transport};
+use super::{Counts, NewConnection, Sessions, Transport};
 use crate::close_reason::CloseReason;
 use crate::connection::SessionHandle;
 
 /// What the phase works with.
-pub(super) struct Stay<'a> {
+pub(super) struct SessionLoop<'a> {
     pub(super) sessions: &'a Sessions,
-    pub(super) arrival: &'a Arrival,
+    pub(super) arrival: &'a NewConnection,
     pub(super) protocol: Protocol,
     /// If the session may outlive its socket.
     pub(super) stateful: Option<Box<Stateful>>,
@@ -32,8 +32,8 @@ pub(super) struct Stay<'a> {
 }
 
 /// The phase under way.
-struct Attached<'a> {
-    stay: Stay<'a>,
+struct RunningSession<'a> {
+    stay: SessionLoop<'a>,
     socket: &'a mut Transport,
     calls: &'a mut Calls,
     streams: Streams,
@@ -41,8 +41,8 @@ struct Attached<'a> {
     /// The decoder has no whole record left.
     is_hungry: bool,
     caller: CallerState,
-    pace: Pace,
-    liveness: Liveness,
+    pace: RecordRateLimit,
+    keep_alive: KeepAlive,
 }
 
 /// Whether calls can be made.
@@ -51,13 +51,13 @@ enum CallerState {
     Connected(Caller),
 }
 
-impl Stay<'_> {
+impl SessionLoop<'_> {
     /// Stays until there is a reason to end. The calls that are under way then are left in `calls`.
     pub(super) async fn run(self, socket: &mut Transport, calls: &mut Calls, received: Bytes) -> CloseReason {
         let settings = &self.sessions.settings;
         let now = Instant::now();
-        let liveness = Liveness::new(settings, now, self.arrival.expires);
-        let mut check = pin!(tokio::time::sleep_until(liveness.next_check(settings).into()));
+        let keep_alive = KeepAlive::new(settings, now, self.arrival.expires);
+        let mut check = pin!(tokio::time::sleep_until(keep_alive.next_check(settings).into()));
         let mut decoder = Decoder::new(self.protocol, settings.record_bytes_max);
         decoder.push(received);
         let handle = SessionHandle {
@@ -71,7 +71,7 @@ impl Stay<'_> {
             self.arrival.outbox.begin_direct(socket.stream(), self.protocol.transfer_format());
         }
         let connecting = self.sessions.service.connect(handle, &self.arrival.principal);
-        let mut attached = Attached {
+        let mut attached = RunningSession {
             stay: self,
             socket,
             calls,
@@ -79,8 +79,8 @@ impl Stay<'_> {
             decoder,
             is_hungry: false,
             caller: CallerState::Connecting(connecting),
-            pace: Pace::new(now),
-            liveness,
+            pace: RecordRateLimit::new(now),
+            keep_alive,
         };
         let reason = poll_fn(|cx| attached.poll(cx, check.as_mut())).await;
         attached.end_direct();
@@ -88,7 +88,7 @@ impl Stay<'_> {
     }
 }
 
-impl Attached<'_> {
+impl RunningSession<'_> {
     fn poll(&mut self, cx: &mut Context<'_>, mut check: Pin<&mut Sleep>) -> Poll<CloseReason> {
         loop {
             if let Err(reason) = self.advance(cx) {
@@ -130,11 +130,11 @@ impl Attached<'_> {
         loop {
             if self.socket.is_flushed() {
                 // A poll or an event stream takes what is there without a flush of the session's.
-                self.liveness.all_read();
+                self.keep_alive.all_read();
             } else {
-                self.socket.finish(self.stay.arrival.outbox.take_back());
+                self.socket.finish(self.stay.arrival.outbox.reclaim());
                 let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
-                self.liveness.flushed(Instant::now(), flushed.is_ready());
+                self.keep_alive.flushed(Instant::now(), flushed.is_ready());
                 if flushed.is_pending() {
                     return self.wait(cx);
                 }
@@ -184,7 +184,7 @@ impl Attached<'_> {
         }
     }
 
-    /// The replay is full. Attached, the client has to acknowledge first; detached, what does not fit any
+    /// The replay is full. RunningSession, the client has to acknowledge first; detached, what does not fit any
     /// more ends the session.
     fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         if !self.is_detached() {
@@ -200,7 +200,7 @@ impl Attached<'_> {
 
     /// Sends records that count, and keeps them where they may have to be sent again.
     fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
-        let Stay { counts, stateful, protocol, .. } = &mut self.stay;
+        let SessionLoop { counts, stateful, protocol, .. } = &mut self.stay;
         let counted = records.into_iter().inspect(|record| {
             counts.records_out += 1;
             counts.bytes_out += record.len() as u64;
@@ -246,7 +246,7 @@ impl Attached<'_> {
         let mut advanced = self.calls.poll_effect(cx).is_ready();
         if advanced {
             // The client was not listened to meanwhile.
-            self.liveness.heard(Instant::now());
+            self.keep_alive.heard(Instant::now());
         }
         while self.is_listening() && !self.is_hungry {
             let next = self.decoder.next_record();
@@ -274,7 +274,7 @@ impl Attached<'_> {
 
     fn take(&mut self, record: Record) -> Result<(), CloseReason> {
         let CallerState::Connected(caller) = &self.caller else { return Ok(()) };
-        let Stay { sessions, protocol, .. } = self.stay;
+        let SessionLoop { sessions, protocol, .. } = self.stay;
         if let Some(stateful) = &mut self.stay.stateful
             && !stateful.admit(&record, Instant::now()).map_err(|_| CloseReason::ProtocolError)?
         {
@@ -307,7 +307,7 @@ impl Attached<'_> {
             Record::CancelInvocation { invocation_id } => {
                 self.streams.cancel(&invocation_id);
             }
-            Record::Ping => self.liveness.pings(),
+            Record::Ping => self.keep_alive.pings(),
             Record::Close { .. } => return Err(CloseReason::ClientLeft),
             // Of unknown ids, and of a stateful reconnect that was not granted.
             Record::StreamItem { .. } | Record::Completion { .. } | Record::Ack(_) | Record::Sequence(_) => {}
@@ -323,7 +323,7 @@ impl Attached<'_> {
         match self.socket.poll_incoming(cx) {
             Poll::Pending => return Ok(false),
             Poll::Ready(Ok(Incoming::Data(bytes))) => {
-                self.liveness.heard(Instant::now());
+                self.keep_alive.heard(Instant::now());
                 self.stay.counts.bytes_in += bytes.len() as u64;
                 if let Some(stateful) = &mut self.stay.stateful {
                     stateful.heard(bytes.len());
@@ -333,7 +333,7 @@ impl Attached<'_> {
             }
             Poll::Ready(Ok(Incoming::Sign)) => {
                 self.pace.take(&self.stay.sessions.settings, 1)?;
-                self.liveness.sign(Instant::now());
+                self.keep_alive.sign(Instant::now());
             }
             Poll::Ready(Ok(Incoming::Close)) => return Err(CloseReason::ClientLeft),
             Poll::Ready(Err(TransportError::Lost(_))) => return Err(CloseReason::ConnectionLost),
@@ -355,11 +355,11 @@ impl Attached<'_> {
             self.send_control(due);
         }
         if !self.is_listening() || self.socket.is_its_own_keep_alive() {
-            self.liveness.heard(now);
+            self.keep_alive.heard(now);
         } else if !self.socket.can_ask() {
-            self.liveness.sign(now);
+            self.keep_alive.sign(now);
         }
-        match self.liveness.check(&self.stay.sessions.settings, now) {
+        match self.keep_alive.check(&self.stay.sessions.settings, now) {
             Due::Nothing => {}
             Due::Close(reason) => return Err(reason),
             // What is still on its way serves as well, and so do long polls.
@@ -378,8 +378,8 @@ impl Attached<'_> {
         let settings = &self.stay.sessions.settings;
         match self.stay.stateful.as_ref().and_then(|stateful| stateful.next_check()) {
             Some(due) if self.is_detached() => due,
-            Some(due) => due.min(self.liveness.next_check(settings)),
-            None => self.liveness.next_check(settings),
+            Some(due) => due.min(self.keep_alive.next_check(settings)),
+            None => self.keep_alive.next_check(settings),
         }
     }
 
@@ -408,7 +408,7 @@ impl Attached<'_> {
         *self.socket = Transport::WebSocket(returned.socket);
         self.stay.counts.rejoins += 1;
         let settings = &self.stay.sessions.settings;
-        self.liveness = Liveness::new(settings, now, returned.expires);
+        self.keep_alive = KeepAlive::new(settings, now, returned.expires);
         // What was cut off, or not taken yet, comes again.
         self.decoder = Decoder::new(self.stay.protocol, settings.record_bytes_max);
         self.is_hungry = true;

@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "what helpers of a test unwrap is its assertion too")]
 
-mod bus;
+mod fanout;
 mod presence;
 mod reconciler;
 mod rooms;

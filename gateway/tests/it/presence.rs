@@ -12,9 +12,9 @@ use rts_common::seq::Timestamp;
 use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
 use rts_gateway::connection::{ConnectionId, Outbox, SessionHandle};
-use rts_gateway::fanout::{Attachment, Bus};
+use rts_gateway::fanout::{Attachment, Fanout};
 use rts_gateway::lifecycle::Lifecycle;
-use rts_gateway::presence::{NotPresent, PersonStatus, Place, Presence, PresenceSettings, Status};
+use rts_gateway::presence::{PersonStatus, Place, Presence, PresenceError, PresenceSettings, Status};
 use rts_gateway::rooms::Rooms;
 use rts_local::{Cluster, ClusterOptions, Proxy, Traffic};
 
@@ -32,7 +32,7 @@ const SETTINGS: PresenceSettings = PresenceSettings {
 /// One gateway, as far as presence goes.
 struct Node {
     presence: Presence,
-    bus: Bus,
+    fanout: Fanout,
     redis: Arc<Redis>,
     lifecycle: Lifecycle,
 }
@@ -49,8 +49,8 @@ impl Node {
         let rooms = Arc::new(Rooms::new(Arc::clone(&redis), Store::connect(&config, Tables::default())));
         let lifecycle = Lifecycle::new();
         let presence = Presence::start(Arc::clone(&redis), SETTINGS, &lifecycle);
-        let bus = Bus::start(NodeId::random(), &servers, Arc::clone(&redis), rooms, &lifecycle).unwrap();
-        Self { presence, bus, redis, lifecycle }
+        let fanout = Fanout::start(NodeId::random(), &servers, Arc::clone(&redis), rooms, &lifecycle).unwrap();
+        Self { presence, fanout, redis, lifecycle }
     }
 
     async fn open(&self, name: &str) -> Device {
@@ -105,7 +105,7 @@ impl Node {
         )
         .await
         .unwrap();
-        let attachment = self.bus.attach(session.clone()).await.unwrap();
+        let attachment = self.fanout.attach(session.clone()).await.unwrap();
         Watching { session, attachment, heard: Vec::new() }
     }
 }
@@ -251,7 +251,7 @@ async fn the_limit_counts_all_nodes_and_nobody_who_went() {
     let (mut places, refused): (Vec<_>, Vec<_>) =
         futures_util::future::join_all(opened).await.into_iter().partition(Result::is_ok);
     assert_eq!(places.len(), MOST);
-    assert!(refused.iter().all(|refused| matches!(refused, Err(NotPresent::TooMany))));
+    assert!(refused.iter().all(|refused| matches!(refused, Err(PresenceError::TooMany))));
     for turn in 0..6 {
         // Shown for the grace, and not counted.
         places.pop();
@@ -260,7 +260,7 @@ async fn the_limit_counts_all_nodes_and_nobody_who_went() {
         let place = loop {
             match nodes[turn % 2].presence.open(&ann, id).await {
                 Ok(place) => break place,
-                Err(reason) => assert!(reason == NotPresent::TooMany && Instant::now() < deadline),
+                Err(reason) => assert!(reason == PresenceError::TooMany && Instant::now() < deadline),
             }
         };
         places.insert(0, Ok(place));
@@ -346,7 +346,7 @@ async fn a_node_without_redis_is_buried_and_comes_back_and_its_watchers_compare(
         other.becomes("ann", Status::Offline).await;
         no_ghosts(&other, "ann").await;
         let opened = behind.presence.open(&person("cid"), ConnectionId::random()).await;
-        assert_eq!(opened.err(), Some(NotPresent::Unavailable));
+        assert_eq!(opened.err(), Some(PresenceError::Unavailable));
         proxy.set(Traffic::Pass);
         other.becomes("ann", Status::Online).await;
         no_ghosts(&other, "cid").await;

@@ -12,7 +12,7 @@ use rts_common::redis::stored::{RoomList, merge_rooms};
 use rts_common::room::{Role, RoomKind};
 use rts_common::seq::Seq;
 use rts_common::store::{Store, Tables};
-use rts_gateway::rooms::{MessageAt, MessageChange, NewRoom, Refusal, RoomOperation, Rooms, Sending, Sent};
+use rts_gateway::rooms::{MessageAt, MessageChange, NewRoom, RoomError, RoomOperation, Rooms, Sending, Sent};
 use rts_gateway::search::{Found, Query, Search, SearchError, Words};
 
 use crate::support::{RedisServer, send};
@@ -155,7 +155,7 @@ async fn only_own_rooms_are_searched_archived_ones_too_and_tombstones_are_not_fo
     }
     assert_eq!(world.all(&twin, "비밀").await.0, [foreign.seq]);
     let refused = world.call(&twin, "비밀", Some(&ours), None).await.unwrap_err();
-    assert_eq!(refused, SearchError::Refused(Refusal::NotFound));
+    assert_eq!(refused, SearchError::Refused(RoomError::NotFound));
     world.rooms.change_room(&bob, &ours, &RoomOperation::Leave).await.unwrap();
     // The list of rooms may still name it: the room itself decides.
     assert!(world.all(&bob, "비밀").await.0.is_empty());

@@ -37,7 +37,7 @@ local function record(change, users, seq)
   local prev = meta('seq')
   redis.call('HSET', META, 'seq', seq)
   local shown, shown_marks = {}, {}
-  if tonumber(meta('members')) <= 50 then
+  if tonumber(meta('members')) <= ROOM_MEMBERS_INLINE then
     shown, shown_marks = redis.call('HGETALL', MEMBERS), redis.call('HGETALL', MARKS)
   else
     for _, user in ipairs(users) do

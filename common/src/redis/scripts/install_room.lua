@@ -16,7 +16,7 @@ local late = redis.call('HGETALL', LATE)
 for index = 1, #late, 2 do
   local seq = late[index]
   local field = string.match(late[index + 1], '^%d+\n(.*)$')
-  local key = sent_key(math.floor(tonumber(seq) / 86400000000))
+  local key = sent_key(math.floor(tonumber(seq) / DAY_MICROS))
   if redis.call('HSETNX', key, field, seq) == 1 and tonumber(seq) > tonumber(last) then
     redis.call('EXPIRE', key, SENT_TTL_SECONDS, 'NX')
     count = text(tonumber(count) + 1)

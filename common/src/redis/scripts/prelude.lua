@@ -1,7 +1,7 @@
 -- Stands before every script of one room: KEYS[1] is its base key.
 enter(KEYS[1])
 local CHANGED, DELETED, LATE = base .. ':changed', base .. ':deleted', base .. ':late'
-local SCAN_MAX, UNREAD_CAP = 2000, 1000
+local SCAN_MAX = 2000
 local LATE_TTL_SECONDS = 3600
 local SETTLING_MICROS = 300000000
 

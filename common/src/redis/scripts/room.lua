@@ -1,12 +1,11 @@
 -- Stands before every script of a room: its keys, and what the scripts share that make messages and those that do not.
 -- A base key is `rts:{tag}:room:<id>`; all other keys share its hash tag, so they live in the same slot.
 local base, room, META, MEMBERS, MARKS, STREAM, UNSTORED, JOURNALED
-local STREAM_EVENTS, TRIM_BATCH, DELETED_MAX = 1000, 128, 10000
-local SENT_TTL_SECONDS, DAY_MICROS = 176400, 86400000000
+local TRIM_BATCH, DELETED_MAX, SENT_TTL_SECONDS = 128, 10000, 176400
 
 -- From here on, everything is about the room with this base key.
 local function enter(key)
-  base, room = key, string.sub(key, -24)
+  base, room = key, string.sub(key, -ROOM_ID_CHARS)
   META, MEMBERS, MARKS = key .. ':meta', key .. ':members', key .. ':marks'
   local partition = string.match(key, '^rts:{[^}]*}')
   STREAM, UNSTORED, JOURNALED = key .. ':stream', partition .. ':unstored', partition .. ':journaled'

@@ -12,9 +12,9 @@ for index = 1, #ARGV, 5 do
     -- The room is not in Redis: whoever rebuilds it may have read DynamoDB before this write.
     redis.call('HSET', LATE, seq, ordinal .. '\n' .. field)
     redis.call('EXPIRE', LATE, LATE_TTL_SECONDS)
-  elseif tonumber(version) < epoch and tonumber(version) > epoch - 86400000000 then
+  elseif tonumber(version) < epoch and tonumber(version) > epoch - DEDUP_MICROS then
     -- Older than this rebuild, and within the dedup window that it read. Unless the rebuild knew it, the counts and the dedup index learn it now.
-    local key = sent_key(math.floor(tonumber(seq) / 86400000000))
+    local key = sent_key(math.floor(tonumber(seq) / DAY_MICROS))
     if seq == version and redis.call('HSETNX', key, field, seq) == 1 then
       redis.call('EXPIRE', key, SENT_TTL_SECONDS, 'NX')
       redis.call('HINCRBY', META, 'count', 1)

@@ -14,9 +14,9 @@ use super::local_user::{Job, Outcome, Task};
 use crate::connection::SessionHandle;
 use crate::fanout::AttachError;
 use crate::fanout::inner::Inner;
-use crate::fanout::room::Entrance;
+use crate::fanout::room::JoinSnapshot;
 use crate::fanout::shard::Command;
-use crate::rooms::{EventsAfter, Refusal};
+use crate::rooms::{EventsAfter, RoomError};
 
 /// How long one job may take. Redis away longer than this fails an attach; everything else is tried
 /// again.
@@ -31,9 +31,9 @@ const ROOMS_AT_ONCE: usize = 16;
 const BEYOND: Seq = Seq::new(SEQ_MAX).expect("the largest seq is one");
 
 /// Runs a job, and tells the person's shard.
-pub(in crate::fanout) fn start(bus: &Arc<Inner>, job: Job) {
-    let worker = Arc::clone(bus);
-    bus.spawn(async move {
+pub(in crate::fanout) fn start(fanout: &Arc<Inner>, job: Job) {
+    let worker = Arc::clone(fanout);
+    fanout.spawn(async move {
         let person = job.person.clone();
         let outcome = run(&worker, job).await;
         let shard = worker.shard_of_person(&person);
@@ -42,23 +42,23 @@ pub(in crate::fanout) fn start(bus: &Arc<Inner>, job: Job) {
 }
 
 /// Compares a person's rooms again after a while.
-pub(in crate::fanout) fn reload_later(bus: &Arc<Inner>, person: Person, failures: u32) {
+pub(in crate::fanout) fn reload_later(fanout: &Arc<Inner>, person: Person, failures: u32) {
     let pause = RELOAD_FIRST.saturating_mul(1 << failures.min(8)).min(RELOAD_CEILING);
-    let later = Arc::clone(bus);
-    bus.spawn(async move {
+    let later = Arc::clone(fanout);
+    fanout.spawn(async move {
         sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
         let shard = later.shard_of_person(&person);
         later.send(shard, Command::Reload { person }).await;
     });
 }
 
-async fn run(bus: &Inner, mut job: Job) -> Outcome {
+async fn run(fanout: &Inner, mut job: Job) -> Outcome {
     let mut outcome = Outcome::default();
     let sessions = std::mem::take(&mut job.sessions);
     match job.task {
         Task::Attach { session, reply } => {
             outcome.sessions = vec![session.connection_id];
-            let attached = timeout(ATTACH_JOB_TIMEOUT, attach(bus, &session, job.subscribed, &mut outcome));
+            let attached = timeout(ATTACH_JOB_TIMEOUT, attach(fanout, &session, job.subscribed, &mut outcome));
             let result = match attached.await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
@@ -69,19 +69,19 @@ async fn run(bus: &Inner, mut job: Job) -> Outcome {
             };
             let _ = reply.send(result);
         }
-        Task::Settle(room) => {
+        Task::Recheck(room) => {
             outcome.sessions = connections(&sessions);
-            settle_all(bus, &job.person, &sessions, [room].into(), &mut outcome).await;
+            settle_all(fanout, &job.person, &sessions, [room].into(), &mut outcome).await;
         }
         Task::Reload => {
             outcome.sessions = connections(&sessions);
             outcome.unsettled = job.unsettled;
-            match timeout(JOB_TIMEOUT, rooms_of(bus, &job.person)).await {
+            match timeout(JOB_TIMEOUT, rooms_of(fanout, &job.person)).await {
                 Ok(Ok(now)) => {
                     let now: HashSet<_> = now.into_iter().collect();
                     let mut changed = std::mem::take(&mut outcome.unsettled);
                     changed.extend(now.symmetric_difference(&job.rooms).cloned());
-                    settle_all(bus, &job.person, &sessions, changed, &mut outcome).await;
+                    settle_all(fanout, &job.person, &sessions, changed, &mut outcome).await;
                 }
                 Ok(Err(_)) | Err(_) => outcome.has_failed = true,
             }
@@ -97,45 +97,45 @@ fn connections(sessions: &[SessionHandle]) -> Vec<crate::connection::ConnectionI
 /// Lets a session listen to all rooms of its person. The person's channel is subscribed before their
 /// rooms are read, so that no change of the list is missed.
 async fn attach(
-    bus: &Inner,
+    fanout: &Inner,
     session: &SessionHandle,
     mut subscribed: mpsc::Receiver<()>,
     outcome: &mut Outcome,
-) -> Result<(), Refusal> {
+) -> Result<(), RoomError> {
     // Nothing is ever sent: it ends once its sender is dropped.
     let _: Option<()> = subscribed.recv().await;
-    let rooms = rooms_of(bus, &session.person).await?;
+    let rooms = rooms_of(fanout, &session.person).await?;
     outcome.joined.extend(rooms.iter().cloned());
     let (open, mut all_open) = mpsc::channel(1);
     let mut answers = Vec::new();
-    for (shard, rooms) in bus.by_shard(rooms) {
-        let (unsure, answer) = oneshot::channel();
-        let command = Command::Register { session: session.clone(), rooms, open: open.clone(), unsure };
-        bus.send(shard, command).await;
+    for (shard, rooms) in fanout.by_shard(rooms) {
+        let (needs_check, answer) = oneshot::channel();
+        let command = Command::Register { session: session.clone(), rooms, open: open.clone(), needs_check };
+        fanout.send(shard, command).await;
         answers.push(answer);
     }
     drop(open);
-    let mut unsure = Vec::new();
+    let mut needs_check = Vec::new();
     for answer in answers {
-        unsure.extend(answer.await.unwrap_or_default());
+        needs_check.extend(answer.await.unwrap_or_default());
     }
     let _: Option<()> = all_open.recv().await;
-    let checks = unsure.into_iter().map(async |room| {
-        let is_member = is_member(bus, &session.person, &room).await?;
-        Ok::<_, Refusal>((!is_member).then_some(room))
+    let checks = needs_check.into_iter().map(async |room| {
+        let is_member = is_member(fanout, &session.person, &room).await?;
+        Ok::<_, RoomError>((!is_member).then_some(room))
     });
     let checked: Vec<_> = stream::iter(checks).buffer_unordered(ROOMS_AT_ONCE).collect().await;
     for room in checked {
         // Rooms that the list should not have had; the list will say so soon.
         if let Some(room) = room? {
-            bus.unregister(session.connection_id, vec![room]);
+            fanout.unregister(session.connection_id, vec![room]);
         }
     }
     Ok(())
 }
 
 async fn settle_all(
-    bus: &Inner,
+    fanout: &Inner,
     person: &Person,
     sessions: &[SessionHandle],
     rooms: HashSet<RoomId>,
@@ -143,7 +143,7 @@ async fn settle_all(
 ) {
     let settled: Vec<_> = stream::iter(rooms)
         .map(async |room| {
-            let result = settle(bus, person, sessions, &room).await;
+            let result = settle(fanout, person, sessions, &room).await;
             (room, result)
         })
         .buffer_unordered(ROOMS_AT_ONCE)
@@ -163,70 +163,70 @@ async fn settle_all(
 }
 
 /// Lets a person's sessions listen to a room if they are in it, and not if they are not.
-async fn settle(bus: &Inner, person: &Person, sessions: &[SessionHandle], room: &RoomId) -> Result<bool, Refusal> {
-    let shard = bus.shard_of_room(room);
-    if !is_member(bus, person, room).await? {
+async fn settle(fanout: &Inner, person: &Person, sessions: &[SessionHandle], room: &RoomId) -> Result<bool, RoomError> {
+    let shard = fanout.shard_of_room(room);
+    if !is_member(fanout, person, room).await? {
         let (room, person) = (room.clone(), person.clone());
-        bus.send(shard, Command::Expel { room, person }).await;
+        fanout.send(shard, Command::Remove { room, person }).await;
         return Ok(false);
     }
     let (open, opened) = mpsc::channel(1);
     let (join, held) = oneshot::channel();
     let command = Command::Hold { room: room.clone(), sessions: sessions.to_vec(), open, join };
-    bus.send(shard, command).await;
+    fanout.send(shard, command).await;
     let Some(join) = held.await.unwrap_or_default() else {
         return Ok(true);
     };
     // From here on events are held: they are released in any case.
-    let read = timeout(JOB_TIMEOUT, read(bus, person, room, opened)).await;
+    let read = timeout(JOB_TIMEOUT, read(fanout, person, room, opened)).await;
     let (read, result) = match read {
         Ok(Ok(read)) => {
             let is_member = read.is_some();
             (read, Ok(is_member))
         }
         Ok(Err(error)) => (None, Err(error)),
-        Err(_) => (None, Err(Refusal::Unavailable("no answer in time".to_owned()))),
+        Err(_) => (None, Err(RoomError::Unavailable("no answer in time".to_owned()))),
     };
     let release = Command::Release { room: room.clone(), join, read: read.map(Box::new) };
-    bus.send(shard, release).await;
+    fanout.send(shard, release).await;
     result
 }
 
 /// The room as clients are told of it, once its events are being held, and what they missed of it since they
 /// became members; of a long membership that this node had not heard of, the history tells.
 async fn read(
-    bus: &Inner,
+    fanout: &Inner,
     person: &Person,
     room: &RoomId,
     mut opened: mpsc::Receiver<()>,
-) -> Result<Option<Entrance>, Refusal> {
+) -> Result<Option<JoinSnapshot>, RoomError> {
     let _: Option<()> = opened.recv().await;
-    let _turn = bus.turn().await;
-    let view = match bus.rooms.view(person, room).await {
+    let _turn = fanout.turn().await;
+    let view = match fanout.rooms.view(person, room).await {
         Ok(view) => view,
-        Err(Refusal::NotFound) => return Ok(None),
+        Err(RoomError::NotFound) => return Ok(None),
         Err(error) => return Err(error),
     };
-    let events = match bus.rooms.resume(person, room, view.joined_seq).await {
+    let events = match fanout.rooms.resume(person, room, view.joined_seq).await {
         Ok(EventsAfter::Whole { events, .. }) => events,
         Ok(EventsAfter::Truncated { .. }) => Vec::new(),
-        Err(Refusal::NotFound) => return Ok(None),
+        Err(RoomError::NotFound) => return Ok(None),
         Err(error) => return Err(error),
     };
-    Ok(Some(Entrance { room: view.room().abridged(), events }))
+    Ok(Some(JoinSnapshot { room: view.room().abridged(), events }))
 }
 
-async fn rooms_of(bus: &Inner, person: &Person) -> Result<Vec<RoomId>, Refusal> {
+async fn rooms_of(fanout: &Inner, person: &Person) -> Result<Vec<RoomId>, RoomError> {
     // After a reconnect every person is compared: not all at once.
-    let _turn = bus.turn().await;
-    bus.rooms.rooms_of(person).await
+    let _turn = fanout.turn().await;
+    fanout.rooms.rooms_of(person).await
 }
 
-async fn is_member(bus: &Inner, person: &Person, room: &RoomId) -> Result<bool, Refusal> {
-    let _turn = bus.turn().await;
-    match bus.rooms.resume(person, room, BEYOND).await {
+async fn is_member(fanout: &Inner, person: &Person, room: &RoomId) -> Result<bool, RoomError> {
+    let _turn = fanout.turn().await;
+    match fanout.rooms.resume(person, room, BEYOND).await {
         Ok(_) => Ok(true),
-        Err(Refusal::NotFound) => Ok(false),
+        Err(RoomError::NotFound) => Ok(false),
         Err(error) => Err(error),
     }
 }

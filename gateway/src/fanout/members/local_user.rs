@@ -24,7 +24,7 @@ pub(in crate::fanout) enum Task {
     /// A session starts.
     Attach { session: SessionHandle, reply: AttachReply },
     /// Whether they are in a room may have changed.
-    Settle(RoomId),
+    Recheck(RoomId),
     /// Notices may have been missed: compare all rooms.
     Reload,
 }
@@ -125,9 +125,9 @@ impl LocalPerson {
 
     /// Whether they are in a room may have changed.
     pub(in crate::fanout) fn settle(&mut self, room: RoomId) {
-        let is_queued = |task: &Task| matches!(task, Task::Settle(queued) if *queued == room);
+        let is_queued = |task: &Task| matches!(task, Task::Recheck(queued) if *queued == room);
         if !self.tasks.iter().any(is_queued) {
-            self.tasks.push_back(Task::Settle(room));
+            self.tasks.push_back(Task::Recheck(room));
         }
     }
 

@@ -1,4 +1,4 @@
-//! Watching the presence of people, as one session does it.
+//! Watches the presence of people, as one session does it.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -21,12 +21,12 @@ const WATCH_TIMEOUT: Duration = Duration::from_secs(5);
 /// People cannot be watched now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("presence cannot be watched now")]
-pub struct CannotWatch;
+pub struct WatchError;
 
 /// A session that may watch people; a clone is the same.
 #[derive(Clone)]
-pub struct Watcher {
-    bus: Arc<Inner>,
+pub struct WatchList {
+    fanout: Arc<Inner>,
     session: SessionHandle,
     list: Arc<Mutex<List>>,
 }
@@ -43,15 +43,15 @@ struct List {
 /// Keeps events from a session until its answer is on its way, which is when this is dropped.
 #[must_use = "dropping it lets events overtake the answer"]
 pub struct AnswerUnderWay {
-    bus: Arc<Inner>,
+    fanout: Arc<Inner>,
     connection: ConnectionId,
     people: Vec<Person>,
     answer: u64,
 }
 
-impl Watcher {
-    pub(in crate::fanout) fn new(bus: Arc<Inner>, session: SessionHandle) -> Self {
-        Self { bus, session, list: Arc::default() }
+impl WatchList {
+    pub(in crate::fanout) fn new(fanout: Arc<Inner>, session: SessionHandle) -> Self {
+        Self { fanout, session, list: Arc::default() }
     }
 
     /// The connection that it is.
@@ -63,7 +63,7 @@ impl Watcher {
     pub async fn watch(
         &self,
         people: HashSet<Person>,
-    ) -> Result<(HashMap<Person, PersonStatus>, AnswerUnderWay), CannotWatch> {
+    ) -> Result<(HashMap<Person, PersonStatus>, AnswerUnderWay), WatchError> {
         let (answer, dropped) = {
             let mut list = self.list();
             list.answers += 1;
@@ -72,7 +72,7 @@ impl Watcher {
         };
         let wanted: Vec<_> = people.into_iter().collect();
         let connection = self.session.connection_id;
-        let under_way = AnswerUnderWay { bus: Arc::clone(&self.bus), connection, people: wanted.clone(), answer };
+        let under_way = AnswerUnderWay { fanout: Arc::clone(&self.fanout), connection, people: wanted.clone(), answer };
         let watched = timeout(WATCH_TIMEOUT, self.start(&wanted, dropped, answer)).await;
         match watched {
             Ok(statuses) if statuses.len() == wanted.len() => Ok((statuses, under_way)),
@@ -80,7 +80,7 @@ impl Watcher {
             Ok(_) | Err(_) => {
                 let people = std::mem::take(&mut self.list().people);
                 self.unwatch(people).await;
-                Err(CannotWatch)
+                Err(WatchError)
             }
         }
     }
@@ -89,10 +89,10 @@ impl Watcher {
         let connection = self.session.connection_id;
         self.unwatch(dropped).await;
         let (open, mut opened) = mpsc::channel(1);
-        let shards = self.bus.people_by_shard(people.iter().cloned());
+        let shards = self.fanout.people_by_shard(people.iter().cloned());
         for (shard, people) in &shards {
             let (session, people, open) = (self.session.clone(), people.clone(), open.clone());
-            self.bus.send(*shard, Command::Watch(WatchCommand::Begin { session, people, answer, open })).await;
+            self.fanout.send(*shard, Command::Watch(WatchCommand::Begin { session, people, answer, open })).await;
         }
         drop(open);
         // The session may have ended before these commands were sent, and then nobody else takes them back.
@@ -104,7 +104,7 @@ impl Watcher {
         let mut statuses = HashMap::with_capacity(people.len());
         for (shard, people) in shards {
             let (reply, answered) = oneshot::channel();
-            self.bus.send(shard, Command::Watch(WatchCommand::Answer { connection, people, reply })).await;
+            self.fanout.send(shard, Command::Watch(WatchCommand::Answer { connection, people, reply })).await;
             statuses.extend(answered.await.unwrap_or_default());
         }
         statuses
@@ -117,17 +117,17 @@ impl Watcher {
             list.is_over = true;
             std::mem::take(&mut list.people)
         };
-        for (shard, people) in self.bus.people_by_shard(people) {
+        for (shard, people) in self.fanout.people_by_shard(people) {
             let connection = self.session.connection_id;
-            self.bus.post(shard, Command::Watch(WatchCommand::End { connection, people }));
+            self.fanout.post(shard, Command::Watch(WatchCommand::End { connection, people }));
         }
     }
 
     /// In order with what is sent after it.
     async fn unwatch(&self, people: impl IntoIterator<Item = Person>) {
-        for (shard, people) in self.bus.people_by_shard(people) {
+        for (shard, people) in self.fanout.people_by_shard(people) {
             let connection = self.session.connection_id;
-            self.bus.send(shard, Command::Watch(WatchCommand::End { connection, people })).await;
+            self.fanout.send(shard, Command::Watch(WatchCommand::End { connection, people })).await;
         }
     }
 
@@ -139,9 +139,9 @@ impl Watcher {
 impl Drop for AnswerUnderWay {
     fn drop(&mut self) {
         let people = std::mem::take(&mut self.people);
-        for (shard, people) in self.bus.people_by_shard(people) {
+        for (shard, people) in self.fanout.people_by_shard(people) {
             let (connection, answer) = (self.connection, self.answer);
-            self.bus.post(shard, Command::Watch(WatchCommand::Answered { connection, people, answer }));
+            self.fanout.post(shard, Command::Watch(WatchCommand::Answered { connection, people, answer }));
         }
     }
 }

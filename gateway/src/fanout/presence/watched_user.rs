@@ -16,7 +16,7 @@ use crate::fanout::room::OpenSignal;
 use crate::presence::{PersonStatus, UserStatus};
 
 /// Someone who is watched. About 600 bytes, and 150 for each watcher.
-pub(in crate::fanout) struct Watched {
+pub(in crate::fanout) struct WatchedUser {
     person: Person,
     pub(in crate::fanout) channel: Arc<str>,
     watchers: HashMap<ConnectionId, WatchedBy>,
@@ -25,7 +25,7 @@ pub(in crate::fanout) struct Watched {
     version: Seq,
     waiting: Vec<OpenSignal>,
     /// Which subscription it is: what was read under an earlier one does not count.
-    pub(in crate::fanout) life: Arc<()>,
+    pub(in crate::fanout) generation: Arc<()>,
 }
 
 struct WatchedBy {
@@ -36,7 +36,7 @@ struct WatchedBy {
     told: Option<PersonStatus>,
 }
 
-impl Watched {
+impl WatchedUser {
     pub(in crate::fanout) fn new(person: Person) -> Self {
         Self {
             channel: keys::presence_channel(&person).into(),
@@ -45,7 +45,7 @@ impl Watched {
             known: None,
             version: Seq::ZERO,
             waiting: Vec::new(),
-            life: Arc::default(),
+            generation: Arc::default(),
         }
     }
 
@@ -82,7 +82,7 @@ impl Watched {
     /// The channel is subscribed; perhaps again. The status has to be read.
     pub(in crate::fanout) fn subscribed(&mut self) {
         self.version = Seq::ZERO;
-        self.life = Arc::default();
+        self.generation = Arc::default();
     }
 
     /// The status was published.
@@ -149,9 +149,9 @@ mod tests {
         statuses.collect()
     }
 
-    fn watched() -> Watched {
+    fn watched() -> WatchedUser {
         let person = Person { org: OrgId::parse("acme").unwrap(), user: UserId::parse("bob").unwrap() };
-        Watched::new(person)
+        WatchedUser::new(person)
     }
 
     fn status(text: &str) -> PersonStatus {

@@ -6,7 +6,7 @@ use std::sync::{Arc, Weak};
 use rts_common::ids::Person;
 use tokio::sync::oneshot;
 
-use super::watched_user::Watched;
+use super::watched_user::WatchedUser;
 use crate::connection::{ConnectionId, SessionHandle};
 use crate::fanout::fetch;
 use crate::fanout::inner::Inner;
@@ -30,18 +30,18 @@ pub(in crate::fanout) enum WatchCommand {
     /// A session watches people no more.
     End { connection: ConnectionId, people: Vec<Person> },
     /// Redis answered about somebody.
-    Read { person: Person, life: Weak<()>, status: PersonStatus },
+    Read { person: Person, generation: Weak<()>, status: PersonStatus },
 }
 
 /// Everyone who is watched.
-pub(in crate::fanout) struct Watching {
-    bus: Arc<Inner>,
-    people: HashMap<Person, Watched>,
+pub(in crate::fanout) struct Watches {
+    fanout: Arc<Inner>,
+    people: HashMap<Person, WatchedUser>,
 }
 
-impl Watching {
-    pub(in crate::fanout) fn new(bus: Arc<Inner>) -> Self {
-        Self { bus, people: HashMap::new() }
+impl Watches {
+    pub(in crate::fanout) fn new(fanout: Arc<Inner>) -> Self {
+        Self { fanout, people: HashMap::new() }
     }
 
     pub(in crate::fanout) fn incoming(&mut self, person: Person, incoming: &Incoming) {
@@ -52,7 +52,7 @@ impl Watching {
         match incoming {
             Incoming::Subscribed(_) => {
                 watched.subscribed();
-                fetch::read_status(&self.bus, person, Arc::downgrade(&watched.life));
+                fetch::read_status(&self.fanout, person, Arc::downgrade(&watched.generation));
             }
             Incoming::Published { payload, .. } => {
                 if let Some(payload) = text(payload) {
@@ -90,9 +90,9 @@ impl Watching {
                     self.end(connection, &person);
                 }
             }
-            WatchCommand::Read { person, life, status } => {
+            WatchCommand::Read { person, generation, status } => {
                 if let Some(watched) = self.people.get_mut(&person)
-                    && life.ptr_eq(&Arc::downgrade(&watched.life))
+                    && generation.ptr_eq(&Arc::downgrade(&watched.generation))
                 {
                     watched.read(status);
                 }
@@ -101,13 +101,13 @@ impl Watching {
     }
 
     /// Someone who is watched; `None` if too many are.
-    fn person(&mut self, person: Person) -> Option<&mut Watched> {
+    fn person(&mut self, person: Person) -> Option<&mut WatchedUser> {
         if self.people.len() >= WATCHED_MAX && !self.people.contains_key(&person) {
             return None;
         }
         Some(self.people.entry(person).or_insert_with_key(|person| {
-            let watched = Watched::new(person.clone());
-            self.bus.subscriptions.want(&watched.channel);
+            let watched = WatchedUser::new(person.clone());
+            self.fanout.subscriptions.want(&watched.channel);
             metrics::presence_watched(true);
             watched
         }))
@@ -117,7 +117,7 @@ impl Watching {
         if let Some(watched) = self.people.get_mut(person)
             && watched.unwatch(connection)
         {
-            self.bus.subscriptions.drop_channel(&watched.channel);
+            self.fanout.subscriptions.drop_channel(&watched.channel);
             self.people.remove(person);
             metrics::presence_watched(false);
         }

@@ -14,14 +14,14 @@ use tokio::sync::mpsc;
 use tokio::time::Instant;
 
 use self::receipts::Receipts;
-use self::sequencer::{Answer, Feed, Item, Step};
+use self::sequencer::{Answer, Item, Sequencer, Step};
 use super::notification::{PerProtocol, record, room_added, room_removed, typing_changed};
-use crate::connection::{ConnectionId, Later, SessionHandle};
+use crate::connection::{ConnectionId, FlushList, SessionHandle};
 use crate::metrics;
-use crate::rooms::{Change, Heard, Place, Publication, RoomEvent, SeqHint};
+use crate::rooms::{Change, Decoded, EventPosition, Publication, RoomEvent, SeqHint};
 
 /// What a new member is told first.
-pub(super) struct Entrance {
+pub(super) struct JoinSnapshot {
     /// The room.
     pub(super) room: Room,
     /// What happened between their becoming a member and the room's being read: a first message may be
@@ -45,21 +45,21 @@ pub(super) enum Effect {
     /// Call [`LocalRoom::tell_receipts`] then.
     ReceiptsDue(Instant),
     /// Look again whether this person is in the room.
-    Settle(Person),
+    Recheck(Person),
     /// Close these with leave to reconnect: they have missed something.
     Resync(Vec<SessionHandle>),
     /// See to those that an event was put into the outboxes of.
-    Flush(Later),
+    Flush(FlushList),
 }
 
 /// What one session may find in its outbox at most.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Weight {
+pub(super) struct PendingWrites {
     pub(super) records: usize,
     pub(super) bytes: usize,
 }
 
-impl Weight {
+impl PendingWrites {
     pub(super) fn add(&mut self, other: Self) {
         self.records += other.records;
         self.bytes += other.bytes;
@@ -67,7 +67,7 @@ impl Weight {
 }
 
 /// Someone who is coming in.
-struct Joining {
+struct PendingJoin {
     user: UserId,
     sessions: Vec<SessionHandle>,
     events: Vec<Arc<RoomEvent>>,
@@ -84,9 +84,9 @@ struct Listener {
 pub(super) struct LocalRoom {
     id: RoomId,
     pub(super) channel: Arc<str>,
-    feed: Feed,
+    sequencer: Sequencer,
     listeners: HashMap<ConnectionId, Listener>,
-    joining: HashMap<u64, Joining>,
+    joining: HashMap<u64, PendingJoin>,
     joins: u64,
     removed: VecDeque<UserId>,
     receipts: Receipts,
@@ -94,9 +94,9 @@ pub(super) struct LocalRoom {
     /// Raised by what is seen here.
     hint: SeqHint,
     /// What was put into the outboxes since this was last taken.
-    pub(super) put: Weight,
-    /// Which life of the room on this node this is: answers to an earlier one do not count.
-    pub(super) life: Arc<()>,
+    pub(super) put: PendingWrites,
+    /// Which generation of the room on this node this is: answers to an earlier one do not count.
+    pub(super) generation: Arc<()>,
 }
 
 impl LocalRoom {
@@ -104,7 +104,7 @@ impl LocalRoom {
         Self {
             channel: keys::room_channel(&id).into(),
             id,
-            feed: Feed::default(),
+            sequencer: Sequencer::default(),
             listeners: HashMap::new(),
             joining: HashMap::new(),
             joins: 0,
@@ -112,8 +112,8 @@ impl LocalRoom {
             receipts: Receipts::default(),
             waiting: Vec::new(),
             hint,
-            put: Weight::default(),
-            life: Arc::default(),
+            put: PendingWrites::default(),
+            generation: Arc::default(),
         }
     }
 
@@ -125,9 +125,9 @@ impl LocalRoom {
     /// Lets a session listen. True if it has to be checked whether its user is in the room: what
     /// this node has heard of the room does not tell.
     pub(super) fn register(&mut self, session: SessionHandle, open: &OpenSignal) -> bool {
-        let is_unsure = !self.feed.is_open() || self.removed.contains(&session.person.user);
+        let is_unsure = !self.sequencer.is_open() || self.removed.contains(&session.person.user);
         self.wait_open(open);
-        let since = self.feed.last();
+        let since = self.sequencer.last();
         self.listeners.insert(session.connection_id, Listener { session, since });
         is_unsure
     }
@@ -147,13 +147,13 @@ impl LocalRoom {
         let user = sessions.first()?.person.user.clone();
         self.wait_open(open);
         self.joins += 1;
-        self.joining.insert(self.joins, Joining { user, sessions, events: Vec::new(), is_broken: false });
+        self.joining.insert(self.joins, PendingJoin { user, sessions, events: Vec::new(), is_broken: false });
         Some(self.joins)
     }
 
     /// Lets those in for whom events were held: the room as it was read, what happened in it since they
     /// became members, then what came after that. Without an entrance, they do not come in.
-    pub(super) fn release(&mut self, join: u64, entrance: Option<&Entrance>) -> Vec<Effect> {
+    pub(super) fn release(&mut self, join: u64, entrance: Option<&JoinSnapshot>) -> Vec<Effect> {
         let (Some(joining), Some(entrance)) = (self.joining.remove(&join), entrance) else {
             return Vec::new();
         };
@@ -165,7 +165,7 @@ impl LocalRoom {
         let is_removed = |event: &Arc<RoomEvent>| removed_by(event).contains(&joining.user);
         if joining.events.iter().filter(later).any(is_removed) {
             let person = joining.sessions.first().map(|session| session.person.clone());
-            return person.map(Effect::Settle).into_iter().collect();
+            return person.map(Effect::Recheck).into_iter().collect();
         }
         let mut added = room_added(room);
         self.removed.retain(|user| *user != joining.user);
@@ -180,7 +180,7 @@ impl LocalRoom {
                 push(session, &mut record);
             }
         }
-        let since = room.head_seq.max(self.feed.last());
+        let since = room.head_seq.max(self.sequencer.last());
         for session in joining.sessions {
             self.listeners.insert(session.connection_id, Listener { session, since });
         }
@@ -194,7 +194,7 @@ impl LocalRoom {
 
     /// The channel is subscribed; perhaps again.
     pub(super) fn subscribed(&mut self) -> Vec<Effect> {
-        let steps = self.feed.subscribed();
+        let steps = self.sequencer.subscribed();
         self.carry_out(steps)
     }
 
@@ -204,24 +204,24 @@ impl LocalRoom {
         heard.into_iter().flat_map(|heard| self.hear(heard, now)).collect()
     }
 
-    fn hear(&mut self, heard: Heard, now: Instant) -> Vec<Effect> {
+    fn hear(&mut self, heard: Decoded, now: Instant) -> Vec<Effect> {
         match heard {
-            Heard::Known(Publication::Event(event)) => {
-                let steps = self.feed.published(Item::new(*event));
+            Decoded::Known(Publication::Event(event)) => {
+                let steps = self.sequencer.published(Item::new(*event));
                 self.carry_out(steps)
             }
-            Heard::Known(Publication::Marks { user_id, marks }) => {
+            Decoded::Known(Publication::Marks { user_id, marks }) => {
                 let due = self.receipts.add(user_id, marks, now);
                 due.map(Effect::ReceiptsDue).into_iter().collect()
             }
-            Heard::Known(Publication::Typing { user_id, typing }) => {
+            Decoded::Known(Publication::Typing { user_id, typing }) => {
                 self.tell_typing(&user_id, typing);
                 Vec::new()
             }
-            Heard::Unreadable(place) => {
+            Decoded::Unreadable(place) => {
                 tracing::error!(room = %self.id, ?place, "a publication cannot be read and is passed over");
-                let item = place.map(|Place { epoch, seq, prev }| Item { epoch, seq, prev, event: None });
-                let steps = item.map(|item| self.feed.published(item));
+                let item = place.map(|EventPosition { epoch, seq, prev }| Item { epoch, seq, prev, event: None });
+                let steps = item.map(|item| self.sequencer.published(item));
                 self.carry_out(steps.unwrap_or_default())
             }
         }
@@ -229,7 +229,7 @@ impl LocalRoom {
 
     /// Redis answered.
     pub(super) fn answered(&mut self, answer: Answer) -> Vec<Effect> {
-        let steps = self.feed.answered(answer);
+        let steps = self.sequencer.answered(answer);
         self.carry_out(steps)
     }
 
@@ -253,7 +253,7 @@ impl LocalRoom {
     }
 
     fn wait_open(&mut self, open: &OpenSignal) {
-        if !self.feed.is_open() {
+        if !self.sequencer.is_open() {
             self.waiting.push(open.clone());
         }
     }
@@ -276,7 +276,7 @@ impl LocalRoom {
         if backfilled > 0 {
             metrics::bus_backfilled(backfilled);
         }
-        self.hint.raise(self.feed.last());
+        self.hint.raise(self.sequencer.last());
         effects
     }
 
@@ -284,13 +284,13 @@ impl LocalRoom {
         // Before anything else: who was removed gets nothing more, by construction.
         for user in removed_by(event) {
             if let Some(person) = self.take_out(user, event.seq) {
-                effects.push(Effect::Settle(person));
+                effects.push(Effect::Recheck(person));
             }
         }
         let mut record = PerProtocol::new(|protocol| Some(event.encode(protocol)));
-        let mut later = Later::with_capacity(self.listeners.len());
+        let mut later = FlushList::with_capacity(self.listeners.len());
         let mut put = |session: &SessionHandle| {
-            record.get(session.protocol).is_some_and(|bytes| session.outbox.try_push_later(bytes, &mut later))
+            record.get(session.protocol).is_some_and(|bytes| session.outbox.try_push_listed(bytes, &mut later))
         };
         let reached = self
             .listeners
@@ -301,7 +301,7 @@ impl LocalRoom {
         if !later.is_empty() {
             effects.push(Effect::Flush(later));
         }
-        self.put.add(Weight { records: usize::from(reached > 0), bytes: record.bytes() });
+        self.put.add(PendingWrites { records: usize::from(reached > 0), bytes: record.bytes() });
         metrics::deliveries(reached);
         if live && reached > 0 {
             metrics::fanout_delay(event.seq.age());

@@ -55,7 +55,7 @@ fn created(number: u64, prev: u64) -> String {
 
 fn event_of(payload: &str) -> RoomEvent {
     match Publication::read(&local_room().id, payload).pop() {
-        Some(Heard::Known(Publication::Event(event))) => *event,
+        Some(Decoded::Known(Publication::Event(event))) => *event,
         other => panic!("{other:?}"),
     }
 }
@@ -66,8 +66,8 @@ fn removed(number: u64, prev: u64, user: &str) -> String {
     format!("u\n1\n{number}\n{prev}\n0\n0\nann\n{body}")
 }
 
-fn entrance_at(head: u64) -> Entrance {
-    Entrance { room: room_at(head), events: Vec::new() }
+fn entrance_at(head: u64) -> JoinSnapshot {
+    JoinSnapshot { room: room_at(head), events: Vec::new() }
 }
 
 fn room_at(head: u64) -> Room {
@@ -130,7 +130,7 @@ fn who_is_removed_hears_of_that_and_of_nothing_after() {
     }
     open(&mut local, 10);
     let effects = publish(&mut local, &removed(11, 10, "bob"));
-    assert!(matches!(&effects[..], [Effect::Settle(person)] if person.user == user("bob")));
+    assert!(matches!(&effects[..], [Effect::Recheck(person)] if person.user == user("bob")));
     publish(&mut local, &created(12, 11));
     assert_eq!(heard(&ann), ["RoomUpdated 11", "MessageCreated 12"]);
     assert_eq!(heard(&bob), ["RoomRemoved"]);
@@ -168,7 +168,7 @@ fn a_new_member_misses_nothing_that_came_before_their_node_heard_of_the_room() {
     open(&mut local, 12);
     publish(&mut local, &created(13, 12));
     let earlier = (11..14).map(|number| event_of(&created(number, number - 1))).collect();
-    local.release(join, Some(&Entrance { room: room_at(12), events: earlier }));
+    local.release(join, Some(&JoinSnapshot { room: room_at(12), events: earlier }));
     assert_eq!(heard(&bob), ["RoomAdded", "MessageCreated 11", "MessageCreated 12", "MessageCreated 13"]);
 }
 
@@ -193,7 +193,7 @@ fn who_left_while_coming_in_does_not_come_in() {
     open(&mut local, 10);
     publish(&mut local, &removed(11, 10, "bob"));
     let effects = local.release(join, Some(&entrance_at(10)));
-    assert!(matches!(&effects[..], [Effect::Settle(person)] if person.user == user("bob")));
+    assert!(matches!(&effects[..], [Effect::Recheck(person)] if person.user == user("bob")));
     assert!(heard(&bob).is_empty() && local.is_idle());
     // A removal that the room as read already knows of is an old one.
     let join = local.hold(vec![bob.clone()], &signal().0).unwrap();

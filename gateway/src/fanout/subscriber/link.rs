@@ -14,7 +14,7 @@ use super::connection::{Connection, ConnectionError, Server};
 use super::resp::Frame;
 use super::subscriptions::{LinkId, Operation, Subscriptions, partition_of};
 
-/// How often the server is asked for a sign of life.
+/// How often the server is asked for a sign of generation.
 const PING_EVERY: Duration = Duration::from_secs(5);
 /// How long it may be silent.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
@@ -96,7 +96,7 @@ enum Awaited {
     Subscription { subscribe: bool, channels: HashSet<Arc<str>> },
 }
 
-/// One connection's life.
+/// One connection's generation.
 struct Served<'a> {
     link: &'a Link,
     connection: Connection,

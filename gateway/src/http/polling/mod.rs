@@ -19,13 +19,16 @@ use rts_common::seq::Timestamp;
 
 use super::identify::connection_token;
 use super::query::QueryPairs;
-use super::refusal::Refusal;
+use super::request_error::RequestError;
 use super::{App, polling_response};
 use crate::auth::Identity;
 use crate::connection::Outbox;
 use crate::connection_token::ConnectionToken;
-use crate::peers::{Hop, Place};
-use crate::session::{AddressConnection, Arrival, Held, Link, LinkEnd, LinkKind, Over, Settings, Transport};
+use crate::peers::{Hop, NodeLocation};
+use crate::session::{
+    AddressConnection, Carrier, HttpTransport, HttpTransportEnd, HttpTransportKind, NewConnection, Over, Settings,
+    Transport,
+};
 
 /// What the owner of a connection may take longer than its own deadlines.
 const FORWARD_GRACE: Duration = Duration::from_secs(5);
@@ -47,49 +50,49 @@ pub(super) async fn serve(
     query: &QueryPairs,
     identity: Identity,
     request: Request,
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let want = Want::of(request.method(), request.headers());
-    let token = connection_token(&app, query, &identity)?.ok_or(Refusal::NoConnectionId)?;
+    let token = connection_token(&app, query, &identity)?.ok_or(RequestError::NoConnectionId)?;
     let id = token.connection_id;
     if let Some(held) = app.registry.find(id) {
         return here(&app.sessions.settings, want, held, request).await;
     }
     let hop = app.peers.hop(&request);
     if hop == Hop::Forged {
-        return Err(Refusal::Unauthorized);
+        return Err(RequestError::Unauthorized);
     }
     if app.registry.has_ended(id) {
-        return Err(Refusal::NoSuchConnection);
+        return Err(RequestError::NoSuchConnection);
     }
     let now = Timestamp::now();
     let place = if token.is_over(now) || want.kind().is_none() {
         app.peers.find(id).await?
     } else if app.readiness.is_refusing() {
-        return Err(Refusal::Unavailable);
+        return Err(RequestError::Unavailable);
     } else {
         app.peers.claim(id, token.left(now)).await?
     };
     match place {
-        Some(Place::At(owner)) if hop == Hop::None => {
+        Some(NodeLocation::Remote(owner)) if hop == Hop::None => {
             let deadline = want.deadline(&app.sessions.settings);
             app.peers.forward(owner, request, deadline).await.map_err(|error| {
                 tracing::info!(connection = %id, %owner, %error, "the node of a connection is gone");
-                Refusal::NoSuchConnection
+                RequestError::NoSuchConnection
             })
         }
-        Some(Place::At(_)) => Err(Refusal::NoSuchConnection),
+        Some(NodeLocation::Remote(_)) => Err(RequestError::NoSuchConnection),
         // Another request took it up just now, or it is over.
-        Some(Place::Here) => match app.registry.find(id) {
+        Some(NodeLocation::Local) => match app.registry.find(id) {
             Some(held) => here(&app.sessions.settings, want, held, request).await,
-            None => Err(Refusal::NoSuchConnection),
+            None => Err(RequestError::NoSuchConnection),
         },
         None => match want.kind() {
-            _ if token.is_over(now) => Err(Refusal::NoSuchConnection),
+            _ if token.is_over(now) => Err(RequestError::NoSuchConnection),
             Some(kind) => {
                 let address = app.addresses.open(request.headers(), request.extensions())?;
                 attach(&app, kind, &token, (identity, address))
             }
-            None => Err(Refusal::WrongTransport),
+            None => Err(RequestError::WrongTransport),
         },
     }
 }
@@ -105,10 +108,10 @@ impl Want {
     }
 
     /// What it takes a connection up as, if it can.
-    fn kind(self) -> Option<LinkKind> {
+    fn kind(self) -> Option<HttpTransportKind> {
         match self {
-            Self::Events => Some(LinkKind::EventStream),
-            Self::Poll => Some(LinkKind::LongPoll),
+            Self::Events => Some(HttpTransportKind::EventStream),
+            Self::Poll => Some(HttpTransportKind::LongPoll),
             Self::Send | Self::End => None,
         }
     }
@@ -132,34 +135,34 @@ fn accepts_events(headers: &HeaderMap) -> bool {
 }
 
 /// A request for a connection that lives here.
-async fn here(settings: &Settings, want: Want, held: Held, request: Request) -> Result<Response, Refusal> {
+async fn here(settings: &Settings, want: Want, held: Carrier, request: Request) -> Result<Response, RequestError> {
     let link = match held {
         // Sends on a WebSocket go over the WebSocket.
-        Held::ByWebSocket(_) if want == Want::Send => return Err(Refusal::WrongMethod),
-        Held::ByWebSocket(_) => return Err(Refusal::WrongTransport),
-        Held::ByLink(link) => link,
+        Carrier::WebSocket(_) if want == Want::Send => return Err(RequestError::WrongMethod),
+        Carrier::WebSocket(_) => return Err(RequestError::WrongTransport),
+        Carrier::Http(link) => link,
     };
     match (want, link.kind()) {
         (Want::Send, _) => send(settings, &link, request.into_body()).await,
-        (Want::Poll, LinkKind::LongPoll) => polling_response::poll(settings.poll_idle, &link).await,
-        (Want::End, LinkKind::LongPoll) => {
+        (Want::Poll, HttpTransportKind::LongPoll) => polling_response::poll(settings.poll_idle, &link).await,
+        (Want::End, HttpTransportKind::LongPoll) => {
             link.delete();
             Ok(StatusCode::ACCEPTED.into_response())
         }
-        (Want::Events, LinkKind::EventStream) => Err(Refusal::AlreadyConnected),
-        _ => Err(Refusal::WrongTransport),
+        (Want::Events, HttpTransportKind::EventStream) => Err(RequestError::AlreadyConnected),
+        _ => Err(RequestError::WrongTransport),
     }
 }
 
-async fn send(settings: &Settings, link: &Link, body: Body) -> Result<Response, Refusal> {
-    let whole = async { to_bytes(body, POST_BYTES).await.map_err(|_| Refusal::TooLarge) };
+async fn send(settings: &Settings, link: &HttpTransport, body: Body) -> Result<Response, RequestError> {
+    let whole = async { to_bytes(body, POST_BYTES).await.map_err(|_| RequestError::TooLarge) };
     let posted = tokio::time::timeout(settings.post_timeout, link.post(whole)).await;
-    posted.map_err(|_| Refusal::Unavailable)??;
+    posted.map_err(|_| RequestError::Unavailable)??;
     let text = HeaderValue::from_static("text/plain");
     Ok(([(header::CONTENT_TYPE, text)], Body::empty()).into_response())
 }
 
-impl From<Over> for Refusal {
+impl From<Over> for RequestError {
     fn from(_: Over) -> Self {
         Self::NoSuchConnection
     }
@@ -168,29 +171,32 @@ impl From<Over> for Refusal {
 /// Takes a connection up whose place is this node's, and answers its first GET.
 fn attach(
     app: &Arc<App>,
-    kind: LinkKind,
+    kind: HttpTransportKind,
     token: &ConnectionToken,
     (identity, address): (Identity, Option<AddressConnection>),
-) -> Result<Response, Refusal> {
+) -> Result<Response, RequestError> {
     let (id, arrived) = (token.connection_id, Instant::now());
     let token_ends = arrived + token.left(Timestamp::now());
-    let (link, end) = Link::open(kind, app.sessions.settings.poll_gap_max);
+    let (link, end) = HttpTransport::open(kind, app.sessions.settings.poll_gap_max);
     let outbox = Arc::new(Outbox::default());
-    let claim = app.registry.claim(id, token_ends, &outbox, Held::ByLink(Arc::clone(&link)))?;
+    let claim = app.registry.claim(id, token_ends, &outbox, Carrier::Http(Arc::clone(&link)))?;
     let response = match kind {
-        LinkKind::EventStream => polling_response::events(link.reader().ok_or(Refusal::NoSuchConnection)?),
-        LinkKind::LongPoll => polling_response::empty_poll(),
+        HttpTransportKind::EventStream => {
+            polling_response::events(link.reader().ok_or(RequestError::NoSuchConnection)?)
+        }
+        HttpTransportKind::LongPoll => polling_response::empty_poll(),
     };
     let expires = identity.expires;
     let principal = Arc::new(identity.into_principal());
-    let arrival = Arrival { connection_id: id, principal, expires, outbox, claim, rejoin: None, address, arrived };
+    let arrival =
+        NewConnection { connection_id: id, principal, expires, outbox, claim, rejoin: None, address, arrived };
     app.sessions.lifecycle.spawn(live(Arc::clone(app), arrival, end, token_ends));
     Ok(response)
 }
 
 /// The session, and its address for as long as it lives.
-async fn live(app: Arc<App>, arrival: Arrival, end: LinkEnd, token_ends: Instant) {
+async fn live(app: Arc<App>, arrival: NewConnection, end: HttpTransportEnd, token_ends: Instant) {
     let id = arrival.connection_id;
-    let session = Box::pin(app.sessions.run(arrival, Transport::Link(end)));
+    let session = Box::pin(app.sessions.run(arrival, Transport::Http(end)));
     app.peers.keep_while(id, token_ends, session).await;
 }

@@ -7,14 +7,14 @@ use tokio::task::JoinHandle;
 use super::*;
 use crate::connection::{ConnectionId, Outbox};
 use crate::lifecycle::Part;
-use crate::session::Held;
+use crate::session::Carrier;
 
 const TIMES: DrainConfig = DrainConfig { notice: Duration::from_millis(50), sessions: Duration::from_millis(200) };
 
 /// A session that lives until its outbox is closed, and says why and when.
 fn session(lifecycle: &Lifecycle, registry: &Arc<Registry>) -> JoinHandle<(Option<CloseReason>, Instant)> {
     let outbox = Arc::new(Outbox::default());
-    let claim = registry.claim(ConnectionId::random(), Instant::now(), &outbox, Held::ByWebSocket(None)).unwrap();
+    let claim = registry.claim(ConnectionId::random(), Instant::now(), &outbox, Carrier::WebSocket(None)).unwrap();
     lifecycle.spawn(async move {
         let drained = std::future::poll_fn(|cx| outbox.poll_drain(cx)).await;
         drop(claim);
@@ -25,7 +25,7 @@ fn session(lifecycle: &Lifecycle, registry: &Arc<Registry>) -> JoinHandle<(Optio
 #[tokio::test]
 async fn the_drain_keeps_its_order() {
     let (lifecycle, readiness, registry) = (Lifecycle::new(), Readiness::new(), Registry::new(1000));
-    for part in [Part::Redis, Part::Journal, Part::Bus] {
+    for part in [Part::Redis, Part::Journal, Part::Fanout] {
         assert!(!readiness.missing().is_empty());
         readiness.set(part, true);
     }

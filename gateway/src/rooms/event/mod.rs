@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use rts_common::ids::{RoomId, UserId};
 use rts_common::message::{Message, MessageContent, MessageState};
+use rts_common::redis::stream::StreamEntry;
 use rts_common::room::{Marks, Room, RoomSnapshot};
 use rts_common::seq::Seq;
 use rts_common::signalr::{self, Protocol};
@@ -187,11 +188,11 @@ pub enum Publication {
 
 impl Publication {
     /// Reads what a script published on the channel of `room_id`: one publication, or several new messages in their
-    /// order. What this build does not know, as a newer node may have sent it, is [`Heard::Unreadable`].
-    pub fn read(room_id: &RoomId, text: &str) -> Vec<Heard> {
+    /// order. What this build does not know, as a newer node may have sent it, is [`Decoded::Unreadable`].
+    pub fn read(room_id: &RoomId, text: &str) -> Vec<Decoded> {
         match text.strip_prefix("b\n") {
-            Some(messages) => new_messages(room_id, messages).unwrap_or_else(|| vec![Heard::Unreadable(None)]),
-            None => vec![Self::parse(room_id, text).map_or_else(|| Heard::Unreadable(place(text)), Heard::Known)],
+            Some(messages) => new_messages(room_id, messages).unwrap_or_else(|| vec![Decoded::Unreadable(None)]),
+            None => vec![Self::parse(room_id, text).map_or_else(|| Decoded::Unreadable(place(text)), Decoded::Known)],
         }
     }
 
@@ -225,16 +226,16 @@ impl Publication {
 
 /// What was heard on a room's channel.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Heard {
+pub enum Decoded {
     /// This build knows it.
     Known(Publication),
     /// It does not, but for its place if it is an event.
-    Unreadable(Option<Place>),
+    Unreadable(Option<EventPosition>),
 }
 
 /// Where an event stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct EventPosition {
     /// The room's epoch.
     pub epoch: Seq,
     /// Its seq.
@@ -244,14 +245,14 @@ pub struct Place {
 }
 
 /// The place of an event of which only that can be read: `kind epoch seq prev`, a line each.
-fn place(text: &str) -> Option<Place> {
+fn place(text: &str) -> Option<EventPosition> {
     let mut lines = text.splitn(5, '\n').skip(1);
     let mut seq = || Seq::parse(lines.next()?);
-    Some(Place { epoch: seq()?, seq: seq()?, prev: seq()? })
+    Some(EventPosition { epoch: seq()?, seq: seq()?, prev: seq()? })
 }
 
 /// Several new messages: `epoch prev ordinal` of the first, `seq size …` of each, and their bodies.
-fn new_messages(room_id: &RoomId, text: &str) -> Option<Vec<Heard>> {
+fn new_messages(room_id: &RoomId, text: &str) -> Option<Vec<Decoded>> {
     let (first, rest) = text.split_once('\n')?;
     let (places, mut bodies) = rest.split_once('\n')?;
     let mut first = first.split(' ');
@@ -265,8 +266,8 @@ fn new_messages(room_id: &RoomId, text: &str) -> Option<Vec<Heard>> {
         let (body, rest) = bodies.split_at_checked(places.next()?.parse().ok()?)?;
         let entry = Entry { kind: "c", seq, prev, message: seq, ordinal, version: None, body };
         heard.push(match entry.event(room_id, epoch) {
-            Some(event) => Heard::Known(Publication::Event(Box::new(event))),
-            None => Heard::Unreadable(Some(Place { epoch, seq, prev })),
+            Some(event) => Decoded::Known(Publication::Event(Box::new(event))),
+            None => Decoded::Unreadable(Some(EventPosition { epoch, seq, prev })),
         });
         (prev, bodies, ordinal) = (seq, rest, ordinal + 1);
     }
@@ -298,6 +299,13 @@ pub(super) struct ReactionBody {
     pub(super) content: MessageContent,
     #[serde(flatten)]
     pub(super) reaction: ReactionChange,
+}
+
+impl<'a> From<StreamEntry<'a>> for Entry<'a> {
+    fn from(entry: StreamEntry<'a>) -> Self {
+        let StreamEntry { seq, kind, prev, message, ordinal, body } = entry;
+        Self { kind, seq, prev, message, ordinal, version: None, body }
+    }
 }
 
 impl Entry<'_> {

@@ -15,7 +15,7 @@ fn room() -> RoomId {
 
 fn event(text: &str) -> RoomEvent {
     match Publication::read(&room(), text).remove(0) {
-        Heard::Known(Publication::Event(event)) => *event,
+        Decoded::Known(Publication::Event(event)) => *event,
         other => panic!("{other:?}"),
     }
 }
@@ -106,11 +106,11 @@ fn a_room_is_updated() {
 #[test]
 fn what_is_not_known_or_broken_is_not_an_event() {
     for text in ["", "c", "c\n1\n2", "z\n5\n30\n20\n10\n7\nann\n{}", "c\n5\n30\n20\n10\n7\nann\n{", "m\nbob\nx\n1"] {
-        assert!(matches!(Publication::read(&room(), text)[..], [Heard::Unreadable(_)]), "{text:?}");
+        assert!(matches!(Publication::read(&room(), text)[..], [Decoded::Unreadable(_)]), "{text:?}");
     }
     let marks = Marks { read_seq: Seq::new(4).unwrap(), delivered_seq: Seq::new(5).unwrap() };
     let user_id = UserId::parse("bob").unwrap();
-    let marks = Heard::Known(Publication::Marks { user_id, marks });
+    let marks = Decoded::Known(Publication::Marks { user_id, marks });
     assert_eq!(Publication::read(&room(), "m\nbob\n4\n5"), [marks]);
 }
 
@@ -124,9 +124,9 @@ fn several_new_messages_come_in_one_payload() {
         Publication::read(&room(), &format!("c\n5\n{seq}\n{prev}\n{seq}\n{ordinal}\nann\n{CONTENT}")).remove(0)
     };
     let seq = |seq| Seq::new(seq).unwrap();
-    let unreadable = Heard::Unreadable(Some(Place { epoch: seq(5), seq: seq(31), prev: seq(30) }));
+    let unreadable = Decoded::Unreadable(Some(EventPosition { epoch: seq(5), seq: seq(31), prev: seq(30) }));
     assert_eq!(heard, [single(30, 20, 7), unreadable, single(40, 31, 9)]);
     for broken in ["b\n", "b\n5 20 7\n30 1\n", "b\n5 20 7\n30\n{}", "b\n5 20 x\n30 2\n{}", "b\n5 20 7\n30 1\n안"] {
-        assert_eq!(Publication::read(&room(), broken), [Heard::Unreadable(None)], "{broken:?}");
+        assert_eq!(Publication::read(&room(), broken), [Decoded::Unreadable(None)], "{broken:?}");
     }
 }

@@ -21,7 +21,7 @@ pub(super) struct Read {
 }
 
 /// How far one room is read.
-struct Place {
+struct FrontPosition {
     before: Seq,
     limit: usize,
     /// How much time its last page held; all of it before the first.
@@ -29,7 +29,7 @@ struct Place {
 }
 
 pub(super) struct Front {
-    places: HashMap<RoomId, Place>,
+    places: HashMap<RoomId, FrontPosition>,
     /// What matched, also what lies before the frontier and cannot be told yet.
     matches: Vec<MessageState>,
 }
@@ -49,7 +49,7 @@ impl Front {
                 _ => cursor.before,
             });
             let before = bound.map_or(end, |bound| bound.min(end));
-            (room, Place { before, limit, span: u64::MAX })
+            (room, FrontPosition { before, limit, span: u64::MAX })
         });
         Self { places: places.filter(|(_, place)| place.before > Seq::ZERO).collect(), matches: Vec::new() }
     }
@@ -88,7 +88,7 @@ impl Front {
             (Some(oldest), Some(place)) if has_more => {
                 let newest = messages.last().map_or(oldest, |message| message.seq);
                 let limit = (place.limit * 2).min(limits::PAGE_MAX);
-                *place = Place { before: oldest, limit, span: newest.get() - oldest.get() };
+                *place = FrontPosition { before: oldest, limit, span: newest.get() - oldest.get() };
             }
             _ => self.leave(read),
         }

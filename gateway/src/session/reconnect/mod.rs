@@ -29,7 +29,7 @@ use rts_common::limits::REPLAY_BYTES;
 use rts_common::signalr::{Protocol, Record, ack, sequence};
 
 use self::replay::Replay;
-pub use self::slot::{Rejoin, Return};
+pub use self::slot::{ReconnectSlot, ReturnedSocket};
 use super::Settings;
 use crate::close_reason::CloseReason;
 
@@ -41,7 +41,7 @@ const ACK_BYTES: usize = REPLAY_BYTES / 2;
 /// The state behind the sockets of one session.
 #[derive(Debug)]
 pub(super) struct Stateful {
-    rejoin: Arc<Rejoin>,
+    rejoin: Arc<ReconnectSlot>,
     protocol: Protocol,
     replay: Replay,
     received: Received,
@@ -69,7 +69,7 @@ pub(super) struct Missing;
 
 impl Stateful {
     /// Of a session whose first socket is there.
-    pub(super) fn new(rejoin: Arc<Rejoin>, protocol: Protocol) -> Self {
+    pub(super) fn new(rejoin: Arc<ReconnectSlot>, protocol: Protocol) -> Self {
         rejoin.open();
         Self {
             rejoin,
@@ -148,7 +148,7 @@ impl Stateful {
     }
 
     /// The next socket, if one came.
-    pub(super) fn poll_return(&self, cx: &mut Context<'_>) -> Poll<Return> {
+    pub(super) fn poll_return(&self, cx: &mut Context<'_>) -> Poll<ReturnedSocket> {
         self.rejoin.poll_take(cx)
     }
 

@@ -8,13 +8,13 @@ use crate::session::WebSocket;
 
 /// The way back to a session: closed until its handshake asked for stateful reconnect, and once it ends.
 #[derive(Debug, Default)]
-pub struct Rejoin {
+pub struct ReconnectSlot {
     state: Mutex<State>,
 }
 
 /// A client that is back.
 #[derive(Debug)]
-pub struct Return {
+pub struct ReturnedSocket {
     /// Its new socket.
     pub socket: WebSocket,
     /// When the token that it came with ends.
@@ -25,18 +25,18 @@ pub struct Return {
 struct State {
     is_open: bool,
     /// One that the session has not taken; a newer one takes its place.
-    returned: Option<Return>,
+    returned: Option<ReturnedSocket>,
     session: Option<Waker>,
 }
 
-impl Rejoin {
+impl ReconnectSlot {
     /// Whether a socket would be taken.
     pub fn is_open(&self) -> bool {
         self.lock().is_open
     }
 
     /// Hands in a socket. It is dropped if the session is over.
-    pub fn offer(&self, returned: Return) {
+    pub fn offer(&self, returned: ReturnedSocket) {
         let mut state = self.lock();
         if !state.is_open {
             return;
@@ -57,7 +57,7 @@ impl Rejoin {
         *self.lock() = State::default();
     }
 
-    pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<Return> {
+    pub(super) fn poll_take(&self, cx: &mut Context<'_>) -> Poll<ReturnedSocket> {
         let mut state = self.lock();
         if let Some(returned) = state.returned.take() {
             return Poll::Ready(returned);

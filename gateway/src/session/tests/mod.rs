@@ -12,7 +12,7 @@ use tokio_tungstenite::tungstenite::Message;
 
 use super::Settings;
 use crate::close_reason::CloseReason;
-use crate::connection::Later;
+use crate::connection::FlushList;
 use crate::test_support::{TestNode, settings, until};
 
 const PING: &str = "{\"type\":6}\u{1e}";
@@ -124,9 +124,9 @@ async fn many_events_come_in_few_frames_and_none_is_cut() {
     let node = node().await;
     let (mut client, session) = node.connect("ann").await;
     let events: Vec<String> = (0..200).map(|number| format!("{number}{}\u{1e}", "x".repeat(number * 7))).collect();
-    let mut later = Later::default();
+    let mut later = FlushList::default();
     for event in &events {
-        assert!(session.outbox.try_push_later(event.clone().into(), &mut later));
+        assert!(session.outbox.try_push_listed(event.clone().into(), &mut later));
     }
     drop(later);
     let (mut all, mut frames) = (String::new(), 0);
@@ -236,13 +236,13 @@ async fn an_effect_goes_on_when_its_client_is_gone() {
 async fn a_drain_answers_what_is_under_way_then_says_why() {
     let node = node().await;
     let (mut client, session) = node.connect("ann").await;
-    client.invoke("1", "Later").await;
+    client.invoke("1", "FlushList").await;
     until(|| !node.service.happened.lock().unwrap().is_empty()).await;
     assert!(session.outbox.try_push(Bytes::from_static(b"event\x1e")));
     session.outbox.close(CloseReason::Drain);
     assert_eq!(client.next_record().await, "event\u{1e}");
     node.service.answers.add_permits(1);
-    assert_eq!(client.next_record().await, completion("1", "Later"));
+    assert_eq!(client.next_record().await, completion("1", "FlushList"));
     assert_eq!(client.next_record().await, close("The server is going down; reconnect.", true));
     assert_eq!(client.next().await.unwrap(), "closed 1000");
 }
@@ -324,7 +324,7 @@ async fn a_waiting_session_is_small() {
     let outbox = std::sync::Arc::new(crate::connection::Outbox::default());
     let id = crate::connection::ConnectionId::random();
     let now = std::time::Instant::now();
-    let arrival = crate::session::Arrival {
+    let arrival = crate::session::NewConnection {
         connection_id: id,
         principal: std::sync::Arc::new(crate::connection::Principal {
             person: crate::test_support::person("acme", "ann"),
@@ -332,7 +332,7 @@ async fn a_waiting_session_is_small() {
         }),
         expires: now,
         outbox: outbox.clone(),
-        claim: node.registry.claim(id, now, &outbox, crate::session::Held::ByWebSocket(None)).unwrap(),
+        claim: node.registry.claim(id, now, &outbox, crate::session::Carrier::WebSocket(None)).unwrap(),
         rejoin: None,
         address: None,
         arrived: now,

@@ -22,7 +22,7 @@ const TAKE_BYTES: usize = 64 * 1024;
 
 /// What the requests do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LinkKind {
+pub enum HttpTransportKind {
     /// One GET whose answer does not end: text only.
     EventStream,
     /// A GET for whatever comes next, again and again.
@@ -31,8 +31,8 @@ pub enum LinkKind {
 
 /// The requests' end.
 #[derive(Debug)]
-pub struct Link {
-    kind: LinkKind,
+pub struct HttpTransport {
+    kind: HttpTransportKind,
     /// One after the other: a record may be cut between two bodies.
     posts: tokio::sync::Mutex<mpsc::Sender<Bytes>>,
     state: Mutex<State>,
@@ -40,8 +40,8 @@ pub struct Link {
 
 /// The session's end.
 #[derive(Debug)]
-pub struct LinkEnd {
-    link: Arc<Link>,
+pub struct HttpTransportEnd {
+    link: Arc<HttpTransport>,
     posts: mpsc::Receiver<Bytes>,
     /// How long a long poll may stay away.
     gap_max: Duration,
@@ -81,10 +81,10 @@ pub enum Taken {
 #[error("the session is over")]
 pub struct Over;
 
-impl Link {
+impl HttpTransport {
     /// The two ends of a new one. An event stream's reader has to be there when the session begins; a
     /// long poll's may stay away for so long at a time.
-    pub fn open(kind: LinkKind, gap_max: Duration) -> (Arc<Self>, LinkEnd) {
+    pub fn open(kind: HttpTransportKind, gap_max: Duration) -> (Arc<Self>, HttpTransportEnd) {
         let (sender, posts) = mpsc::channel(1);
         let state = State {
             outgoing: VecDeque::new(),
@@ -97,11 +97,11 @@ impl Link {
             session: None,
         };
         let link = Arc::new(Self { kind, posts: tokio::sync::Mutex::new(sender), state: Mutex::new(state) });
-        (Arc::clone(&link), LinkEnd { link, posts, gap_max, gap: None })
+        (Arc::clone(&link), HttpTransportEnd { link, posts, gap_max, gap: None })
     }
 
     /// What its requests do.
-    pub fn kind(&self) -> LinkKind {
+    pub fn kind(&self) -> HttpTransportKind {
         self.kind
     }
 
@@ -142,7 +142,7 @@ impl Link {
 /// Somebody who takes what the session sends, as long as it is not dropped.
 #[derive(Debug)]
 pub struct Reader {
-    link: Arc<Link>,
+    link: Arc<HttpTransport>,
     number: u64,
 }
 
@@ -178,9 +178,9 @@ impl Drop for Reader {
     }
 }
 
-impl LinkEnd {
+impl HttpTransportEnd {
     /// What its requests do.
-    pub(super) fn kind(&self) -> LinkKind {
+    pub(super) fn kind(&self) -> HttpTransportKind {
         self.link.kind
     }
 
@@ -201,7 +201,7 @@ impl LinkEnd {
             self.gap = None;
             return Poll::Pending;
         };
-        if self.link.kind == LinkKind::LongPoll {
+        if self.link.kind == HttpTransportKind::LongPoll {
             let deadline = (since + self.gap_max).into();
             let gap = self.gap.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
             if gap.deadline() != deadline {
@@ -234,7 +234,7 @@ impl LinkEnd {
     /// which is waited for even when a poll was told.
     pub(super) fn is_closed_by_client(&self) -> bool {
         let state = self.link.lock();
-        state.deleted || (state.told && self.link.kind == LinkKind::EventStream)
+        state.deleted || (state.told && self.link.kind == HttpTransportKind::EventStream)
     }
 
     /// Whether all that was sent is taken.
@@ -248,7 +248,7 @@ impl LinkEnd {
         if state.outgoing.is_empty() {
             return Poll::Ready(Ok(()));
         }
-        if state.deleted || (state.away_since.is_some() && self.link.kind == LinkKind::EventStream) {
+        if state.deleted || (state.away_since.is_some() && self.link.kind == HttpTransportKind::EventStream) {
             return Poll::Ready(Err(io::ErrorKind::BrokenPipe.into()));
         }
         state.session = Some(cx.waker().clone());
@@ -256,7 +256,7 @@ impl LinkEnd {
     }
 }
 
-impl Drop for LinkEnd {
+impl Drop for HttpTransportEnd {
     fn drop(&mut self) {
         let mut state = self.link.lock();
         state.over = true;

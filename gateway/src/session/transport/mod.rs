@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use rts_common::signalr::TransferFormat;
 
-pub use self::http_stream::{Link, LinkEnd, LinkKind, Over, Reader, Taken};
+pub use self::http_stream::{HttpTransport, HttpTransportEnd, HttpTransportKind, Over, Reader, Taken};
 pub use self::websocket::WebSocket;
 pub(super) use self::websocket::{Incoming, TransportError};
 use crate::metrics;
@@ -20,7 +20,7 @@ pub enum Transport {
     /// A WebSocket.
     WebSocket(WebSocket),
     /// HTTP requests.
-    Link(LinkEnd),
+    Http(HttpTransportEnd),
     /// Nothing: its socket is gone, and another may take its place.
     Gone,
 }
@@ -30,9 +30,9 @@ impl Transport {
     pub(super) fn label(&self) -> metrics::Transport {
         match self {
             Self::WebSocket(_) | Self::Gone => metrics::Transport::WebSockets,
-            Self::Link(link) => match link.kind() {
-                LinkKind::EventStream => metrics::Transport::ServerSentEvents,
-                LinkKind::LongPoll => metrics::Transport::LongPolling,
+            Self::Http(link) => match link.kind() {
+                HttpTransportKind::EventStream => metrics::Transport::ServerSentEvents,
+                HttpTransportKind::LongPoll => metrics::Transport::LongPolling,
             },
         }
     }
@@ -61,7 +61,7 @@ impl Transport {
     pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
         match self {
             Self::WebSocket(socket) => socket.poll_incoming(cx),
-            Self::Link(link) => link.poll_incoming(cx),
+            Self::Http(link) => link.poll_incoming(cx),
             // Whoever waits for another socket is woken by that.
             Self::Gone => Poll::Pending,
         }
@@ -71,7 +71,7 @@ impl Transport {
     pub(super) fn send(&mut self, format: TransferFormat, records: impl IntoIterator<Item = Bytes>) {
         match self {
             Self::WebSocket(socket) => socket.send(format, records),
-            Self::Link(link) => link.send(records),
+            Self::Http(link) => link.send(records),
             Self::Gone => records.into_iter().for_each(drop),
         }
     }
@@ -94,7 +94,7 @@ impl Transport {
     pub(super) fn close(&mut self) {
         match self {
             Self::WebSocket(socket) => socket.close(),
-            Self::Link(link) => link.close(),
+            Self::Http(link) => link.close(),
             Self::Gone => {}
         }
     }
@@ -103,7 +103,7 @@ impl Transport {
     pub(super) fn close_malformed(&mut self) {
         match self {
             Self::WebSocket(socket) => socket.close_malformed(),
-            Self::Link(link) => link.close(),
+            Self::Http(link) => link.close(),
             Self::Gone => {}
         }
     }
@@ -112,7 +112,7 @@ impl Transport {
     pub(super) fn is_closed_by_client(&self) -> bool {
         match self {
             Self::WebSocket(socket) => socket.is_closed_by_client(),
-            Self::Link(link) => link.is_closed_by_client(),
+            Self::Http(link) => link.is_closed_by_client(),
             Self::Gone => true,
         }
     }
@@ -121,7 +121,7 @@ impl Transport {
     pub(super) fn is_flushed(&self) -> bool {
         match self {
             Self::WebSocket(socket) => socket.is_flushed(),
-            Self::Link(link) => link.is_flushed(),
+            Self::Http(link) => link.is_flushed(),
             Self::Gone => true,
         }
     }
@@ -130,7 +130,7 @@ impl Transport {
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::WebSocket(socket) => socket.poll_flush(cx),
-            Self::Link(link) => link.poll_flush(cx),
+            Self::Http(link) => link.poll_flush(cx),
             Self::Gone => Poll::Ready(Ok(())),
         }
     }

@@ -9,7 +9,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use rts_common::signalr::TransferFormat;
 use tokio::io::{AsyncRead as _, AsyncWrite as _, ReadBuf};
 
-use crate::connection::Queue;
+use crate::connection::CompactQueue;
 use crate::connection::SharedStream;
 use crate::connection::websocket_frame::{
     FrameReader, MalformedFrame, Opcode, Piece, header, header_bytes, opcode_of, put_header,
@@ -67,7 +67,7 @@ pub struct WebSocket {
     received: BytesMut,
     /// Frames on their way out. Whoever sends looks at [`Self::is_flushed`] first, so that what
     /// waits here is bounded by what one turn of the session sends.
-    outgoing: Queue<Bytes>,
+    outgoing: CompactQueue<Bytes>,
     /// The payload of the last ping that is not answered; earlier ones need no answer of their own.
     ping: Option<Bytes>,
     /// Our close frame is out, or on its way; nothing may follow it.
@@ -88,7 +88,7 @@ impl WebSocket {
             stream,
             reader: FrameReader::default(),
             received: received.into(),
-            outgoing: Queue::default(),
+            outgoing: CompactQueue::default(),
             ping: None,
             closing: false,
             client_closed: false,

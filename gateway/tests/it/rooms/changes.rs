@@ -3,7 +3,7 @@
 use rts_common::record::RoomChange;
 use rts_common::room::Role;
 use rts_common::seq::Seq;
-use rts_gateway::rooms::{Change, EventsAfter, Refusal, RoomOperation, RoomOutcome, Sending, Sent};
+use rts_gateway::rooms::{Change, EventsAfter, RoomError, RoomOperation, RoomOutcome, Sending, Sent};
 
 use super::world::{World, content, person};
 use crate::support;
@@ -20,18 +20,18 @@ async fn members_come_and_go() {
     assert!(matches!(change("bob", RoomOperation::Add(&cyd, 1000)).await.unwrap(), RoomOutcome::Unchanged(_)));
     assert_eq!(
         change("bob", RoomOperation::Add(&[(person("dan").user, "d".to_owned())], 3)).await.err(),
-        Some(Refusal::TooManyMembers)
+        Some(RoomError::TooManyMembers)
     );
-    assert_eq!(change("bob", RoomOperation::Remove(&cyd[0].0)).await.err(), Some(Refusal::Forbidden));
-    assert_eq!(change("ann", RoomOperation::Remove(&person("zed").user)).await.err(), Some(Refusal::NoMember));
+    assert_eq!(change("bob", RoomOperation::Remove(&cyd[0].0)).await.err(), Some(RoomError::Forbidden));
+    assert_eq!(change("ann", RoomOperation::Remove(&person("zed").user)).await.err(), Some(RoomError::NoMember));
     change("ann", RoomOperation::Remove(&cyd[0].0)).await.unwrap();
-    assert_eq!(world.rooms.view(&person("cyd"), &room).await.err(), Some(Refusal::NotFound));
+    assert_eq!(world.rooms.view(&person("cyd"), &room).await.err(), Some(RoomError::NotFound));
     change("ann", RoomOperation::Leave).await.unwrap();
     change("bob", RoomOperation::Archive).await.unwrap();
     let bob = person("bob");
     let content = content(&bob, "c1", "x");
     let sending = Sending { person: &bob, room: &room, content: &content, accept: true };
-    assert_eq!(support::send(&world.rooms, &sending).await.err(), Some(Refusal::Archived));
+    assert_eq!(support::send(&world.rooms, &sending).await.err(), Some(RoomError::Archived));
     change("bob", RoomOperation::Unarchive).await.unwrap();
     assert!(matches!(support::send(&world.rooms, &sending).await, Ok(Sent::New(_))));
 }

@@ -106,5 +106,5 @@ async fn members_only_are_mentioned_and_the_room_has_to_be_theirs_to_see() {
     let found = of(&person("ann"), "@bob @eve @김민수님, @ann @bob").await.unwrap();
     assert_eq!(names(found), ["bob", "김민수", "ann"]);
     assert_eq!(of(&person("ann"), "no one").await.unwrap(), []);
-    assert_eq!(of(&person("eve"), "@bob").await.err(), Some(rts_gateway::rooms::Refusal::NotFound));
+    assert_eq!(of(&person("eve"), "@bob").await.err(), Some(rts_gateway::rooms::RoomError::NotFound));
 }

@@ -8,7 +8,7 @@ mod world;
 use rts_common::ids::{OrgId, Person};
 use rts_common::redis::keys;
 use rts_common::seq::Seq;
-use rts_gateway::rooms::{EventsAfter, MarkKind, Refusal, RoomOperation, Sent};
+use rts_gateway::rooms::{EventsAfter, MarkKind, RoomError, RoomOperation, Sent};
 
 use self::world::{World, person};
 
@@ -32,12 +32,12 @@ async fn outsiders_and_other_tenants_find_nothing() {
     let room = world.group(&["ann", "bob"]).await;
     let foreign = Person { org: OrgId::parse("other").unwrap(), ..person("ann") };
     for who in [person("eve"), foreign] {
-        assert_eq!(world.rooms.view(&who, &room).await.unwrap_err(), Refusal::NotFound);
-        assert_eq!(world.rooms.message(&who, &room, Seq::new(1).unwrap()).await.err(), Some(Refusal::NotFound));
-        assert_eq!(world.rooms.resume(&who, &room, Seq::ZERO).await.err(), Some(Refusal::NotFound));
-        assert_eq!(world.rooms.mark(&who, &room, MarkKind::Read, Seq::ZERO).await, Err(Refusal::NotFound));
+        assert_eq!(world.rooms.view(&who, &room).await.unwrap_err(), RoomError::NotFound);
+        assert_eq!(world.rooms.message(&who, &room, Seq::new(1).unwrap()).await.err(), Some(RoomError::NotFound));
+        assert_eq!(world.rooms.resume(&who, &room, Seq::ZERO).await.err(), Some(RoomError::NotFound));
+        assert_eq!(world.rooms.mark(&who, &room, MarkKind::Read, Seq::ZERO).await, Err(RoomError::NotFound));
         let rename = world.rooms.change_room(&who, &room, &RoomOperation::Rename("x")).await;
-        assert_eq!(rename.err(), Some(Refusal::NotFound));
+        assert_eq!(rename.err(), Some(RoomError::NotFound));
     }
 }
 
@@ -106,8 +106,8 @@ async fn history_shows_the_present_state_in_its_first_place() {
     world.edit(&room, "ann", seqs[29], "changed").await.unwrap();
     world.edit(&room, "ann", seqs[29], "changed again").await.unwrap();
     world.delete(&room, "ann", seqs[28]).await.unwrap();
-    assert_eq!(world.edit(&room, "bob", seqs[27], "not mine").await.err(), Some(Refusal::Forbidden));
-    assert_eq!(world.delete(&room, "bob", seqs[27]).await.err(), Some(Refusal::Forbidden));
+    assert_eq!(world.edit(&room, "bob", seqs[27], "not mine").await.err(), Some(RoomError::Forbidden));
+    assert_eq!(world.delete(&room, "bob", seqs[27]).await.err(), Some(RoomError::Forbidden));
 
     let page = world.page(&room, 0, None, 10).await;
     assert!(page.has_more);

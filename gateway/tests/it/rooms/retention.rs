@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rts_common::retention::Retention;
 use rts_common::seq::Seq;
-use rts_gateway::rooms::{EventsAfter, MarkKind, Refusal};
+use rts_gateway::rooms::{EventsAfter, MarkKind, RoomError};
 
 use super::world::{World, person};
 
@@ -24,8 +24,8 @@ async fn what_has_expired_is_not_read_and_not_unread() {
     assert!(old.seq.age() >= kept);
     let view = world.rooms.view(&person("bob"), &room).await.unwrap();
     assert_eq!((view.unread, view.mentions, view.last_message), (0, 0, None));
-    assert_eq!(world.rooms.message(&person("bob"), &room, old.seq).await.err(), Some(Refusal::NoMessage));
-    assert_eq!(world.edit(&room, "ann", old.seq, "x").await.err(), Some(Refusal::NoMessage));
+    assert_eq!(world.rooms.message(&person("bob"), &room, old.seq).await.err(), Some(RoomError::NoMessage));
+    assert_eq!(world.edit(&room, "ann", old.seq, "x").await.err(), Some(RoomError::NoMessage));
 
     // What comes later is there, and counted alone.
     let new = world.say(&room, "ann", "c2").await;

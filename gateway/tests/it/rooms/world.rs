@@ -11,7 +11,7 @@ use rts_common::room::{Role, RoomKind};
 use rts_common::seq::{Seq, Timestamp};
 use rts_common::store::{Direction, Store, Tables};
 use rts_gateway::rooms::{
-    CreatedRoom, HistoryPage, HistoryRange, MessageAt, MessageChange, NewRoom, Refusal, Rooms, Sending, Sent,
+    CreatedRoom, HistoryPage, HistoryRange, MessageAt, MessageChange, NewRoom, RoomError, Rooms, Sending, Sent,
 };
 
 use crate::support::{self, RedisServer};
@@ -102,7 +102,7 @@ impl World {
         who: &str,
         seq: Seq,
         body: &str,
-    ) -> Result<(MessageState, bool), Refusal> {
+    ) -> Result<(MessageState, bool), RoomError> {
         let person = person(who);
         let at = MessageAt { person: &person, room, seq };
         self.rooms
@@ -115,7 +115,7 @@ impl World {
             .await
     }
 
-    pub(super) async fn delete(&self, room: &RoomId, who: &str, seq: Seq) -> Result<(MessageState, bool), Refusal> {
+    pub(super) async fn delete(&self, room: &RoomId, who: &str, seq: Seq) -> Result<(MessageState, bool), RoomError> {
         let person = person(who);
         let at = MessageAt { person: &person, room, seq };
         self.rooms

@@ -8,7 +8,7 @@ use aws_sdk_sqs::config::{Credentials, SharedCredentialsProvider};
 use axum::Router;
 use axum::routing::post;
 use rts_common::redis::{Redis, RedisServers};
-use rts_gateway::rooms::{Attempt, Refusal, Rooms, Sending, Sent};
+use rts_gateway::rooms::{Attempt, RoomError, Rooms, Sending, Sent};
 use serde_json::{Value, json};
 
 pub(crate) struct RedisServer {
@@ -45,13 +45,13 @@ impl Drop for RedisServer {
     }
 }
 
-/// Sends one message, alone.
-pub(crate) async fn send(rooms: &Rooms, sending: &Sending<'_>) -> Result<Sent, Refusal> {
+/// SendQueue one message, alone.
+pub(crate) async fn send(rooms: &Rooms, sending: &Sending<'_>) -> Result<Sent, RoomError> {
     loop {
         match rooms.send(&[*sending]).await.remove(0) {
             Attempt::Done(result) => return result,
             Attempt::Cold if rooms.rebuild(sending.room).await? => {}
-            Attempt::Cold => return Err(Refusal::NotFound),
+            Attempt::Cold => return Err(RoomError::NotFound),
         }
     }
 }

@@ -61,7 +61,7 @@ pub(in crate::fanout) enum Step {
 
 /// A room's order.
 #[derive(Debug, Default)]
-pub(in crate::fanout) struct Feed {
+pub(in crate::fanout) struct Sequencer {
     /// Where delivery stands.
     at: Option<Head>,
     state: State,
@@ -82,7 +82,7 @@ enum State {
     },
 }
 
-impl Feed {
+impl Sequencer {
     /// Whether sessions may rely on it.
     pub(in crate::fanout) fn is_open(&self) -> bool {
         self.at.is_some()

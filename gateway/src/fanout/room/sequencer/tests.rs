@@ -43,12 +43,12 @@ fn whole(epoch: u64, number: u64, events: Vec<RoomEvent>) -> Answer {
     Answer::After(EventsAfter::Whole { head: head(epoch, number), events })
 }
 
-fn open_at(epoch: u64, number: u64) -> Feed {
-    let mut feed = Feed::default();
-    feed.subscribed();
-    feed.answered(Answer::Head(head(epoch, number)));
-    assert!(feed.is_open());
-    feed
+fn open_at(epoch: u64, number: u64) -> Sequencer {
+    let mut sequencer = Sequencer::default();
+    sequencer.subscribed();
+    sequencer.answered(Answer::Head(head(epoch, number)));
+    assert!(sequencer.is_open());
+    sequencer
 }
 
 fn told(steps: &[Step]) -> Vec<String> {
@@ -66,95 +66,95 @@ fn told(steps: &[Step]) -> Vec<String> {
 
 #[test]
 fn what_comes_before_the_head_is_known_waits_for_it() {
-    let mut feed = Feed::default();
-    assert_eq!(told(&feed.published(item(1, 5, 4))), [""; 0]);
-    assert_eq!(told(&feed.subscribed()), ["head?"]);
-    feed.published(item(1, 10, 9));
-    feed.published(item(1, 11, 10));
-    assert_eq!(told(&feed.answered(Answer::Head(head(1, 10)))), ["open", "11"]);
-    assert_eq!(feed.last(), seq(11));
+    let mut sequencer = Sequencer::default();
+    assert_eq!(told(&sequencer.published(item(1, 5, 4))), [""; 0]);
+    assert_eq!(told(&sequencer.subscribed()), ["head?"]);
+    sequencer.published(item(1, 10, 9));
+    sequencer.published(item(1, 11, 10));
+    assert_eq!(told(&sequencer.answered(Answer::Head(head(1, 10)))), ["open", "11"]);
+    assert_eq!(sequencer.last(), seq(11));
 }
 
 #[test]
 fn a_gap_stops_delivery_until_it_is_filled() {
-    let mut feed = open_at(1, 10);
-    assert_eq!(told(&feed.published(item(1, 11, 10))), ["11"]);
-    assert_eq!(told(&feed.published(item(1, 14, 13))), ["gap", "after 11?"]);
-    assert_eq!(told(&feed.published(item(1, 15, 14))), [""; 0]);
+    let mut sequencer = open_at(1, 10);
+    assert_eq!(told(&sequencer.published(item(1, 11, 10))), ["11"]);
+    assert_eq!(told(&sequencer.published(item(1, 14, 13))), ["gap", "after 11?"]);
+    assert_eq!(told(&sequencer.published(item(1, 15, 14))), [""; 0]);
     let events = vec![event(1, 12, 11), event(1, 13, 12), event(1, 14, 13)];
-    assert_eq!(told(&feed.answered(whole(1, 14, events))), ["(12)", "(13)", "(14)", "15"]);
-    assert_eq!(told(&feed.published(item(1, 13, 12))), [""; 0]);
+    assert_eq!(told(&sequencer.answered(whole(1, 14, events))), ["(12)", "(13)", "(14)", "15"]);
+    assert_eq!(told(&sequencer.published(item(1, 13, 12))), [""; 0]);
 }
 
 #[test]
 fn a_new_subscription_is_compared_and_an_answer_from_before_it_does_not_count() {
-    let mut feed = open_at(1, 10);
-    assert_eq!(told(&feed.subscribed()), ["after 10?"]);
-    assert_eq!(told(&feed.subscribed()), [""; 0]);
-    assert_eq!(told(&feed.answered(whole(1, 10, vec![]))), ["after 10?"]);
+    let mut sequencer = open_at(1, 10);
+    assert_eq!(told(&sequencer.subscribed()), ["after 10?"]);
+    assert_eq!(told(&sequencer.subscribed()), [""; 0]);
+    assert_eq!(told(&sequencer.answered(whole(1, 10, vec![]))), ["after 10?"]);
     let events = vec![event(1, 11, 10)];
-    assert_eq!(told(&feed.answered(whole(1, 11, events))), ["(11)"]);
+    assert_eq!(told(&sequencer.answered(whole(1, 11, events))), ["(11)"]);
 }
 
 #[test]
 fn what_cannot_be_had_whole_is_lost() {
-    let mut feed = open_at(1, 10);
-    feed.subscribed();
+    let mut sequencer = open_at(1, 10);
+    sequencer.subscribed();
     let truncated = EventsAfter::Truncated { head: head(1, 90) };
-    assert_eq!(told(&feed.answered(Answer::After(truncated))), ["lost"]);
-    assert_eq!(told(&feed.published(item(1, 91, 90))), ["91"]);
-    feed.subscribed();
-    assert_eq!(told(&feed.answered(Answer::Gone)), ["lost"]);
+    assert_eq!(told(&sequencer.answered(Answer::After(truncated))), ["lost"]);
+    assert_eq!(told(&sequencer.published(item(1, 91, 90))), ["91"]);
+    sequencer.subscribed();
+    assert_eq!(told(&sequencer.answered(Answer::Gone)), ["lost"]);
 }
 
 #[test]
 fn a_new_epoch_that_goes_on_where_the_old_one_stood_loses_nothing() {
-    let mut feed = open_at(1, 10);
-    assert_eq!(told(&feed.published(item(2, 12, 10))), ["12"]);
-    feed.subscribed();
-    assert_eq!(told(&feed.answered(whole(3, 12, vec![]))), [""; 0]);
-    feed.subscribed();
+    let mut sequencer = open_at(1, 10);
+    assert_eq!(told(&sequencer.published(item(2, 12, 10))), ["12"]);
+    sequencer.subscribed();
+    assert_eq!(told(&sequencer.answered(whole(3, 12, vec![]))), [""; 0]);
+    sequencer.subscribed();
     let events = vec![event(4, 14, 12)];
-    assert_eq!(told(&feed.answered(whole(4, 14, events))), ["(14)"]);
+    assert_eq!(told(&sequencer.answered(whole(4, 14, events))), ["(14)"]);
 }
 
 #[test]
 fn a_new_epoch_that_starts_elsewhere_is_a_loss() {
     for (first, prev) in [(12, 9), (12, 11)] {
-        let mut feed = open_at(1, 10);
-        assert_eq!(told(&feed.published(item(2, first, prev))), ["gap", "after 10?"]);
+        let mut sequencer = open_at(1, 10);
+        assert_eq!(told(&sequencer.published(item(2, first, prev))), ["gap", "after 10?"]);
         let events = vec![event(2, first, prev)];
-        assert_eq!(told(&feed.answered(whole(2, first, events))), ["lost"]);
-        assert_eq!(told(&feed.published(item(2, 13, 12))), ["13"]);
+        assert_eq!(told(&sequencer.answered(whole(2, first, events))), ["lost"]);
+        assert_eq!(told(&sequencer.published(item(2, 13, 12))), ["13"]);
     }
 }
 
 #[test]
 fn a_failover_that_took_events_back_is_a_loss_although_the_epoch_stays() {
-    let mut feed = open_at(1, 10);
-    assert_eq!(told(&feed.published(item(1, 12, 8))), ["gap", "after 10?"]);
-    assert_eq!(told(&feed.answered(whole(1, 12, vec![event(1, 12, 8)]))), ["lost"]);
+    let mut sequencer = open_at(1, 10);
+    assert_eq!(told(&sequencer.published(item(1, 12, 8))), ["gap", "after 10?"]);
+    assert_eq!(told(&sequencer.answered(whole(1, 12, vec![event(1, 12, 8)]))), ["lost"]);
 }
 
 #[test]
 fn what_cannot_be_read_is_passed_over_once() {
-    let mut feed = open_at(1, 10);
+    let mut sequencer = open_at(1, 10);
     let unreadable = Item { event: None, ..item(1, 11, 10) };
-    assert_eq!(told(&feed.published(unreadable)), [""; 0]);
-    assert_eq!(told(&feed.published(item(1, 12, 11))), ["12"]);
+    assert_eq!(told(&sequencer.published(unreadable)), [""; 0]);
+    assert_eq!(told(&sequencer.published(item(1, 12, 11))), ["12"]);
     // Also from the stream, which leaves it out.
-    feed.published(item(1, 14, 13));
-    assert_eq!(told(&feed.answered(whole(1, 14, vec![event(1, 14, 13)]))), ["(14)"]);
+    sequencer.published(item(1, 14, 13));
+    assert_eq!(told(&sequencer.answered(whole(1, 14, vec![event(1, 14, 13)]))), ["(14)"]);
 }
 
 #[test]
 fn more_than_may_wait_is_asked_for_again() {
-    let mut feed = open_at(1, 10);
-    feed.subscribed();
+    let mut sequencer = open_at(1, 10);
+    sequencer.subscribed();
     for number in 11..=11 + WAITING_MAX as u64 {
-        assert_eq!(told(&feed.published(item(1, number, number - 1))), [""; 0]);
+        assert_eq!(told(&sequencer.published(item(1, number, number - 1))), [""; 0]);
     }
-    assert_eq!(told(&feed.answered(whole(1, 10, vec![]))), ["after 10?"]);
+    assert_eq!(told(&sequencer.answered(whole(1, 10, vec![]))), ["after 10?"]);
 }
 
 /// A room as Redis has it, and a channel that loses, doubles and disorders.
@@ -225,7 +225,7 @@ fn acts() -> impl Strategy<Value = Vec<Act>> {
 #[derive(Default)]
 struct Run {
     source: Source,
-    feed: Feed,
+    sequencer: Sequencer,
     asked: Vec<Option<Seq>>,
     read: Option<Answer>,
     last: Option<u64>,
@@ -242,7 +242,7 @@ impl Run {
                     self.asked.push(after);
                 }
                 Step::Deliver { event, .. } => {
-                    assert!(self.feed.is_open());
+                    assert!(self.sequencer.is_open());
                     if let Some(last) = self.last {
                         assert_eq!(event.prev.get(), last, "no gap and no duplicate");
                         assert!(event.seq.get() > last);
@@ -266,12 +266,12 @@ impl Run {
                 for _ in 0..*published {
                     self.source.in_flight.push(item.clone());
                 }
-                if *at_once { self.feed.published(item) } else { Vec::new() }
+                if *at_once { self.sequencer.published(item) } else { Vec::new() }
             }
             Act::Arrive(which) if !self.source.in_flight.is_empty() => {
                 let which = which % self.source.in_flight.len();
                 let item = self.source.in_flight.swap_remove(which);
-                self.feed.published(item)
+                self.sequencer.published(item)
             }
             Act::Read => {
                 if let Some(after) = self.asked.pop() {
@@ -280,10 +280,10 @@ impl Run {
                 Vec::new()
             }
             Act::Hear => match self.read.take() {
-                Some(answer) => self.feed.answered(answer),
+                Some(answer) => self.sequencer.answered(answer),
                 None => Vec::new(),
             },
-            Act::Cut => self.feed.subscribed(),
+            Act::Cut => self.sequencer.subscribed(),
             Act::Rebuild { lost } => {
                 self.source.rebuild(*lost);
                 Vec::new()
@@ -313,7 +313,7 @@ proptest! {
             run.act(act);
         }
         run.settle();
-        prop_assert_eq!(run.feed.last().get(), run.source.last);
+        prop_assert_eq!(run.sequencer.last().get(), run.source.last);
         if !rebuilt {
             prop_assert_eq!(run.lost, 0);
             prop_assert_eq!(run.delivered, run.source.stream.len());

@@ -2,7 +2,7 @@
 
 use rts_common::ids::RoomId;
 use rts_common::seq::Seq;
-use rts_gateway::rooms::{Refusal, RoomOperation};
+use rts_gateway::rooms::{RoomError, RoomOperation};
 use rts_gateway::send::SendResult;
 use rts_local::{Cluster, ClusterOptions};
 
@@ -97,10 +97,10 @@ async fn each_has_its_own_result() {
         };
         assert!(other > new);
         assert!(matches!(again, Ok(SendResult::Duplicate { seq, durable: false }) if seq == new));
-        assert_eq!(foreign.err(), Some(Refusal::NotFound));
-        assert_eq!(archived.err(), Some(Refusal::Archived));
+        assert_eq!(foreign.err(), Some(RoomError::NotFound));
+        assert_eq!(archived.err(), Some(RoomError::Archived));
         // Nobody listens for DynamoDB here, which would have to tell of a room that Redis does not have.
-        assert!(matches!(unknown, Err(Refusal::Unavailable(_))));
+        assert!(matches!(unknown, Err(RoomError::Unavailable(_))));
     }
     let view = node.rooms.view(&person("bob"), &room).await.unwrap();
     assert_eq!(view.unread, 20);

@@ -1,4 +1,4 @@
-//! Nodes with a bus each on real Redis servers, and sessions that listen.
+//! Nodes with a fan-out each on real Redis servers, and sessions that listen.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,22 +15,22 @@ use rts_common::seq::Seq;
 use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
 use rts_gateway::connection::{ConnectionId, Outbox, SessionHandle};
-use rts_gateway::fanout::{Attachment, Bus};
+use rts_gateway::fanout::{Attachment, Fanout};
 use rts_gateway::journal::{Journal, JournalLimits};
 use rts_gateway::lifecycle::Lifecycle;
 use rts_gateway::rate_limits::RateLimits;
-use rts_gateway::rooms::{NewRoom, Refusal, RoomOperation, Rooms};
-use rts_gateway::send::{SendPermit, SendRequest, SendResult, Sends};
+use rts_gateway::rooms::{NewRoom, RoomError, RoomOperation, Rooms};
+use rts_gateway::send::{SendPermit, SendQueue, SendRequest, SendResult};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-/// One gateway, as far as the bus goes.
+/// One gateway, as far as the fan-out goes.
 pub(super) struct Node {
     pub(super) id: NodeId,
-    pub(super) bus: Bus,
+    pub(super) fanout: Fanout,
     pub(super) rooms: Arc<Rooms>,
     pub(super) redis: Arc<Redis>,
-    pub(super) sends: Sends,
+    pub(super) sends: SendQueue,
     journal: Journal,
     rates: Arc<RateLimits>,
     lifecycle: Lifecycle,
@@ -50,15 +50,15 @@ impl Node {
         let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store));
         let lifecycle = Lifecycle::new();
         let id = NodeId::random();
-        let bus = Bus::start(id.clone(), &servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
+        let fanout = Fanout::start(id.clone(), &servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
         let queue = "http://127.0.0.1/000000000000/chat-message-queue.fifo";
         let journal = Journal::start(&support::accepting_sqs().await, queue, JournalLimits::default(), &lifecycle);
-        let sends = Sends::start(&id, &rooms, &journal, &lifecycle);
-        Self { id, bus, rooms, redis, sends, journal, rates: Arc::new(RateLimits::new(10_000, 10_000)), lifecycle }
+        let sends = SendQueue::start(&id, &rooms, &journal, &lifecycle);
+        Self { id, fanout, rooms, redis, sends, journal, rates: Arc::new(RateLimits::new(10_000, 10_000)), lifecycle }
     }
 
     pub(super) async fn wait_connected(&self) {
-        eventually("the bus is connected", || self.bus.is_connected()).await;
+        eventually("the fanout is connected", || self.fanout.is_connected()).await;
     }
 
     /// A group room of these people, in everybody's list.
@@ -105,7 +105,7 @@ impl Node {
         room: &RoomId,
         from: &str,
         client_id: &str,
-    ) -> oneshot::Receiver<Result<SendResult, Refusal>> {
+    ) -> oneshot::Receiver<Result<SendResult, RoomError>> {
         let person = person(from);
         let content = MessageContent {
             sender_id: person.user.clone(),
@@ -124,7 +124,7 @@ impl Node {
         self.sends.enqueue(SendRequest { person, room: room.clone(), content, permit, flight: None }).await
     }
 
-    /// Sends until Redis takes it; the clientId makes it one message.
+    /// SendQueue until Redis takes it; the clientId makes it one message.
     pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str) -> Seq {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -144,7 +144,7 @@ impl Node {
             protocol: Protocol::Json,
             outbox: Arc::new(Outbox::default()),
         };
-        let attachment = self.bus.attach(session.clone()).await.unwrap();
+        let attachment = self.fanout.attach(session.clone()).await.unwrap();
         Listener { session, attachment: Some(attachment), heard: Vec::new() }
     }
 }

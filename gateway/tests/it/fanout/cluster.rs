@@ -1,4 +1,4 @@
-//! The bus on three masters.
+//! The fan-out on three masters.
 
 use std::collections::HashMap;
 

@@ -1,4 +1,4 @@
-//! The bus on real Redis servers: one order for everyone, whatever happens to the subscriptions.
+//! The fan-out on real Redis servers: one order for everyone, whatever happens to the subscriptions.
 
 mod cluster;
 mod sends;
@@ -106,14 +106,14 @@ async fn a_server_that_hangs_or_is_away_is_caught_up_with() {
         for index in 0..30 {
             last = Some(sender.send(&room, "bob", &format!("m{turn} {index}")).await);
         }
-        eventually("the loss is noticed", || !behind.bus.is_connected()).await;
+        eventually("the loss is noticed", || !behind.fanout.is_connected()).await;
         proxy.set(Traffic::Pass);
         ann.hears_seq(&room, last.unwrap()).await;
         behind.wait_connected().await;
     }
     one_order(&[&ann], &room, 61);
     proxy.set(Traffic::Refuse);
-    eventually("the loss is noticed", || !behind.bus.is_connected()).await;
+    eventually("the loss is noticed", || !behind.fanout.is_connected()).await;
     let joined = sender.group(&["bob", "ann"]).await;
     proxy.set(Traffic::Pass);
     ann.hears("RoomAdded", |event| event["room"]["roomId"] == joined.as_str()).await;
@@ -250,7 +250,7 @@ async fn a_node_whose_redis_comes_later_connects_then() {
     let cluster = redis().await;
     cluster.stop("redis").await.unwrap();
     let node = Node::start(&cluster.redis_url()).await;
-    assert!(!node.bus.is_connected());
+    assert!(!node.fanout.is_connected());
     cluster.start_part("redis").await.unwrap();
     node.wait_connected().await;
     node.know("ann").await;

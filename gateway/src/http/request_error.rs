@@ -12,7 +12,7 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
 /// Why a request is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refusal {
+pub(super) enum RequestError {
     /// No token, or a bad one.
     Unauthorized,
     /// A web page that may not.
@@ -37,7 +37,7 @@ pub(super) enum Refusal {
     Unavailable,
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let (status, text) = match self {
             Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
@@ -67,7 +67,7 @@ impl IntoResponse for Refusal {
     }
 }
 
-impl From<AuthError> for Refusal {
+impl From<AuthError> for RequestError {
     fn from(error: AuthError) -> Self {
         match error {
             AuthError::Refused(reason) => {
@@ -79,14 +79,14 @@ impl From<AuthError> for Refusal {
     }
 }
 
-impl From<NoDirectory> for Refusal {
+impl From<NoDirectory> for RequestError {
     fn from(error: NoDirectory) -> Self {
         tracing::debug!(%error, "the place of a connection is not known now");
         Self::Unavailable
     }
 }
 
-impl From<ClaimError> for Refusal {
+impl From<ClaimError> for RequestError {
     fn from(error: ClaimError) -> Self {
         match error {
             ClaimError::InUse => Self::AlreadyConnected,

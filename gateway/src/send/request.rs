@@ -1,0 +1,93 @@
+//! A message on its way, and what becomes of it.
+
+use std::time::Instant;
+
+use rts_common::ids::{Person, RoomId};
+use rts_common::message::MessageContent;
+use rts_common::seq::Seq;
+use tokio::sync::oneshot;
+
+use super::in_flight::InFlightSend;
+use crate::journal::{Permit, Ticket};
+use crate::rate_limits::RateToken;
+use crate::rooms::{RoomError, Sending};
+
+/// A message to be sent.
+pub struct SendRequest {
+    /// The sender.
+    pub person: Person,
+    /// The room.
+    pub room: RoomId,
+    /// The message.
+    pub content: MessageContent,
+    /// Leave to make a new message; without it, only a duplicate is answered.
+    pub permit: Option<SendPermit>,
+    /// Dropped once the message has its place in the room, or will never have one.
+    pub flight: Option<InFlightSend>,
+}
+
+/// Leave to make one new message: a place in the journal, and one of what its sender may send. Unused, both are given
+/// back.
+pub struct SendPermit {
+    /// The place in the journal.
+    pub place: Permit,
+    /// What the sender's rate limit counts.
+    pub token: RateToken,
+}
+
+/// What became of a message.
+#[derive(Debug)]
+pub enum SendResult {
+    /// It is in the room, and durable once the ticket says so.
+    New {
+        /// Its seq.
+        seq: Seq,
+        /// The journal's word.
+        ticket: Ticket,
+    },
+    /// Its sender had sent it before.
+    Duplicate {
+        /// Its seq.
+        seq: Seq,
+        /// True if it is known to be durable.
+        durable: bool,
+    },
+    /// It would have been new, and there was no permit.
+    Refused,
+}
+
+/// A message in a lane.
+pub(super) struct Waiting {
+    pub(super) request: SendRequest,
+    pub(super) waiter: oneshot::Sender<Result<SendResult, RoomError>>,
+    pub(super) since: Instant,
+    /// Its room was rebuilt for it already.
+    pub(super) is_rebuilt: bool,
+}
+
+impl Waiting {
+    /// Bytes of the body as it is written: quotes take two, control characters six.
+    pub(super) fn bytes(&self) -> usize {
+        let escaped = |byte: &u8| match byte {
+            b'"' | b'\\' => 2,
+            0..0x20 => 6,
+            _ => 1,
+        };
+        self.request.content.body.as_bytes().iter().map(escaped).sum()
+    }
+
+    pub(super) fn sending(&self) -> Sending<'_> {
+        let SendRequest { person, room, content, permit, .. } = &self.request;
+        Sending { person, room, content, accept: permit.is_some() }
+    }
+
+    pub(super) fn resolve(self, result: Result<SendResult, RoomError>) {
+        drop(self.request);
+        // The sender may be gone.
+        let _ = self.waiter.send(result);
+    }
+
+    pub(super) fn fail(self, why: &str) {
+        self.resolve(Err(RoomError::Unavailable(why.to_owned())));
+    }
+}
