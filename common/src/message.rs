@@ -60,6 +60,23 @@ pub struct MessageContent {
 }
 
 impl MessageContent {
+    /// Makes the content of a new message of text alone.
+    pub const fn new(sender_id: UserId, client_id: ClientId, body: String) -> Self {
+        Self {
+            sender_id,
+            client_id,
+            body,
+            attachments: Vec::new(),
+            reply_to: None,
+            mentions: Vec::new(),
+            edited_at: None,
+            deleted: false,
+            reactions: Vec::new(),
+        }
+    }
+}
+
+impl MessageContent {
     /// Turns it into its tombstone: who and when stay, what was said goes.
     pub fn bury(&mut self) {
         self.body.clear();

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use divan::{Bencher, black_box};
 use rts_common::ids::RoomId;
 use rts_common::signalr::{Protocol, TransferFormat};
-use rts_gateway::rooms::{Heard, Publication};
-use rts_gateway::session::{Later, Outbox, SharedStream, WebSocket};
+use rts_gateway::connection::{FlushList, Outbox, SharedStream};
+use rts_gateway::rooms::{Decoded, Publication};
+use rts_gateway::session::WebSocket;
 
 const PROTOCOLS: [Protocol; 2] = [Protocol::Json, Protocol::MessagePack];
 
@@ -31,7 +32,7 @@ fn publication() -> String {
 fn read_and_encode(bencher: Bencher, protocol: Protocol) {
     let (room, publication) = (room(), publication());
     bencher.bench_local(|| match Publication::read(&room, black_box(&publication)).pop() {
-        Some(Heard::Known(Publication::Event(event))) => event.encode(protocol),
+        Some(Decoded::Known(Publication::Event(event))) => event.encode(protocol),
         other => panic!("{other:?}"),
     });
 }
@@ -42,9 +43,9 @@ fn fan_out(bencher: Bencher, sessions: usize) {
     let outboxes: Vec<_> = (0..sessions).map(|_| Arc::new(Outbox::default())).collect();
     let record = Bytes::from(vec![b'x'; 300]);
     bencher.counter(sessions).bench_local(|| {
-        let mut later = Later::with_capacity(sessions);
+        let mut later = FlushList::with_capacity(sessions);
         for outbox in &outboxes {
-            outbox.try_push_later(record.clone(), &mut later);
+            outbox.try_push_listed(record.clone(), &mut later);
         }
         drop(later);
         outboxes.iter().map(|outbox| outbox.drain().records.len()).sum::<usize>()

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::batch::{Received, Unreportable, receive, report};
 use crate::execute::{Outcome, execute};
-use crate::notify::{Notifier, Stored, Told};
+use crate::notify::{Notifier, NotifyOutcome, Stored};
 use crate::plan::plan;
 use crate::queue::Queue;
 use crate::record::Record;
@@ -91,7 +91,7 @@ struct Summary<'a> {
     items: usize,
     stored: &'a [Stored<'a>],
     reported: usize,
-    told: Told,
+    told: NotifyOutcome,
     wait_ms_max: Option<u64>,
 }
 

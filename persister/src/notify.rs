@@ -37,7 +37,7 @@ pub(crate) struct Stored<'a> {
 
 /// How telling went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Told {
+pub(crate) enum NotifyOutcome {
     /// All is told.
     All,
     /// Nothing was to be told, or no Redis is configured.
@@ -63,12 +63,12 @@ impl Notifier {
     }
 
     /// Tells what is stored, until its own deadline or an earlier one.
-    pub(crate) async fn stored(&self, records: &[Stored<'_>], until: Instant) -> Told {
+    pub(crate) async fn stored(&self, records: &[Stored<'_>], until: Instant) -> NotifyOutcome {
         let Some(redis) = self.redis.as_ref().filter(|_| !records.is_empty()) else {
-            return Told::Nothing;
+            return NotifyOutcome::Nothing;
         };
         if self.breaker.is_open(Instant::now()) {
-            return Told::Resting;
+            return NotifyOutcome::Resting;
         }
         let until = until.min(Instant::now() + DEADLINE);
         let wait = self.waits.due(records);
@@ -78,7 +78,7 @@ impl Notifier {
             keep_failure(failure, stored::queue_waited(redis, queue, span, longest_ms).await).await
         };
         let failure = match timeout_at(until, Box::pin(told)).await {
-            Ok(None) => return Told::All,
+            Ok(None) => return NotifyOutcome::All,
             Ok(Some(failure)) => failure,
             // Much to tell is no sign of a dead Redis.
             Err(_) if answers(redis).await => RedisFailure::Unexpected("not done in time".to_owned()),
@@ -88,7 +88,7 @@ impl Notifier {
             self.breaker.open(Instant::now());
         }
         tracing::warn!(error = %failure, "what is stored could not be told to Redis");
-        Told::Failed
+        NotifyOutcome::Failed
     }
 }
 
@@ -199,10 +199,10 @@ mod tests {
         let record = Stored { record: &record, waited_ms: Some(7) };
         let soon = || Instant::now() + Duration::from_millis(50);
 
-        assert_eq!(notifier.stored(&[], soon()).await, Told::Nothing);
-        assert_eq!(notifier.stored(&[record], soon()).await, Told::Failed);
+        assert_eq!(notifier.stored(&[], soon()).await, NotifyOutcome::Nothing);
+        assert_eq!(notifier.stored(&[record], soon()).await, NotifyOutcome::Failed);
         let begun = Instant::now();
-        assert_eq!(notifier.stored(&[record], soon()).await, Told::Resting);
+        assert_eq!(notifier.stored(&[record], soon()).await, NotifyOutcome::Resting);
         assert!(begun.elapsed() < Duration::from_millis(50));
         assert!(!notifier.breaker.is_open(Instant::now() + REST));
     }
@@ -213,6 +213,6 @@ mod tests {
         let record = Record::Message(message("r", 1, 1));
         let record = Stored { record: &record, waited_ms: None };
         let told = notifier.stored(&[record], Instant::now() + DEADLINE).await;
-        assert_eq!(told, Told::Nothing);
+        assert_eq!(told, NotifyOutcome::Nothing);
     }
 }

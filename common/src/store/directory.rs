@@ -97,6 +97,13 @@ impl Store {
     }
 }
 
+/// What the directory is to say of a user.
+#[derive(Clone, Copy)]
+struct Profile<'a> {
+    name: &'a str,
+    version: Seq,
+}
+
 /// A profile as the writer finds it.
 struct Known {
     version: Seq,
@@ -112,7 +119,7 @@ impl Writer {
             let known = self.known_profile(org, user).await?;
             let Some(known) = known else {
                 self.put_names(org, user, &wanted, version).await?;
-                if self.put_profile(org, user, (name, version), None).await? == Written::Applied {
+                if self.put_profile(org, user, Profile { name, version }, None).await? == Written::Applied {
                     return Ok(Written::Applied);
                 }
                 continue;
@@ -128,7 +135,7 @@ impl Writer {
             let is_new = known.version < version;
             if is_new {
                 self.put_names(org, user, &wanted, version).await?;
-                if self.put_profile(org, user, (name, version), Some(&known)).await? == Written::Superseded {
+                if self.put_profile(org, user, Profile { name, version }, Some(&known)).await? == Written::Superseded {
                     continue;
                 }
             }
@@ -163,15 +170,15 @@ impl Writer {
         &self,
         org: &OrgId,
         user: &UserId,
-        (name, version): (&str, Seq),
+        profile: Profile<'_>,
         known: Option<&Known>,
     ) -> Result<Written, StoreError> {
         let item = ItemBuilder::default()
             .text(names::PK, names::directory_pk(org))
             .text(names::SK, names::profile_sk(user))
-            .text(names::DISPLAY_NAME, name)
+            .text(names::DISPLAY_NAME, profile.name)
             .optional_text(names::NAME_BEFORE, known.map(|known| &known.name))
-            .number(names::VERSION, version.get())
+            .number(names::VERSION, profile.version.get())
             .build();
         let put = self
             .client

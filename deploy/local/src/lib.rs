@@ -12,7 +12,7 @@ mod commands;
 mod console;
 mod control;
 mod doctor;
-pub mod faulty;
+pub mod fault_bootstrap;
 mod http;
 mod parts;
 mod paths;

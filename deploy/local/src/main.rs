@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use rts_local::verbs::{self, fixture, logs, test, up};
-use rts_local::{ClusterOptions, FaultTime, FunctionFault, Variable, faulty};
+use rts_local::{ClusterOptions, FaultTime, FunctionFault, Variable, fault_bootstrap};
 
 /// The whole cluster on one machine: Redis, AWS (a stand-in), gateways, a balancer, Prometheus.
 #[derive(Parser)]
@@ -88,7 +88,7 @@ enum Verb {
     Fixture(Fixture),
     /// The bootstrap of a function that is made to fail.
     #[command(hide = true)]
-    FaultyBootstrap {
+    FaultBootstrap {
         #[arg(long)]
         every: u32,
         #[arg(long)]
@@ -183,6 +183,8 @@ async fn carry_out(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Fault { words } => verbs::fault(&words).await,
         Verb::Test { steps, long } => test::run(&steps, long),
         Verb::Fixture(fixture) => fixture::run(fixture.options()).await,
-        Verb::FaultyBootstrap { every, when, function } => faulty::run(faulty::Plan { every, when }, function).await,
+        Verb::FaultBootstrap { every, when, function } => {
+            fault_bootstrap::run(fault_bootstrap::Plan { every, when }, function).await
+        }
     }
 }

@@ -384,8 +384,9 @@ fn resync(fanout: &Arc<Inner>, sessions: Vec<SessionHandle>) {
 /// Takes what is published to this node.
 fn node_incoming(incoming: &Incoming) {
     let Incoming::Published { payload, .. } = incoming else { return };
-    match text(payload).and_then(WaitNotice::decode) {
-        Some(notice) => notice.waits_ms.into_iter().map(Duration::from_millis).for_each(metrics::queue_wait),
-        None => tracing::error!("a notice to this node cannot be read and is passed over"),
+    if let Some(notice) = text(payload).and_then(WaitNotice::decode) {
+        notice.waits_ms.into_iter().map(Duration::from_millis).for_each(metrics::queue_wait);
+    } else {
+        tracing::error!("a notice to this node cannot be read and is passed over");
     }
 }

@@ -8,6 +8,7 @@ mod dev_token;
 mod health;
 mod identify;
 mod negotiate;
+mod new_session;
 mod origin_policy;
 mod polling;
 mod polling_response;

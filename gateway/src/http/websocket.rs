@@ -16,11 +16,12 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::App;
 use super::identify::{connection_token, identify};
+use super::new_session::{Admitted, run_findable};
 use super::origin_policy::OriginCheck;
 use super::query::QueryPairs;
 use super::request_error::RequestError;
 use crate::auth::Identity;
-use crate::connection::{ConnectionId, Outbox, SharedStream};
+use crate::connection::{ConnectionId, SharedStream};
 use crate::peers::{Hop, NodeLocation, Unreachable};
 use crate::session::{Carrier, NewConnection, ReconnectSlot, ReturnedSocket, Transport, WebSocket};
 
@@ -88,7 +89,8 @@ async fn goal(
 ) -> Result<Goal, RequestError> {
     let Some(token) = connection_token(app, query, &identity)? else {
         // Without negotiation: nothing could come back with this id.
-        return arrival(app, ConnectionId::random(), identity, (arrived, Duration::ZERO), None).map(Goal::Session);
+        let admitted = Admitted { identity, arrived, token_left: Duration::ZERO };
+        return admitted.connect(app, ConnectionId::random(), Carrier::WebSocket(None)).map(Goal::Session);
     };
     let (id, now) = (token.connection_id, Timestamp::now());
     match app.registry.find(id) {
@@ -106,7 +108,8 @@ async fn goal(
             return Err(RequestError::NoSuchConnection);
         }
         let rejoin = token.is_stateful.then(Arc::default);
-        return arrival(app, id, identity, (arrived, left), rejoin).map(Goal::Session);
+        let admitted = Admitted { identity, arrived, token_left: left };
+        return admitted.connect(app, id, Carrier::WebSocket(rejoin)).map(Goal::Session);
     };
     match place {
         // Whether the id is in use, over, or another transport's, its node alone can tell.
@@ -115,39 +118,16 @@ async fn goal(
     }
 }
 
-/// A session's beginning, in its place among the node's connections.
-fn arrival(
-    app: &App,
-    connection_id: ConnectionId,
-    identity: Identity,
-    (arrived, token_left): (Instant, Duration),
-    rejoin: Option<Arc<ReconnectSlot>>,
-) -> Result<NewConnection, RequestError> {
-    let outbox = Arc::new(Outbox::default());
-    let held = Carrier::WebSocket(rejoin.clone());
-    let claim = app.registry.claim(connection_id, arrived + token_left, &outbox, held)?;
-    let expires = identity.expires;
-    let principal = Arc::new(identity.into_principal());
-    Ok(NewConnection { connection_id, principal, expires, outbox, claim, rejoin, address: None, arrived })
-}
-
 /// The session of a socket, once there is one.
 async fn begin(app: Arc<App>, arrival: NewConnection, upgrade: OnUpgrade, deadline: Instant) {
     // Boxed: what an upgrade needs is not kept for the life of the session.
     let Some(socket) = Box::pin(upgraded(upgrade, deadline)).await else { return };
     if arrival.rejoin.is_some() {
-        return Box::pin(live(app, arrival, socket)).await;
+        return Box::pin(run_findable(app, arrival, Transport::WebSocket(socket))).await;
     }
     let sessions = Arc::clone(&app.sessions);
     drop(app);
     sessions.run(arrival, Transport::WebSocket(socket)).await;
-}
-
-/// A session that a socket on another node may come back to, and its address for as long as it lives.
-async fn live(app: Arc<App>, arrival: NewConnection, socket: WebSocket) {
-    let (id, token_ends) = (arrival.connection_id, arrival.claim.token_ends());
-    let session = Box::pin(app.sessions.run(arrival, Transport::WebSocket(socket)));
-    app.peers.keep_while(id, token_ends, session).await;
 }
 
 /// Sends an upgrade on to the node that the session lives on.

@@ -32,7 +32,7 @@ macro_rules! methods {
         }
 
         impl Hub {
-            pub(super) async fn dispatch(
+            async fn dispatch(
                 self: &Arc<Self>,
                 method: Method,
                 caller: &Caller,
@@ -45,7 +45,7 @@ macro_rules! methods {
                 }
             }
 
-            pub(super) fn begin_stream(
+            fn begin_stream(
                 self: &Arc<Self>,
                 method: Method,
                 caller: &Arc<Caller>,

@@ -45,15 +45,9 @@ pub(super) async fn run(hub: &Arc<Hub>, caller: &Caller, request: Request) -> Re
     }
     let mentions = hub.parts.rooms.mentions(&caller.person, room, &body).await?;
     let mut content = MessageContent {
-        sender_id: caller.person.user.clone(),
-        client_id: request.client_id,
-        body,
         mentions,
-        attachments: Vec::new(),
         reply_to: request.reply_to,
-        edited_at: None,
-        deleted: false,
-        reactions: Vec::new(),
+        ..MessageContent::new(caller.person.user.clone(), request.client_id, body)
     };
 
     // What must not become a new message may still be a duplicate, which costs nothing.

@@ -34,11 +34,11 @@ pub(super) struct Response {}
 /// Who was told to type, or to have stopped, from this node.
 #[derive(Default)]
 pub struct Typists {
-    told: Mutex<HashMap<(Person, RoomId), Told>>,
+    announced: Mutex<HashMap<(Person, RoomId), Announced>>,
 }
 
 #[derive(Clone, Copy)]
-struct Told {
+struct Announced {
     typing: bool,
     at: Instant,
     /// When they were last told to type.
@@ -60,20 +60,20 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
 impl Typists {
     /// Whether it is to be told. That somebody stopped always is, once: else they would be seen to type on.
     fn is_due(&self, who: &(Person, RoomId), typing: bool, now: Instant) -> bool {
-        let told = self.told.lock().expect("no holder of this lock panics").get(who).copied();
+        let told = self.announced.lock().expect("no holder of this lock panics").get(who).copied();
         let Some(told) = told else { return true };
         let since = |moment: Instant| now.saturating_duration_since(moment);
         if typing { told.typed_at.is_none_or(|at| since(at) >= PAUSE) } else { told.typing || since(told.at) >= MEMORY }
     }
 
     fn note(&self, who: (Person, RoomId), typing: bool, now: Instant) {
-        let mut told = self.told.lock().expect("no holder of this lock panics");
+        let mut told = self.announced.lock().expect("no holder of this lock panics");
         if told.len() > SWEEP_ABOVE {
             told.retain(|_, told| now.saturating_duration_since(told.at) < MEMORY);
         }
         let before = told.get(&who).and_then(|told| told.typed_at);
         let typed_at = if typing { Some(now) } else { before };
-        told.insert(who, Told { typing, at: now, typed_at });
+        told.insert(who, Announced { typing, at: now, typed_at });
     }
 }
 

@@ -26,8 +26,8 @@ pub(super) const ENTRY_RECORDS: usize = 16;
 /// Bytes of an entry's records, unless a single one is larger: SQS bills as much as one request.
 const ENTRY_BODY_BYTES: usize = 64 * 1024;
 
-/// How long a caller waits for an entry that SQS has refused, before it is told to send again.
-const TOLD_AFTER: Duration = Duration::from_secs(1);
+/// How long a caller waits for an entry that was not sent yet, or that SQS has refused, before it is told to send again.
+const TOLD_AFTER: Duration = Duration::from_millis(750);
 
 /// Waits for an entry's result.
 pub(super) type Waiter = oneshot::Sender<Result<(), JournalError>>;
@@ -115,9 +115,14 @@ impl Entry {
         self.body.bytes() + ENTRY_BYTES
     }
 
+    /// Returns when whoever waits for it has waited long enough to be told.
+    pub(super) fn late_at(&self) -> Instant {
+        self.since + TOLD_AFTER
+    }
+
     /// Returns after which time whoever waits for it is told that SQS has not taken it; none if all were told.
     pub(super) fn late_in(&self, now: Instant) -> Option<Duration> {
-        (!self.waiters.is_empty()).then(|| (self.since + TOLD_AFTER).saturating_duration_since(now))
+        (!self.waiters.is_empty()).then(|| self.late_at().saturating_duration_since(now))
     }
 
     /// Gives its places back and tells the waiters its result.

@@ -8,8 +8,8 @@
 //! entries a message costs.
 //!
 //! What happens when a party dies:
-//! - *SQS refuses or does not answer*: after a second the tickets fail and the caller is told to send again; the entries are
-//!   tried until their deadline all the same. What was published stays in Redis's
+//! - *SQS refuses or does not answer*: before a second is over the tickets fail and the caller is told to send again;
+//!   the entries are tried until their deadline all the same. What was published stays in Redis's
 //!   unstored index, and the reconciler journals it again. Meanwhile the journal refuses all but a few, which find out
 //!   whether SQS is back.
 //! - *SQS takes less than comes in*: what could not be sent within a second or so is refused.
@@ -288,7 +288,7 @@ impl Inner {
     }
 
     /// Tells who waits for the entries of a batch that has just failed, if SQS has failed for a second or they are
-    /// that old; in the first case also those whose entries were not sent yet. The entries go on.
+    /// late; in the first case also those whose entries were not sent yet. The entries go on.
     fn tell_late(&self, batch: &mut [Entry], now: Instant) {
         let is_failing = self.pressure().is_failing(now);
         for entry in batch {

@@ -33,6 +33,8 @@ pub(super) struct Queue {
     bytes: usize,
     /// How many have ever left the front: the number of an entry is this plus its index.
     left: usize,
+    /// Whoever waits for the entries before this number was told that they are late.
+    told: usize,
     marks: HashMap<(RoomId, UserId), usize>,
 }
 
@@ -51,8 +53,8 @@ impl Queue {
     pub(super) fn push(&mut self, entry: Entry) -> bool {
         let was_full = self.has_full_batch();
         if let Some((key, marks)) = entry.body.marks() {
-            let waiting = self.marks.get(&key).and_then(|number| self.entries.get_mut(number - self.left));
-            if let Some(waiting) = waiting {
+            let number = self.marks.get(&key).copied().filter(|number| *number >= self.told);
+            if let Some(waiting) = number.and_then(|number| self.entries.get_mut(number - self.left)) {
                 waiting.body.merge_marks(marks);
                 waiting.records += entry.records;
                 waiting.waiters.extend(entry.waiters);
@@ -69,6 +71,11 @@ impl Queue {
     /// Whether a batch is full.
     pub(super) fn has_full_batch(&self) -> bool {
         self.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
+    }
+
+    /// Returns when an entry is late or given up next.
+    pub(super) fn next_change(&self) -> Option<Instant> {
+        self.next_deadline().into_iter().chain(self.next_late()).min()
     }
 
     /// When the oldest is given up.
@@ -96,6 +103,18 @@ impl Queue {
         for entry in &mut self.entries {
             entry.tell(result);
         }
+    }
+
+    /// Tells whoever waits for an entry that was not sent in time; the entries stay.
+    pub(super) fn tell_late(&mut self, now: Instant) {
+        let first = self.told.max(self.left);
+        let late = self.entries.iter_mut().skip(first - self.left).take_while(|entry| entry.late_at() <= now);
+        self.told = first + late.map(|entry| entry.tell(Err(JournalError::Unavailable))).count();
+    }
+
+    /// Returns when the next entry will be late.
+    pub(super) fn next_late(&self) -> Option<Instant> {
+        self.entries.get(self.told.saturating_sub(self.left)).map(Entry::late_at)
     }
 
     /// Takes those whose time is up.
@@ -143,11 +162,12 @@ pub(super) async fn run(journal: Arc<Inner>, sqs: Sqs) {
 fn next(journal: &Inner, now: Instant, last: Option<Instant>, may_send: bool) -> (Option<Vec<Entry>>, Option<Instant>) {
     let mut queue = journal.queue();
     let expired = queue.take_expired(now);
+    queue.tell_late(now);
     let due_at = last.map_or(now, |last| last + if queue.has_full_batch() { PACE } else { LINGER });
     let is_due = now >= due_at && !queue.is_empty();
     let batch = (may_send && is_due).then(|| queue.take_batch());
     // Whoever adds the first entry, or fills a batch, wakes this task.
-    let wake_at = queue.next_deadline().map(|deadline| if may_send { due_at } else { deadline });
+    let wake_at = if may_send { queue.next_deadline().map(|_| due_at) } else { queue.next_change() };
     drop(queue);
     for entry in expired {
         metrics::journal_error(JournalErrorKind::Deadline);
@@ -160,6 +180,8 @@ fn next(journal: &Inner, now: Instant, last: Option<Instant>, may_send: bool) ->
 mod tests {
     use super::super::entry::Body;
     use super::*;
+    use crate::journal::tests::apart;
+    use crate::journal::{Journal, JournalLimits};
     use rts_common::ids::OrgId;
     use rts_common::record::{FORMAT, RoomChange, RoomRecord};
     use rts_common::room::Marks;
@@ -233,6 +255,29 @@ mod tests {
         // What was taken is not merged into any more.
         queue.push(entry(marks("ann", 7, 9)).0);
         assert_eq!(queue.take_batch().len(), 1);
+    }
+
+    #[tokio::test]
+    async fn whoever_waits_too_long_is_told_once_and_the_entries_go_on() {
+        let mut queue = Queue::default();
+        let (first, one) = entry(marks("ann", 5, 5));
+        queue.push(first);
+        let late = queue.next_late().unwrap();
+        queue.tell_late(late - Duration::from_millis(1));
+        queue.tell_late(late);
+        assert_eq!(one.await.unwrap(), Err(JournalError::Unavailable));
+        assert_eq!(queue.next_late(), None);
+        let (second, two) = entry(marks("ann", 9, 9));
+        queue.push(second);
+        assert!(queue.next_late() >= Some(late), "marks are not merged into those whose waiter was told");
+        let batch = queue.take_batch();
+        assert_eq!(batch.len(), 2);
+        for entry in batch {
+            entry.resolve(Ok(()));
+        }
+        assert_eq!(two.await.unwrap(), Ok(()));
+        queue.push(entry(text(1)).0);
+        assert!(queue.next_late().is_some());
     }
 
     #[test]

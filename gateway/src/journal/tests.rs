@@ -118,17 +118,7 @@ pub(super) fn message(number: u64, body: &str) -> MessageRecord {
             seq: version,
             version,
             ordinal: number,
-            content: MessageContent {
-                sender_id: UserId::parse("ann").unwrap(),
-                client_id: ClientId::parse("c").unwrap(),
-                body: body.to_owned(),
-                attachments: Vec::new(),
-                reply_to: None,
-                mentions: Vec::new(),
-                edited_at: None,
-                deleted: false,
-                reactions: Vec::new(),
-            },
+            content: MessageContent::new(UserId::parse("ann").unwrap(), ClientId::parse("c").unwrap(), body.to_owned()),
         },
     }
 }

@@ -31,8 +31,8 @@ impl Service for ChatService {
             })?;
             let attachment = fanout.attach(session).await.map_err(|_| CloseReason::Overload)?;
             let caller = Arc::new(hub::Caller::new(&principal, attachment.watcher()));
-            let (greeter, greeted) = (Arc::clone(&hub), Arc::clone(&caller));
-            lifecycle.spawn(async move { greeter.greet(&greeted).await });
+            let (greeting_hub, newcomer) = (Arc::clone(&hub), Arc::clone(&caller));
+            lifecycle.spawn(async move { greeting_hub.greet(&newcomer).await });
             Ok(Box::new(HubConnection::new(hub, caller, protocol, (attachment, place))) as Caller)
         })
     }

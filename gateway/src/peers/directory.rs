@@ -13,9 +13,9 @@ use crate::connection::ConnectionId;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeLocation {
     /// On this node, or it did.
-    Here,
+    Local,
     /// On the node of this address.
-    At(SocketAddr),
+    Remote(SocketAddr),
 }
 
 /// It cannot be told now where a connection lives.

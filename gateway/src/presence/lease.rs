@@ -11,7 +11,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::Inner;
 use crate::metrics;
 
-/// LocalUsers whom one script reaps: some milliseconds of Redis's time.
+/// People whom one script reaps: some milliseconds of Redis's time.
 const BURIED_AT_ONCE: usize = 100;
 /// Such scripts of one partition in one round; the next round, of any node, goes on.
 const BURIALS_PER_ROUND: usize = 50;

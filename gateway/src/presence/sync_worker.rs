@@ -1,4 +1,4 @@
-//! PresenceUpdate Redis of people.
+//! Tells Redis of people.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -14,7 +14,7 @@ use rts_common::store::{Store, Tables};
 use rts_gateway::connection::{ConnectionId, Outbox, SessionHandle};
 use rts_gateway::fanout::{Attachment, Fanout};
 use rts_gateway::lifecycle::Lifecycle;
-use rts_gateway::presence::{PersonStatus, Place, Presence, PresenceError, PresenceSettings, Status};
+use rts_gateway::presence::{PersonStatus, Presence, PresenceError, PresenceGuard, PresenceSettings, Status};
 use rts_gateway::rooms::Rooms;
 use rts_local::{Cluster, ClusterOptions, Proxy, Traffic};
 
@@ -118,7 +118,7 @@ impl Drop for Node {
 
 struct Device {
     id: ConnectionId,
-    place: Place,
+    place: PresenceGuard,
 }
 
 /// A session that watches, and what it was told.

@@ -58,17 +58,11 @@ impl World {
     }
 
     async fn say(&self, room: &RoomId, who: &Person, body: &str) -> MessageState {
-        let content = MessageContent {
-            sender_id: who.user.clone(),
-            client_id: ClientId::parse(&uuid::Uuid::new_v4().to_string()).unwrap(),
-            body: body.to_owned(),
-            mentions: Vec::new(),
-            attachments: Vec::new(),
-            reply_to: None,
-            edited_at: None,
-            deleted: false,
-            reactions: Vec::new(),
-        };
+        let content = MessageContent::new(
+            who.user.clone(),
+            ClientId::parse(&uuid::Uuid::new_v4().to_string()).unwrap(),
+            body.to_owned(),
+        );
         let sending = Sending { person: who, room, content: &content, accept: true };
         match send(&self.rooms, &sending).await.unwrap() {
             Sent::New(state) => state,

@@ -390,13 +390,3 @@ impl RoomCheck {
         }
     }
 }
-
-impl Violation {
-    fn of(self, slot: Slot) -> Self {
-        Self { member: Some(slot), ..self }
-    }
-
-    fn saying(self, detail: String) -> Self {
-        Self { detail, ..self }
-    }
-}

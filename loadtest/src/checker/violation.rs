@@ -182,6 +182,18 @@ impl Default for Violations {
     }
 }
 
+impl Violation {
+    /// Names the member that it concerns.
+    pub(super) fn of(self, slot: Slot) -> Self {
+        Self { member: Some(slot), ..self }
+    }
+
+    /// Adds a sentence for the report.
+    pub(super) fn saying(self, detail: String) -> Self {
+        Self { detail, ..self }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -35,15 +35,13 @@ pub(crate) fn message(room_name: &str, at: u64, version: u64) -> MessageRecord {
             version: seq(version),
             ordinal: 1,
             content: MessageContent {
-                sender_id: user("ann"),
-                client_id: ClientId::parse(&format!("c{at}")).unwrap(),
-                body: format!("version {version}"),
                 attachments: vec![],
-                reply_to: None,
-                mentions: Vec::new(),
-                edited_at: None,
-                deleted: false,
                 reactions: vec![],
+                ..MessageContent::new(
+                    user("ann"),
+                    ClientId::parse(&format!("c{at}")).unwrap(),
+                    format!("version {version}"),
+                )
             },
         },
     }

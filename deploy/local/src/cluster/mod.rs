@@ -14,7 +14,7 @@ use tokio::sync::broadcast;
 
 pub(crate) use self::layout::{Home, Ports};
 pub use self::options::{ClusterOptions, Variable};
-pub(crate) use self::start::Blueprint;
+pub(crate) use self::start::ClusterSpec;
 use crate::doctor::Missing;
 use crate::http;
 use crate::parts::aws::{self, Deployment, Fault, Outputs};
@@ -68,7 +68,7 @@ impl Cluster {
     ///
     /// The binaries come from the directory that `RTS_BIN_DIR` names, or are built.
     pub async fn start(options: ClusterOptions) -> Result<Self, ClusterError> {
-        Blueprint::of_fixture(options).await?.build(&|_| {}).await
+        ClusterSpec::of_fixture(options).await?.build(&|_| {}).await
     }
 
     /// Where clients connect: the balancer, or the first gateway if there is none.

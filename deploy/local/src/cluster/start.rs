@@ -15,7 +15,7 @@ use crate::proxy::Proxy;
 use crate::supervisor::{PartError, Supervisor};
 
 /// All that a cluster is made from.
-pub(crate) struct Blueprint {
+pub(crate) struct ClusterSpec {
     pub(crate) options: ClusterOptions,
     pub(crate) home: Home,
     pub(crate) ports: Ports,
@@ -26,7 +26,7 @@ pub(crate) struct Blueprint {
     pub(crate) allowed_origins: Vec<String>,
 }
 
-impl Blueprint {
+impl ClusterSpec {
     /// Of a cluster for a test: its own ports, its own directory.
     pub(crate) async fn of_fixture(options: ClusterOptions) -> Result<Self, ClusterError> {
         if let Some(problem) = options.problem() {
@@ -63,7 +63,7 @@ impl Blueprint {
             deployment: None,
             redis_proxies: Vec::new(),
             sqs_proxies: Vec::new(),
-            blueprint: &self,
+            spec: &self,
         };
         build.stores(say).await?;
         build.gateways(say).await?;
@@ -89,13 +89,13 @@ struct Build<'a> {
     deployment: Option<Arc<Deployment>>,
     redis_proxies: Vec<Proxy>,
     sqs_proxies: Vec<Proxy>,
-    blueprint: &'a Blueprint,
+    spec: &'a ClusterSpec,
 }
 
 impl Build<'_> {
     /// Redis, and AWS with what is deployed on it.
     async fn stores(&mut self, say: &dyn Fn(&str)) -> Result<(), ClusterError> {
-        let Blueprint { options, ports, tools, home, .. } = self.blueprint;
+        let ClusterSpec { options, ports, tools, home, .. } = self.spec;
         let mut names = Vec::new();
         for (index, (port, bus_port)) in ports.redis.iter().enumerate() {
             let name = redis_name(index + 1, options.redis_servers);
@@ -109,13 +109,13 @@ impl Build<'_> {
             let part = redis::part(home.path(), &server)?;
             names.push(self.add(part));
         }
-        if let (Some(stand_in), Some(binaries)) = (&tools.stand_in, &self.blueprint.binaries) {
+        if let (Some(stand_in), Some(binaries)) = (&tools.stand_in, &self.spec.binaries) {
             let deployment = Arc::new(Deployment {
                 python: stand_in.join("bin/python"),
                 port: ports.aws,
                 binaries: binaries.clone(),
                 redis_url: self.redis_url(),
-                allowed_origins: self.blueprint.allowed_origins.clone(),
+                allowed_origins: self.spec.allowed_origins.clone(),
                 visibility_seconds: options.visibility_seconds,
                 retention_days: options.retention_days,
                 log_filter: "info".to_owned(),
@@ -145,14 +145,14 @@ impl Build<'_> {
 
     async fn gateways(&mut self, say: &dyn Fn(&str)) -> Result<(), ClusterError> {
         let deployed = self.deployment.as_ref().and_then(|it| it.outputs());
-        let (Some(outputs), Some(binaries)) = (deployed, &self.blueprint.binaries) else {
+        let (Some(outputs), Some(binaries)) = (deployed, &self.spec.binaries) else {
             return Ok(());
         };
         let connection_secret = random_secret();
         let mut names = Vec::new();
-        for index in 0..self.blueprint.options.nodes {
-            if self.blueprint.options.proxies {
-                let ports = &self.blueprint.ports;
+        for index in 0..self.spec.options.nodes {
+            if self.spec.options.proxies {
+                let ports = &self.spec.ports;
                 self.redis_proxies.push(Proxy::start(ports.redis[0].0).await?);
                 self.sqs_proxies.push(Proxy::start(ports.aws).await?);
             }
@@ -170,7 +170,7 @@ impl Build<'_> {
         outputs: &Outputs,
         connection_secret: &str,
     ) -> Result<Part, ClusterError> {
-        let Blueprint { ports, jwt, home, .. } = self.blueprint;
+        let ClusterSpec { ports, jwt, home, .. } = self.spec;
         let redis_url = match self.redis_proxies.get(index) {
             Some(proxy) => redis::url(proxy.port()),
             None => self.redis_url(),
@@ -186,16 +186,16 @@ impl Build<'_> {
             outputs,
             jwt,
             connection_secret,
-            allowed_origins: &self.blueprint.allowed_origins,
-            retention_days: self.blueprint.options.retention_days,
-            web_root: self.blueprint.options.web_root.as_deref(),
+            allowed_origins: &self.spec.allowed_origins,
+            retention_days: self.spec.options.retention_days,
+            web_root: self.spec.options.web_root.as_deref(),
         };
         Ok(gateway::part(home.path(), &gateway)?)
     }
 
     /// The balancer and Prometheus.
     async fn fronts(&mut self, say: &dyn Fn(&str)) -> Result<(), ClusterError> {
-        let Blueprint { options, ports, tools, home, .. } = self.blueprint;
+        let ClusterSpec { options, ports, tools, home, .. } = self.spec;
         let mut names = Vec::new();
         if options.balancer {
             let nginx = tools.nginx.clone();
@@ -232,7 +232,7 @@ impl Build<'_> {
 
     fn add(&mut self, mut part: Part) -> String {
         let name = part.name.clone();
-        let variables = &self.blueprint.options.environment;
+        let variables = &self.spec.options.environment;
         for variable in variables.iter().filter(|it| is_meant(&it.part, &name)) {
             part.environment.insert(variable.name.clone(), variable.value.clone());
         }
@@ -241,7 +241,7 @@ impl Build<'_> {
     }
 
     fn redis_url(&self) -> String {
-        let ports = &self.blueprint.ports.redis;
+        let ports = &self.spec.ports.redis;
         let urls: Vec<_> = ports.iter().map(|(port, _)| redis::url(*port)).collect();
         urls.join(",")
     }

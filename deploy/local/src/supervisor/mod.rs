@@ -2,8 +2,8 @@
 //! behind. It knows nothing of what a part is.
 
 mod keeper;
-mod leash;
 mod process;
+mod reaper;
 mod state;
 
 use std::fs;
@@ -18,9 +18,9 @@ use tokio::time::timeout;
 
 use self::keeper::{Ask, Keeper, Status};
 pub(crate) use self::keeper::{Event, EventKind};
-use self::leash::Leash;
-pub(crate) use self::leash::sweep;
 pub(crate) use self::process::{log_file, logs_directory};
+use self::reaper::Reaper;
+pub(crate) use self::reaper::sweep;
 pub use self::state::State;
 use crate::parts::Part;
 
@@ -90,14 +90,14 @@ pub(crate) struct Supervisor {
     restart_after: Duration,
     parts: Vec<Handle>,
     events: broadcast::Sender<Event>,
-    leash: Option<Leash>,
+    reaper: Option<Reaper>,
 }
 
 impl Supervisor {
     /// A supervisor of a run's directory, with no parts yet. Ends what an earlier run left there.
     pub(crate) fn new(run: &Path, restart_after: Duration) -> io::Result<Self> {
         let run = run.canonicalize()?;
-        leash::sweep(&run)?;
+        reaper::sweep(&run)?;
         for directory in [process::groups_directory(&run), logs_directory(&run)] {
             if directory.exists() {
                 fs::remove_dir_all(&directory)?;
@@ -105,7 +105,7 @@ impl Supervisor {
             fs::create_dir_all(&directory)?;
         }
         Ok(Self {
-            leash: Some(Leash::tie(&run)?),
+            reaper: Some(Reaper::tie(&run)?),
             run,
             restart_after,
             parts: Vec::new(),
@@ -259,7 +259,7 @@ impl Drop for Supervisor {
         for part in &self.parts {
             part.keeper.abort();
         }
-        drop(self.leash.take());
+        drop(self.reaper.take());
     }
 }
 

@@ -1,4 +1,4 @@
-//! One process of a run: a group of its own, a log file, a record for the leash.
+//! One process of a run: a group of its own, a log file, a record for the reaper.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -81,7 +81,7 @@ pub(crate) fn logs_directory(run: &Path) -> PathBuf {
     run.join("logs")
 }
 
-/// Where the groups of a run are recorded for the leash.
+/// Where the groups of a run are recorded for the reaper.
 pub(super) fn groups_directory(run: &Path) -> PathBuf {
     run.join("groups")
 }

@@ -7,15 +7,15 @@ use std::process::ExitCode;
 use tokio::sync::mpsc;
 
 use super::up::Signals;
-use crate::cluster::{Blueprint, Cluster, ClusterOptions};
+use crate::cluster::{Cluster, ClusterOptions, ClusterSpec};
 use crate::commands::{Command, failure};
 
 /// Runs a cluster until standard input ends.
 pub async fn run(options: ClusterOptions) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::listen()?;
-    let blueprint = Blueprint::of_fixture(options).await?;
+    let spec = ClusterSpec::of_fixture(options).await?;
     let cluster = tokio::select! {
-        cluster = blueprint.build(&|_| {}) => cluster?,
+        cluster = spec.build(&|_| {}) => cluster?,
         () = signals.end() => return Ok(ExitCode::FAILURE),
     };
     println!("{}", cluster.description());

@@ -17,7 +17,7 @@ use tokio::sync::{broadcast, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::cluster::{Blueprint, Cluster, ClusterError, ClusterOptions, Home, Ports};
+use crate::cluster::{Cluster, ClusterError, ClusterOptions, ClusterSpec, Home, Ports};
 use crate::commands::Command;
 use crate::console::{Paint, happened, welcome};
 use crate::control::{self, Request};
@@ -57,17 +57,17 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
         bail!("a cluster is running already; cargo local status shows it, cargo local down ends it");
     };
     supervisor::sweep(home.path())?;
-    let blueprint = blueprint(&arguments, home, &say)?;
+    let spec = spec(&arguments, home, &say)?;
     if arguments.detach {
-        let binaries = blueprint.binaries.clone().unwrap_or_default();
-        let web_root = blueprint.options.web_root.clone();
+        let binaries = spec.binaries.clone().unwrap_or_default();
+        let web_root = spec.options.web_root.clone();
         // The one in the background takes the directory over.
-        drop(blueprint);
+        drop(spec);
         return detach(&Arguments { web_root, ..arguments }, &binaries, started).await;
     }
     let mut signals = Signals::listen()?;
     let cluster = tokio::select! {
-        cluster = blueprint.build(&say) => Arc::new(cluster?),
+        cluster = spec.build(&say) => Arc::new(cluster?),
         () = signals.end() => {
             say("ended before it was up");
             return Ok(ExitCode::FAILURE);
@@ -93,7 +93,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn blueprint(arguments: &Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Blueprint, ClusterError> {
+fn spec(arguments: &Arguments, home: Home, say: &dyn Fn(&str)) -> Result<ClusterSpec, ClusterError> {
     let mut options = ClusterOptions {
         nodes: arguments.nodes,
         prometheus: true,
@@ -122,7 +122,7 @@ fn blueprint(arguments: &Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Bl
             .chain(ports.gateways.clone())
             .map(move |port| format!("{host}:{port}"))
     });
-    Ok(Blueprint {
+    Ok(ClusterSpec {
         allowed_origins: origins.collect(),
         jwt: jwt(&paths::local().join("jwt.json"))?,
         options,

@@ -18,17 +18,14 @@ use rts_common::limits::POST_BYTES;
 use rts_common::seq::Timestamp;
 
 use super::identify::connection_token;
+use super::new_session::{Admitted, run_findable};
 use super::query::QueryPairs;
 use super::request_error::RequestError;
 use super::{App, polling_response};
 use crate::auth::Identity;
-use crate::connection::Outbox;
-use crate::connection_token::ConnectionToken;
+use crate::connection::ConnectionId;
 use crate::peers::{Hop, NodeLocation};
-use crate::session::{
-    AddressConnection, Carrier, HttpTransport, HttpTransportEnd, HttpTransportKind, NewConnection, Over, Settings,
-    Transport,
-};
+use crate::session::{AddressConnection, Carrier, HttpTransport, HttpTransportKind, Over, Settings, Transport};
 
 /// What the owner of a connection may take longer than its own deadlines.
 const FORWARD_GRACE: Duration = Duration::from_secs(5);
@@ -90,7 +87,8 @@ pub(super) async fn serve(
             _ if token.is_over(now) => Err(RequestError::NoSuchConnection),
             Some(kind) => {
                 let address = app.addresses.open(request.headers(), request.extensions())?;
-                attach(&app, kind, &token, (identity, address))
+                let admitted = Admitted { identity, arrived: Instant::now(), token_left: token.left(now) };
+                attach(&app, kind, id, admitted, address)
             }
             None => Err(RequestError::WrongTransport),
         },
@@ -172,31 +170,19 @@ impl From<Over> for RequestError {
 fn attach(
     app: &Arc<App>,
     kind: HttpTransportKind,
-    token: &ConnectionToken,
-    (identity, address): (Identity, Option<AddressConnection>),
+    id: ConnectionId,
+    admitted: Admitted,
+    address: Option<AddressConnection>,
 ) -> Result<Response, RequestError> {
-    let (id, arrived) = (token.connection_id, Instant::now());
-    let token_ends = arrived + token.left(Timestamp::now());
     let (link, end) = HttpTransport::open(kind, app.sessions.settings.poll_gap_max);
-    let outbox = Arc::new(Outbox::default());
-    let claim = app.registry.claim(id, token_ends, &outbox, Carrier::Http(Arc::clone(&link)))?;
+    let mut connection = admitted.connect(app, id, Carrier::Http(Arc::clone(&link)))?;
+    connection.address = address;
     let response = match kind {
         HttpTransportKind::EventStream => {
             polling_response::events(link.reader().ok_or(RequestError::NoSuchConnection)?)
         }
         HttpTransportKind::LongPoll => polling_response::empty_poll(),
     };
-    let expires = identity.expires;
-    let principal = Arc::new(identity.into_principal());
-    let arrival =
-        NewConnection { connection_id: id, principal, expires, outbox, claim, rejoin: None, address, arrived };
-    app.sessions.lifecycle.spawn(live(Arc::clone(app), arrival, end, token_ends));
+    app.sessions.lifecycle.spawn(run_findable(Arc::clone(app), connection, Transport::Http(end)));
     Ok(response)
-}
-
-/// The session, and its address for as long as it lives.
-async fn live(app: Arc<App>, arrival: NewConnection, end: HttpTransportEnd, token_ends: Instant) {
-    let id = arrival.connection_id;
-    let session = Box::pin(app.sessions.run(arrival, Transport::Http(end)));
-    app.peers.keep_while(id, token_ends, session).await;
 }

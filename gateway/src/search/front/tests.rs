@@ -19,17 +19,7 @@ fn message(room: &RoomId, seq: u64) -> MessageState {
         seq,
         version: seq,
         ordinal: 1,
-        content: MessageContent {
-            sender_id: UserId::parse("ann").unwrap(),
-            client_id: ClientId::parse("c").unwrap(),
-            body: String::new(),
-            mentions: Vec::new(),
-            attachments: Vec::new(),
-            reply_to: None,
-            edited_at: None,
-            deleted: false,
-            reactions: Vec::new(),
-        },
+        content: MessageContent::new(UserId::parse("ann").unwrap(), ClientId::parse("c").unwrap(), String::new()),
     }
 }
 

@@ -137,7 +137,7 @@ impl WebSocket {
 
     /// Puts the end of a frame, whose beginning others wrote, before what is on its way. None of that has
     /// begun: the session did not hold its socket.
-    pub(in crate::session) fn finish(&mut self, rest: Bytes) {
+    pub(crate) fn finish(&mut self, rest: Bytes) {
         self.outgoing.push_front(rest);
     }
 

@@ -1,7 +1,6 @@
 //! New messages that share calls.
 
 use rts_common::ids::RoomId;
-use rts_common::seq::Seq;
 use rts_gateway::rooms::{RoomError, RoomOperation};
 use rts_gateway::send::SendResult;
 use rts_local::{Cluster, ClusterOptions};

@@ -124,7 +124,7 @@ impl Node {
         self.sends.enqueue(SendRequest { person, room: room.clone(), content, permit, flight: None }).await
     }
 
-    /// SendQueue until Redis takes it; the clientId makes it one message.
+    /// Sends until Redis takes it; the clientId makes it one message.
     pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str) -> Seq {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {

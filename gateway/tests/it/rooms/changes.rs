@@ -2,7 +2,6 @@
 
 use rts_common::record::RoomChange;
 use rts_common::room::Role;
-use rts_common::seq::Seq;
 use rts_gateway::rooms::{Change, EventsAfter, RoomError, RoomOperation, RoomOutcome, Sending, Sent};
 
 use super::world::{World, content, person};

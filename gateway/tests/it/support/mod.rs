@@ -45,7 +45,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// SendQueue one message, alone.
+/// Sends one message, alone.
 pub(crate) async fn send(rooms: &Rooms, sending: &Sending<'_>) -> Result<Sent, RoomError> {
     loop {
         match rooms.send(&[*sending]).await.remove(0) {

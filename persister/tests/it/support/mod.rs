@@ -1,6 +1,6 @@
 //! What the tests share: a stand-in with fresh tables, records, batches.
 
-mod faulty;
+mod fault_bootstrap;
 mod records;
 mod redis;
 mod stand_in;
@@ -16,7 +16,7 @@ use rts_persister::{Notifier, Persister, Queue};
 use serde::Serialize;
 use tokio::time::Instant;
 
-pub(crate) use self::faulty::FaultyDynamo;
+pub(crate) use self::fault_bootstrap::FaultyDynamo;
 pub(crate) use self::records::*;
 pub(crate) use self::redis::RedisServer;
 pub(crate) use self::stand_in::Database;

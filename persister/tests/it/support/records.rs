@@ -36,15 +36,14 @@ pub(crate) fn message(room: &RoomId, at: Seq, version: Seq) -> MessageRecord {
             version,
             ordinal: 1,
             content: MessageContent {
-                sender_id: user("ann"),
-                client_id: ClientId::parse(&format!("c{at}")).unwrap(),
-                body: format!("version {version}"),
                 attachments: vec![],
-                reply_to: None,
-                mentions: Vec::new(),
                 edited_at: (version > at).then(|| version.timestamp()),
-                deleted: false,
                 reactions: vec![],
+                ..MessageContent::new(
+                    user("ann"),
+                    ClientId::parse(&format!("c{at}")).unwrap(),
+                    format!("version {version}"),
+                )
             },
         },
     }

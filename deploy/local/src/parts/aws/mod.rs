@@ -250,7 +250,7 @@ fn launcher(binaries: &Path, name: &str, fault: Option<FunctionFault>) -> String
     let command = match fault {
         None => quoted(name),
         Some(fault) => format!(
-            "{} faulty-bootstrap --every {} --when {} {}",
+            "{} fault-bootstrap --every {} --when {} {}",
             quoted("rts-local"),
             fault.every,
             match fault.when {
@@ -274,7 +274,7 @@ mod tests {
         let fault = FunctionFault { every: 3, when: FaultTime::After };
         assert_eq!(
             launcher(Path::new("/b"), "x", Some(fault)),
-            "#!/bin/sh\nexec '/b/rts-local' faulty-bootstrap --every 3 --when after '/b/x'\n"
+            "#!/bin/sh\nexec '/b/rts-local' fault-bootstrap --every 3 --when after '/b/x'\n"
         );
     }
 

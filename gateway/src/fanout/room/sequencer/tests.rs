@@ -11,17 +11,7 @@ fn seq(number: u64) -> Seq {
 
 fn event(epoch: u64, number: u64, prev: u64) -> RoomEvent {
     let room_id = RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
-    let content = MessageContent {
-        sender_id: UserId::parse("ann").unwrap(),
-        client_id: ClientId::parse("c").unwrap(),
-        body: "hello".to_owned(),
-        attachments: Vec::new(),
-        reply_to: None,
-        mentions: Vec::new(),
-        edited_at: None,
-        deleted: false,
-        reactions: Vec::new(),
-    };
+    let content = MessageContent::new(UserId::parse("ann").unwrap(), ClientId::parse("c").unwrap(), "hello".to_owned());
     RoomEvent {
         room_id: room_id.clone(),
         epoch: seq(epoch),

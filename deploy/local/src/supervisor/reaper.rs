@@ -1,4 +1,4 @@
-//! The leash: a small shell that outlives whoever runs a cluster, and then ends what is left of it. So
+//! The reaper: a small shell that outlives whoever runs a cluster, and then ends what is left of it. So
 //! nothing stays behind even after `kill -9` of the supervisor or of a test.
 
 use std::io;
@@ -6,15 +6,15 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 
-const SCRIPT: &str = include_str!("leash.sh");
+const SCRIPT: &str = include_str!("reaper.sh");
 
 /// Ends the run when dropped, or when its holder ends in whatever way.
-pub(super) struct Leash {
+pub(super) struct Reaper {
     shell: Child,
     held: Option<ChildStdin>,
 }
 
-impl Leash {
+impl Reaper {
     /// Ties the processes of a run to this one.
     pub(super) fn tie(run: &Path) -> io::Result<Self> {
         let mut shell = command(run).stdin(Stdio::piped()).spawn()?;
@@ -23,7 +23,7 @@ impl Leash {
     }
 }
 
-impl Drop for Leash {
+impl Drop for Reaper {
     fn drop(&mut self) {
         drop(self.held.take());
         // Should the shell be gone, the next run sweeps.
@@ -39,7 +39,7 @@ pub(crate) fn sweep(run: &Path) -> io::Result<()> {
 fn command(run: &Path) -> Command {
     let mut command = Command::new("sh");
     command
-        .args(["-c", SCRIPT, "leash.sh"])
+        .args(["-c", SCRIPT, "reaper.sh"])
         .arg(run)
         // A signal from the terminal is not for it.
         .process_group(0)
@@ -62,7 +62,7 @@ mod tests {
 
     #[test]
     fn what_is_of_the_run_ends_and_nothing_else_does() {
-        let run = std::env::temp_dir().join(format!("rts-leash-{}", std::process::id()));
+        let run = std::env::temp_dir().join(format!("rts-reaper-{}", std::process::id()));
         fs::create_dir_all(run.join("groups")).unwrap();
         let run = run.canonicalize().unwrap();
         let mut ours = group(&run);
@@ -72,10 +72,10 @@ mod tests {
             fs::write(run.join("groups").join(recorded.id().to_string()), "x").unwrap();
         }
 
-        let leash = Leash::tie(&run).unwrap();
+        let reaper = Reaper::tie(&run).unwrap();
         std::thread::sleep(Duration::from_millis(50));
         assert!(ours.try_wait().unwrap().is_none(), "tied, not ended");
-        drop(leash);
+        drop(reaper);
 
         assert!(!ours.wait().unwrap().success());
         for kept in [&mut unrecorded, &mut elsewhere] {

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Ends what is left of a run: whoever holds the other end of standard input, the run ends with it.
-#   leash.sh DIRECTORY
+#   reaper.sh DIRECTORY
 # A process is of the run if its group is recorded in DIRECTORY/groups and it works below DIRECTORY;
 # either alone could be somebody else's.
 run=$1

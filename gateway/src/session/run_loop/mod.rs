@@ -1,6 +1,8 @@
 //! The main phase: calls in, answers and events out, keep-alive; all in one task, by one hand-written
 //! poll, so that a waiting session is as small as its fields.
 
+mod reconnecting;
+
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -10,25 +12,25 @@ use bytes::Bytes;
 use rts_common::signalr::{Decoder, Protocol, Record, ping};
 use tokio::time::Sleep;
 
-use super::calls::Calls;
-use super::keep_alive::{Due, KeepAlive};
-use super::rate_limit::RecordRateLimit;
-use super::reconnect::Stateful;
-use super::service::{BoxFuture, Call, Caller};
-use super::streams::Streams;
-use super::transport::{Incoming, TransportError};
-use super::{Counts, NewConnection, Sessions, Transport};
 use crate::close_reason::CloseReason;
 use crate::connection::SessionHandle;
+use crate::session::calls::Calls;
+use crate::session::keep_alive::{Due, KeepAlive};
+use crate::session::rate_limit::RecordRateLimit;
+use crate::session::reconnect::Stateful;
+use crate::session::service::{BoxFuture, Call, Caller};
+use crate::session::streams::Streams;
+use crate::session::transport::{Incoming, TransportError};
+use crate::session::{Counts, NewConnection, Sessions, Transport};
 
 /// What the phase works with.
-pub(super) struct SessionLoop<'a> {
-    pub(super) sessions: &'a Sessions,
-    pub(super) arrival: &'a NewConnection,
-    pub(super) protocol: Protocol,
+pub(in crate::session) struct SessionLoop<'a> {
+    pub(in crate::session) sessions: &'a Sessions,
+    pub(in crate::session) arrival: &'a NewConnection,
+    pub(in crate::session) protocol: Protocol,
     /// If the session may outlive its socket.
-    pub(super) stateful: Option<Box<Stateful>>,
-    pub(super) counts: &'a mut Counts,
+    pub(in crate::session) stateful: Option<Box<Stateful>>,
+    pub(in crate::session) counts: &'a mut Counts,
 }
 
 /// The phase under way.
@@ -53,7 +55,12 @@ enum CallerState {
 
 impl SessionLoop<'_> {
     /// Stays until there is a reason to end. The calls that are under way then are left in `calls`.
-    pub(super) async fn run(self, socket: &mut Transport, calls: &mut Calls, received: Bytes) -> CloseReason {
+    pub(in crate::session) async fn run(
+        self,
+        socket: &mut Transport,
+        calls: &mut Calls,
+        received: Bytes,
+    ) -> CloseReason {
         let settings = &self.sessions.settings;
         let now = Instant::now();
         let keep_alive = KeepAlive::new(settings, now, self.arrival.expires);
@@ -184,7 +191,7 @@ impl RunningSession<'_> {
         }
     }
 
-    /// The replay is full. RunningSession, the client has to acknowledge first; detached, what does not fit any
+    /// The replay is full. Attached, the client has to acknowledge first; detached, what does not fit any
     /// more ends the session.
     fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         if !self.is_detached() {
@@ -381,45 +388,5 @@ impl RunningSession<'_> {
             Some(due) => due.min(self.keep_alive.next_check(settings)),
             None => self.keep_alive.next_check(settings),
         }
-    }
-
-    fn is_detached(&self) -> bool {
-        self.socket.is_gone()
-    }
-
-    /// Goes on without a socket, if the session may and the reason is the socket's alone.
-    fn detach(&mut self, cx: &mut Context<'_>, reason: CloseReason) -> bool {
-        let Some(stateful) = &mut self.stay.stateful else { return false };
-        if !matches!(reason, CloseReason::ConnectionLost | CloseReason::TokenExpired) {
-            return false;
-        }
-        stateful.detach(reason, &self.stay.sessions.settings, Instant::now());
-        self.leave_socket(cx);
-        true
-    }
-
-    /// Takes the next socket of the session, also while the last one seems alive: it is half-open then.
-    fn rejoin(&mut self, cx: &mut Context<'_>) -> bool {
-        let Some(stateful) = &mut self.stay.stateful else { return false };
-        let Poll::Ready(returned) = stateful.poll_return(cx) else { return false };
-        let now = Instant::now();
-        let again: Vec<Bytes> = stateful.reattach(now).collect();
-        self.leave_socket(cx);
-        *self.socket = Transport::WebSocket(returned.socket);
-        self.stay.counts.rejoins += 1;
-        let settings = &self.stay.sessions.settings;
-        self.keep_alive = KeepAlive::new(settings, now, returned.expires);
-        // What was cut off, or not taken yet, comes again.
-        self.decoder = Decoder::new(self.stay.protocol, settings.record_bytes_max);
-        self.is_hungry = true;
-        self.send_control(again);
-        true
-    }
-
-    /// Closes the socket as far as that needs no waiting. No Close record: to a client it would be the end.
-    fn leave_socket(&mut self, cx: &mut Context<'_>) {
-        self.socket.close();
-        let _as_far_as_it_goes = self.socket.poll_flush(cx);
-        *self.socket = Transport::Gone;
     }
 }

@@ -1,0 +1,49 @@
+//! What a request brings to a new session, and the session while other nodes can find it.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::App;
+use super::request_error::RequestError;
+use crate::auth::Identity;
+use crate::connection::{ConnectionId, Outbox};
+use crate::session::{Carrier, NewConnection, ReconnectSlot, Transport};
+
+/// Somebody whose request was checked.
+pub(super) struct Admitted {
+    pub(super) identity: Identity,
+    /// When the request came.
+    pub(super) arrived: Instant,
+    /// How long the connection's token could still be used.
+    pub(super) token_left: Duration,
+}
+
+impl Admitted {
+    /// Takes a place among the node's connections.
+    pub(super) fn connect(self, app: &App, id: ConnectionId, carrier: Carrier) -> Result<NewConnection, RequestError> {
+        let outbox = Arc::new(Outbox::default());
+        let slot: Option<Arc<ReconnectSlot>> = match &carrier {
+            Carrier::WebSocket(slot) => slot.clone(),
+            Carrier::Http(_) => None,
+        };
+        let claim = app.registry.claim(id, self.arrived + self.token_left, &outbox, carrier)?;
+        let expires = self.identity.expires;
+        Ok(NewConnection {
+            connection_id: id,
+            principal: Arc::new(self.identity.into_principal()),
+            expires,
+            outbox,
+            claim,
+            rejoin: slot,
+            address: None,
+            arrived: self.arrived,
+        })
+    }
+}
+
+/// Runs a session that requests on other nodes may ask for, and keeps its address for as long as it lives.
+pub(super) async fn run_findable(app: Arc<App>, connection: NewConnection, transport: Transport) {
+    let (id, token_ends) = (connection.connection_id, connection.claim.token_ends());
+    let session = Box::pin(app.sessions.run(connection, transport));
+    app.peers.keep_while(id, token_ends, session).await;
+}
