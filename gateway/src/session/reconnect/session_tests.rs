@@ -121,7 +121,7 @@ async fn comes_back(one: &TestNode, other: &TestNode) {
     let mut client = Stateful::connect(one).await;
     client.push(0..2);
     client.hears(&events(0..2)).await;
-    client.socket.invoke("1", "FlushList").await;
+    client.socket.invoke("1", "Later").await;
     until(|| one.service.happened.lock().unwrap().len() == 1).await;
     client.socket.send("{\"type\":8,\"sequenceId\":1}\u{1e}").await;
     client.socket.invoke("2", "Echo").await;
@@ -137,7 +137,7 @@ async fn comes_back(one: &TestNode, other: &TestNode) {
         all += &client.hear().await;
     }
     assert!(all.starts_with(&expected), "{all}");
-    let answers = completion("1", "FlushList") + &completion("2", "Echo");
+    let answers = completion("1", "Later") + &completion("2", "Echo");
     for (what, part) in [("events", events(2..4)), ("answers", answers)] {
         assert!(all.contains(&part), "{what} in {all}");
     }
@@ -147,7 +147,7 @@ async fn comes_back(one: &TestNode, other: &TestNode) {
     client.socket.invoke("2", "Echo").await;
     client.socket.invoke("3", "Echo").await;
     client.hears(&completion("3", "Echo")).await;
-    assert_eq!(*one.service.happened.lock().unwrap(), ["FlushList", "Echo", "Echo"]);
+    assert_eq!(*one.service.happened.lock().unwrap(), ["Later", "Echo", "Echo"]);
     client.push(4..5);
     client.hears(&event(4)).await;
     assert_eq!(client.session.outbox.closed(), None);

@@ -17,12 +17,12 @@ async fn only_so_many_calls_wait_for_the_journal() {
     let node = TestNode::start(settings).await;
     let (mut client, _) = node.connect("ann").await;
     for id in 0..5 {
-        client.invoke(&id.to_string(), "FlushList").await;
+        client.invoke(&id.to_string(), "Later").await;
     }
     let happened = || node.service.happened.lock().unwrap().len();
     until(|| happened() == 3).await;
     node.service.answers.add_permits(1);
-    assert_eq!(client.next_record().await, completion("0", "FlushList"));
+    assert_eq!(client.next_record().await, completion("0", "Later"));
     until(|| happened() == 4).await;
     node.service.answers.add_permits(4);
     until(|| happened() == 5).await;
@@ -32,7 +32,7 @@ async fn only_so_many_calls_wait_for_the_journal() {
 async fn a_stream_runs_beside_calls_and_ends_with_a_completion() {
     let node = node().await;
     let (mut client, _) = node.connect("ann").await;
-    client.invoke("1", "FlushList").await;
+    client.invoke("1", "Later").await;
     client.stream("7", "Count500").await;
     let items = (0..500).map(|number| format!("{{\"type\":2,\"invocationId\":\"7\",\"item\":\"{number}\"}}\u{1e}"));
     let expected = items.collect::<String>() + "{\"type\":3,\"invocationId\":\"7\"}\u{1e}";
@@ -42,7 +42,7 @@ async fn a_stream_runs_beside_calls_and_ends_with_a_completion() {
     }
     assert_eq!(all, expected, "in order, though a call waits");
     node.service.answers.add_permits(1);
-    assert_eq!(client.next_record().await, completion("1", "FlushList"));
+    assert_eq!(client.next_record().await, completion("1", "Later"));
     until(|| node.service.live_streams() == 0).await;
 }
 

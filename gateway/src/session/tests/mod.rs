@@ -236,13 +236,13 @@ async fn an_effect_goes_on_when_its_client_is_gone() {
 async fn a_drain_answers_what_is_under_way_then_says_why() {
     let node = node().await;
     let (mut client, session) = node.connect("ann").await;
-    client.invoke("1", "FlushList").await;
+    client.invoke("1", "Later").await;
     until(|| !node.service.happened.lock().unwrap().is_empty()).await;
     assert!(session.outbox.try_push(Bytes::from_static(b"event\x1e")));
     session.outbox.close(CloseReason::Drain);
     assert_eq!(client.next_record().await, "event\u{1e}");
     node.service.answers.add_permits(1);
-    assert_eq!(client.next_record().await, completion("1", "FlushList"));
+    assert_eq!(client.next_record().await, completion("1", "Later"));
     assert_eq!(client.next_record().await, close("The server is going down; reconnect.", true));
     assert_eq!(client.next().await.unwrap(), "closed 1000");
 }
