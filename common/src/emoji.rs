@@ -6,20 +6,28 @@ use crate::limits;
 
 /// One emoji, of the form that UTS #51 calls a possible emoji: a flag, a keycap, or emoji characters with their
 /// modifiers, joined by ZWJ. The form is checked and not a list of what exists, so next year's are taken too.
+///
+/// Its text is the same however it was typed: with the selector of the coloured form where a character has another
+/// form by itself (`❤️`), and without it where it has none (`👍`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Emoji(String);
 
 /// Joins emoji to one.
 const ZWJ: char = '\u{200D}';
 /// Asks for the coloured form.
-const VARIATION: char = '\u{FE0F}';
+pub(crate) const VARIATION: char = '\u{FE0F}';
+/// Asks for the form of text.
+const TEXT_VARIATION: char = '\u{FE0E}';
 const KEYCAP: char = '\u{20E3}';
 
 impl Emoji {
     /// `None` for anything else than one emoji.
     pub fn parse(text: &str) -> Option<Self> {
-        let is_one = text.len() <= limits::EMOJI_BYTES && (is_keycap(text) || is_flag(text) || is_sequence(text));
-        is_one.then(|| Self(text.to_owned()))
+        if text.len() > limits::EMOJI_BYTES {
+            return None;
+        }
+        let canonical = if is_flag(text) { Some(text.to_owned()) } else { keycap(text).or_else(|| sequence(text)) };
+        canonical.filter(|canonical| canonical.len() <= limits::EMOJI_BYTES).map(Self)
     }
 
     /// Its text.
@@ -36,10 +44,10 @@ impl<'de> Deserialize<'de> for Emoji {
 }
 
 /// `1` with the variation selector and the enclosing keycap.
-fn is_keycap(text: &str) -> bool {
-    let enclosed = text.strip_suffix(KEYCAP);
-    let key = enclosed.map(|key| key.strip_suffix(VARIATION).unwrap_or(key));
-    key.is_some_and(|key| matches!(key.as_bytes(), [b'0'..=b'9' | b'#' | b'*']))
+fn keycap(text: &str) -> Option<String> {
+    let key = text.strip_suffix(KEYCAP)?.trim_end_matches(is_variation);
+    let is_key = matches!(key.as_bytes(), [b'0'..=b'9' | b'#' | b'*']);
+    is_key.then(|| format!("{key}{VARIATION}{KEYCAP}"))
 }
 
 /// Two regional indicators.
@@ -47,25 +55,64 @@ fn is_flag(text: &str) -> bool {
     text.chars().count() == 2 && text.chars().all(|letter| matches!(letter, '\u{1F1E6}'..='\u{1F1FF}'))
 }
 
-fn is_sequence(text: &str) -> bool {
-    text.split(ZWJ).all(is_element)
+fn sequence(text: &str) -> Option<String> {
+    let elements: Vec<_> = text.split(ZWJ).map(element).collect::<Option<_>>()?;
+    Some(elements.join("\u{200D}"))
 }
 
 /// A character, then at most a skin tone, or a variation selector, or tags with their end.
-fn is_element(text: &str) -> bool {
+fn element(text: &str) -> Option<String> {
     let mut rest = text.chars();
-    if !rest.next().is_some_and(is_base) {
-        return false;
-    }
+    let base = rest.next().filter(|base| is_base(*base))?;
     match rest.as_str().chars().collect::<Vec<_>>().as_slice() {
-        [] | [VARIATION | '\u{1F3FB}'..='\u{1F3FF}'] => true,
-        [tags @ .., '\u{E007F}'] => !tags.is_empty() && tags.iter().all(|tag| matches!(tag, '\u{E0020}'..='\u{E007E}')),
-        _ => false,
+        [] => {}
+        [one] if is_variation(*one) => {}
+        ['\u{1F3FB}'..='\u{1F3FF}'] => return Some(text.to_owned()),
+        [tags @ .., '\u{E007F}']
+            if !tags.is_empty() && tags.iter().all(|tag| ('\u{E0020}'..='\u{E007E}').contains(tag)) =>
+        {
+            return Some(text.to_owned());
+        }
+        _ => return None,
     }
+    let mut canonical = base.to_string();
+    canonical.extend(is_text_by_itself(base).then_some(VARIATION));
+    Some(canonical)
+}
+
+fn is_variation(character: char) -> bool {
+    matches!(character, VARIATION | TEXT_VARIATION)
+}
+
+/// Whether a character is shown as text if nothing asks for colours: the property `Emoji_Presentation` of Unicode.
+/// What is new is shown in colours.
+fn is_text_by_itself(base: char) -> bool {
+    if base < '\u{1F000}' {
+        return !matches!(
+            base,
+            '\u{231A}' | '\u{231B}' | '\u{23E9}'..='\u{23EC}' | '\u{23F0}' | '\u{23F3}' | '\u{25FD}' | '\u{25FE}'
+            | '\u{2614}' | '\u{2615}' | '\u{2648}'..='\u{2653}' | '\u{267F}' | '\u{2693}' | '\u{26A1}' | '\u{26AA}' | '\u{26AB}'
+            | '\u{26BD}' | '\u{26BE}' | '\u{26C4}' | '\u{26C5}' | '\u{26CE}' | '\u{26D4}' | '\u{26EA}' | '\u{26F2}' | '\u{26F3}'
+            | '\u{26F5}' | '\u{26FA}' | '\u{26FD}' | '\u{2705}' | '\u{270A}' | '\u{270B}' | '\u{2728}' | '\u{274C}' | '\u{274E}'
+            | '\u{2753}'..='\u{2755}' | '\u{2757}' | '\u{2795}'..='\u{2797}' | '\u{27B0}' | '\u{27BF}' | '\u{2B1B}' | '\u{2B1C}'
+            | '\u{2B50}' | '\u{2B55}'
+        );
+    }
+    matches!(
+        base,
+        '\u{1F170}' | '\u{1F171}' | '\u{1F17E}' | '\u{1F17F}' | '\u{1F202}' | '\u{1F237}' | '\u{1F321}'
+        | '\u{1F324}'..='\u{1F32C}' | '\u{1F336}' | '\u{1F37D}' | '\u{1F396}' | '\u{1F397}' | '\u{1F399}'..='\u{1F39B}'
+        | '\u{1F39E}' | '\u{1F39F}' | '\u{1F3CB}'..='\u{1F3CE}' | '\u{1F3D4}'..='\u{1F3DF}' | '\u{1F3F3}' | '\u{1F3F5}'
+        | '\u{1F3F7}' | '\u{1F43F}' | '\u{1F441}' | '\u{1F4FD}' | '\u{1F549}' | '\u{1F54A}' | '\u{1F56F}' | '\u{1F570}'
+        | '\u{1F573}'..='\u{1F579}' | '\u{1F587}' | '\u{1F58A}'..='\u{1F58D}' | '\u{1F590}' | '\u{1F5A5}' | '\u{1F5A8}'
+        | '\u{1F5B1}' | '\u{1F5B2}' | '\u{1F5BC}' | '\u{1F5C2}'..='\u{1F5C4}' | '\u{1F5D1}'..='\u{1F5D3}'
+        | '\u{1F5DC}'..='\u{1F5DE}' | '\u{1F5E1}' | '\u{1F5E3}' | '\u{1F5E8}' | '\u{1F5EF}' | '\u{1F5F3}' | '\u{1F5FA}'
+        | '\u{1F6CB}' | '\u{1F6CD}'..='\u{1F6CF}' | '\u{1F6E0}'..='\u{1F6E5}' | '\u{1F6E9}' | '\u{1F6F0}' | '\u{1F6F3}'
+    )
 }
 
 /// The blocks that emoji lie in; of Latin, Korean or Japanese letters none.
-fn is_base(character: char) -> bool {
+pub(crate) fn is_base(character: char) -> bool {
     matches!(
         character,
         '\u{A9}' | '\u{AE}' | '\u{203C}' | '\u{2049}' | '\u{2122}' | '\u{2139}'
@@ -108,6 +155,26 @@ mod tests {
     }
 
     #[test]
+    fn one_emoji_has_one_text_however_it_was_typed() {
+        for (canonical, others) in [
+            ("👍", &["👍\u{FE0F}", "👍\u{FE0E}"][..]),
+            ("❤\u{FE0F}", &["❤", "❤\u{FE0E}"]),
+            ("1\u{FE0F}\u{20E3}", &["1\u{20E3}"]),
+            ("✅", &["✅\u{FE0F}"]),
+            ("🏳\u{FE0F}\u{200D}🌈", &["🏳\u{200D}🌈", "🏳\u{200D}🌈\u{FE0F}"]),
+            ("👩\u{200D}❤\u{FE0F}\u{200D}👨", &["👩\u{200D}❤\u{200D}👨"]),
+            ("👍🏿", &[]),
+            ("🇰🇷", &[]),
+        ] {
+            let emoji = Emoji::parse(canonical).unwrap();
+            assert_eq!(emoji.as_str(), canonical);
+            for other in others {
+                assert_eq!(Emoji::parse(other).as_ref(), Some(&emoji), "{other:?}");
+            }
+        }
+    }
+
+    #[test]
     fn nothing_else_is() {
         for text in [
             "",
@@ -134,6 +201,8 @@ mod tests {
             "👍\u{E0067}",
             "<b>",
             "👍\u{301}",
+            "👍\u{FE0F}\u{FE0F}",
+            "1\u{FE0F}",
             ":+1:",
         ] {
             assert_eq!(Emoji::parse(text), None, "{text:?}");

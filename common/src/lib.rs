@@ -3,6 +3,7 @@
 //! SignalR codec. No sockets and no chat logic of the hub live here.
 
 pub mod config;
+pub mod display_name;
 pub mod emoji;
 pub mod ids;
 pub mod limits;

@@ -3,10 +3,18 @@
 
 use std::time::Duration;
 
-/// A message body, in bytes of UTF-8: a long mail; keeps a record well under [`RECORD_BYTES`].
+/// A message body, in bytes of UTF-8: a long mail.
 pub const BODY_BYTES: usize = 16 * 1024;
-/// One SignalR record from a client, with its framing: the limit of the reference server.
-pub const RECORD_BYTES: usize = 32 * 1024;
+/// One SignalR record from a client, with its framing: what the other limits allow fits into one call, however it is
+/// written. Bodies take [`JSON_BYTES`] for each of theirs at the worst (96 KiB), a new room 999 ids of 128 bytes,
+/// twice as much where each is escaped (255 KiB), a resume 62 KiB. A connection holds one that is arriving, and some of
+/// those whose calls run.
+pub const RECORD_BYTES: usize = 256 * 1024;
+/// Bytes of JSON that a byte of text may take: `\u0001`, or `\u003c` of clients that escape what HTML has.
+pub const JSON_BYTES: usize = 6;
+/// What a record has beside a message's body: ids, attachments, and headers, into which a client was seen to copy its
+/// token of 8 KiB.
+pub const RECORD_FRAME_BYTES: usize = 16 * 1024;
 /// Members of a room: every member's node hears every event, and one DynamoDB query reads them all.
 pub const ROOM_MEMBERS: usize = 1000;
 /// Members up to which a room in a list or an event carries them all; beyond, only their number.
@@ -89,7 +97,7 @@ pub const REACTIONS: usize = 1000;
 pub const RECORD_DEPTH: usize = 64;
 /// Connections of one address, where addresses are counted: a large office behind one.
 pub const ADDRESS_CONNECTIONS: usize = 1000;
-/// Bytes that one request may send for a connection: many records of the largest size. One such body is held for a
+/// Bytes that one request may send for a connection: two records of the largest size. One such body is held for a
 /// connection at a time.
 pub const POST_BYTES: usize = 512 * 1024;
 /// Bytes of any other request's body: negotiates are empty, a request for a token is small.

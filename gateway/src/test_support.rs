@@ -26,7 +26,7 @@ use crate::http::{AddressPolicy, App, OriginPolicy, Site, public_router, serve};
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::peers::{MemoryDirectory, Peers};
 use crate::session::{
-    BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Registry, Service, Sessions, Settings,
+    BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Registry, Service, Sessions, Settings, StreamRecord,
 };
 
 /// Nothing that a test waits for takes longer.
@@ -72,6 +72,8 @@ pub(crate) struct FakeHub {
     pub(crate) effects: Semaphore,
     /// Lets a `Later` be answered.
     pub(crate) answers: Semaphore,
+    /// Lets a `GetHistory` be done.
+    pub(crate) reads: Semaphore,
     /// How many calls were begun.
     pub(crate) begun: AtomicUsize,
     /// The targets whose effect has happened, in order.
@@ -106,7 +108,7 @@ impl std::ops::Deref for FakeService {
 }
 
 impl ConnectedCaller for FakeCaller {
-    /// `Effect` waits before it takes effect, `Later…` before it is answered; all answer their name.
+    /// `Effect` and `GetHistory` wait before they take effect, `Later…` before it is answered; all answer their name.
     fn call(&self, call: Call) -> BoxFuture<Outcome> {
         let (hub, protocol) = (Arc::clone(&self.hub), self.protocol);
         hub.begun.fetch_add(1, Ordering::Relaxed);
@@ -114,6 +116,9 @@ impl ConnectedCaller for FakeCaller {
             let answer = call.invocation_id.map(|id| encode_completion(protocol, &id, &call.target).unwrap());
             if call.target == "Effect" {
                 hub.effects.acquire().await.unwrap().forget();
+            }
+            if call.target == "GetHistory" {
+                hub.reads.acquire().await.unwrap().forget();
             }
             hub.happened.lock().unwrap().push(call.target.clone());
             if call.target.starts_with("Later") {
@@ -138,13 +143,17 @@ impl ConnectedCaller for FakeCaller {
         let items = stream::iter(0..count).map(move |number| {
             debug_assert!(Arc::strong_count(&live) > 1);
             hub.streamed.fetch_add(1, Ordering::Relaxed);
-            encode_stream_item(protocol, &id, &format!("{number}{item}")).unwrap()
+            StreamRecord::Item(encode_stream_item(protocol, &id, &format!("{number}{item}")).unwrap())
         });
-        items.chain(stream::iter([done])).boxed()
+        items.chain(stream::iter([StreamRecord::Completion(done)])).boxed()
     }
 
     fn method_name(&self, _: &str) -> &'static str {
         "Stream"
+    }
+
+    fn only_reads(&self, target: &str) -> bool {
+        target == "GetHistory"
     }
 }
 
@@ -191,6 +200,7 @@ impl TestNode {
             hub: Arc::new(FakeHub {
                 effects: Semaphore::new(0),
                 answers: Semaphore::new(0),
+                reads: Semaphore::new(0),
                 begun: AtomicUsize::new(0),
                 happened: Mutex::default(),
                 streamed: AtomicUsize::new(0),

@@ -46,6 +46,11 @@ impl Arguments {
         self.count
     }
 
+    /// How many bytes they have.
+    pub fn bytes(&self) -> usize {
+        self.bytes.len()
+    }
+
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.count == 0
@@ -59,15 +64,19 @@ impl Arguments {
         decode_value(self.protocol, self.element(index)?)
     }
 
-    /// Decodes the argument at `index`, which must be an object. [`Self::decode`] alone would take a
-    /// JSON array for a struct, its elements for the fields in order.
+    /// Decodes the argument at `index`, which must be an object; names of fields count in any letter case.
+    /// [`Self::decode`] alone would take a JSON array for a struct, its elements for the fields in order.
     pub fn decode_object<T: DeserializeOwned>(&self, index: usize) -> Result<T, ArgumentError> {
         let element = self.element(index)?;
         let is_object = match self.protocol {
             Protocol::Json => element.first() == Some(&b'{'),
             Protocol::MessagePack => msgpack::is_map(element),
         };
-        if is_object { decode_value(self.protocol, element) } else { Err(ArgumentError::Mistyped) }
+        match self.protocol {
+            _ if !is_object => Err(ArgumentError::Mistyped),
+            Protocol::Json => json::decode_object(element),
+            Protocol::MessagePack => msgpack::decode_object(element),
+        }
     }
 
     /// The bytes of the argument at `index`.

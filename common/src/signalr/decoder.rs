@@ -3,13 +3,15 @@
 use bytes::Bytes;
 
 use super::framing::Framer;
+use super::oversized::Oversized;
 use super::{Protocol, ProtocolError, Record, json, msgpack};
 
 /// Decodes the records of one direction of a connection after its handshake.
 ///
 /// Frames may cut records anywhere, also inside a UTF-8 character, and hold any number of them.
 /// Holds no allocation while no record is cut, and at most `record_bytes_max` (and a growth factor
-/// of two) of one that is. After an error it stays with that error.
+/// of two) of one that is. A call that is larger is read over, up to 16 times that, and given as
+/// [`Record::Oversized`]; any other record that is larger is an error. After an error it stays with that error.
 ///
 /// ```
 /// # use rts_common::signalr::{Decoder, Protocol, Record};
@@ -23,6 +25,8 @@ pub struct Decoder {
     protocol: Protocol,
     record_bytes_max: usize,
     pub(super) framer: Framer,
+    /// The record that is being read over.
+    oversized: Option<Box<Oversized>>,
     failed: Option<ProtocolError>,
     seen: u32,
 }
@@ -31,7 +35,7 @@ impl Decoder {
     /// A decoder of `protocol`. A JSON record may have `record_bytes_max` bytes with its separator, a
     /// MessagePack body as many without its prefix.
     pub fn new(protocol: Protocol, record_bytes_max: usize) -> Self {
-        Self { protocol, record_bytes_max, framer: Framer::default(), failed: None, seen: 0 }
+        Self { protocol, record_bytes_max, framer: Framer::default(), oversized: None, failed: None, seen: 0 }
     }
 
     /// Takes what a transport received. Call [`Self::next_record`] until it gives `None` before the
@@ -50,12 +54,13 @@ impl Decoder {
         self.advance().inspect_err(|error| {
             self.failed = Some(*error);
             self.framer = Framer::default();
+            self.oversized = None;
         })
     }
 
     /// Bytes held of a record that is not whole yet.
     pub fn partial_bytes(&self) -> usize {
-        self.framer.partial_bytes()
+        self.framer.partial_bytes() + self.oversized.as_ref().map_or(0, |oversized| oversized.held_bytes())
     }
 
     /// How many records were read since this was asked last, those that were skipped too.
@@ -66,11 +71,21 @@ impl Decoder {
     fn advance(&mut self) -> Result<Option<Record>, ProtocolError> {
         let limit = self.record_bytes_max;
         loop {
+            if let Some(oversized) = &mut self.oversized {
+                let Some(record) = oversized.read(&mut self.framer)? else { return Ok(None) };
+                self.oversized = None;
+                self.seen = self.seen.saturating_add(1);
+                return Ok(Some(record));
+            }
             let body = match self.protocol {
-                Protocol::Json => self.framer.next_text(limit)?,
-                Protocol::MessagePack => self.framer.next_binary(limit)?,
+                Protocol::Json => self.framer.next_text(limit),
+                Protocol::MessagePack => self.framer.next_binary(limit),
             };
-            let Some(body) = body else { return Ok(None) };
+            if body == Err(ProtocolError::TooLarge) {
+                self.oversized = Some(Box::new(Oversized::begin(self.protocol, limit, &mut self.framer)?));
+                continue;
+            }
+            let Some(body) = body? else { return Ok(None) };
             self.seen = self.seen.saturating_add(1);
             let decoded = match self.protocol {
                 Protocol::Json => json::decode(&body)?,

@@ -94,6 +94,32 @@ impl Framer {
         }
     }
 
+    /// Takes the length prefix of a body that is read over, not kept, at most `limit` bytes long; gives its length.
+    pub(super) fn take_prefix(&mut self, limit: usize) -> Result<usize, ProtocolError> {
+        let received = if self.partial.is_empty() { &self.frame[..] } else { &self.partial[..] };
+        let prefix = LengthPrefix::parse(received, limit)?.ok_or(ProtocolError::TooLarge)?;
+        if self.partial.is_empty() {
+            let _prefix = self.take(prefix.prefix_bytes);
+        } else {
+            self.partial.drain(..prefix.prefix_bytes);
+        }
+        Ok(prefix.body_bytes)
+    }
+
+    /// Takes what was received, a piece at a time; an empty one when there is no more.
+    pub(super) fn take_piece(&mut self) -> Bytes {
+        if self.partial.is_empty() { std::mem::take(&mut self.frame) } else { std::mem::take(&mut self.partial).into() }
+    }
+
+    /// Takes back what of a piece belongs to the next record.
+    pub(super) fn give_back(&mut self, rest: Bytes) {
+        if self.frame.is_empty() {
+            self.frame = rest;
+        } else if !rest.is_empty() {
+            self.frame = [&rest[..], &self.frame[..]].concat().into();
+        }
+    }
+
     /// Gives back what was not handed out, once nothing more is cut here.
     pub(super) fn into_rest(self) -> Bytes {
         if self.partial.is_empty() { self.frame } else { [&self.partial[..], &self.frame[..]].concat().into() }

@@ -9,6 +9,7 @@
 //! its arguments mean. Arguments stay undecoded until somebody asks for them with a type. Headers
 //! are checked and dropped: a client was seen to copy its bearer token into them.
 
+mod any_case;
 mod arguments;
 mod decoder;
 mod encode;
@@ -17,6 +18,7 @@ mod framing;
 mod handshake;
 mod json;
 mod msgpack;
+mod oversized;
 mod record;
 #[cfg(test)]
 mod tests;

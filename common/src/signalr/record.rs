@@ -46,6 +46,13 @@ pub enum Record {
         /// The stream's invocation.
         invocation_id: String,
     },
+    /// A call over the limit of records, which was read over: it cannot be made, but answered.
+    Oversized {
+        /// What the answer refers to.
+        invocation_id: String,
+        /// The method, as far as it could be read.
+        target: String,
+    },
     /// Keeps the connection alive.
     Ping,
     /// The end of the connection.

@@ -12,6 +12,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use jsonwebtoken::{Algorithm, EncodingKey, Header, Validation, decode, decode_header, encode};
 use rts_common::config::Secret;
+use rts_common::display_name;
 use rts_common::ids::{OrgId, Person, UserId};
 use rts_common::limits::NAME_CHARS;
 use rts_common::seq::Timestamp;
@@ -118,22 +119,15 @@ impl Authenticator {
         let text = |name: &str| claims.get(name).and_then(Value::as_str);
         let user = text(&self.user_claim).and_then(|user| UserId::parse(user).ok());
         let org = text(&self.org_claim).and_then(|org| OrgId::parse(org).ok());
-        let name = text(&self.name_claim).map(shown_name).filter(|name| !name.is_empty());
         let user = user.ok_or(AuthError::Refused("no user"))?;
         let org = org.ok_or(AuthError::Refused("no organization"))?;
         let seconds = claims.get("exp").and_then(Value::as_f64).ok_or(AuthError::Refused("no exp"))?;
         Ok(Identity {
-            display_name: name.unwrap_or_else(|| user.as_str().to_owned()),
+            display_name: display_name::of_person(text(&self.name_claim).unwrap_or_default(), NAME_CHARS, &user),
             person: Person { org, user },
             expires: instant(seconds),
         })
     }
-}
-
-/// A name as others see it: without control characters, and not at any length.
-fn shown_name(name: &str) -> String {
-    let name: String = name.chars().filter(|c| !c.is_control()).take(NAME_CHARS).collect();
-    name.trim().to_owned()
 }
 
 /// A moment in seconds since the Unix epoch, on the monotonic clock; what has passed is now.

@@ -122,12 +122,16 @@ async fn clocks_may_be_five_seconds_apart_and_other_values_vary() {
         ("name", Value::Null),
         ("name", json!(7)),
         ("name", json!("x".repeat(1000))),
+        ("name", json!("\u{202E}\u{200B}")),
     ] {
         let mut claims = good_claims();
         claims[claim] = value.clone();
         let identity = check(&identity(), &by_secret(&claims)).await.unwrap_or_else(|e| panic!("{claim} {value}: {e}"));
         assert!((1..=120).contains(&identity.display_name.len()));
     }
+    let mut claims = good_claims();
+    claims["name"] = json!("Ann\u{202E} Lee\u{200B}");
+    assert_eq!(check(&identity(), &by_secret(&claims)).await.unwrap().display_name, "Ann Lee");
 }
 
 #[tokio::test]

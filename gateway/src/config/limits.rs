@@ -15,7 +15,7 @@ const NODE_CONNECTIONS: usize = 200_000;
 pub struct LimitsConfig {
     /// `RTS_LIMIT_BODY_BYTES`: a message body. Default 16384.
     pub body_bytes: usize,
-    /// `RTS_LIMIT_RECORD_BYTES`: a record from a client. Default 32768.
+    /// `RTS_LIMIT_RECORD_BYTES`: a record from a client. Default 262144; a body has to fit, however it is written.
     pub record_bytes: usize,
     /// `RTS_LIMIT_ROOM_MEMBERS`: members of a room. Default 1000.
     pub room_members: usize,
@@ -46,9 +46,16 @@ pub struct LimitsConfig {
 impl LimitsConfig {
     pub(super) fn read(environment: &mut Environment) -> Self {
         // Upper ends: what an SQS entry (1 MiB), a DynamoDB item (400 KB) and one reply can hold.
+        let body_bytes = number(environment, "RTS_LIMIT_BODY_BYTES", limits::BODY_BYTES, 1..=65_536);
+        let record_bytes = number(environment, "RTS_LIMIT_RECORD_BYTES", limits::RECORD_BYTES, 4096..=1_048_576);
+        let needed = body_bytes.saturating_mul(limits::JSON_BYTES).saturating_add(limits::RECORD_FRAME_BYTES);
+        if record_bytes < needed {
+            let problem = format!("is less than the {needed} that a body of RTS_LIMIT_BODY_BYTES may take");
+            environment.problem("RTS_LIMIT_RECORD_BYTES", &problem);
+        }
         Self {
-            body_bytes: number(environment, "RTS_LIMIT_BODY_BYTES", limits::BODY_BYTES, 1..=65_536),
-            record_bytes: number(environment, "RTS_LIMIT_RECORD_BYTES", limits::RECORD_BYTES, 4096..=1_048_576),
+            body_bytes,
+            record_bytes,
             room_members: number(environment, "RTS_LIMIT_ROOM_MEMBERS", limits::ROOM_MEMBERS, 2..=1000),
             name_chars: number(environment, "RTS_LIMIT_NAME_CHARS", limits::NAME_CHARS, 1..=1000),
             page: number(environment, "RTS_LIMIT_PAGE", limits::PAGE_MAX, 1..=1000),

@@ -56,6 +56,7 @@ fn wrong_values_are_refused() {
         ("RTS_ALLOWED_ORIGINS", "https://good.example, *"),
         ("RTS_LIMIT_ROOM_MEMBERS", "0"),
         ("RTS_LIMIT_BODY_BYTES", "-1"),
+        ("RTS_LIMIT_RECORD_BYTES", "114687"),
         ("RTS_FILES_BUCKET", "my.bucket"),
         ("RTS_ATTACHMENT_TYPES", "image/png, pictures"),
         ("RTS_LIMIT_ATTACHMENT_BYTES", "5368709121"),

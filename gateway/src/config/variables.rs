@@ -64,7 +64,11 @@ pub const VARIABLES: [Variable; 52] = [
     variable("RTS_WEB_CONNECT_ORIGINS", "none", "further origins the web app may talk to, as of a token endpoint"),
     variable("RTS_LIMIT_BODY_BYTES", "16384", "bytes of a message body"),
     variable("RTS_LIMIT_ATTACHMENT_BYTES", "104857600", "bytes of a file"),
-    variable("RTS_LIMIT_RECORD_BYTES", "32768", "bytes of a record from a client"),
+    variable(
+        "RTS_LIMIT_RECORD_BYTES",
+        "262144",
+        "bytes of a record from a client; six for each of a body, and 16384, at least",
+    ),
     variable("RTS_LIMIT_ROOM_MEMBERS", "1000", "members of a room"),
     variable("RTS_LIMIT_NAME_CHARS", "120", "characters of a name"),
     variable("RTS_LIMIT_PAGE", "200", "items of a page"),

@@ -18,6 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
 use super::client_address::Peer;
+use super::router::as_routed;
 use crate::lifecycle::Lifecycle;
 
 /// Pauses after an error to accept, as when there are no more file descriptors.
@@ -94,6 +95,9 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, lifecycle: Li
     }
 }
 
-async fn answer(router: Router, request: hyper::Request<Incoming>) -> Result<axum::response::Response, Infallible> {
+async fn answer(router: Router, mut request: hyper::Request<Incoming>) -> Result<axum::response::Response, Infallible> {
+    if let Some(uri) = as_routed(request.uri()) {
+        *request.uri_mut() = uri;
+    }
     router.oneshot(request.map(axum::body::Body::new) as Request).await
 }

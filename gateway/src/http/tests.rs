@@ -15,6 +15,7 @@ use crate::connection::ConnectionId;
 use crate::connection_token::TokenSigner;
 use crate::lifecycle::Part;
 use crate::node::drain::drain;
+use crate::peers::MemoryDirectory;
 use crate::test_support::{TestNode, identity, person, settings, until};
 
 async fn node() -> TestNode {
@@ -118,6 +119,67 @@ async fn a_token_is_for_its_person_and_one_live_connection() {
     drop(first);
     until(|| node.registry.is_empty()).await;
     assert_eq!((upgrade(&node, &query, None).await, ask("POST", &own).await), (404, 404), "it is over");
+}
+
+/// The other request has asked the nodes, and holds no connection yet.
+#[tokio::test]
+async fn an_upgrade_is_in_conflict_with_one_that_is_under_way() {
+    let directory = MemoryDirectory::default();
+    let one = TestNode::start_among(settings(), &directory).await;
+    let other = TestNode::start_among(settings(), &directory).await;
+    let body = json(&negotiate(&one, "ann", "?negotiateVersion=1").await);
+    let token = body["connectionToken"].as_str().unwrap();
+    let signer = TokenSigner::new(&identity().connection_secret, NodeId::random());
+    let id = signer.read(token).unwrap().connection_id;
+    let query = format!("id={token}&access_token={}", one.token("ann"));
+    let first = one.registry.begin(id);
+    directory.set(id, one.address);
+    for node in [&one, &other] {
+        assert_eq!(upgrade(node, &query, None).await, 409);
+        let head = format!("GET /hubs/chat?{query} HTTP/1.1\r\nhost: chat");
+        assert_eq!(status(&node.request(&head, "").await), 409, "a poll");
+    }
+    drop(first);
+    assert_eq!(upgrade(&one, &query, None).await, 404, "it came to nothing");
+}
+
+#[tokio::test]
+async fn a_key_that_is_none_is_400() {
+    let node = node().await;
+    let head = format!(
+        "GET /hubs/chat?access_token={} HTTP/1.1\r\nhost: chat\r\nupgrade: websocket\r\nsec-websocket-version: 13",
+        node.token("ann")
+    )
+    .replace("HTTP/1.1", "HTTP/1.1\r\nconnection: upgrade");
+    for key in
+        ["", "\r\nsec-websocket-key:", "\r\nsec-websocket-key: AAAA", "\r\nsec-websocket-key: no base64 at all=="]
+    {
+        assert_eq!(status(&node.request(&format!("{head}{key}"), "").await), 400, "{key}");
+    }
+}
+
+#[tokio::test]
+async fn the_hub_is_found_in_any_letter_case_and_with_a_slash_behind_it() {
+    let node = node().await;
+    let token = node.token("ann");
+    let ask = async |method: &str, target: &str| {
+        let head = format!("{method} {target} HTTP/1.1\r\nhost: chat\r\nauthorization: Bearer {token}");
+        node.request(&head, "").await
+    };
+    for path in ["/hubs/chat/", "/Hubs/Chat", "/HUBS/CHAT/"] {
+        let bare = path.trim_end_matches('/');
+        for negotiation in [format!("{bare}/negotiate"), format!("{bare}/NEGOTIATE/")] {
+            let body = json(&ask("POST", &format!("{negotiation}?negotiateVersion=1")).await);
+            let id = body["connectionToken"].as_str().unwrap().to_owned();
+            let target = format!("{path}?id={id}");
+            assert_eq!(status(&ask("GET", &target).await), 200, "{target}");
+            assert_eq!(status(&ask("POST", &target).await), 200, "{target}");
+            assert_eq!(status(&ask("DELETE", &target).await), 202, "{target}");
+        }
+        let url = format!("ws://{}{path}?access_token={token}", node.address);
+        assert!(connect_async(url).await.is_ok(), "{path}");
+    }
+    assert_eq!(status(&ask("POST", "/hubs/chats/negotiate").await), 404);
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
@@ -93,28 +95,38 @@ async fn goal(
         return admitted.connect(app, ConnectionId::random(), Carrier::WebSocket(None)).map(Goal::Session);
     };
     let (id, now) = (token.connection_id, Timestamp::now());
-    match app.registry.find(id) {
-        Some(Carrier::WebSocket(Some(rejoin))) if rejoin.is_open() => return Ok(Goal::ReconnectSlot(rejoin)),
-        Some(Carrier::WebSocket(_)) => return Err(RequestError::AlreadyConnected),
-        Some(Carrier::Http(_)) => return Err(RequestError::WrongTransport),
-        None if app.registry.has_ended(id) => return Err(RequestError::NoSuchConnection),
-        None => {}
+    if let Some(held) = app.registry.find(id) {
+        return Goal::held(held);
+    }
+    if app.registry.has_ended(id) {
+        return Err(RequestError::NoSuchConnection);
     }
     // Taken among all nodes, for as long as its token could be used a second time.
     let left = token.left(now);
-    let place = if left.is_zero() { app.peers.find(id).await? } else { app.peers.claim(id, left).await? };
-    let Some(place) = place else {
-        if left.is_zero() {
-            return Err(RequestError::NoSuchConnection);
+    let beginning = (!left.is_zero()).then(|| app.registry.begin(id));
+    let place = if beginning.is_some() { app.peers.claim(id, left).await? } else { app.peers.find(id).await? };
+    match (place, beginning) {
+        (None, Some(_until_claimed)) => {
+            let rejoin = token.is_stateful.then(Arc::default);
+            let admitted = Admitted { identity, arrived, token_left: left };
+            admitted.connect(app, id, Carrier::WebSocket(rejoin)).map(Goal::Session)
         }
-        let rejoin = token.is_stateful.then(Arc::default);
-        let admitted = Admitted { identity, arrived, token_left: left };
-        return admitted.connect(app, id, Carrier::WebSocket(rejoin)).map(Goal::Session);
-    };
-    match place {
+        // Another request took it up just now, or is about to, or it is over.
+        (Some(NodeLocation::Local), Some(beginning)) => Goal::held(beginning.taken()?),
         // Whether the id is in use, over, or another transport's, its node alone can tell.
-        NodeLocation::Remote(owner) if hop == Hop::None => Ok(Goal::Owner(owner)),
-        NodeLocation::Remote(_) | NodeLocation::Local => Err(RequestError::NoSuchConnection),
+        (Some(NodeLocation::Remote(owner)), _) if hop == Hop::None => Ok(Goal::Owner(owner)),
+        _ => Err(RequestError::NoSuchConnection),
+    }
+}
+
+impl Goal {
+    /// Of a socket for a connection that is live here.
+    fn held(held: Carrier) -> Result<Self, RequestError> {
+        match held {
+            Carrier::WebSocket(Some(rejoin)) if rejoin.is_open() => Ok(Self::ReconnectSlot(rejoin)),
+            Carrier::WebSocket(_) => Err(RequestError::AlreadyConnected),
+            Carrier::Http(_) => Err(RequestError::WrongTransport),
+        }
     }
 }
 
@@ -158,8 +170,15 @@ async fn upgraded(upgrade: OnUpgrade, deadline: Instant) -> Option<WebSocket> {
 fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {
     let connection = headers.get(header::CONNECTION)?.to_str().ok()?;
     let asks = connection.split(',').any(|option| option.trim().eq_ignore_ascii_case("upgrade"));
-    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|_| asks)?;
+    let key = headers.get(header::SEC_WEBSOCKET_KEY).filter(|key| asks && is_key(key.as_bytes()))?;
     HeaderValue::from_str(&derive_accept_key(key.as_bytes())).ok()
+}
+
+/// 16 bytes in base64; some clients make up all 22 characters, so that bits are left over in the last.
+fn is_key(key: &[u8]) -> bool {
+    const BASE64: GeneralPurpose =
+        GeneralPurpose::new(&alphabet::STANDARD, GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true));
+    BASE64.decode(key).is_ok_and(|bytes| bytes.len() == 16)
 }
 
 fn switching(accept: HeaderValue) -> Response {
@@ -175,4 +194,28 @@ fn switching(accept: HeaderValue) -> Response {
 fn wrong_version() -> Response {
     let version = [(header::SEC_WEBSOCKET_VERSION, VERSION)];
     (StatusCode::UPGRADE_REQUIRED, version, "WebSocket version 13 is required").into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_sixteen_bytes_in_base64() {
+        for good in ["dGhlIHNhbXBsZSBub25jZQ==", "AAAAAAAAAAAAAAAAAAAAAA==", "//////////////////////=="] {
+            assert!(is_key(good.as_bytes()), "{good}");
+        }
+        for bad in [
+            "",
+            " ",
+            "x",
+            "dGhlIHNhbXBsZSBub25jZQ",
+            "dGhlIHNhbXBsZSBub25jZQ=",
+            "dGhlIHNhbXBsZSBub25jZSE=",
+            "AAAA",
+            "!!!!!!!!!!!!!!!!!!!!!!==",
+        ] {
+            assert!(!is_key(bad.as_bytes()), "{bad}");
+        }
+    }
 }

@@ -7,7 +7,6 @@ use rts_common::limits;
 use rts_common::message::Attachment;
 use rts_common::seq::Seq;
 
-use super::request::AttachmentRef;
 use super::{Caller, Hub};
 use crate::error::{ErrorKind, HubError};
 use crate::uploads::{UploadError, Uploads};
@@ -46,16 +45,15 @@ impl Hub {
 }
 
 /// The files that a message names: not too many, each once.
-pub(super) fn named(refs: &[AttachmentRef]) -> Result<Vec<AttachmentId>, HubError> {
-    if refs.len() > limits::ATTACHMENTS {
+pub(super) fn check(ids: &[AttachmentId]) -> Result<(), HubError> {
+    if ids.len() > limits::ATTACHMENTS {
         let sentence = format!("A message has at most {} attachments.", limits::ATTACHMENTS);
         return Err(HubError::new(ErrorKind::TooLarge, sentence));
     }
-    let ids: Vec<AttachmentId> = refs.iter().map(|named| named.id().cloned()).collect::<Result<_, _>>()?;
     if ids.iter().collect::<HashSet<_>>().len() < ids.len() {
         return Err(HubError::invalid("attachmentIds holds one twice."));
     }
-    Ok(ids)
+    Ok(())
 }
 
 impl From<UploadError> for HubError {

@@ -62,7 +62,7 @@ fn refusal(why: Unacceptable, size_bytes_max: u64) -> HubError {
         }
         Unacceptable::ContentType => HubError::invalid("contentType is not a MIME type."),
         Unacceptable::Kind => HubError::invalid("Files of this type are not accepted here."),
-        Unacceptable::Empty => HubError::invalid("sizeBytes has to be 1 or more."),
+        Unacceptable::Empty => HubError::invalid("The file is empty: sizeBytes has to be 1 or more."),
         Unacceptable::Sha256 => HubError::invalid("sha256 is not 64 lower-case hexadecimal digits."),
         Unacceptable::TooLarge => {
             HubError::new(ErrorKind::TooLarge, format!("A file has at most {size_bytes_max} bytes."))

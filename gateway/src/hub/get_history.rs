@@ -16,7 +16,7 @@ pub(super) struct Request {
     room_id: RoomRef,
     before: Option<Seq>,
     after: Option<Seq>,
-    limit: Option<i64>,
+    limit: Option<i128>,
 }
 
 #[derive(Serialize)]

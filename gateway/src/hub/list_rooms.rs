@@ -25,7 +25,7 @@ const AT_ONCE: usize = 32;
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     cursor: Option<String>,
-    limit: Option<i64>,
+    limit: Option<i128>,
     archived: Option<bool>,
     query: Option<String>,
 }
@@ -139,12 +139,27 @@ fn parse_cursor(cursor: &str) -> Result<Place, HubError> {
         let (activity, room) = text.split_once(' ')?;
         Some((Reverse(Seq::parse(activity)?), RoomId::parse(room).ok()?))
     };
-    place().ok_or_else(|| HubError::invalid("cursor is not one that this method gave."))
+    let given = place().filter(|place| encode_cursor(place) == cursor);
+    given.ok_or_else(|| HubError::invalid("cursor is not one that this method gave."))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_what_was_given_is_a_cursor() {
+        let place = (Reverse(Seq::new(1_700_000_000_000_000).unwrap()), RoomId::new_group());
+        assert_eq!(parse_cursor(&encode_cursor(&place)), Ok(place.clone()));
+        let (activity, room) = (place.0.0, &place.1);
+        for text in ["", "1", &format!("+{activity} {room}"), &format!("0{activity} {room}"), &format!("{activity} x")]
+        {
+            assert!(parse_cursor(&URL_SAFE_NO_PAD.encode(text)).is_err(), "{text}");
+        }
+        for cursor in ["", "x", "!!", &format!("{}=", encode_cursor(&place))] {
+            assert!(parse_cursor(cursor).is_err(), "{cursor}");
+        }
+    }
 
     #[test]
     fn rooms_are_found_by_a_part_of_the_name_or_the_beginning_of_the_case() {

@@ -2,30 +2,46 @@
 
 /// Makes the methods from their table: a method that is not in it does not exist.
 macro_rules! methods {
-    (calls: { $($call:ident => $verb:path,)* } streams: { $($stream:ident => $begin:path,)* }) => {
+    (
+        changes: { $($change:ident => $change_verb:path,)* }
+        reads: { $($read:ident => $read_verb:path,)* }
+        streams: { $($stream:ident => $begin:path,)* }
+    ) => {
         /// A method of the hub.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum Method {
-            $(#[doc = concat!("`", stringify!($call), "`")] $call,)*
+            $(#[doc = concat!("`", stringify!($change), "`")] $change,)*
+            $(#[doc = concat!("`", stringify!($read), "`, which changes nothing")] $read,)*
             $(#[doc = concat!("`", stringify!($stream), "`, a stream")] $stream,)*
         }
 
         impl Method {
             /// Every method.
-            pub const ALL: &[Self] = &[$(Self::$call,)* $(Self::$stream,)*];
+            pub const ALL: &[Self] = &[$(Self::$change,)* $(Self::$read,)* $(Self::$stream,)*];
 
             /// Returns its name, also the label of metrics.
             pub const fn name(self) -> &'static str {
                 match self {
-                    $(Self::$call => stringify!($call),)*
+                    $(Self::$change => stringify!($change),)*
+                    $(Self::$read => stringify!($read),)*
                     $(Self::$stream => stringify!($stream),)*
+                }
+            }
+
+            /// True if it changes nothing, and nobody's order: a slow one holds up no other call of its connection.
+            pub const fn only_reads(self) -> bool {
+                match self {
+                    $(Self::$read => true,)*
+                    $(Self::$change => false,)*
+                    $(Self::$stream => false,)*
                 }
             }
 
             /// True if it answers with a stream.
             pub const fn is_stream(self) -> bool {
                 match self {
-                    $(Self::$call => false,)*
+                    $(Self::$change => false,)*
+                    $(Self::$read => false,)*
                     $(Self::$stream => true,)*
                 }
             }
@@ -40,7 +56,12 @@ macro_rules! methods {
                 reply: Reply,
             ) -> Outcome {
                 match method {
-                    $(Method::$call => reply.to(arguments, async |request| $verb(self, caller, request).await).await,)*
+                    $(Method::$change => {
+                        reply.to(arguments, async |request| $change_verb(self, caller, request).await).await
+                    })*
+                    $(Method::$read => {
+                        reply.to(arguments, async |request| $read_verb(self, caller, request).await).await
+                    })*
                     $(Method::$stream => Outcome::Now(reply.wants_stream()),)*
                 }
             }
@@ -54,7 +75,8 @@ macro_rules! methods {
             ) -> Result<Records, StreamReply> {
                 match method {
                     $(Method::$stream => Ok(reply.to(arguments, |request| $begin(self, caller, &request))),)*
-                    $(Method::$call => Err(reply),)*
+                    $(Method::$change => Err(reply),)*
+                    $(Method::$read => Err(reply),)*
                 }
             }
         }

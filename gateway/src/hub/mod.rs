@@ -61,7 +61,7 @@ pub use self::reply::Answer;
 pub use self::set_typing::Typists;
 
 methods! {
-    calls: {
+    changes: {
         CreateRoom => create_room::run,
         AddMembers => members::add,
         RemoveMember => members::remove,
@@ -69,23 +69,25 @@ methods! {
         RenameRoom => rename_room::run,
         ArchiveRoom => archive_room::archive,
         UnarchiveRoom => archive_room::unarchive,
-        ListRooms => list_rooms::run,
-        GetRoom => list_rooms::one,
         SendMessage => send_message::run,
         EditMessage => edit_message::run,
         DeleteMessage => delete_message::run,
         React => react::run,
         MarkRead => mark::read,
         MarkDelivered => mark::delivered,
-        GetHistory => get_history::run,
-        SearchMessages => search_messages::run,
         CreateUpload => create_upload::run,
-        GetAttachmentUrl => get_attachment_url::run,
-        Resume => resume::run,
         SetTyping => set_typing::run,
         SetPresence => set_presence::run,
-        SearchUsers => search_users::run,
         WatchPresence => watch_presence::run,
+    }
+    reads: {
+        ListRooms => list_rooms::run,
+        GetRoom => list_rooms::one,
+        GetHistory => get_history::run,
+        SearchMessages => search_messages::run,
+        GetAttachmentUrl => get_attachment_url::run,
+        Resume => resume::run,
+        SearchUsers => search_users::run,
     }
     streams: {
         StreamHistory => stream_history::run,
@@ -154,6 +156,10 @@ impl<Guards: Send + Sync> ConnectedCaller for HubConnection<Guards> {
     fn method_name(&self, target: &str) -> &'static str {
         Method::from_name(target).map_or("unknown", Method::name)
     }
+
+    fn only_reads(&self, target: &str) -> bool {
+        Method::from_name(target).is_some_and(Method::only_reads)
+    }
 }
 
 /// What a deployment may set.
@@ -220,7 +226,7 @@ impl Hub {
 
     /// Runs a call. Calls of one connection are made one after the other, in the order received. A message may
     /// follow another to the same room before that one has happened, since their order is kept on the way; any
-    /// other call begins when all before it have.
+    /// other call begins when all before it have. What only reads may run beside what comes after it.
     pub async fn call(self: &Arc<Self>, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Outcome {
         let begun = Instant::now();
         let method = Method::from_name(&call.target);

@@ -48,9 +48,14 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     Ok(Answer::once(Empty {}, [hub.journal_message(place, &caller.person.org, state)]))
 }
 
+/// Whether a message's emoji is that of a change. Those of earlier builds stand there as they were typed.
+fn is_same(standing: &str, changed: &str) -> bool {
+    standing == changed || Emoji::parse(standing).is_some_and(|emoji| emoji.as_str() == changed)
+}
+
 /// The content with a reaction set or taken back; `None` if that is how it is.
 fn with_reaction(content: &MessageContent, change: &ReactionChange) -> Result<Option<MessageContent>, RoomError> {
-    let place = content.reactions.iter().position(|reaction| reaction.emoji == change.emoji);
+    let place = content.reactions.iter().position(|reaction| is_same(&reaction.emoji, &change.emoji));
     let is_on = place.is_some_and(|place| content.reactions[place].user_ids.contains(&change.user_id));
     if is_on == change.on {
         return Ok(None);
@@ -107,6 +112,17 @@ mod tests {
         }
         let ann = UserId::parse("ann").unwrap();
         assert_eq!(content.reactions, [Reaction { emoji: "👍".to_owned(), user_ids: vec![ann] }]);
+    }
+
+    #[test]
+    fn a_reaction_that_was_stored_as_it_was_typed_is_found() {
+        let mut content = content();
+        let bob = UserId::parse("bob").unwrap();
+        content.reactions.push(Reaction { emoji: "❤".to_owned(), user_ids: vec![bob] });
+        let both = with_reaction(&content, &change("❤\u{FE0F}", "ann", true)).unwrap().unwrap();
+        assert_eq!((both.reactions.len(), both.reactions[0].user_ids.len()), (1, 2));
+        let none = with_reaction(&content, &change("❤\u{FE0F}", "bob", false)).unwrap().unwrap();
+        assert!(none.reactions.is_empty());
     }
 
     #[test]

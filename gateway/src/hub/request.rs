@@ -1,5 +1,6 @@
 //! What requests are made of, and their limits.
 
+use rts_common::display_name;
 use rts_common::ids::{AttachmentId, RoomId, UserId};
 use rts_common::limits;
 use serde::{Deserialize, Deserializer};
@@ -74,8 +75,8 @@ pub(super) struct RoomRequest {
     pub(super) room_id: RoomRef,
 }
 
-/// A page's size: the default without one, at most the maximum; zero or less is wrong.
-pub(super) fn page_limit(limit: Option<i64>, page_max: usize) -> Result<usize, HubError> {
+/// A page's size: the default without one, at most the maximum, however much more is asked for; zero or less is wrong.
+pub(super) fn page_limit(limit: Option<i128>, page_max: usize) -> Result<usize, HubError> {
     match limit {
         None => Ok(limits::PAGE_DEFAULT.min(page_max)),
         Some(limit) if limit <= 0 => Err(HubError::invalid("limit has to be 1 or more.")),
@@ -86,8 +87,8 @@ pub(super) fn page_limit(limit: Option<i64>, page_max: usize) -> Result<usize, H
 /// A room's name, blanks around it cut.
 pub(super) fn room_name(name: &str, chars_max: usize) -> Result<&str, HubError> {
     let name = name.trim();
-    if name.is_empty() || name.chars().any(char::is_control) {
-        let sentence = format!("A name has 1 to {chars_max} characters and no control characters.");
+    if !display_name::is_good(name) {
+        let sentence = format!("A name has 1 to {chars_max} characters, something to see, and nothing hidden.");
         return Err(HubError::invalid(sentence));
     }
     if name.chars().count() > chars_max {
@@ -122,4 +123,22 @@ pub(super) fn others(mut users: Vec<UserId>, caller: &UserId) -> Result<Vec<User
 pub(super) fn too_many_members() -> HubError {
     let sentence = format!("A room has at most {} members.", limits::ROOM_MEMBERS);
     HubError::new(ErrorKind::TooLarge, sentence)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_clamped_and_zero_or_less_is_wrong() {
+        for (asked, expected) in
+            [(None, 50), (Some(1), 1), (Some(200), 200), (Some(201), 200), (Some(i128::from(u64::MAX)), 200)]
+        {
+            assert_eq!(page_limit(asked, 200), Ok(expected), "{asked:?}");
+        }
+        assert_eq!(page_limit(None, 20), Ok(20));
+        for wrong in [0, -1, i128::from(i64::MIN)] {
+            assert!(page_limit(Some(wrong), 200).is_err(), "{wrong}");
+        }
+    }
 }

@@ -18,7 +18,7 @@ pub(super) struct Request {
     query: String,
     room_id: Option<RoomRef>,
     cursor: Option<String>,
-    limit: Option<i64>,
+    limit: Option<i128>,
 }
 
 #[derive(Serialize)]

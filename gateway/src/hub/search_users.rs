@@ -33,7 +33,7 @@ const MARK_BYTES: usize = 8;
 pub(super) struct Request {
     query: Option<String>,
     cursor: Option<String>,
-    limit: Option<i64>,
+    limit: Option<i128>,
 }
 
 #[derive(Serialize)]

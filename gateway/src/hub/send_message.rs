@@ -4,13 +4,13 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rts_common::ids::{ClientId, Person, RoomId};
+use rts_common::ids::{AttachmentId, ClientId, Person, RoomId};
 use rts_common::message::MessageContent;
 use rts_common::seq::{Seq, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::reply::Done;
-use super::request::{self, AttachmentRef, RoomRef};
+use super::request::{self, RoomRef};
 use super::{Answer, Caller, Hub, attachments};
 use crate::error::HubError;
 use crate::journal::{Busy, Ticket};
@@ -23,7 +23,7 @@ pub(super) struct Request {
     room_id: RoomRef,
     client_id: ClientId,
     body: Option<String>,
-    attachment_ids: Option<Vec<AttachmentRef>>,
+    attachment_ids: Option<Vec<AttachmentId>>,
     reply_to: Option<Seq>,
 }
 
@@ -38,7 +38,8 @@ pub(super) struct Response {
 pub(super) async fn run(hub: &Arc<Hub>, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let body = request.body.unwrap_or_default();
-    let files = attachments::named(&request.attachment_ids.unwrap_or_default())?;
+    let files = request.attachment_ids.unwrap_or_default();
+    attachments::check(&files)?;
     request::body(&body, hub.parts.limits.body_bytes, !files.is_empty())?;
     if let Some(seq) = request.reply_to {
         hub.parts.rooms.message(&caller.person, room, seq).await?;
@@ -63,6 +64,7 @@ pub(super) async fn run(hub: &Arc<Hub>, caller: &Caller, request: Request) -> Re
         }
     }
     let result = enqueue(hub, caller, room, content, permit).await;
+    hub.parts.typists.sent(&caller.person, room);
     let (hub, room) = (Arc::clone(hub), room.clone());
     Ok(Answer::Later(Box::pin(async move { done(&hub, &room, result.await?, denied).await })))
 }

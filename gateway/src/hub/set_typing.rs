@@ -1,4 +1,4 @@
-//! `SetTyping`: told to the other members who listen, at most about once a second, stored nowhere.
+//! `SetTyping`: told to the other members who listen, at most about once a second between messages, stored nowhere.
 //!
 //! Clients say it again every few seconds while somebody types, and take whoever was not named for six seconds, or
 //! whose message came, for one who has stopped.
@@ -66,6 +66,15 @@ impl Typists {
         if typing { told.typed_at.is_none_or(|at| since(at) >= PAUSE) } else { told.typing || since(told.at) >= MEMORY }
     }
 
+    /// Somebody sent a message, which says that they have stopped: if they type on, that is told at once.
+    pub(super) fn sent(&self, person: &Person, room: &RoomId) {
+        let mut told = self.told.lock().expect("no holder of this lock panics");
+        if let Some(told) = told.get_mut(&(person.clone(), room.clone())) {
+            told.typing = false;
+            told.typed_at = None;
+        }
+    }
+
     fn note(&self, who: (Person, RoomId), typing: bool, now: Instant) {
         let mut told = self.announced.lock().expect("no holder of this lock panics");
         if told.len() > SWEEP_ABOVE {
@@ -107,6 +116,12 @@ mod tests {
         assert!(told(false, 2100));
         assert!(!told(false, 12_000));
         assert!(told(false, 12_200));
+        assert!(told(true, 12_300) && !told(true, 12_310));
+        typists.sent(&who.0, &RoomId::new_group());
+        assert!(!told(true, 12_320), "a message elsewhere");
+        typists.sent(&who.0, &who.1);
+        assert!(!told(false, 12_330), "the message has said so");
+        assert!(told(true, 12_340), "at once again");
         let elsewhere = (who.0.clone(), RoomId::new_group());
         assert!(typists.is_due(&elsewhere, true, at(0)));
     }

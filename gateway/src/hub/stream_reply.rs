@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 use super::{Caller, Hub, Method, wrong_request};
 use crate::error::{ErrorKind, HubError};
 use crate::metrics;
-use crate::session::{Call, Records};
+use crate::session::{Call, Records, StreamRecord};
 
 impl Hub {
     /// Begins a stream. What is no streaming method is answered with a completion alone.
@@ -57,17 +57,18 @@ impl StreamReply {
     fn records<Item: Serialize + Send + 'static>(self, items: BoxStream<'static, Result<Item, HubError>>) -> Records {
         stream::unfold(Some((self, items)), |state| async move {
             let (reply, mut items) = state?;
-            match items.next().await {
-                None => Some((reply.done(), None)),
-                Some(Err(error)) => Some((reply.failed(&error), None)),
+            let completion = match items.next().await {
+                None => reply.done(),
+                Some(Err(error)) => reply.failed(&error),
                 Some(Ok(item)) => match reply.item(&item) {
-                    Ok(record) => Some((record, Some((reply, items)))),
+                    Ok(record) => return Some((StreamRecord::Item(record), Some((reply, items)))),
                     Err(error) => {
                         tracing::error!(%error, "an item of a stream cannot be encoded");
-                        Some((reply.failed(&HubError::internal()), None))
+                        reply.failed(&HubError::internal())
                     }
                 },
-            }
+            };
+            Some((StreamRecord::Completion(completion), None))
         })
         .boxed()
     }
@@ -128,7 +129,7 @@ impl Drop for StreamReply {
 
 /// A stream of a completion alone.
 fn only(completion: Bytes) -> Records {
-    stream::iter([completion]).boxed()
+    stream::iter([StreamRecord::Completion(completion)]).boxed()
 }
 
 /// A made-up name is told back, but not at any length.
@@ -153,9 +154,20 @@ mod tests {
         }
     }
 
+    /// The records' bytes, of which the last is the only completion.
+    async fn bytes(records: Records) -> Vec<Bytes> {
+        let records: Vec<StreamRecord> = records.collect().await;
+        let last = records.len() - 1;
+        let bytes = records.into_iter().enumerate().map(|(place, record)| match record {
+            StreamRecord::Item(bytes) if place < last => bytes,
+            StreamRecord::Completion(bytes) if place == last => bytes,
+            record => panic!("{record:?} at {place}"),
+        });
+        bytes.collect()
+    }
+
     async fn text(records: Records) -> String {
-        let records: Vec<Bytes> = records.collect().await;
-        String::from_utf8(records.concat()).unwrap()
+        String::from_utf8(bytes(records).await.concat()).unwrap()
     }
 
     #[tokio::test]
@@ -173,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn an_error_is_the_last_record() {
         let items = stream::iter([Ok(1), Err(HubError::room_not_found()), Ok(2)]).boxed();
-        let records: Vec<Bytes> = reply(Some(Method::StreamHistory)).records(items).collect().await;
+        let records = bytes(reply(Some(Method::StreamHistory)).records(items)).await;
         assert_eq!(records.len(), 2);
         let mut decoder = Decoder::new(Protocol::Json, 4096);
         decoder.push(records[1].clone());

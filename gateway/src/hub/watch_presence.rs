@@ -14,7 +14,7 @@ use crate::presence::{PersonStatus, UserStatus};
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
-    user_ids: Vec<String>,
+    user_ids: Vec<UserId>,
 }
 
 #[derive(Serialize)]
@@ -29,16 +29,11 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     }
     hub.people_rate(caller)?;
     let mut seen = HashSet::new();
-    let asked: Vec<_> = request.user_ids.into_iter().filter(|text| seen.insert(text.clone())).collect();
-    let person = |user| Person { org: caller.person.org.clone(), user };
-    let people = asked.iter().filter_map(|text| UserId::parse(text).ok()).map(person).collect();
-    let watched = caller.watcher.watch(people).await;
+    let asked: Vec<_> = request.user_ids.into_iter().filter(|user| seen.insert(user.clone())).collect();
+    let person = |user: &UserId| Person { org: caller.person.org.clone(), user: user.clone() };
+    let watched = caller.watcher.watch(asked.iter().map(person).collect()).await;
     let (statuses, under_way) = watched.map_err(|_| HubError::unavailable())?;
-    let statuses: HashMap<_, _> =
-        statuses.into_iter().map(|(person, status)| (person.user.to_string(), status)).collect();
-    let users = asked.into_iter().map(|text| {
-        let status = statuses.get(&text).copied().unwrap_or(PersonStatus::UNKNOWN);
-        UserStatus::of_text(text, &status)
-    });
+    let statuses: HashMap<_, _> = statuses.into_iter().map(|(person, status)| (person.user, status)).collect();
+    let users = asked.iter().map(|user| UserStatus::new(user, statuses.get(user).unwrap_or(&PersonStatus::UNKNOWN)));
     Ok(Answer::before(Response { users: users.collect() }, under_way))
 }

@@ -69,8 +69,8 @@ pub async fn status_of(redis: &Redis, person: &Person) -> Result<PersonStatus, R
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserStatus {
-    /// Who; as the client wrote it, if it asked.
-    pub user_id: String,
+    /// Who.
+    pub user_id: UserId,
     /// The status.
     pub status: Status,
     /// When somebody who is offline was last there.
@@ -81,12 +81,7 @@ pub struct UserStatus {
 impl UserStatus {
     /// Of a user.
     pub fn new(user: &UserId, status: &PersonStatus) -> Self {
-        Self::of_text(user.to_string(), status)
-    }
-
-    /// Of what a client took for a user's id.
-    pub fn of_text(user_id: String, status: &PersonStatus) -> Self {
-        Self { user_id, status: status.status, last_seen_at: status.last_seen_at }
+        Self { user_id: user.clone(), status: status.status, last_seen_at: status.last_seen_at }
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
+use rts_common::display_name;
 use rts_common::ids::{OrgId, Person, RoomId, UserId};
+use rts_common::limits::NAME_CHARS;
 use rts_common::record::RoomChange;
 use rts_common::redis::stored::{RoomList, merge_rooms};
 use rts_common::redis::{keys, read, scripts};
@@ -75,7 +77,7 @@ impl Rooms {
             .zip(known)
             .map(|(user, name)| {
                 name.or_else(|| stored.get(user).map(|profile| profile.display_name.clone()))
-                    .unwrap_or_else(|| user.to_string())
+                    .unwrap_or_else(|| display_name::of_person("", NAME_CHARS, user))
             })
             .collect())
     }

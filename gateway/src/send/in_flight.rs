@@ -32,7 +32,7 @@ impl InFlight {
     }
 
     /// One more, to this room: what was sent to another has to have happened before. A connection makes one call
-    /// at a time, so that none takes off meanwhile.
+    /// that changes something at a time, so that none takes off meanwhile.
     pub async fn begin(self: &Arc<Self>, room: &RoomId) -> InFlightSend {
         if !self.is_to(room) {
             self.idle().await;

@@ -1,5 +1,6 @@
 //! The calls of one session: effects one after the other in the order received, answers in the same
-//! order, while an answer that waits for the journal does not hold up the next effect.
+//! order, while an answer that waits for the journal does not hold up the next effect. What only reads begins when
+//! all effects before it have happened, runs beside them, and is answered when it is done.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -8,9 +9,11 @@ use bytes::Bytes;
 
 use super::service::{BoxFuture, Outcome};
 
-/// Bytes of finished answers that may wait behind one that is not; then no more calls are begun. One
-/// page of history may come on top.
+/// Bytes of finished answers that may wait behind one that is not, and of requests that are being read for; then no more
+/// calls are begun. A page of history of each read that runs, and one request, may come on top.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
+/// Reads that run at once; those behind them wait. Each may hold a page of history.
+const READS_AT_ONCE: usize = 4;
 
 /// Calls under way. Holds no allocation while there are none.
 #[derive(Default)]
@@ -20,6 +23,14 @@ pub(super) struct Calls {
     /// Those whose effect has happened, in order.
     answers: VecDeque<Answer>,
     waiting_bytes: usize,
+    /// Those that only read, in the order received.
+    reads: Vec<Read>,
+}
+
+struct Read {
+    call: BoxFuture<Outcome>,
+    /// What it was asked with, and holds.
+    bytes: usize,
 }
 
 /// Calls without an answer that may be done before the session looks at them: it is not woken for them alone.
@@ -35,18 +46,25 @@ enum Answer {
 impl Calls {
     /// Whether the next call may begin.
     pub(super) fn is_free(&self, in_flight_max: usize) -> bool {
-        self.running.is_none() && self.answers.len() < in_flight_max && self.waiting_bytes < WAITING_BYTES_MAX
+        let in_flight = self.answers.len() + self.reads.len();
+        let bytes = self.waiting_bytes + self.reads.iter().map(|read| read.bytes).sum::<usize>();
+        self.running.is_none() && in_flight < in_flight_max && bytes < WAITING_BYTES_MAX
     }
 
     /// Whether all are answered.
     pub(super) fn is_empty(&self) -> bool {
-        self.running.is_none() && self.answers.is_empty()
+        self.running.is_none() && self.answers.is_empty() && self.reads.is_empty()
     }
 
     /// Begins a call, once there is room.
     pub(super) fn begin(&mut self, call: BoxFuture<Outcome>) {
         debug_assert!(self.running.is_none());
         self.running = Some(call);
+    }
+
+    /// Begins a call that only reads, once there is room.
+    pub(super) fn begin_read(&mut self, call: BoxFuture<Outcome>, bytes: usize) {
+        self.reads.push(Read { call, bytes });
     }
 
     /// Answers without a call, in its turn.
@@ -81,14 +99,46 @@ impl Calls {
     /// The same as [`Self::poll_answers`], but does not wake the session for a few calls that nobody waits for.
     pub(super) fn poll_wanted_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
         let is_unanswered = |answer: &Answer| matches!(answer, Answer::Unanswered(_));
-        if self.answers.len() < UNANSWERED_MAX && self.answers.iter().all(is_unanswered) {
-            return self.poll_answers(&mut Context::from_waker(Waker::noop()));
-        }
-        self.poll_answers(cx)
+        let mut due = if self.answers.len() < UNANSWERED_MAX && self.answers.iter().all(is_unanswered) {
+            self.take_answers(&mut Context::from_waker(Waker::noop()))
+        } else {
+            self.take_answers(cx)
+        };
+        due.extend(self.take_reads(cx));
+        if due.is_empty() { Poll::Pending } else { Poll::Ready(due) }
     }
 
-    /// Drives the answers, and gives those whose turn it is; ready if there are any.
+    /// Drives the answers and the reads, and gives what is due; ready if there is anything.
     pub(super) fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
+        let mut due = self.take_answers(cx);
+        due.extend(self.take_reads(cx));
+        if due.is_empty() { Poll::Pending } else { Poll::Ready(due) }
+    }
+
+    /// Drives those reads that run, and gives the answers of those that are done.
+    fn take_reads(&mut self, cx: &mut Context<'_>) -> Vec<Bytes> {
+        let (mut done, mut place) = (Vec::new(), 0);
+        while place < READS_AT_ONCE.min(self.reads.len()) {
+            let Poll::Ready(outcome) = self.reads[place].call.as_mut().poll(cx) else {
+                place += 1;
+                continue;
+            };
+            let read = self.reads.remove(place);
+            match outcome {
+                Outcome::Now(answer) => done.extend(answer),
+                // One that waits for something after all keeps its place.
+                Outcome::Later(answer) => self.reads.insert(place, Read { call: as_read(answer), ..read }),
+                Outcome::Unanswered(_) => {}
+            }
+        }
+        if self.reads.is_empty() {
+            self.reads = Vec::new();
+        }
+        done
+    }
+
+    /// Drives the answers, and gives those whose turn it is.
+    fn take_answers(&mut self, cx: &mut Context<'_>) -> Vec<Bytes> {
         let mut due = Vec::new();
         // Nobody needs to look at those behind one that waits: what they wait for happens by itself.
         while let Some(answer) = self.answers.front_mut() {
@@ -109,7 +159,7 @@ impl Calls {
             self.answers = VecDeque::new();
         }
         self.waiting_bytes -= due.iter().map(Bytes::len).sum::<usize>();
-        if due.is_empty() { Poll::Pending } else { Poll::Ready(due) }
+        due
     }
 
     /// The effect that is happening: it has to be driven to its end even though nobody waits for its
@@ -119,11 +169,15 @@ impl Calls {
     }
 }
 
+fn as_read(answer: BoxFuture<Option<Bytes>>) -> BoxFuture<Outcome> {
+    Box::pin(async move { Outcome::Now(answer.await) })
+}
+
 #[cfg(test)]
 mod tests {
     use std::future::poll_fn;
     use std::sync::Arc;
-    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
     use std::task::Wake;
 
     use futures_util::FutureExt as _;
@@ -168,6 +222,43 @@ mod tests {
         assert_eq!(due(&mut calls).await, ["third"]);
         assert!(calls.is_empty());
         assert_eq!((calls.waiting_bytes, calls.answers.capacity()), (0, 0));
+    }
+
+    #[tokio::test]
+    async fn reads_hold_up_nothing_and_are_few_at_once() {
+        let mut calls = Calls::default();
+        let begun = Arc::new(AtomicUsize::new(0));
+        let mut ends = Vec::new();
+        for _ in 0..READS_AT_ONCE + 2 {
+            let (end, ended) = oneshot::channel::<Bytes>();
+            let begun = Arc::clone(&begun);
+            ends.push(end);
+            calls.begin_read(
+                Box::pin(async move {
+                    begun.fetch_add(1, Ordering::SeqCst);
+                    Outcome::Now(ended.await.ok())
+                }),
+                100,
+            );
+        }
+        assert_eq!(due(&mut calls).await, Vec::<Bytes>::new());
+        assert_eq!(begun.load(Ordering::SeqCst), READS_AT_ONCE);
+        assert!(calls.is_free(READS_AT_ONCE + 3) && !calls.is_free(READS_AT_ONCE + 2), "they count as in flight");
+        calls.begin(now(Some("changed")));
+        poll_fn(|cx| calls.poll_effect(cx)).await;
+        assert_eq!(due(&mut calls).await, ["changed"]);
+        // Whichever is done first is answered first; another takes its place.
+        ends.remove(2).send(Bytes::from("third")).unwrap();
+        assert_eq!(due(&mut calls).await, ["third"]);
+        assert_eq!(begun.load(Ordering::SeqCst), READS_AT_ONCE + 1);
+        for end in ends {
+            end.send(Bytes::from("read")).unwrap();
+        }
+        assert_eq!(due(&mut calls).await.len(), READS_AT_ONCE + 1);
+        assert!(calls.is_empty() && calls.reads.capacity() == 0);
+        // What they hold is bounded too.
+        calls.begin_read(Box::pin(std::future::pending()), WAITING_BYTES_MAX);
+        assert!(!calls.is_free(32));
     }
 
     #[tokio::test]

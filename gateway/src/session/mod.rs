@@ -13,6 +13,7 @@ mod keep_alive;
 mod quota;
 mod rate_limit;
 mod reconnect;
+mod refusal;
 mod registry;
 mod run_loop;
 mod service;
@@ -29,8 +30,8 @@ use rts_common::signalr::Protocol;
 
 pub use self::quota::{AddressConnection, AddressConnections};
 pub use self::reconnect::{ReconnectSlot, ReturnedSocket};
-pub use self::registry::{Carrier, Claim, ClaimError, Registry};
-pub use self::service::{BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Service};
+pub use self::registry::{Beginning, Carrier, Claim, ClaimError, Registry};
+pub use self::service::{BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Service, StreamRecord};
 pub use self::settings::Settings;
 pub use self::transport::{
     HttpTransport, HttpTransportEnd, HttpTransportKind, Over, Reader, Taken, Transport, WebSocket,

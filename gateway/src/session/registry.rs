@@ -1,5 +1,6 @@
 //! The connections that live on this node, by id.
 
+use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard};
 use std::time::Instant;
@@ -20,6 +21,8 @@ pub struct Registry {
 #[derive(Debug, Default)]
 struct State {
     live: HashMap<ConnectionId, Live>,
+    /// How many requests are about to claim an id: they ask the other nodes first.
+    beginning: HashMap<ConnectionId, usize>,
     ended: HashSet<ConnectionId>,
     /// Until when ended ones are remembered. Tokens live equally long, so the oldest is in front, or
     /// so nearly that nothing is kept for much longer.
@@ -50,6 +53,13 @@ pub enum ClaimError {
     Ended,
     /// The node has as many connections as it may.
     Full,
+}
+
+/// A request that is about to claim an id; dropped when it has, or does not.
+#[derive(Debug)]
+pub struct Beginning {
+    registry: Arc<Registry>,
+    id: ConnectionId,
 }
 
 /// A live connection's place, given up when dropped.
@@ -88,6 +98,12 @@ impl Registry {
         state.live.insert(id, Live { outbox: Arc::clone(outbox), held });
         drop(state);
         Ok(Claim { registry: Arc::clone(self), id, token_ends })
+    }
+
+    /// Notes that a request is about to claim an id.
+    pub fn begin(self: &Arc<Self>, id: ConnectionId) -> Beginning {
+        *self.lock().beginning.entry(id).or_default() += 1;
+        Beginning { registry: Arc::clone(self), id }
     }
 
     /// What carries a connection, if it is live.
@@ -133,6 +149,30 @@ impl Registry {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().expect("no holder of this lock panics")
+    }
+}
+
+impl Beginning {
+    /// What another request of this node has made of the id: a live connection, or none yet, or none any more.
+    pub fn taken(&self) -> Result<Carrier, ClaimError> {
+        let state = self.registry.lock();
+        if let Some(live) = state.live.get(&self.id) {
+            return Ok(live.held.clone());
+        }
+        let is_under_way = state.beginning.get(&self.id).is_some_and(|requests| *requests > 1);
+        Err(if is_under_way && !state.ended.contains(&self.id) { ClaimError::InUse } else { ClaimError::Ended })
+    }
+}
+
+impl Drop for Beginning {
+    fn drop(&mut self) {
+        let mut state = self.registry.lock();
+        if let Entry::Occupied(mut requests) = state.beginning.entry(self.id) {
+            *requests.get_mut() -= 1;
+            if *requests.get() == 0 {
+                requests.remove();
+            }
+        }
     }
 }
 
@@ -185,5 +225,23 @@ mod tests {
         assert!(registry.is_empty());
         assert_eq!(claim(id, now).unwrap_err(), ClaimError::Ended);
         assert!(claim(other, now).is_ok(), "its token is over, so it needs no memory");
+    }
+
+    #[test]
+    fn whoever_comes_second_while_the_first_is_under_way_finds_the_id_in_use() {
+        let registry = Registry::new(2);
+        let (id, ends) = (ConnectionId::random(), Instant::now() + Duration::from_mins(1));
+        let second = registry.begin(id);
+        assert_eq!(second.taken().unwrap_err(), ClaimError::Ended, "nobody else asks for it");
+        let first = registry.begin(id);
+        assert_eq!(second.taken().unwrap_err(), ClaimError::InUse);
+        let claim = registry.claim(id, ends, &Arc::default(), Carrier::WebSocket(None)).unwrap();
+        drop(first);
+        assert!(matches!(second.taken(), Ok(Carrier::WebSocket(None))));
+        drop(claim);
+        let third = registry.begin(id);
+        assert_eq!(second.taken().unwrap_err(), ClaimError::Ended, "it is over");
+        drop((second, third));
+        assert!(registry.lock().beginning.is_empty());
     }
 }

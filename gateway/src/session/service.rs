@@ -16,7 +16,16 @@ pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The encoded records of one stream, its completion last. Nothing is read ahead of what is taken but
 /// what the method says; dropped, it is cancelled.
-pub type Records = BoxStream<'static, Bytes>;
+pub type Records = BoxStream<'static, StreamRecord>;
+
+/// An encoded record of a stream.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum StreamRecord {
+    /// Others follow.
+    Item(Bytes),
+    /// None follows.
+    Completion(Bytes),
+}
 
 /// One call as it came in.
 #[derive(Debug)]
@@ -51,7 +60,7 @@ pub type Caller = Box<dyn ConnectedCaller>;
 
 /// A user on a session that is connected; dropping it takes the session out of the fan-out.
 pub trait ConnectedCaller: Send + Sync {
-    /// Runs one call. A session makes its calls one after the other.
+    /// Runs one call. A session makes its calls one after the other, but for those that only read.
     fn call(&self, call: Call) -> BoxFuture<Outcome>;
 
     /// Begins a stream, which runs beside the calls.
@@ -59,4 +68,7 @@ pub trait ConnectedCaller: Send + Sync {
 
     /// Returns a method's name as the hub writes it; clients write it in any case.
     fn method_name(&self, target: &str) -> &'static str;
+
+    /// True if a method changes nothing, and nobody's order: it may run beside other calls.
+    fn only_reads(&self, target: &str) -> bool;
 }

@@ -7,9 +7,11 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::StreamExt as _;
-use rts_common::signalr::{Protocol, encode_completion_error};
+use futures_util::stream;
+use rts_common::signalr::{Protocol, encode_completion_error, encode_completion_void};
 
-use super::service::Records;
+use super::refusal;
+use super::service::{Records, StreamRecord};
 use crate::error::{ErrorKind, HubError};
 use crate::metrics::{self, Limit};
 
@@ -43,7 +45,7 @@ impl Streams {
     /// Whether another one may begin. Two of one id could not be told apart, and no item may follow the
     /// completion that says so: the older one ends.
     pub(super) fn admit(&mut self, invocation_id: &str, streams_max: usize) -> Result<(), NoStream> {
-        if self.cancel(invocation_id) {
+        if self.end(invocation_id) {
             return Err(NoStream::IdInUse);
         }
         if self.live.len() >= streams_max {
@@ -58,15 +60,24 @@ impl Streams {
         self.live.push_back(Live { invocation_id, records });
     }
 
-    /// Ends one, if it is there; nothing more of it is sent.
-    pub(super) fn cancel(&mut self, invocation_id: &str) -> bool {
+    /// Cancels one, if it is there: of what it has to give only a completion is sent, as by the reference server. It
+    /// keeps its place until then, so that cancelled ones are no more than live ones may be.
+    pub(super) fn cancel(&mut self, protocol: Protocol, invocation_id: &str) {
+        if let Some(cancelled) = self.live.iter_mut().find(|stream| stream.invocation_id == invocation_id) {
+            let completion = StreamRecord::Completion(encode_completion_void(protocol, invocation_id));
+            cancelled.records = stream::iter([completion]).boxed();
+        }
+    }
+
+    /// Ends one, if it is there; nothing of it is sent any more.
+    fn end(&mut self, invocation_id: &str) -> bool {
         let before = self.live.len();
         self.live.retain(|stream| stream.invocation_id != invocation_id);
-        let is_cancelled = self.live.len() < before;
+        let is_ended = self.live.len() < before;
         if self.live.is_empty() {
             self.live = VecDeque::new();
         }
-        is_cancelled
+        is_ended
     }
 
     /// Records that are due: one of each in turn, to about a turn's worth of bytes. Ready if there are any.
@@ -74,16 +85,23 @@ impl Streams {
         let (mut due, mut bytes, mut waiting) = (Vec::new(), 0, 0);
         while bytes < TURN_BYTES && waiting < self.live.len() {
             let Some(mut stream) = self.live.pop_front() else { break };
-            match stream.records.poll_next_unpin(cx) {
+            let (record, is_last) = match stream.records.poll_next_unpin(cx) {
                 Poll::Ready(None) => continue,
-                Poll::Pending => waiting += 1,
-                Poll::Ready(Some(record)) => {
-                    waiting = 0;
-                    bytes += record.len();
-                    due.push(record);
+                Poll::Pending => {
+                    waiting += 1;
+                    self.live.push_back(stream);
+                    continue;
                 }
+                Poll::Ready(Some(StreamRecord::Item(record))) => (record, false),
+                Poll::Ready(Some(StreamRecord::Completion(record))) => (record, true),
+            };
+            waiting = 0;
+            bytes += record.len();
+            due.push(record);
+            // One that is over is not there to be cancelled any more.
+            if !is_last {
+                self.live.push_back(stream);
             }
-            self.live.push_back(stream);
         }
         if self.live.is_empty() {
             self.live = VecDeque::new();
@@ -94,18 +112,26 @@ impl Streams {
 
 impl NoStream {
     /// The completion that tells the client.
-    pub(super) fn completion(self, protocol: Protocol, invocation_id: &str, method: &str, streams_max: usize) -> Bytes {
-        let text = match self {
+    pub(super) fn completion(
+        self,
+        protocol: Protocol,
+        invocation_id: &str,
+        method: &'static str,
+        streams_max: usize,
+    ) -> Bytes {
+        match self {
             // As the reference server says it.
-            Self::IdInUse => format!("Invocation ID '{invocation_id}' is already in use."),
+            Self::IdInUse => {
+                let text = format!("Invocation ID '{invocation_id}' is already in use.");
+                encode_completion_error(protocol, invocation_id, &text)
+            }
             Self::TooMany => {
                 let sentence =
                     format!("A connection has at most {streams_max} streams at once. retryAfterMs={RETRY_AFTER_MS}");
                 let error = HubError::new(ErrorKind::RateLimited, sentence);
-                format!("An unexpected error occurred invoking '{method}' on the server. HubException: {error}")
+                refusal::completion(protocol, invocation_id, method, &error)
             }
-        };
-        encode_completion_error(protocol, invocation_id, &text)
+        }
     }
 }
 
@@ -113,12 +139,11 @@ impl NoStream {
 mod tests {
     use std::future::poll_fn;
 
-    use futures_util::stream;
-
     use super::*;
 
     fn numbers(name: &'static str, count: usize, bytes: usize) -> Records {
-        stream::iter(0..count).map(move |number| Bytes::from(format!("{name}{number}{}", "x".repeat(bytes)))).boxed()
+        let record = move |number| Bytes::from(format!("{name}{number}{}", "x".repeat(bytes)));
+        stream::iter(0..count).map(move |number| StreamRecord::Item(record(number))).boxed()
     }
 
     async fn due(streams: &mut Streams) -> Vec<Bytes> {
@@ -140,8 +165,28 @@ mod tests {
         assert_eq!(due(&mut streams).await, ["a0", "b0", "a1", "a2"]);
         assert_eq!(due(&mut streams).await, Vec::<Bytes>::new());
         assert_eq!(streams.live.len(), 1, "those that ended are gone");
-        assert!(streams.cancel("3") && !streams.cancel("3"));
+        assert!(streams.end("3") && !streams.end("3"));
         assert_eq!(streams.live.capacity(), 0);
+    }
+
+    #[tokio::test]
+    async fn a_cancelled_stream_has_one_completion_and_nothing_else() {
+        const DONE: &str = "{\"type\":3,\"invocationId\":\"1\"}\u{1e}";
+        let mut streams = Streams::default();
+        streams.begin("1".to_owned(), numbers("a", 3, 0));
+        for _ in 0..2 {
+            streams.cancel(Protocol::Json, "1");
+        }
+        assert_eq!(streams.admit("2", 1), Err(NoStream::TooMany), "it keeps its place");
+        assert_eq!(due(&mut streams).await, [DONE]);
+        streams.cancel(Protocol::Json, "1");
+        assert_eq!(due(&mut streams).await, Vec::<Bytes>::new());
+        // A turn may end with the last record of a stream: it has had its completion then.
+        let last = StreamRecord::Completion(Bytes::from(vec![b'x'; TURN_BYTES]));
+        streams.begin("1".to_owned(), stream::iter([last]).boxed());
+        assert_eq!(due(&mut streams).await.len(), 1);
+        streams.cancel(Protocol::Json, "1");
+        assert_eq!(due(&mut streams).await, Vec::<Bytes>::new());
     }
 
     #[tokio::test]

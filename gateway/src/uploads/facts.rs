@@ -1,5 +1,7 @@
 //! What somebody says a file is, checked.
 
+use rts_common::display_name::is_bidi_control;
+
 use super::types::{AllowedTypes, ContentType};
 
 /// A file's name: what file systems take.
@@ -55,14 +57,14 @@ impl FileFacts {
         size_bytes: u64,
         sha256: &str,
     ) -> Result<Self, Unacceptable> {
+        if size_bytes == 0 {
+            return Err(Unacceptable::Empty);
+        }
         if !is_name(file_name) {
             return Err(Unacceptable::Name);
         }
         let content_type = ContentType::parse(content_type).ok_or(Unacceptable::ContentType)?;
         let sha256 = hash(sha256).ok_or(Unacceptable::Sha256)?;
-        if size_bytes == 0 {
-            return Err(Unacceptable::Empty);
-        }
         if size_bytes > rules.size_bytes_max {
             return Err(Unacceptable::TooLarge);
         }
@@ -76,10 +78,7 @@ impl FileFacts {
 /// No path, no control characters, and none that turn the direction of a text: `exe.gpj` shall not look like
 /// `jpg.exe`.
 fn is_name(name: &str) -> bool {
-    let is_odd = |c: char| {
-        c.is_control()
-            || matches!(c, '/' | '\\' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
-    };
+    let is_odd = |c: char| c.is_control() || is_bidi_control(c) || matches!(c, '/' | '\\');
     let is_short = name.len() <= NAME_BYTES_MAX && name.chars().count() <= NAME_CHARS_MAX;
     !name.trim().is_empty() && is_short && !name.chars().any(is_odd)
 }
@@ -108,9 +107,17 @@ mod tests {
         let check = |name: &str, kind: &str, size: u64, hex: &str| FileFacts::check(&rules, name, kind, size, hex);
         let good = check("보고서 (1).pdf", "application/pdf", 100, HEX).unwrap();
         assert_eq!((good.sha256[1], good.sha256[31]), (0xff, 0x0b));
-        for name in
-            ["", "  ", "a/b", "a\\b", "a\nb", "photo\u{202E}gpj.exe", &"x".repeat(256), &"\u{1F600}".repeat(192)]
-        {
+        for name in [
+            "",
+            "  ",
+            "a/b",
+            "a\\b",
+            "a\nb",
+            "photo\u{202E}gpj.exe",
+            "a\u{61C}b",
+            &"x".repeat(256),
+            &"\u{1F600}".repeat(192),
+        ] {
             assert_eq!(check(name, "application/pdf", 1, HEX), Err(Unacceptable::Name), "{name:?}");
         }
         assert!(check(&"한".repeat(255), "application/pdf", 1, HEX).is_ok());

@@ -6,40 +6,79 @@ const LENGTH_MAX: usize = 127;
 
 /// What is accepted where the deployment says nothing: pictures, audio, video, documents, text, archives.
 /// Nothing that a browser would run: no HTML, no SVG, no scripts.
-const DEFAULT: [&str; 34] = [
+const DEFAULT: [&str; 71] = [
     "image/png",
     "image/jpeg",
+    "image/jpg",
+    "image/pjpeg",
     "image/gif",
     "image/webp",
     "image/avif",
+    "image/jxl",
     "image/heic",
+    "image/heic-sequence",
     "image/heif",
+    "image/heif-sequence",
     "image/bmp",
+    "image/x-ms-bmp",
     "image/tiff",
+    "image/x-icon",
+    "image/vnd.microsoft.icon",
+    "image/vnd.adobe.photoshop",
+    "image/x-photoshop",
+    "application/x-photoshop",
+    "application/photoshop",
     "audio/*",
     "video/*",
     "text/plain",
     "text/csv",
+    "text/tab-separated-values",
     "text/markdown",
+    "text/x-markdown",
+    "text/rtf",
+    "text/calendar",
+    "text/vcard",
+    "text/x-vcard",
+    "text/directory",
+    "message/rfc822",
     "application/json",
     "application/pdf",
     "application/rtf",
+    "application/epub+zip",
     "application/msword",
     "application/vnd.ms-excel",
     "application/vnd.ms-powerpoint",
+    // With macros, and binary ones.
+    "application/vnd.ms-word.*",
+    "application/vnd.ms-excel.*",
+    "application/vnd.ms-powerpoint.*",
     "application/vnd.ms-outlook",
+    "application/vnd.ms-project",
+    "application/vnd.ms-visio.*",
+    "application/vnd.visio",
+    "application/onenote",
     "application/vnd.openxmlformats-officedocument.*",
     "application/vnd.oasis.opendocument.*",
+    "application/vnd.apple.*",
+    // Of Hancom Office.
     "application/x-hwp",
-    "application/haansofthwp",
+    "application/x-hwp-v5",
+    "application/hwp",
+    "application/hwp+zip",
+    "application/haansoft*",
     "application/vnd.hancom.*",
     "application/zip",
+    "application/x-zip",
     "application/x-zip-compressed",
     "application/gzip",
     "application/x-gzip",
+    "application/x-bzip2",
+    "application/x-xz",
     "application/x-tar",
     "application/x-7z-compressed",
     "application/vnd.rar",
+    "application/x-rar",
+    "application/x-rar-compressed",
     // What browsers call a file whose type they do not know.
     "application/octet-stream",
 ];
@@ -109,7 +148,7 @@ impl AllowedTypes {
 /// The type that a download says: what a browser might run is bytes only, also where a deployment accepts it.
 pub(super) fn served_as(content_type: &str) -> &str {
     let is_active = content_type.ends_with("xml")
-        || ["html", "svg", "script", "wasm", "multipart"].iter().any(|part| content_type.contains(part));
+        || ["html", "svg", "script", "wasm", "multipart", "rfc822"].iter().any(|part| content_type.contains(part));
     if is_active { "application/octet-stream" } else { content_type }
 }
 
@@ -131,6 +170,22 @@ mod tests {
             "text/plain; charset=utf-8",
             "application/vnd.openxmlformats-officedocument.wordprocessingml.document",
             "application/vnd.hancom.hwpx",
+            "application/hwp+zip",
+            "application/haansofthwpx",
+            "application/haansofthwp",
+            "application/vnd.ms-excel.sheet.macroEnabled.12",
+            "application/vnd.ms-excel.sheet.binary.macroEnabled.12",
+            "application/vnd.ms-word.document.macroEnabled.12",
+            "application/vnd.ms-powerpoint.presentation.macroEnabled.12",
+            "text/calendar",
+            "message/rfc822",
+            "text/vcard",
+            "text/tab-separated-values",
+            "image/vnd.adobe.photoshop",
+            "image/jpg",
+            "application/vnd.rar",
+            "application/x-rar-compressed",
+            "application/x-rar",
             "application/octet-stream",
         ] {
             assert!(allowed.allow(&parsed(good)), "{good}");
@@ -160,9 +215,15 @@ mod tests {
 
     #[test]
     fn what_may_run_is_served_as_bytes() {
-        for active in
-            ["text/html", "image/svg+xml", "application/xml", "text/xml", "text/javascript", "application/wasm"]
-        {
+        for active in [
+            "text/html",
+            "image/svg+xml",
+            "application/xml",
+            "text/xml",
+            "text/javascript",
+            "application/wasm",
+            "message/rfc822",
+        ] {
             assert_eq!(served_as(active), "application/octet-stream");
         }
         let document = "application/vnd.openxmlformats-officedocument.wordprocessingml.document";

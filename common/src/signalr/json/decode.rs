@@ -10,6 +10,8 @@ use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
 use crate::limits::RECORD_DEPTH;
+use crate::signalr::any_case::AnyCase;
+use crate::signalr::oversized::Call;
 use crate::signalr::record::kind;
 use crate::signalr::{ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record};
 
@@ -62,6 +64,14 @@ pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, Protoco
     }))
 }
 
+/// The invocation id and the target of a call, from its object without what its arguments hold.
+pub(in crate::signalr) fn call_head(object: &[u8]) -> Option<Call> {
+    let fields: Fields = serde_json::from_slice(object).ok()?;
+    let is_call = [kind::INVOCATION, kind::STREAM_INVOCATION].map(i64::from).contains(&fields.kind().ok()?);
+    let invocation_id = fields.invocation_id().ok()??;
+    is_call.then(|| (invocation_id, fields.target().unwrap_or_default()))
+}
+
 /// How deep arrays and objects lie in one another. Told before anything is read: whoever reads a value later goes as
 /// deep as it does.
 fn depth(body: &[u8]) -> usize {
@@ -86,6 +96,14 @@ fn depth(body: &[u8]) -> usize {
 /// Decodes one value.
 pub(in crate::signalr) fn decode_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, ArgumentError> {
     serde_json::from_slice(value).map_err(|_| ArgumentError::Mistyped)
+}
+
+/// Decodes one object, whose fields may be named in any letter case.
+pub(in crate::signalr) fn decode_object<T: DeserializeOwned>(object: &[u8]) -> Result<T, ArgumentError> {
+    let mut reader = serde_json::Deserializer::from_slice(object);
+    let decoded = T::deserialize(AnyCase(&mut reader)).map_err(|_| ArgumentError::Mistyped)?;
+    reader.end().map_err(|_| ArgumentError::Mistyped)?;
+    Ok(decoded)
 }
 
 /// The text of the element at `index` of an array.

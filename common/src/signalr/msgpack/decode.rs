@@ -4,6 +4,7 @@
 use bytes::Bytes;
 
 use super::reader::{Invalid, Reader, Token};
+use crate::signalr::oversized::Call;
 use crate::signalr::record::kind;
 use crate::signalr::{ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record};
 
@@ -47,6 +48,17 @@ pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, Protoco
     };
     fields.finish()?;
     Ok(Some(record))
+}
+
+/// The invocation id and the target of a call, from the first bytes of its body.
+pub(in crate::signalr) fn call_head(head: &Bytes) -> Option<Call> {
+    let mut fields = Fields::open(head).ok()?;
+    if !matches!(fields.kind().ok()??, kind::INVOCATION | kind::STREAM_INVOCATION) {
+        return None;
+    }
+    fields.check_headers().ok()?;
+    let invocation_id = fields.required_id().ok()?;
+    Some((invocation_id, fields.text(ProtocolError::Target).unwrap_or_default()))
 }
 
 /// The bytes of the element at `index` of a row of values.

@@ -11,9 +11,9 @@ mod reader;
 mod timestamp;
 mod value;
 
-pub(super) use decode::{decode, element, is_map};
+pub(super) use decode::{call_head, decode, element, is_map};
 pub(super) use encode::{
     PING, ack, cancel, close, completion_error, completion_value, completion_void, invocation, sequence, stream_item,
 };
 pub(super) use length::LengthPrefix;
-pub(super) use value::decode_value;
+pub(super) use value::{decode_object, decode_value};

@@ -13,11 +13,18 @@ use serde::forward_to_deserialize_any;
 use super::reader::{Invalid, Reader, Token};
 use super::timestamp::{TIMESTAMP, iso_8601};
 use crate::signalr::ArgumentError;
+use crate::signalr::any_case::AnyCase;
 
 /// Decodes one value.
 pub(in crate::signalr) fn decode_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, ArgumentError> {
     let mut reader = Reader::new(value);
     T::deserialize(Value(&mut reader))
+}
+
+/// Decodes one object, whose fields may be named in any letter case.
+pub(in crate::signalr) fn decode_object<T: DeserializeOwned>(value: &[u8]) -> Result<T, ArgumentError> {
+    let mut reader = Reader::new(value);
+    T::deserialize(AnyCase(Value(&mut reader)))
 }
 
 impl serde::de::Error for ArgumentError {
@@ -61,6 +68,18 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
                 pairs.finish().map(|()| value)
             }
         }
+    }
+
+    /// `bin` is no text: serde would take its bytes for one.
+    fn deserialize_str<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ArgumentError> {
+        match self.0.peek()? {
+            Token::Bin(_) => Err(ArgumentError::Mistyped),
+            _ => self.deserialize_any(visitor),
+        }
+    }
+
+    fn deserialize_string<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ArgumentError> {
+        self.deserialize_str(visitor)
     }
 
     fn deserialize_option<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ArgumentError> {
@@ -133,7 +152,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
     }
 
     forward_to_deserialize_any! {
-        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char str string bytes byte_buf unit
+        bool i8 i16 i32 i64 i128 u8 u16 u32 u64 u128 f32 f64 char bytes byte_buf unit
         unit_struct tuple tuple_struct map
     }
 }

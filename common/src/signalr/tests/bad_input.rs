@@ -241,7 +241,7 @@ fn length_prefixes() {
     for (hex, error) in [
         ("00", ProtocolError::Malformed),
         ("80 80 00", ProtocolError::Malformed),
-        ("81 80 02", ProtocolError::TooLarge),
+        ("81 80 20", ProtocolError::TooLarge),
         ("ff ff ff ff 07", ProtocolError::TooLarge),
         ("80 80 80 80 08", ProtocolError::TooLarge),
         ("ff ff ff ff ff", ProtocolError::TooLarge),
@@ -250,6 +250,9 @@ fn length_prefixes() {
         assert_eq!(decoded, Err(error), "{hex}");
     }
     assert_eq!(decode(Protocol::MessagePack, &from_hex("ff ff ff ff")), Ok(vec![]));
+    // Up to so much may be read over.
+    assert_eq!(decode(Protocol::MessagePack, &from_hex("81 80 02")), Ok(vec![]));
+    assert_eq!(decode(Protocol::MessagePack, &from_hex("80 80 20")), Ok(vec![]));
 }
 
 #[test]

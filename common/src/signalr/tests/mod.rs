@@ -3,6 +3,7 @@
 mod bad_input;
 mod framing;
 mod handshake;
+mod oversized;
 mod properties;
 mod values;
 mod vectors;
@@ -85,6 +86,7 @@ fn show(record: &Record) -> String {
         Record::CancelInvocation { invocation_id } => {
             format!("CancelInvocation id={invocation_id}")
         }
+        Record::Oversized { invocation_id, target } => format!("Oversized id={invocation_id} target={target}"),
         Record::Ping => "Ping".to_owned(),
         Record::Close { error, allow_reconnect } => {
             let error = error.as_deref().unwrap_or("-");

@@ -71,6 +71,10 @@ fn bytes_text_and_nil() {
         assert_eq!(value(hex), Ok("ä".to_owned()), "{hex}");
     }
     assert_eq!(value::<String>("a1 c3"), Err(ArgumentError::Mistyped), "not UTF-8");
+    for bytes in ["c4 01 61", "c5 00 01 61", "c6 00 00 00 01 61"] {
+        assert_eq!(value::<String>(bytes), Err(ArgumentError::Mistyped), "bytes are no text");
+        assert_eq!(value::<Option<String>>(bytes), Err(ArgumentError::Mistyped));
+    }
     assert_eq!(value::<String>("c0"), Err(ArgumentError::Mistyped));
     assert_eq!(value("c0"), Ok(None::<String>));
     assert_eq!(value("a1 61"), Ok(Some("a".to_owned())));
@@ -158,6 +162,49 @@ fn structs_have_names() {
     assert_eq!(arguments.decode_object::<Request>(0), Err(ArgumentError::Mistyped));
     assert!(arguments.decode_object::<Request>(1).is_ok());
     assert_eq!(arguments.decode_object::<Request>(2), Err(ArgumentError::Missing));
+}
+
+#[test]
+fn fields_of_objects_are_named_in_any_letter_case() {
+    #[derive(Debug, PartialEq, Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Outer {
+        kind: Kind,
+        all_rooms: Option<Vec<Request>>,
+        other_names: Option<std::collections::BTreeMap<String, u8>>,
+    }
+    let room = |seq| Request { room_id: "Room_ID".to_owned(), seq };
+    let expected = Outer {
+        kind: Kind::Direct,
+        all_rooms: Some(vec![room(Some(5)), room(None)]),
+        other_names: Some([("Seq".to_owned(), 1)].into()),
+    };
+    for value in [
+        json!({"kind": "direct", "allRooms": [{"roomId": "Room_ID", "seq": 5}, {"roomId": "Room_ID"}], "otherNames": {"Seq": 1}}),
+        json!({"Kind": "direct", "AllRooms": [{"RoomId": "Room_ID", "Seq": 5}, {"ROOMID": "Room_ID", "SEQ": null}], "OtherNames": {"Seq": 1}, "Kinds": 1}),
+    ] {
+        for protocol in BOTH {
+            let bytes = encode_invocation(protocol, "A", &value).unwrap();
+            let records = decode(protocol, &bytes).unwrap();
+            assert_eq!(
+                arguments(&records[0]).decode_object::<Outer>(0).as_ref(),
+                Ok(&expected),
+                "{protocol:?} {value}"
+            );
+        }
+    }
+    for wrong in [
+        json!({"Kind": "Direct"}),
+        json!({"Kind": "direct", "AllRooms": [["Room_ID", 5]]}),
+        json!({"Kind": "direct", "AllRooms": [{"RoomId": 1}]}),
+        json!({"Kind": "direct", "AllRooms": {"RoomId": "r"}}),
+    ] {
+        for protocol in BOTH {
+            let bytes = encode_invocation(protocol, "A", &wrong).unwrap();
+            let records = decode(protocol, &bytes).unwrap();
+            assert!(arguments(&records[0]).decode_object::<Outer>(0).is_err(), "{protocol:?} {wrong}");
+        }
+    }
 }
 
 #[test]

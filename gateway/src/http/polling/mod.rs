@@ -49,6 +49,10 @@ pub(super) async fn serve(
     request: Request,
 ) -> Result<Response, RequestError> {
     let want = Want::of(request.method(), request.headers());
+    // An empty id is none, as at the reference server.
+    if query.get("id").is_none_or(str::is_empty) {
+        return Err(RequestError::NoConnectionId);
+    }
     let token = connection_token(&app, query, &identity)?.ok_or(RequestError::NoConnectionId)?;
     let id = token.connection_id;
     if let Some(held) = app.registry.find(id) {
@@ -62,7 +66,8 @@ pub(super) async fn serve(
         return Err(RequestError::NoSuchConnection);
     }
     let now = Timestamp::now();
-    let place = if token.is_over(now) || want.kind().is_none() {
+    let beginning = (!token.is_over(now) && want.kind().is_some()).then(|| app.registry.begin(id));
+    let place = if beginning.is_none() {
         app.peers.find(id).await?
     } else if app.readiness.is_refusing() {
         return Err(RequestError::Unavailable);
@@ -78,11 +83,14 @@ pub(super) async fn serve(
             })
         }
         Some(NodeLocation::Remote(_)) => Err(RequestError::NoSuchConnection),
-        // Another request took it up just now, or it is over.
-        Some(NodeLocation::Local) => match app.registry.find(id) {
-            Some(held) => here(&app.sessions.settings, want, held, request).await,
-            None => Err(RequestError::NoSuchConnection),
-        },
+        // Another request took it up just now, or is about to, or it is over.
+        Some(NodeLocation::Local) => {
+            let held = match beginning {
+                Some(beginning) => beginning.taken()?,
+                None => app.registry.find(id).ok_or(RequestError::NoSuchConnection)?,
+            };
+            here(&app.sessions.settings, want, held, request).await
+        }
         None => match want.kind() {
             _ if token.is_over(now) => Err(RequestError::NoSuchConnection),
             Some(kind) => {

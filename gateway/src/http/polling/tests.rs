@@ -308,6 +308,11 @@ async fn ids_that_were_not_taken_up_are_refused_where_they_cannot_be() {
     assert_eq!((stranger.poll(&node).await.status, stranger.post(&node, "").await.status), (404, 404));
     let nameless = node.request(&connection.head("GET", "").replace("id=", "no="), "").await;
     assert!(nameless.contains(" 400 ") && nameless.ends_with("Connection ID required"), "{nameless}");
+    let empty = Connection { id: String::new(), token: connection.token.clone() };
+    for (method, more) in [("GET", ""), ("GET", EVENTS), ("POST", ""), ("DELETE", "")] {
+        let answer = empty.ask(&node, method, more, "").await;
+        assert_eq!((answer.status, answer.body.as_str()), (400, "Connection ID required"), "{method} {more}");
+    }
     // A WebSocket has no part in a connection that requests carry.
     assert_eq!(connection.poll(&node).await.status, 200);
     let upgrade = "\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";

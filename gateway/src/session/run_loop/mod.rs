@@ -2,6 +2,7 @@
 //! poll, so that a waiting session is as small as its fields.
 
 mod reconnecting;
+mod records;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -9,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use rts_common::signalr::{Decoder, Protocol, Record, ping};
+use rts_common::signalr::{Decoder, Protocol, ping};
 use tokio::time::Sleep;
 
 use crate::close_reason::CloseReason;
@@ -18,7 +19,7 @@ use crate::session::calls::Calls;
 use crate::session::keep_alive::{Due, KeepAlive};
 use crate::session::rate_limit::RecordRateLimit;
 use crate::session::reconnect::Stateful;
-use crate::session::service::{BoxFuture, Call, Caller};
+use crate::session::service::{BoxFuture, Caller};
 use crate::session::streams::Streams;
 use crate::session::transport::{Incoming, TransportError};
 use crate::session::{Counts, NewConnection, Sessions, Transport};
@@ -277,49 +278,6 @@ impl RunningSession<'_> {
     fn is_listening(&self) -> bool {
         matches!(self.caller, CallerState::Connected(_))
             && self.calls.is_free(self.stay.sessions.settings.calls_in_flight_max)
-    }
-
-    fn take(&mut self, record: Record) -> Result<(), CloseReason> {
-        let CallerState::Connected(caller) = &self.caller else { return Ok(()) };
-        let SessionLoop { sessions, protocol, .. } = self.stay;
-        if let Some(stateful) = &mut self.stay.stateful
-            && !stateful.admit(&record, Instant::now()).map_err(|_| CloseReason::ProtocolError)?
-        {
-            return Ok(());
-        }
-        match record {
-            // Nothing here takes streams from clients: their ids lead nowhere.
-            Record::Invocation { invocation_id, target, arguments, stream_ids: _ } => {
-                self.stay.counts.calls += 1;
-                let call = Call { invocation_id, target, arguments };
-                self.calls.begin(caller.call(call));
-            }
-            Record::StreamInvocation { invocation_id, target, arguments, stream_ids: _ } => {
-                self.stay.counts.calls += 1;
-                let streams_max = sessions.settings.streams_max;
-                match self.streams.admit(&invocation_id, streams_max) {
-                    Ok(()) => {
-                        let call = Call { invocation_id: Some(invocation_id.clone()), target, arguments };
-                        self.streams.begin(invocation_id, caller.stream(call));
-                    }
-                    Err(why) => self.calls.answer(why.completion(
-                        protocol,
-                        &invocation_id,
-                        caller.method_name(&target),
-                        streams_max,
-                    )),
-                }
-            }
-            // Nothing more of the stream is sent; one that is over, or never was, needs no word.
-            Record::CancelInvocation { invocation_id } => {
-                self.streams.cancel(&invocation_id);
-            }
-            Record::Ping => self.keep_alive.pings(),
-            Record::Close { .. } => return Err(CloseReason::ClientLeft),
-            // Of unknown ids, and of a stateful reconnect that was not granted.
-            Record::StreamItem { .. } | Record::Completion { .. } | Record::Ack(_) | Record::Sequence(_) => {}
-        }
-        Ok(())
     }
 
     /// Reads on once all that was received is taken.

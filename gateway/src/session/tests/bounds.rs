@@ -11,6 +11,9 @@ use crate::connection::OUTBOX_BYTES_MAX;
 use crate::session::Settings;
 use crate::test_support::{TestNode, settings, until};
 
+/// The completion of a stream.
+const DONE: &str = "{\"type\":3,\"invocationId\":\"7\"}\u{1e}";
+
 #[tokio::test]
 async fn only_so_many_calls_wait_for_the_journal() {
     let settings = Settings { calls_in_flight_max: 3, ..settings() };
@@ -65,13 +68,75 @@ async fn a_stream_is_as_fast_as_its_reader_and_never_fills_the_outbox() {
     // Reading lets it go on, and the event has its turn.
     while !client.next_record().await.contains("event\u{1e}") {}
     assert!(streamed() > before);
-    // Cancelled, it stops: what was on its way is followed by the answer to a call, and nothing else.
+    // Cancelled, it stops: what was on its way is followed by its completion, and nothing else of it.
     client.send("{\"type\":5,\"invocationId\":\"7\"}\u{1e}").await;
-    client.invoke("8", "Echo").await;
-    while !client.next_record().await.contains(&completion("8", "Echo")) {}
+    while !client.next_record().await.contains(DONE) {}
     assert_eq!(node.service.live_streams(), 0);
     client.invoke("9", "Echo").await;
     assert_eq!(client.next_record().await, completion("9", "Echo"));
+}
+
+#[tokio::test]
+async fn a_stream_that_is_cancelled_in_the_frame_that_began_it_has_its_completion() {
+    let node = node().await;
+    let (mut client, _) = node.connect("ann").await;
+    let call = "{\"target\":\"Endless\",\"arguments\":[{}],\"invocationId\":\"7\",\"type\":4}\u{1e}";
+    client.send(&format!("{call}{}", "{\"invocationId\":\"7\",\"type\":5}\u{1e}".repeat(3))).await;
+    let mut all = String::new();
+    while !all.ends_with(DONE) {
+        all += &client.next_record().await;
+    }
+    client.invoke("8", "Echo").await;
+    assert_eq!(client.next_record().await, completion("8", "Echo"), "one completion only");
+    assert_eq!(node.service.live_streams(), 0);
+}
+
+#[tokio::test]
+async fn a_slow_read_holds_up_neither_changes_nor_other_reads() {
+    let node = node().await;
+    let (mut client, _) = node.connect("ann").await;
+    client.invoke("1", "GetHistory").await;
+    client.invoke("2", "SendMessage").await;
+    assert_eq!(client.next_record().await, completion("2", "SendMessage"));
+    client.invoke("3", "ListRooms").await;
+    assert_eq!(client.next_record().await, completion("3", "ListRooms"));
+    // What comes after a change reads what it changed.
+    client.invoke("4", "Effect").await;
+    client.invoke("5", "GetRoom").await;
+    node.service.reads.add_permits(1);
+    assert_eq!(client.next_record().await, completion("1", "GetHistory"));
+    assert!(!node.service.happened.lock().unwrap().contains(&"GetRoom".to_owned()));
+    node.service.effects.add_permits(1);
+    let mut all = String::new();
+    while all.matches('\u{1e}').count() < 2 {
+        all += &client.next_record().await;
+    }
+    assert_eq!(all, completion("4", "Effect") + &completion("5", "GetRoom"));
+}
+
+#[tokio::test]
+async fn a_call_over_the_limit_is_refused_in_its_turn_and_the_session_goes_on() {
+    let settings = Settings { record_bytes_max: 1000, ..settings() };
+    let node = TestNode::start(settings).await;
+    let (mut client, _) = node.connect("ann").await;
+    let argument = "x".repeat(1000);
+    client.invoke("1", "Echo").await;
+    for kind in [1, 4] {
+        let call = format!(
+            "{{\"target\":\"streamhistory\",\"arguments\":[\"{argument}\"],\"invocationId\":\"2\",\"type\":{kind}}}\u{1e}"
+        );
+        client.send(&call).await;
+    }
+    client.invoke("3", "Echo").await;
+    let refused = "{\"type\":3,\"invocationId\":\"2\",\"error\":\"An unexpected error occurred invoking \
+                   'StreamHistory' on the server. HubException: tooLarge: A call has at most 1000 bytes.\"}\u{1e}";
+    let expected = [completion("1", "Echo").as_str(), refused, refused, &completion("3", "Echo")].concat();
+    let mut all = String::new();
+    while all.len() < expected.len() {
+        all += &client.next_record().await;
+    }
+    assert_eq!(all, expected);
+    assert_eq!(node.service.begun.load(Ordering::Relaxed), 2, "nothing came of them");
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rts_common::limits::RECORD_BYTES;
 use tokio::io::AsyncWriteExt as _;
 use tokio_tungstenite::MaybeTlsStream;
 use tokio_tungstenite::tungstenite::Message;
@@ -166,7 +167,7 @@ async fn events_that_come_one_by_one_keep_their_order_among_answers() {
 #[tokio::test]
 async fn bad_records_end_the_session_after_what_came_before() {
     let node = node().await;
-    for bad in ["{\"type\":\"1\"}\u{1e}", "[]\u{1e}", "\u{1e}", "{\"type\":1}\u{1e}", &"x".repeat(33_000)] {
+    for bad in ["{\"type\":\"1\"}\u{1e}", "[]\u{1e}", "\u{1e}", "{\"type\":1}\u{1e}", &"x".repeat(RECORD_BYTES)] {
         let (mut client, _) = node.connect("ann").await;
         client.invoke("1", "Echo").await;
         client.send(bad).await;

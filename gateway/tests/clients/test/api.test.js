@@ -19,10 +19,11 @@ import { refusals } from "./api/refusals.js";
 import { resume } from "./api/resume.js";
 import { rooms } from "./api/rooms.js";
 import { search } from "./api/search.js";
+import { sizes } from "./api/sizes.js";
 import { typing } from "./api/typing.js";
 
 const shared = {};
 before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
-for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, search, files, presence, typing, people, connectionLimits, loss]) suite(shared);
+for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, search, files, presence, typing, people, sizes, connectionLimits, loss]) suite(shared);

@@ -176,16 +176,38 @@ export function files(shared) {
     }
     for (const id of ["A".repeat(22), "", "x", `${attachmentId}/../x`, "한"]) {
       assert.equal((await getting(ann, roomId, id)).code, "notFound", id);
-      assert.equal((await using(ann, roomId, id)).code, "notFound", id);
+      // In a list, what is no id is a wrong element.
+      assert.equal((await using(ann, roomId, id)).code, id.length === 22 ? "notFound" : "invalidArgument", id);
     }
     // Who has left gets nothing any more.
     await bob.call("LeaveRoom", { roomId });
     assert.equal((await getting(bob, roomId)).code, "notFound");
   });
 
+  test("everyday files may be uploaded under the types that browsers give them", { timeout: 60_000 }, async (t) => {
+    const roomIds = new Map();
+    const types = [
+      "application/hwp+zip", "application/vnd.hancom.hwpx", "application/haansofthwpx", "application/x-hwp",
+      "application/vnd.ms-excel.sheet.macroEnabled.12", "application/vnd.ms-word.document.macroEnabled.12",
+      "application/vnd.ms-powerpoint.presentation.macroEnabled.12", "text/calendar", "message/rfc822", "text/vcard",
+      "text/tab-separated-values", "image/vnd.adobe.photoshop", "image/jpg", "application/vnd.rar",
+      "application/x-rar-compressed", "application/x-rar",
+    ];
+    // Several people: uploads have a rate.
+    const people = await cast(t, shared.cluster, "ann", "bob");
+    for (const client of people) roomIds.set(client, await makeGroup(client));
+    for (const [index, contentType] of types.entries()) {
+      const client = people[index % people.length];
+      const ticket = await client.call("CreateUpload", { roomId: roomIds.get(client), ...promise(), contentType });
+      assert.equal(ticket.headers["content-type"], contentType.toLowerCase());
+    }
+  });
+
   test("what may be uploaded and attached has limits", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const roomId = await makeGroup(ann);
+    const empty = await ann.refusal("CreateUpload", { roomId, ...promise(), sizeBytes: 0 });
+    assert.match(empty.message, /invalidArgument: The file is empty/);
     for (const [changes, code] of [
       [{ sizeBytes: 100 * 1024 * 1024 + 1 }, "tooLarge"],
       [{ sizeBytes: 0 }, "invalidArgument"],

@@ -84,8 +84,8 @@ export function presence(shared) {
     const user = person("bob");
     const foreign = await shared.cluster.connect(user, { org: "other" });
     t.after(() => foreign.stop());
-    const { users } = await ann.call("WatchPresence", { userIds: [user, "nobody", "a\u0000b", "x".repeat(500)] });
-    assert.deepEqual(users.map(({ status }) => status), ["offline", "offline", "offline", "offline"]);
+    const { users } = await ann.call("WatchPresence", { userIds: [user, "nobody"] });
+    assert.deepEqual(users.map(({ status }) => status), ["offline", "offline"]);
     assert.ok(users.every((each) => !("lastSeenAt" in each)));
     await foreign.call("SetPresence", { status: "away" });
     await ann.call("WatchPresence", { userIds: [user] });
@@ -97,7 +97,7 @@ export function presence(shared) {
     for (const status of ["offline", "Online ", "", null, 1]) {
       assert.equal((await ann.refusal("SetPresence", { status })).code, "invalidArgument", String(status));
     }
-    for (const userIds of [undefined, null, "bob", [1], { 0: "bob" }]) {
+    for (const userIds of [undefined, null, "bob", [1], { 0: "bob" }, [""], ["bob", ""], ["a\u0000b"], ["x".repeat(500)]]) {
       assert.equal((await ann.refusal("WatchPresence", { userIds })).code, "invalidArgument", String(userIds));
     }
     const many = (count) => Array.from({ length: count }, (_, number) => person(`many${number}`));

@@ -88,6 +88,20 @@ export function reactions(shared) {
     for (const on of [true, false]) assert.equal((await react(bob, { on })).code, "conflict");
   });
 
+  test("an emoji is one however it is typed", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeGroup(ann, [bob]);
+    const { seq } = await send(ann, roomId);
+    const found = async () => (await bob.call("GetHistory", { roomId })).messages[0].reactions;
+    for (const [client, emoji] of [[ann, "\u{1f44d}"], [bob, "\u{1f44d}\ufe0f"], [ann, "\u2764"], [bob, "\u2764\ufe0f"]]) {
+      await client.call("React", { roomId, seq, emoji, on: true });
+    }
+    const userIds = [ann.user, bob.user];
+    assert.deepEqual(await found(), [{ emoji: "\u{1f44d}", userIds }, { emoji: "\u2764\ufe0f", userIds }]);
+    for (const client of [ann, bob]) await client.call("React", { roomId, seq, emoji: "\u{1f44d}\ufe0f", on: false });
+    assert.deepEqual((await found()).map(({ emoji }) => emoji), ["\u2764\ufe0f"]);
+  });
+
   test("a message has at most twenty different emoji", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const roomId = await makeGroup(ann);

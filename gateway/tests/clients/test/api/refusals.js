@@ -13,6 +13,11 @@ const NO_TEXT = [1, true, [], {}, ["a"]];
 /** No seq. */
 const NO_SEQ = ["1", true, [], {}, -1, 1.5, 2 ** 53, 1e300];
 
+/** No size of a page. */
+const NO_LIMIT = ["1", 1.5, {}, [], true, 0, -1, -(2 ** 40)];
+/** No list of users' ids. */
+const NO_IDS = ["ann", 1, {}, [1], [null], [[]], [""], ["ann", ""], ["a\u0000b"], ["x".repeat(129)]];
+
 /** A good request of each method that names a room. */
 const inRoom = (roomId, seq) => ({
   AddMembers: { roomId, userIds: ["someone"] },
@@ -36,23 +41,25 @@ const inRoom = (roomId, seq) => ({
 
 /** Fields of each method with values of the wrong type, and whether the field has to be there. */
 const FIELDS = {
-  CreateRoom: { kind: [[...NO_TEXT, "channel", "Direct"], true], memberIds: [["ann", 1, {}, [1], [null], [""]], true], name: [NO_TEXT], caseId: [[...NO_TEXT, ""]] },
-  AddMembers: { roomId: [NO_TEXT, true], userIds: [["ann", 1, {}, [1], [null], [""]], true] },
+  CreateRoom: { kind: [[...NO_TEXT, "channel", "Direct"], true], memberIds: [NO_IDS, true], name: [NO_TEXT], caseId: [[...NO_TEXT, ""]] },
+  AddMembers: { roomId: [NO_TEXT, true], userIds: [NO_IDS, true] },
+  WatchPresence: { userIds: [NO_IDS, true] },
   RemoveMember: { roomId: [NO_TEXT, true], userId: [NO_TEXT, true] },
   LeaveRoom: { roomId: [NO_TEXT, true] },
   RenameRoom: { roomId: [NO_TEXT, true], name: [NO_TEXT, true] },
-  ListRooms: { cursor: [NO_TEXT], limit: [["1", 1.5, {}, []]], archived: [["true", 1]], query: [NO_TEXT] },
+  ListRooms: { cursor: [[...NO_TEXT, "", "x", "!!", "A".repeat(64)]], limit: [NO_LIMIT], archived: [["true", 1]], query: [NO_TEXT] },
   ArchiveRoom: { roomId: [NO_TEXT, true] },
   UnarchiveRoom: { roomId: [NO_TEXT, true] },
   GetRoom: { roomId: [NO_TEXT, true] },
-  SendMessage: { roomId: [NO_TEXT, true], clientId: [NO_TEXT, true], body: [NO_TEXT], attachmentIds: [["a", [1], {}]], replyTo: [NO_SEQ] },
+  SendMessage: { roomId: [NO_TEXT, true], clientId: [NO_TEXT, true], body: [NO_TEXT], attachmentIds: [["a", [1], {}, [null], [""], ["x"], ["A".repeat(22), ""]]], replyTo: [NO_SEQ] },
   EditMessage: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true], body: [NO_TEXT, true] },
   DeleteMessage: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true] },
   React: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true], emoji: [[...NO_TEXT, "", "a"], true], on: [["true", 1, {}], true] },
   MarkRead: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true] },
   MarkDelivered: { roomId: [NO_TEXT, true], seq: [NO_SEQ, true] },
-  GetHistory: { roomId: [NO_TEXT, true], before: [NO_SEQ], after: [NO_SEQ], limit: [["1", 1.5]] },
-  SearchMessages: { query: [[...NO_TEXT, "", "  ", "x".repeat(201)], true], roomId: [NO_TEXT], cursor: [[...NO_TEXT, "", "x", "A".repeat(64)]], limit: [["1", 1.5, 0, -1]] },
+  GetHistory: { roomId: [NO_TEXT, true], before: [NO_SEQ], after: [NO_SEQ], limit: [NO_LIMIT] },
+  SearchMessages: { query: [[...NO_TEXT, "", "  ", "x".repeat(201)], true], roomId: [NO_TEXT], cursor: [[...NO_TEXT, "", "x", "A".repeat(64)]], limit: [NO_LIMIT] },
+  SearchUsers: { query: [NO_TEXT], cursor: [[...NO_TEXT, "", "x", "!!", "A".repeat(64)]], limit: [NO_LIMIT] },
   CreateUpload: { roomId: [NO_TEXT, true], fileName: [NO_TEXT, true], contentType: [NO_TEXT, true], sizeBytes: [NO_SEQ.slice(0, 6), true], sha256: [NO_TEXT, true] },
   GetAttachmentUrl: { roomId: [NO_TEXT, true], attachmentId: [NO_TEXT, true] },
   Resume: { rooms: [["x", {}, [1], [{}], [{ roomId: "x" }], [{ roomId: 1, seq: 0 }], [{ roomId: "x", seq: "0" }], [{ roomId: "x", seq: -1 }]], true] },
@@ -62,6 +69,8 @@ const goodRequests = (roomId, seq) => ({
   ...inRoom(roomId, seq),
   CreateRoom: { kind: "group", memberIds: [] },
   ListRooms: {},
+  SearchUsers: {},
+  WatchPresence: { userIds: [] },
   Resume: { rooms: [] },
 });
 
@@ -125,6 +134,35 @@ export function refusals(shared) {
         assert.equal(wrong.message, "Failed to invoke 'GetRoom' due to an error on the server.");
       }
       assert.ok(client.connected);
+    }
+  });
+
+  test("names of fields know no case, at any depth", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const pascal = (value) => {
+      if (Array.isArray(value)) return value.map(pascal);
+      if (value === null || typeof value !== "object") return value;
+      return Object.fromEntries(Object.entries(value).map(([name, inner]) => [name[0].toUpperCase() + name.slice(1), pascal(inner)]));
+    };
+    for (const client of [ann, bob]) {
+      const { room } = await client.call("CreateRoom", pascal({ kind: "group", memberIds: [], name: "Name" }));
+      assert.equal(room.name, "Name");
+      const { roomId } = room;
+      const { seq } = await client.call("SendMessage", pascal({ roomId, clientId: "c", body: "x", attachmentIds: [] }));
+      const answer = await client.call("Resume", pascal({ rooms: [{ roomId, seq: 0 }] }));
+      assert.deepEqual(answer.rooms.map((resumed) => [resumed.roomId, resumed.headSeq]), [[roomId, seq]]);
+      assert.deepEqual(await client.call("GetHistory", { ROOMID: roomId, Before: seq }), { messages: [], hasMore: false });
+      assert.equal((await client.refusal("GetHistory", { RoomId: roomId, Limit: 0 })).code, "invalidArgument");
+    }
+  });
+
+  test("a limit over the maximum is clamped, whatever its size", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeGroup(ann, [bob]);
+    for (const limit of [201, 2 ** 31, 2 ** 53, 2 ** 63]) {
+      for (const [method, request] of [["ListRooms", {}], ["GetHistory", { roomId }], ["SearchUsers", {}], ["SearchMessages", { query: "x", roomId }]]) {
+        await ann.call(method, { ...request, limit });
+      }
     }
   });
 

@@ -49,7 +49,7 @@ export function rooms(shared) {
 
   test("names come from tokens, and from ids where nobody was seen yet", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
-    const kim = await shared.cluster.connect(person("kim"), { name: "김민수" });
+    const kim = await shared.cluster.connect(person("kim"), { name: "\u202e김\u200b민수" });
     t.after(() => kim.stop());
     const stranger = person("stranger");
     // A name is noted beside the connection's start, not before it.
@@ -135,7 +135,8 @@ export function rooms(shared) {
   test("names have limits", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const roomId = await makeGroup(ann);
-    for (const [name, code] of [["", "invalidArgument"], ["  ", "invalidArgument"], ["a\u0000b", "invalidArgument"], ["n".repeat(121), "tooLarge"]]) {
+    const hidden = ["", "  ", "a\u0000b", "a\u202eb", "\u2066a", "a\u061cb", "a\u200bb", "a\u200d", "\ufeffa", "\u200b", "\u3164", "\u2800"];
+    for (const [name, code] of [...hidden.map((name) => [name, "invalidArgument"]), ["n".repeat(121), "tooLarge"]]) {
       assert.equal((await ann.refusal("RenameRoom", { roomId, name })).code, code, JSON.stringify(name));
       assert.equal((await ann.refusal("CreateRoom", { kind: "group", memberIds: [], name })).code, code, JSON.stringify(name));
     }

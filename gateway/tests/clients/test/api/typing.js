@@ -49,6 +49,20 @@ export function typing(shared) {
     assert.deepEqual(told.filter(([, typing]) => !typing).length, 1);
   });
 
+  test("whoever types on after a message is told to at once", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const annToo = await shared.cluster.connect(ann.user, { node: 0 });
+    t.after(() => annToo.stop());
+    const roomId = await makeGroup(ann, [bob]);
+    // Several times, so that not all of it can lie in different seconds.
+    for (let turn = 1; turn <= 5; turn += 1) {
+      await annToo.call("SetTyping", { roomId, typing: true });
+      await send(annToo, roomId, `${turn}`);
+      await until(() => heard(bob, roomId).length === turn, `typing before message ${turn}`);
+    }
+    assert.deepEqual(heard(bob, roomId), Array(5).fill([ann.user, true]));
+  });
+
   test("only members type, and nobody in an archived room", async (t) => {
     const [ann, bob, eve] = await cast(t, shared.cluster, "ann", "bob", "eve");
     const roomId = await makeGroup(ann, [bob]);

@@ -7,7 +7,8 @@ import { Socket } from "../../lib/wire/hub.js";
 import { BAD_INPUT, RS, call } from "../../lib/wire/records.js";
 import { section, world } from "../../lib/wire/section.js";
 
-const RECORD_BYTES = 32_768;
+const RECORD_BYTES = 262_144;
+const BODY_BYTES = 16_384;
 
 const ENDS_THE_CONNECTION = [
   ["bad JSON", "{"],
@@ -158,16 +159,16 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("a hundred calls at once are answered in order", async () => {
+  test("a hundred calls that may change something are answered in order", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     const ids = Array.from({ length: 100 }, (_, index) => String(index));
-    socket.send(ids.map((id) => call(Number(id) % 3 ? "ListRooms" : "Nothing", {}, id)).join(""));
+    socket.send(ids.map((id) => call(Number(id) % 3 ? "LeaveRoom" : "Nothing", { roomId: "none" }, id)).join(""));
     await socket.completion("99");
     assert.deepEqual(socket.records.map(({ invocationId }) => invocationId), ids);
     socket.leave();
   });
 
-  test("calls take effect in the order received, and the answers come in it, whatever each waits for", async () => {
+  test("calls take effect in the order received, and the answers come in it, whatever each waits for; a read sees them all", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(call("CreateRoom", { kind: "group", memberIds: [] }, "room"));
     const { room } = (await socket.completion("room")).result;
@@ -175,12 +176,23 @@ section("JSON", (test) => {
     socket.send(sends.map((request, index) => call("SendMessage", request, `s${index}`)).join("") + call("GetHistory", { roomId: room.roomId }, "end"));
     const { messages } = (await socket.completion("end")).result;
     assert.deepEqual(messages.map(({ body }) => body), sends.map(({ body }) => body));
-    const answers = socket.records.filter(({ type }) => type === 3).map(({ invocationId }) => invocationId);
-    assert.deepEqual(answers, ["room", ...sends.map((_, index) => `s${index}`), "end"]);
+    await socket.completion(`s${sends.length - 1}`);
+    const answers = socket.records.filter(({ type, invocationId }) => type === 3 && invocationId !== "end").map(({ invocationId }) => invocationId);
+    assert.deepEqual(answers, ["room", ...sends.map((_, index) => `s${index}`)]);
     socket.leave();
   });
 
-  test("a record may have 32 768 bytes with its separator, however many are in a frame; one more ends the connection", async () => {
+  test("searches and a send at once are all answered", async () => {
+    const socket = await Socket.joined({ node: 0, user: person("ann") });
+    socket.send(call("CreateRoom", { kind: "group", memberIds: [] }, "room"));
+    const { roomId } = (await socket.completion("room")).result.room;
+    const searches = Array.from({ length: 10 }, (_, index) => call("SearchMessages", { query: "nowhere", roomId }, `search${index}`));
+    socket.send(searches.join("") + call("SendMessage", { roomId, clientId: "c", body: "x" }, "send"));
+    for (const id of ["send", ...searches.map((_, index) => `search${index}`)]) assert.equal((await socket.completion(id)).error, undefined, id);
+    socket.leave();
+  });
+
+  test("a record may have 256 KiB with its separator, however many are in a frame; a larger call is refused, and the connection lives", async () => {
     const padded = (id, bytes) => {
       const record = `{"type":1,"target":"ListRooms","arguments":[{}],"invocationId":"${id}"}`;
       return record + " ".repeat(bytes - record.length - 1) + RS;
@@ -188,14 +200,58 @@ section("JSON", (test) => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(padded("0", RECORD_BYTES) + padded("1", RECORD_BYTES) + padded("2", RECORD_BYTES));
     await socket.completion("2");
-    socket.send(padded("3", RECORD_BYTES + 1));
-    assert.equal(await socket.end(), 1000);
-    assert.deepEqual(socket.records.at(-1), BAD_INPUT);
+    const larger = padded("3", RECORD_BYTES + 1);
+    for (const cut of [larger.length, 5_000]) {
+      for (let at = 0; at < larger.length; at += cut) socket.send(larger.slice(at, at + cut));
+      const { error } = await socket.completion("3");
+      assert.match(error, /^An unexpected error occurred invoking 'ListRooms' on the server\. HubException: tooLarge: /);
+    }
+    await socket.lives();
+    socket.leave();
+  });
+
+  test("a larger call is known by its id also behind its arguments, as the JavaScript client writes it", async () => {
+    const socket = await Socket.joined({ node: 0, user: person("ann") });
+    const body = '"]}\\{['.repeat(RECORD_BYTES / 4);
+    socket.send(call("SendMessage", { roomId: "x", clientId: "c", body }, "large") + call("ListRooms", {}, "next"));
+    assert.match((await socket.completion("large")).error, /'SendMessage' .* tooLarge: /);
+    assert.deepEqual((await socket.completion("next")).result, { rooms: [] });
+    socket.leave();
+  });
+
+  for (const [what, record] of [
+    ["a call without an id", `{"type":1,"target":"ListRooms","arguments":[{"query":"${"x".repeat(RECORD_BYTES)}"}]}`],
+    ["a ping", `{"type":6,"more":["${"x".repeat(RECORD_BYTES)}"]}`],
+    ["text that is no record", "x".repeat(RECORD_BYTES + 1)],
+    ["a call of 5 MiB", `{"type":1,"target":"ListRooms","arguments":[{"query":"${"x".repeat(5 << 20)}"}],"invocationId":"1"}`],
+  ]) {
+    test(`over the limit of records and ends the connection: ${what}`, async () => {
+      const socket = await Socket.joined({ node: 0, user: person("ann") });
+      socket.send(record + RS);
+      assert.equal(await socket.end(), 1000);
+      assert.deepEqual(socket.records, [BAD_INPUT]);
+    });
+  }
+
+  test("a body of 16 KiB fits however it is written", async () => {
+    const socket = await Socket.joined({ node: 0, user: person("ann") });
+    socket.send(call("CreateRoom", { kind: "group", memberIds: [] }, "room"));
+    const { roomId } = (await socket.completion("room")).result.room;
+    const escaped = (text) => [...text].map((each) => `\\u${each.codePointAt(0).toString(16).padStart(4, "0")}`).join("");
+    const bodies = ["x".repeat(BODY_BYTES), "<".repeat(BODY_BYTES), "\u0001".repeat(BODY_BYTES), "한".repeat(Math.floor(BODY_BYTES / 3))];
+    for (const [index, body] of bodies.entries()) {
+      const request = `{"roomId":"${roomId}","clientId":"c${index}","body":"${escaped(body)}"}`;
+      socket.send(`{"type":1,"target":"SendMessage","arguments":[${request}],"invocationId":"${index}"}${RS}`);
+      assert.equal((await socket.completion(`${index}`)).error, undefined);
+    }
+    socket.send(call("GetHistory", { roomId }, "history"));
+    assert.deepEqual((await socket.completion("history")).result.messages.map(({ body }) => body), bodies);
+    socket.leave();
   });
 
   test("gotcha: a record that never ends is not kept: over its limit the connection ends", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
-    for (let sent = 0; sent <= 40_000; sent += 1_000) socket.send("x".repeat(1_000));
+    for (let sent = 0; sent <= RECORD_BYTES; sent += 1_000) socket.send("x".repeat(1_000));
     assert.equal(await socket.end(), 1000);
     assert.deepEqual(socket.records, [BAD_INPUT]);
   });

@@ -9,7 +9,7 @@ import { Socket } from "../../lib/wire/hub.js";
 import { BAD_INPUT, bodies, hex, packed, prefixed } from "../../lib/wire/records.js";
 import { section, world } from "../../lib/wire/section.js";
 
-const RECORD_BYTES = 32_768;
+const RECORD_BYTES = 262_144;
 const CLOSE = [7, BAD_INPUT.error, true];
 const UNKNOWN = (name) => `Failed to invoke '${name}' due to an error on the server. HubException: Method does not exist.`;
 
@@ -173,6 +173,12 @@ section("MessagePack", (test) => {
       assert.equal(kind, 1);
       assert.match(text, /HubException: (invalidArgument|notFound): /);
     }
+    const bytes = new Uint8Array(Buffer.from("text"));
+    const wrong = { GetRoom: { roomId: bytes }, CreateRoom: { kind: "group", memberIds: [bytes] }, ListRooms: { query: bytes }, RenameRoom: { roomId: "x", name: bytes } };
+    for (const [target, request] of Object.entries(wrong)) {
+      socket.send(packed(1, {}, target, target, [request], []));
+      assert.match((await socket.completion(target))[4], /HubException: invalidArgument: /, target);
+    }
     await alive(socket);
     socket.leave();
   });
@@ -191,21 +197,27 @@ section("MessagePack", (test) => {
     for (const byte of Buffer.concat(calls)) socket.send(Buffer.from([byte]));
     await socket.completion("c");
     socket.send(Buffer.concat(["d", "e", "f"].map((id) => packed(1, {}, id, "ListRooms", [{}], []))));
-    await socket.completion("f");
-    assert.deepEqual(socket.records.map((record) => record[2]), ["a", "b", "c", "d", "e", "f"]);
+    // Reads are answered when they are done.
+    for (const id of ["a", "b", "c", "d", "e", "f"]) await socket.completion(id);
+    assert.equal(socket.records.length, 6);
     socket.leave();
   });
 
-  test("a record may have 32 768 bytes; a body over that ends the connection", async () => {
+  test("a record may have 256 KiB; a larger call is refused, and anything else that is larger ends the connection", async () => {
     const sized = (bytes) => {
       const make = (fill) => Buffer.from(encode([6, Buffer.alloc(fill)]));
-      return prefixed(make(bytes - make(1_000).length + 1_000));
+      return prefixed(make(bytes - make(100_000).length + 100_000));
     };
     const socket = await joined();
     const largest = sized(RECORD_BYTES - 3);
     assert.equal(largest.length, RECORD_BYTES);
     socket.send(Buffer.concat([largest, largest]));
     await alive(socket);
+    socket.send(packed(1, {}, "large", "ListRooms", [{ query: "x".repeat(RECORD_BYTES) }], []));
+    const [, , , kind, error] = await socket.completion("large");
+    assert.equal(kind, 1);
+    assert.match(error, /'ListRooms' .* tooLarge: /);
+    await alive(socket, "on");
     socket.send(sized(RECORD_BYTES + 1));
     assert.equal(await socket.end(), 1000);
     assert.deepEqual(socket.records.at(-1), CLOSE);

@@ -54,7 +54,7 @@ section("stateful reconnect", (test) => {
       const connection = await granted(0);
       const { socket } = connection;
       socket.send(call("ListRooms", {}, "1") + call("Nothing", {}, "2"));
-      await socket.completion("2");
+      for (const id of ["1", "2"]) await socket.completion(id);
       socket.leave();
       const back = await again(connection, node, 3);
       await until(() => numbered(back).length === 2, () => `the replay in ${JSON.stringify(back.records)}`);

@@ -84,11 +84,11 @@ section("streams", (test) => {
     const socket = await Socket.joined({ node: 0, user });
     socket.send(streamCall("StreamHistory", { roomId }, "s") + `{"invocationId":"s","type":5}${RS}`);
     socket.send(`{"invocationId":"s","type":5}${RS}`);
+    assert.deepEqual(await socket.completion("s"), { type: 3, invocationId: "s" });
     await socket.lives();
     await pause(300);
     const ofStream = socket.records.filter(({ invocationId }) => invocationId === "s");
-    assert.ok(ofStream.filter(({ type }) => type === 3).length <= 1);
-    if (ofStream.some(({ type }) => type === 3)) assert.equal(ofStream.at(-1).type, 3);
+    assert.deepEqual([ofStream.filter(({ type }) => type === 3).length, ofStream.at(-1).type], [1, 3]);
     socket.leave();
   });
 

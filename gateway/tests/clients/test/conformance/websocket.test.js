@@ -44,6 +44,7 @@ section("WebSocket", (test) => {
     const answers = await Promise.allSettled(Array.from({ length: 10 }, (_, index) => Socket.open({ node: index % 2, user, id })));
     const opened = answers.filter(({ status }) => status === "fulfilled");
     assert.equal(opened.length, 1);
+    for (const { reason } of answers.filter(({ status }) => status === "rejected")) assert.match(reason.message, /\b409\b/);
     opened[0].value.leave();
   });
 
@@ -89,9 +90,11 @@ section("WebSocket", (test) => {
   });
 
   for (const [method, headers] of [["POST", {}], ["DELETE", {}], ["GET", {}], ["GET", { accept: "text/event-stream" }]]) {
-    test(`${method} ${headers.accept ?? ""} without an id is 400`, async () => {
-      const answer = await send(method, hub(0), { token: token(person("ann")), headers });
-      assert.deepEqual([answer.status, answer.text], [400, "Connection ID required"]);
+    test(`${method} ${headers.accept ?? ""} without an id, or with an empty one, is 400`, async () => {
+      for (const url of [hub(0), `${hub(0)}?id=`, `${hub(0)}?id`]) {
+        const answer = await send(method, url, { token: token(person("ann")), headers });
+        assert.deepEqual([answer.status, answer.text], [400, "Connection ID required"]);
+      }
     });
   }
 
@@ -115,10 +118,29 @@ section("WebSocket", (test) => {
     assert.deepEqual([answer.status, answer.headers["sec-websocket-version"]], [426, "13"]);
   });
 
-  test("an upgrade without a key is 400", async () => {
-    const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13" };
-    assert.equal((await send("GET", hub(0), { token: token(person("ann")), headers })).status, 400);
-  });
+  for (const [what, key] of [["no key", {}], ["an empty key", { "sec-websocket-key": "" }], ["a short key", { "sec-websocket-key": "AAAA" }],
+    ["a key that is no base64", { "sec-websocket-key": "!".repeat(22) + "==" }]]) {
+    test(`an upgrade with ${what} is 400`, async () => {
+      const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-version": "13", ...key };
+      assert.equal((await send("GET", hub(0), { token: token(person("ann")), headers })).status, 400);
+    });
+  }
+
+  for (const [what, variant] of [["with a slash behind it", (url) => `${url}/`], ["in another letter case", (url) => url.replace("/hubs/chat", "/Hubs/CHAT")]]) {
+    test(`the hub's path ${what} is the hub's, on either node and behind the balancer`, async () => {
+      const user = person("ann");
+      for (const node of [0, 1, undefined]) {
+        const url = variant(hub(node));
+        const negotiated = await send("POST", `${url.replace(/\/$/, "")}/negotiate/?negotiateVersion=1`, { token: token(user) });
+        assert.equal(negotiated.status, 200);
+        const target = `${url}?id=${JSON.parse(negotiated.text).connectionToken}`;
+        const statuses = [];
+        for (const method of ["GET", "POST", "DELETE"]) statuses.push((await send(method, target, { token: token(user) })).status);
+        assert.deepEqual(statuses, [200, 200, 202]);
+        assert.equal((await upgrade(url, { user })).status, 101);
+      }
+    });
+  }
 
   test("breaks #2: the opcode of what comes means nothing: JSON as Binary is answered as Text", async () => {
     const socket = await Socket.open({ node: 0, user: person("ann") });
