@@ -229,6 +229,8 @@ impl Deployment {
                 // The stand-in has no batching window, which larger batches need.
                 "RoomBatchSize": 10,
                 "RoomBatchingWindowSeconds": 0,
+                // It listens on loopback, without TLS.
+                "RequireTls": "false",
                 // More batches at a time only wait for each other where the stand-in has a core.
                 "MaximumConcurrency": 8,
             },
