@@ -106,7 +106,7 @@ class Stacks(unittest.TestCase):
         self.assertEqual(len(network["NodeSubnetIds"].split(",")), 3)
         self.assert_groups(network)
 
-        place = {"SubnetIds": network["CacheSubnetIds"], "SecurityGroupId": network["CacheGroupId"]}
+        place = {name: network[name] for name in ("CacheSubnetIds", "CacheGroupId")}
         cache = self.deploy("cache", **place)
         self.assert_passwords_rotate(place, cache["RedisUrlSecretArn"])
 

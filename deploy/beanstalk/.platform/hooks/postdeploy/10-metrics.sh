@@ -1,0 +1,26 @@
+#!/bin/sh
+# Has the CloudWatch agent read the gateway's metrics. Without it the gateway serves all the same, so a failure is told and
+# fails no deployment: the alarm NoMetrics notices.
+set -eu
+root=${ROOT:-}
+here=${APP_DIR:-/var/app/current}/metrics
+agent="$root/opt/aws/amazon-cloudwatch-agent"
+
+start() {
+  environment=$("$root/opt/elasticbeanstalk/bin/get-config" container -k environment_name)
+  prefix=${environment%%rts-server*}
+  [ -x "$agent/bin/amazon-cloudwatch-agent-ctl" ] || dnf install -y amazon-cloudwatch-agent
+  mkdir -p "$agent/etc"
+  for file in prometheus.yaml agent.json; do
+    sed -e "s/@environment@/$environment/g" -e "s/@prefix@/$prefix/g" "$here/$file" > "$agent/etc/rts-$file"
+  done
+  # Beside the configuration that Beanstalk made for logs.
+  "$agent/bin/amazon-cloudwatch-agent-ctl" -a append-config -m ec2 -s -c "file:$agent/etc/rts-agent.json"
+}
+
+# In a shell of its own: a condition would switch off that it ends at the first failure.
+set +e
+(set -e; start)
+result=$?
+set -e
+[ "$result" -eq 0 ] || echo "the CloudWatch agent does not read the gateway's metrics ($result)" >&2
