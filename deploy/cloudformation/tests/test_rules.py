@@ -207,7 +207,7 @@ class Rules(unittest.TestCase):
     def test_good_resources_pass(self):
         self.assertEqual(self.found(self.template(GOOD)), set())
 
-    def test_each_bad_resource_is_found_by_its_rule_alone(self):
+    def test_each_bad_resource_is_found_by_its_rule(self):
         for rule, what, resources in BAD:
             with self.subTest(rule=rule, what=what):
                 self.assertIn(rule, self.found(self.template(resources)))
