@@ -7,6 +7,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import sys
 import tempfile
 import unittest
 
@@ -307,6 +308,22 @@ class Stacks(unittest.TestCase):
         for resource in resources.values():
             self.assertEqual(resource["Properties"]["AutoScalingGroupName"], {"Ref": "AWSEBAutoScalingGroup"})
         yaml.safe_load((BUNDLE / "metrics/prometheus.yaml").read_text())
+
+
+class Documents(unittest.TestCase):
+    def test_the_costs_are_those_that_the_model_gives(self):
+        command = [sys.executable, "-B", REPOSITORY / "deploy/sizing.py"]
+        printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+        table = "".join(line + "\n" for line in printed.splitlines() if line.startswith("|"))
+        self.assertIn(table, (REPOSITORY / "deploy/SIZING.md").read_text())
+
+    def test_the_runbook_knows_each_alarm(self):
+        alarms = set(re.findall(r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm", (TEMPLATES / "observability.yaml").read_text(), re.MULTILINE))
+        self.assertGreater(len(alarms), 20)
+        runbook = (REPOSITORY / "deploy/RUNBOOK.md").read_text()
+        named = set(re.findall(r"`([A-Z]\w+|…\w+|\w+…)`", runbook[runbook.index("## Alarms"):]))
+        endings = tuple(name[1:] for name in named if name.startswith("…"))
+        self.assertEqual({alarm for alarm in alarms if alarm not in named and not alarm.endswith(endings)}, set())
 
 
 @unittest.skipUnless(shutil.which("redis-server"), "no redis-server")

@@ -108,24 +108,24 @@ class Stacks(unittest.TestCase):
 
         place = {name: network[name] for name in ("CacheSubnetIds", "CacheGroupId")}
         cache = self.deploy("cache", **place)
-        self.assert_passwords_rotate(place, cache["RedisUrlSecretArn"])
-
         code = {"CodeBucket": "code", "MessageCodeKey": "messages.zip", "RoomCodeKey": "rooms.zip"}
         self.put_code(code)
-        data = self.deploy(
-            "data",
+        of_data = {
             **code,
-            Architecture="x86_64",
-            RedisUrlSecretArn=cache["RedisUrlSecretArn"],
-            SubnetIds=network["NodeSubnetIds"],
-            SecurityGroupIds=network["FunctionGroupId"],
-        )
-        url = self.secret(cache["RedisUrlSecretArn"])
+            "Architecture": "x86_64",
+            "SubnetIds": network["NodeSubnetIds"],
+            "SecurityGroupIds": network["FunctionGroupId"],
+        }
+        data = self.deploy("data", **of_data, RedisUrlSecretArn=cache["RedisUrlSecretArn"])
+        self.assert_functions_have(data, self.secret(cache["RedisUrlSecretArn"]))
+        self.assert_passwords_rotate(place, of_data, cache["RedisUrlSecretArn"])
+        self.assert_only_tls(data)
+        self.assert_alarms(data, cache)
+
+    def assert_functions_have(self, data, url):
         for name in (data["MessageFunctionName"], data["RoomFunctionName"]):
             function = self.client("lambda").get_function_configuration(FunctionName=name)
             self.assertEqual(function["Environment"]["Variables"]["RTS_REDIS_URL"], url)
-        self.assert_only_tls(data)
-        self.assert_alarms(data, cache)
 
     def assert_groups(self, network):
         groups = self.client("ec2").describe_security_groups()["SecurityGroups"]
@@ -143,20 +143,25 @@ class Stacks(unittest.TestCase):
         self.assertEqual(sources(ports), {(8080, network["BalancerGroupId"]), (8080, nodes)})
         self.assertEqual(sources(network["CacheGroupId"]), {(6379, nodes), (6379, network["FunctionGroupId"])})
 
-    def assert_passwords_rotate(self, place, url_arn):
-        def password():
-            urls = self.secret(url_arn)
-            first, second = urls[: len(urls) // 2], urls[len(urls) // 2 + 1 :]
-            self.assertEqual(first, second)
-            # The stand-in does not know ExcludePunctuation; test_service.py asks for it.
-            self.assertRegex(first, r"^rediss://rts:.{64}@[^@:/]+:6379$")
-            return first.removeprefix("rediss://rts:")[:64]
+    def assert_passwords_rotate(self, place, of_data, first):
+        """As the runbook says: nobody has to stop for it."""
 
-        slot_a = password()
-        self.deploy("cache", "update", **place, PasswordB=2)
-        self.assertEqual(password(), slot_a, "a new password that is not yet in use changes nothing")
-        self.deploy("cache", "update", **place, PasswordB=2, ActivePassword="B")
-        self.assertNotEqual(password(), slot_a)
+        def password(arn):
+            urls = self.secret(arn)
+            one, other = urls[: len(urls) // 2], urls[len(urls) // 2 + 1 :]
+            self.assertEqual(one, other)
+            # The stand-in does not know ExcludePunctuation; test_service.py asks for it.
+            self.assertRegex(one, r"^rediss://rts:.{64}@[^@:/]+:6379$")
+            return one.removeprefix("rediss://rts:")[:64]
+
+        slot_a = password(first)
+        arn = self.deploy("cache", "update", **place, PasswordB=2)["RedisUrlSecretArn"]
+        self.assertEqual((arn, password(arn)), (first, slot_a), "a password that is not yet in use changes nothing")
+        arn = self.deploy("cache", "update", **place, PasswordB=2, ActivePassword="B")["RedisUrlSecretArn"]
+        self.assertNotEqual(password(arn), slot_a)
+        self.assertEqual(password(first), slot_a, "nodes that start with the old one find it")
+        data = self.deploy("data", "update", **of_data, RedisUrlSecretArn=arn)
+        self.assert_functions_have(data, self.secret(arn))
 
     def put_code(self, code):
         s3 = self.client("s3")
