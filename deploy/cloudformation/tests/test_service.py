@@ -11,7 +11,6 @@ import sys
 import tempfile
 import unittest
 
-import yaml
 from cfnlint.decode import decode
 
 TEMPLATES = pathlib.Path(__file__).resolve().parents[1]
@@ -301,13 +300,6 @@ class Stacks(unittest.TestCase):
         self.assertNotIn("VpcId", given)
         with self.assertRaises(SystemExit):
             parameters.collect("data", "small", known, {"CodeBuket": "code"})
-
-    def test_the_bundles_resources_are_yaml(self):
-        resources = yaml.safe_load((BUNDLE / ".ebextensions/scaling.config").read_text())["Resources"]
-        self.assertEqual({r["Type"] for r in resources.values()}, {"AWS::AutoScaling::ScalingPolicy"})
-        for resource in resources.values():
-            self.assertEqual(resource["Properties"]["AutoScalingGroupName"], {"Ref": "AWSEBAutoScalingGroup"})
-        yaml.safe_load((BUNDLE / "metrics/prometheus.yaml").read_text())
 
 
 class Documents(unittest.TestCase):
