@@ -1,6 +1,7 @@
 """Runs of a bundle what can be run without AWS: its scripts, its hooks in their order, and its processes, started again as
 systemd does. Needs nothing but Python."""
 
+import ast
 import contextlib
 import datetime
 import io
@@ -50,6 +51,12 @@ class Decisions(unittest.TestCase):
         ]:
             with self.subTest(lifecycle=lifecycle, targets=targets):
                 self.assertIs(watch.judge(lifecycle, targets), leaving)
+
+    def test_it_is_of_the_python_that_is_there(self):
+        """Amazon Linux 2023 has 3.9. Syntax, and some of what came later; nothing here runs on 3.9 itself."""
+        source = (BUNDLE / "bin/drain-watch").read_text()
+        ast.parse(source, feature_version=(3, 9))
+        self.assertNotRegex(source, r"zip\(.*strict|\.hardlink_to|datetime\.UTC|tomllib|ExceptionGroup")
 
     def test_requests_are_signed_as_the_sdk_signs_them(self):
         """The signature is what botocore 1.43's SigV4Auth makes of the same request."""
