@@ -243,7 +243,7 @@ class Hooks(unittest.TestCase):
         self.assertIn("does not read the gateway's metrics", self.run_hooks("hooks"))
 
     def test_the_metrics_are_those_that_gateways_export(self):
-        source = (REPOSITORY / "gateway/src/metrics/mod.rs").read_text()
+        source = (REPOSITORY / "gateway/src/metrics/table.rs").read_text()
         exported = set(re.findall(r'"(rts_\w+)"', source))
         declared = json.loads((BUNDLE / "metrics/agent.json").read_text())
         (declaration,) = declared["logs"]["metrics_collected"]["prometheus"]["emf_processor"]["metric_declaration"]

@@ -206,7 +206,7 @@ class Times(unittest.TestCase):
             self.assertLess(self.number("HealthCheckTimeout", PROCESS, of), interval)
 
     def test_a_drain_ends_before_the_balancer_cuts_and_before_systemd_kills(self):
-        lifecycle = (REPOSITORY / "gateway/src/lifecycle/mod.rs").read_text()
+        lifecycle = "".join((REPOSITORY / "gateway/src" / name).read_text() for name in ("lifecycle.rs", "node/drain/mod.rs"))
         found = dict(re.findall(r"(\w+): Duration = Duration::from_secs\((\d+)\)", lifecycle))
         flush, stop = int(found["FLUSH_TIMEOUT"]), int(found["STOP_TIMEOUT"])
         unit = (BUNDLE / ".platform/hooks/prebuild/10-limits.sh").read_text()
