@@ -68,7 +68,7 @@ impl Typists {
 
     /// Somebody sent a message, which says that they have stopped: if they type on, that is told at once.
     pub(super) fn sent(&self, person: &Person, room: &RoomId) {
-        let mut told = self.told.lock().expect("no holder of this lock panics");
+        let mut told = self.announced.lock().expect("no holder of this lock panics");
         if let Some(told) = told.get_mut(&(person.clone(), room.clone())) {
             told.typing = false;
             told.typed_at = None;
