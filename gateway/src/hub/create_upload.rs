@@ -30,7 +30,7 @@ pub(super) struct Response {
     attachment_id: AttachmentId,
     url: String,
     method: &'static str,
-    headers: BTreeMap<&'static str, String>,
+    headers: BTreeMap<String, String>,
     expires_at: Timestamp,
 }
 
@@ -45,7 +45,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         .map_err(|why| refusal(why, uploads.rules().size_bytes_max))?;
     let uploads_begun = hub.parts.upload_rates.take(&caller.person, Instant::now());
     uploads_begun.map_err(|wait| HubError::rate_limited(Limit::Uploads, wait))?;
-    let ticket = uploads.begin(&caller.person, room, &facts).await?;
+    let ticket = Box::pin(uploads.begin(&caller.person, room, &facts)).await?;
     Ok(Answer::now(Response {
         attachment_id: ticket.attachment_id,
         url: ticket.url,

@@ -139,7 +139,10 @@ impl Parts {
         };
         reconciler::start(reconciled, ReconcilerSettings::default(), lifecycle);
         let files = &config.files;
-        let uploads = files.bucket.as_deref().map(|bucket| Uploads::new(&aws, bucket, files.rules.clone()));
+        let uploads = match &files.bucket {
+            Some(bucket) => Some(Uploads::new(&aws, bucket, files.rules.clone()).await),
+            None => None,
+        };
         let uploads = uploads.transpose().context("the bucket of files cannot be used")?;
         let files_origin = uploads.as_ref().map(Uploads::origin);
         let hub = Hub::new(HubParts {

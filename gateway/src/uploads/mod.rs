@@ -15,26 +15,21 @@
 //!   delete was never answered, and is sent again;
 //! - Redis, without its data: nothing, files are not in it;
 //! - S3: sending, deleting and getting files answer `unavailable`; messages without files do not notice.
-//!
-//! Three requests do not pay for the whole SDK of S3, its event streams and its checksums: the signer of the
-//! SDKs, which is in the tree anyway, and the HTTP client that fetches keys make them.
 
 mod credentials;
 mod disposition;
 mod facts;
 mod object_key;
-mod percent;
 mod promise;
-mod signer;
 mod storage;
+#[cfg(test)]
+mod tests;
 mod types;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use aws_config::SdkConfig;
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use futures_util::future::try_join_all;
 use rts_common::ids::{AttachmentId, OrgId, Person, RoomId};
 use rts_common::message::Attachment;
@@ -77,7 +72,7 @@ pub struct UploadTicket {
     /// How.
     pub method: &'static str,
     /// All that the signature covers and HTTP clients do not set by themselves, as they do the length.
-    pub headers: BTreeMap<&'static str, String>,
+    pub headers: BTreeMap<String, String>,
     /// Until when the URL is good.
     pub expires_at: Timestamp,
 }
@@ -99,8 +94,8 @@ pub struct Uploads {
 
 impl Uploads {
     /// In a bucket; region, credentials and endpoint are those of the other services.
-    pub fn new(aws: &SdkConfig, bucket: &str, rules: FileRules) -> anyhow::Result<Self> {
-        Ok(Self { storage: Storage::new(aws, bucket)?, rules })
+    pub async fn new(aws: &SdkConfig, bucket: &str, rules: FileRules) -> anyhow::Result<Self> {
+        Ok(Self { storage: Storage::new(aws, bucket).await?, rules })
     }
 
     /// The origin of all signed URLs.
@@ -118,18 +113,7 @@ impl Uploads {
         let attachment_id = AttachmentId::random();
         let key = object_key(&person.org, room, &attachment_id);
         let promise = Promise::new(&person.user, facts, Timestamp::now());
-        let length = facts.size_bytes.to_string();
-        let headers = BTreeMap::from([
-            ("content-type", facts.content_type.as_str().to_owned()),
-            // An object that is there is not overwritten.
-            ("if-none-match", "*".to_owned()),
-            ("x-amz-checksum-sha256", STANDARD.encode(facts.sha256)),
-            (promise::HEADER, promise.encode()),
-            ("x-amz-tagging", storage::UNCLAIMED.to_owned()),
-        ]);
-        let mut signed: Vec<(&str, &str)> = headers.iter().map(|(name, value)| (*name, value.as_str())).collect();
-        signed.push(("content-length", &length));
-        let SignedUrl { url, expires_at } = self.storage.url("PUT", &key, "", &signed).await?;
+        let (SignedUrl { url, expires_at }, headers) = self.storage.url_to_put(&key, facts, &promise).await?;
         Ok(UploadTicket { attachment_id, url, method: "PUT", headers, expires_at })
     }
 
@@ -173,12 +157,8 @@ impl Uploads {
         let (stored, is_unclaimed) = tokio::try_join!(self.storage.head(&key), self.storage.is_unclaimed(&key))?;
         let (Some(stored), Some(false)) = (stored, is_unclaimed) else { return Err(UploadError::NotFound) };
         let promise = stored.promise().filter(|promise| promise.at >= expired.millis()).ok_or(UploadError::NotFound)?;
-        let query = format!(
-            "response-content-disposition={}&response-content-type={}",
-            percent::encode(&disposition::attachment(&promise.name)),
-            percent::encode(types::served_as(&promise.content_type)),
-        );
-        self.storage.url("GET", &key, &query, &[]).await
+        let disposition = disposition::attachment(&promise.name);
+        self.storage.url_to_get(&key, &disposition, types::served_as(&promise.content_type)).await
     }
 
     async fn verify(&self, person: &Person, room: &RoomId, id: &AttachmentId) -> Result<Attachment, UploadError> {

@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::FileFacts;
 
-/// The header that carries it, both ways.
-pub(super) const HEADER: &str = "x-amz-meta-rts-file";
+/// The name of that piece. It is the header `x-amz-meta-rts-file`, both ways.
+pub(super) const METADATA: &str = "rts-file";
 
 /// In base64url of JSON: names are of any script, and S3 takes 2 KB in all.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,7 +71,7 @@ mod tests {
         let user = UserId::parse(&"\"".repeat(128)).unwrap();
         let promise = Promise::new(&user, &facts, Timestamp::now());
         let encoded = promise.encode();
-        assert!(encoded.len() + HEADER.len() <= 2048, "{}", encoded.len());
+        assert!(encoded.len() + METADATA.len() <= 2048, "{}", encoded.len());
         assert_eq!(Promise::decode(&encoded).as_ref(), Some(&promise));
         assert_eq!(promise.checksum(), Some(STANDARD.encode([0xab; 32])));
         for garbage in ["", "e30", "!!", &encoded[1..]] {

@@ -1,44 +1,48 @@
 //! The bucket: requests of our own, and the URLs of others' requests.
 
+use std::collections::BTreeMap;
+use std::error::Error;
 use std::time::{Duration, Instant, SystemTime};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use aws_config::SdkConfig;
-use axum::body::{Body, to_bytes};
+use aws_sdk_s3::Client;
+use aws_sdk_s3::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
+use aws_sdk_s3::config::retry::RetryConfig;
+use aws_sdk_s3::config::timeout::TimeoutConfig;
+use aws_sdk_s3::config::{Builder, IdentityCache};
+use aws_sdk_s3::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
+use aws_sdk_s3::operation::head_object::HeadObjectOutput;
+use aws_sdk_s3::presigning::{PresignedRequest, PresigningConfig};
+use aws_sdk_s3::types::{ChecksumMode, Tag, Tagging};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
-use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
-use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::HttpConnector;
-use hyper_util::rt::{TokioExecutor, TokioTimer};
+use http::{Uri, header};
 use rts_common::seq::Timestamp;
-use sha2::{Digest as _, Sha256};
 use tokio::sync::Semaphore;
 
-use super::credentials::HeldCredentials;
+use super::credentials::NotedCredentials;
+use super::facts::FileFacts;
 use super::promise::{self, Promise};
-use super::signer::{sign_request, sign_url};
 use super::{SignedUrl, URL_LIFE, UploadError};
 use crate::metrics;
 
 /// For a request, its turn and its second attempt: somebody waits for it.
 const TIMEOUT: Duration = Duration::from_secs(4);
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connection errors and 5xx are common enough with S3 to ask once more.
-const ATTEMPTS: usize = 2;
+const ATTEMPTS: u32 = 2;
+/// Before the second attempt, at most.
+const PAUSE: Duration = Duration::from_millis(50);
 /// Requests at once; the others wait for their turn.
 const AT_ONCE: usize = 64;
-/// An unused connection is closed before S3 does it.
-const IDLE: Duration = Duration::from_secs(4);
-/// More than ten tags or an error's text are.
-const BODY_BYTES_MAX: usize = 64 * 1024;
+/// How long credentials have to be good still. A signed URL ends with its credentials, at the latest.
+pub(super) const CREDENTIALS_LEFT_MIN: Duration = Duration::from_mins(1);
+/// How long a source of credentials may take.
+const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The tag of what no message has. The bucket's lifecycle rule names it.
-pub(super) const UNCLAIMED: &str = "rts-unclaimed=true";
-const UNCLAIMED_KEY: &str = "<Key>rts-unclaimed</Key>";
-const UNCLAIMED_SET: &str = "<Tagging xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\"><TagSet><Tag>\
-    <Key>rts-unclaimed</Key><Value>true</Value></Tag></TagSet></Tagging>";
+const UNCLAIMED: (&str, &str) = ("rts-unclaimed", "true");
 
 /// An object, as S3 describes it.
 #[derive(Debug)]
@@ -51,13 +55,12 @@ pub(super) struct Stored {
 }
 
 impl Stored {
-    fn from_headers(headers: &HeaderMap) -> Option<Self> {
-        let text = |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    fn new(head: HeadObjectOutput) -> Option<Self> {
         Some(Self {
-            size_bytes: text(header::CONTENT_LENGTH.as_str())?.parse().ok()?,
-            content_type: text(header::CONTENT_TYPE.as_str())?,
-            sha256: text("x-amz-checksum-sha256"),
-            promise: text(promise::HEADER),
+            size_bytes: head.content_length?.try_into().ok()?,
+            content_type: head.content_type?,
+            sha256: head.checksum_sha256,
+            promise: head.metadata.and_then(|mut metadata| metadata.remove(promise::METADATA)),
         })
     }
 
@@ -67,186 +70,223 @@ impl Stored {
     }
 }
 
-/// A request of our own.
-struct Ask {
-    /// What it is called in metrics.
-    call: &'static str,
-    method: Method,
-    uri: String,
-    headers: Vec<(&'static str, String)>,
-    body: &'static str,
-}
-
 pub(super) struct Storage {
-    client: Client<HttpsConnector<HttpConnector>, Body>,
-    credentials: HeldCredentials,
-    region: String,
-    /// All of a URL before the key's `/`.
-    base: String,
+    client: Client,
+    credentials: NotedCredentials,
+    bucket: String,
+    origin: String,
     turns: Semaphore,
 }
 
 impl Storage {
-    pub(super) fn new(aws: &SdkConfig, bucket: &str) -> anyhow::Result<Self> {
-        let region = aws.region().context("no AWS region is set")?.to_string();
+    /// Connects with the first request.
+    pub(super) async fn new(aws: &SdkConfig, bucket: &str) -> anyhow::Result<Self> {
         let provider = aws.credentials_provider().context("there is no source of AWS credentials")?;
+        let credentials = NotedCredentials::new(provider);
         // That of S3 alone, which the SDK's clients prefer too, or that of all services.
         let endpoint = std::env::var("AWS_ENDPOINT_URL_S3").ok().or_else(|| aws.endpoint_url().map(str::to_owned));
-        let variant = match (aws.use_fips(), aws.use_dual_stack()) {
-            (Some(true), Some(true)) => "-fips.dualstack",
-            (Some(true), _) => "-fips",
-            (_, Some(true)) => ".dualstack",
-            _ => "",
-        };
-        let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(IDLE)
-            .build(connector);
+        let origin = origin(aws, bucket, endpoint.clone()).await?;
+        let identities = IdentityCache::lazy()
+            // The SDK takes up to half of it away again, at random.
+            .buffer_time(2 * CREDENTIALS_LEFT_MIN)
+            .load_timeout(CREDENTIALS_TIMEOUT)
+            .build();
+        let retries =
+            RetryConfig::standard().with_max_attempts(ATTEMPTS).with_initial_backoff(PAUSE).with_max_backoff(PAUSE);
+        let mut config = Builder::from(aws)
+            .credentials_provider(credentials.clone())
+            .identity_cache(identities)
+            .force_path_style(is_path_style(endpoint.as_deref()))
+            .timeout_config(TimeoutConfig::builder().connect_timeout(CONNECT_TIMEOUT).build())
+            .retry_config(retries);
+        config.set_endpoint_url(endpoint);
         Ok(Self {
-            client,
-            credentials: HeldCredentials::new(provider),
-            base: base(endpoint.as_deref(), bucket, &region, variant),
-            region,
+            client: Client::from_conf(config.build()),
+            credentials,
+            bucket: bucket.to_owned(),
+            origin,
             turns: Semaphore::new(AT_ONCE),
         })
     }
 
     /// Scheme, host and port of all URLs.
     pub(super) fn origin(&self) -> &str {
-        let host = self.base.find("://").map_or(0, |at| at + 3);
-        self.base[host..].find('/').map_or(&*self.base, |end| &self.base[..host + end])
+        &self.origin
     }
 
-    /// A URL for somebody else's request; all of `headers` have to come with it.
-    pub(super) async fn url(
+    /// A URL that puts a file where none is, and the headers that have to come with it: all that the signature covers
+    /// and HTTP clients do not set by themselves.
+    pub(super) async fn url_to_put(
         &self,
-        method: &'static str,
         key: &str,
-        query: &str,
-        headers: &[(&str, &str)],
+        facts: &FileFacts,
+        promise: &Promise,
+    ) -> Result<(SignedUrl, BTreeMap<String, String>), UploadError> {
+        let length = i64::try_from(facts.size_bytes);
+        let length = length.map_err(|_| UploadError::Fault("a file is larger than any".to_owned()))?;
+        let (tag, value) = UNCLAIMED;
+        let put = self
+            .client
+            .put_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .content_length(length)
+            .content_type(facts.content_type.as_str())
+            .checksum_sha256(STANDARD.encode(facts.sha256))
+            // An object that is there is not overwritten.
+            .if_none_match("*")
+            .metadata(promise::METADATA, promise.encode())
+            .tagging(format!("{tag}={value}"));
+        let (request, signed) = self.sign(|config| put.presigned(config)).await?;
+        let headers = request.headers().filter(|(name, _)| *name != header::CONTENT_LENGTH.as_str());
+        let headers = headers.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+        Ok((signed, headers))
+    }
+
+    /// A URL that gets an object, with what the answer says of it.
+    pub(super) async fn url_to_get(
+        &self,
+        key: &str,
+        content_disposition: &str,
+        content_type: &str,
     ) -> Result<SignedUrl, UploadError> {
-        let mut request = Request::builder().method(method).uri(self.uri(key, query));
-        for (name, value) in headers {
-            request = request.header(*name, *value);
-        }
-        let mut request = request.body(()).map_err(|error| UploadError::Fault(error.to_string()))?;
-        let credentials = self.credentials.get().await?;
-        let ends = credentials.expiry();
-        // S3 counts from the second in the signature.
+        let get = self
+            .client
+            .get_object()
+            .bucket(&self.bucket)
+            .key(key)
+            .response_content_disposition(content_disposition)
+            .response_content_type(content_type);
+        Ok(self.sign(|config| get.presigned(config)).await?.1)
+    }
+
+    /// Signs somebody else's request, which is good for some minutes.
+    async fn sign<E, F>(
+        &self,
+        presign: impl FnOnce(PresigningConfig) -> F,
+    ) -> Result<(PresignedRequest, SignedUrl), UploadError>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+        F: Future<Output = Result<PresignedRequest, SdkError<E>>>,
+    {
         let now = SystemTime::now();
-        sign_url(&mut request, credentials, &self.region, URL_LIFE)?;
-        let expires = ends.map_or(now + URL_LIFE, |ends| ends.min(now + URL_LIFE));
-        let since = expires.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
-        Ok(SignedUrl { url: request.uri().to_string(), expires_at: Timestamp::from_millis(since * 1000) })
+        let left = self.credentials.end().and_then(|end| end.duration_since(now).ok());
+        // Those with less are about to be replaced.
+        let life = left.map_or(URL_LIFE, |left| left.clamp(CREDENTIALS_LEFT_MIN, URL_LIFE)).as_secs();
+        let config = PresigningConfig::builder()
+            .start_time(now)
+            .expires_in(Duration::from_secs(life))
+            .build()
+            .expect("minutes are less than a week");
+        let request = Box::pin(presign(config)).await.map_err(|error| failure(&error))?;
+        // S3 counts from the second in the signature.
+        let since = |time: SystemTime| time.duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default().as_secs();
+        let expires = since(now) + life;
+        let expires = self.credentials.end().map_or(expires, |end| expires.min(since(end)));
+        let signed = SignedUrl { url: request.uri().to_owned(), expires_at: Timestamp::from_millis(expires * 1000) };
+        Ok((request, signed))
     }
 
     /// Describes an object; `None` if there is none.
     pub(super) async fn head(&self, key: &str) -> Result<Option<Stored>, UploadError> {
         // The checksum is told only to whoever asks for it.
-        let headers = vec![("x-amz-checksum-mode", "ENABLED".to_owned())];
-        let ask = Ask { call: "head", method: Method::HEAD, uri: self.uri(key, ""), headers, body: "" };
-        let Some(response) = self.request(&ask).await? else { return Ok(None) };
-        let stored = Stored::from_headers(response.headers());
+        let head = self.client.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
+        let Some(found) = self.call("head", head.send()).await? else { return Ok(None) };
+        let stored = Stored::new(found);
         stored.map(Some).ok_or_else(|| UploadError::Fault("an object without size or type".to_owned()))
     }
 
     /// Whether an object is tagged as nobody's.
     pub(super) async fn is_unclaimed(&self, key: &str) -> Result<Option<bool>, UploadError> {
-        let response = self.request(&self.of_tags("tags", Method::GET, key)).await?;
-        Ok(response.map(|response| String::from_utf8_lossy(response.body()).contains(UNCLAIMED_KEY)))
+        let tags = self.client.get_object_tagging().bucket(&self.bucket).key(key);
+        let found = self.call("tags", tags.send()).await?;
+        Ok(found.map(|found| found.tag_set.iter().any(|tag| tag.key == UNCLAIMED.0)))
     }
 
     /// Takes the tag off an object; false if there is none.
     pub(super) async fn keep(&self, key: &str) -> Result<bool, UploadError> {
-        Ok(self.request(&self.of_tags("keep", Method::DELETE, key)).await?.is_some())
+        let keep = self.client.delete_object_tagging().bucket(&self.bucket).key(key);
+        Ok(self.call("keep", keep.send()).await?.is_some())
     }
 
     /// Puts the tag on an object; false if there is none.
     pub(super) async fn release(&self, key: &str) -> Result<bool, UploadError> {
-        let headers = vec![
-            ("content-type", "application/xml".to_owned()),
-            // S3 does not change tags without one.
-            ("x-amz-checksum-sha256", STANDARD.encode(Sha256::digest(UNCLAIMED_SET))),
-        ];
-        let ask = Ask { headers, body: UNCLAIMED_SET, ..self.of_tags("release", Method::PUT, key) };
-        Ok(self.request(&ask).await?.is_some())
-    }
-
-    fn of_tags(&self, call: &'static str, method: Method, key: &str) -> Ask {
-        Ask { call, method, uri: self.uri(key, "tagging="), headers: Vec::new(), body: "" }
-    }
-
-    fn uri(&self, key: &str, query: &str) -> String {
-        let mark = if query.is_empty() { "" } else { "?" };
-        format!("{}/{key}{mark}{query}", self.base)
+        let (tag, value) = UNCLAIMED;
+        let tag = Tag::builder().key(tag).value(value).build().expect("it has both");
+        let tags = Tagging::builder().tag_set(tag).build().expect("it has one");
+        let release = self.client.put_object_tagging().bucket(&self.bucket).key(key).tagging(tags);
+        Ok(self.call("release", release.send()).await?.is_some())
     }
 
     /// One request of our own, within a deadline; `None` where S3 says that there is no such object.
-    async fn request(&self, ask: &Ask) -> Result<Option<Response<Bytes>>, UploadError> {
-        let begun = Instant::now();
-        let result = tokio::time::timeout(TIMEOUT, async {
-            let _turn = self.turns.acquire().await;
-            let mut attempt = 1;
-            loop {
-                match self.attempt(ask).await {
-                    Err(UploadError::Unavailable(_)) if attempt < ATTEMPTS => attempt += 1,
-                    result => return result,
-                }
-            }
-        });
-        let late = |_| Err(UploadError::Unavailable("no answer in time".to_owned()));
-        let result = result.await.unwrap_or_else(late);
-        let outcome = match &result {
-            Ok(Some(_)) => "ok",
-            Ok(None) | Err(UploadError::NotFound) => "notFound",
-            Err(UploadError::Unavailable(_)) => "unavailable",
-            Err(UploadError::Fault(_)) => "fault",
-        };
-        metrics::storage_call(ask.call, outcome, begun.elapsed());
-        result
+    fn call<T, E>(
+        &self,
+        call: &'static str,
+        sent: impl Future<Output = Result<T, SdkError<E>>>,
+    ) -> impl Future<Output = Result<Option<T>, UploadError>>
+    where
+        E: ProvideErrorMetadata + Error + 'static,
+    {
+        // What the SDK makes of a request is large.
+        let sent = Box::pin(sent);
+        async move {
+            let begun = Instant::now();
+            let answered = tokio::time::timeout(TIMEOUT, async {
+                let _turn = self.turns.acquire().await;
+                sent.await
+            });
+            let (result, outcome) = match answered.await {
+                Ok(Ok(answer)) => (Ok(Some(answer)), "ok"),
+                Ok(Err(error)) => match failure(&error) {
+                    UploadError::NotFound => (Ok(None), "notFound"),
+                    failure @ UploadError::Unavailable(_) => (Err(failure), "unavailable"),
+                    failure @ UploadError::Fault(_) => (Err(failure), "fault"),
+                },
+                Err(_) => (Err(UploadError::Unavailable("no answer in time".to_owned())), "unavailable"),
+            };
+            metrics::storage_call(call, outcome, begun.elapsed());
+            result
+        }
     }
+}
 
-    async fn attempt(&self, ask: &Ask) -> Result<Option<Response<Bytes>>, UploadError> {
-        let mut request = Request::builder().method(&ask.method).uri(&ask.uri);
-        for (name, value) in &ask.headers {
-            request = request.header(*name, value);
-        }
-        let mut request = request.body(()).map_err(|error| UploadError::Fault(error.to_string()))?;
-        sign_request(&mut request, ask.body.as_bytes(), self.credentials.get().await?, &self.region)?;
-        let sent = self.client.request(request.map(|()| Body::from(ask.body))).await;
-        let (parts, body) = sent.map_err(|error| UploadError::Unavailable(error.to_string()))?.into_parts();
-        let body = to_bytes(Body::new(body), BODY_BYTES_MAX).await;
-        let body = body.map_err(|error| UploadError::Unavailable(error.to_string()))?;
-        match parts.status {
-            status if status.is_success() => Ok(Some(Response::from_parts(parts, body))),
-            StatusCode::NOT_FOUND => Ok(None),
-            status if status.is_server_error() || status == StatusCode::TOO_MANY_REQUESTS => {
-                Err(UploadError::Unavailable(format!("status {status}")))
-            }
-            status => Err(UploadError::Fault(format!("status {status}"))),
-        }
+/// What the SDK's error is to whoever asked.
+fn failure<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> UploadError {
+    let Some(response) = error.raw_response() else {
+        let cause = DisplayErrorContext(error).to_string();
+        // What could not be built is ours; the rest found no S3, no credentials, or no answer in time.
+        let is_built = !matches!(error, SdkError::ConstructionFailure(_));
+        return if is_built { UploadError::Unavailable(cause) } else { UploadError::Fault(cause) };
+    };
+    let status = response.status().as_u16();
+    let cause = format!("status {status}, {}", error.code().unwrap_or("no code"));
+    match status {
+        404 => UploadError::NotFound,
+        // Cut short, too much, or broken over there.
+        200..300 | 429 | 500.. => UploadError::Unavailable(cause),
+        _ => UploadError::Fault(cause),
     }
 }
 
 /// On AWS the bucket is part of the host's name; at another endpoint, part of the path.
-fn base(endpoint: Option<&str>, bucket: &str, region: &str, variant: &str) -> String {
-    if let Some(endpoint) = endpoint {
-        return format!("{}/{bucket}", endpoint.trim_end_matches('/'));
-    }
-    let china = if region.starts_with("cn-") { ".cn" } else { "" };
-    format!("https://{bucket}.s3{variant}.{region}.amazonaws.com{china}")
+fn is_path_style(endpoint: Option<&str>) -> bool {
+    endpoint.is_some()
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_bucket_is_where_aws_or_an_endpoint_has_it() {
-        assert_eq!(base(None, "b", "eu-west-1", ""), "https://b.s3.eu-west-1.amazonaws.com");
-        assert_eq!(base(None, "b", "us-gov-west-1", "-fips"), "https://b.s3-fips.us-gov-west-1.amazonaws.com");
-        assert_eq!(base(None, "b", "cn-north-1", ".dualstack"), "https://b.s3.dualstack.cn-north-1.amazonaws.com.cn");
-        assert_eq!(base(Some("http://127.0.0.1:4566/"), "b", "us-east-1", ""), "http://127.0.0.1:4566/b");
-    }
+/// Scheme, host and port of the bucket's URLs, by the SDK's own rules.
+async fn origin(aws: &SdkConfig, bucket: &str, endpoint: Option<String>) -> anyhow::Result<String> {
+    let region = aws.region().context("no AWS region is set")?;
+    let place = Params::builder()
+        .bucket(bucket)
+        .region(region.to_string())
+        .force_path_style(is_path_style(endpoint.as_deref()))
+        .set_use_fips(aws.use_fips())
+        .set_use_dual_stack(aws.use_dual_stack())
+        .set_endpoint(endpoint)
+        .build()?;
+    let place = ResolveEndpoint::resolve_endpoint(&DefaultResolver::new(), &place).await;
+    let place = place.map_err(|error| anyhow!("the bucket has no endpoint: {error}"))?;
+    let url: Uri = place.url().parse().context("the bucket's endpoint is no URL")?;
+    let (scheme, authority) = url.scheme_str().zip(url.authority()).context("the bucket's endpoint has no host")?;
+    Ok(format!("{scheme}://{authority}"))
 }

@@ -29,7 +29,7 @@ struct World {
 impl World {
     async fn start() -> Self {
         let cluster = Cluster::start(ClusterOptions::without_gateways()).await.unwrap();
-        let uploads = uploads(&cluster.aws_endpoint(), &cluster.outputs().attachments_bucket_name);
+        let uploads = uploads(&cluster.aws_endpoint(), &cluster.outputs().attachments_bucket_name).await;
         let client = Client::builder(TokioExecutor::new()).build_http();
         Self { cluster, uploads, client, room: RoomId::new_group() }
     }
@@ -45,12 +45,12 @@ impl World {
         &self,
         method: &str,
         url: &str,
-        headers: &BTreeMap<&'static str, String>,
+        headers: &BTreeMap<String, String>,
         content: &'static [u8],
     ) -> (StatusCode, HeaderMap, Vec<u8>) {
         let mut request = Request::builder().method(method).uri(url);
         for (name, value) in headers {
-            request = request.header(*name, value);
+            request = request.header(name, value);
         }
         let response = self.client.request(request.body(Body::from(content)).unwrap()).await.unwrap();
         let (parts, body) = response.into_parts();
@@ -76,7 +76,7 @@ impl World {
     }
 }
 
-fn uploads(endpoint: &str, bucket: &str) -> Uploads {
+async fn uploads(endpoint: &str, bucket: &str) -> Uploads {
     let keys = Credentials::new(ACCESS_KEY_ID, SECRET_ACCESS_KEY, None, None, "test");
     let config = SdkConfig::builder()
         .behavior_version(BehaviorVersion::latest())
@@ -85,7 +85,7 @@ fn uploads(endpoint: &str, bucket: &str) -> Uploads {
         .credentials_provider(SharedCredentialsProvider::new(keys))
         .build();
     let rules = FileRules { size_bytes_max: 1 << 20, types: AllowedTypes::default() };
-    Uploads::new(&config, bucket, rules).unwrap()
+    Uploads::new(&config, bucket, rules).await.unwrap()
 }
 
 fn person(org: &str, user: &str) -> Person {
@@ -139,10 +139,10 @@ async fn a_signed_url_puts_its_file_once_and_no_other() {
     let world = World::start().await;
     let ann = person("acme", "ann");
     let ticket = world.begin(&ann).await;
-    let with = |name: &'static str, value: Option<&str>| {
+    let with = |name: &str, value: Option<&str>| {
         let mut changed = ticket.clone();
         match value {
-            Some(value) => changed.headers.insert(name, value.to_owned()),
+            Some(value) => changed.headers.insert(name.to_owned(), value.to_owned()),
             None => changed.headers.remove(name),
         };
         changed
@@ -175,7 +175,7 @@ async fn a_signed_url_puts_its_file_once_and_no_other() {
 async fn a_storage_that_does_not_answer_or_refuses_is_told_apart_from_an_absent_file() {
     let world = World::start().await;
     let ann = person("acme", "ann");
-    let away = uploads("http://127.0.0.1:9", "bucket");
+    let away = uploads("http://127.0.0.1:9", "bucket").await;
     let id = AttachmentId::random();
     let refused = away.claim(&ann, &world.room, std::slice::from_ref(&id)).await;
     assert!(matches!(refused, Err(UploadError::Unavailable(_))), "{refused:?}");
