@@ -61,19 +61,14 @@ struct Config {
     tables: Tables,
     /// `RTS_RETENTION_DAYS`: after how many days messages expire; 0 keeps them.
     retention: Retention,
-    /// `RTS_REDIS_URL`: one server, or a cluster's nodes with commas; without it nobody is told.
+    /// `RTS_REDIS_URL`: one server, or a cluster's nodes with commas; without it nobody is told. Beside it
+    /// `RTS_REDIS_CA_FILE` and `RTS_REDIS_ALLOW_PLAIN_PASSWORD`, as of gateways.
     redis: Option<RedisServers>,
 }
 
 impl Config {
     fn read(environment: &mut Environment) -> Self {
-        let redis = environment.text("RTS_REDIS_URL").and_then(|urls| {
-            RedisServers::parse(&urls)
-                .inspect_err(|_| {
-                    environment.problem("RTS_REDIS_URL", "is not a list of Redis URLs");
-                })
-                .ok()
-        });
+        let redis = RedisServers::read(environment);
         Self { tables: Tables::from_environment(environment), retention: Retention::read(environment), redis }
     }
 }

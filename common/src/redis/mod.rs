@@ -6,6 +6,7 @@ pub mod journaled;
 pub mod keys;
 pub mod room_hash;
 pub mod scripts;
+mod servers;
 pub mod stored;
 pub mod stream;
 
@@ -17,10 +18,10 @@ use deadpool_redis::{Manager, Pool, Runtime};
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
-use redis::io::tcp::TcpSettings;
-use redis::{AsyncConnectionConfig, Cmd, ConnectionInfo, IntoConnectionInfo, Pipeline, ProtocolVersion, Value};
+use redis::{AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, Value};
 
 pub use self::scripts::NamedScript;
+pub use self::servers::{RedisServers, RedisServersError, RedisTrust, tcp_settings};
 
 /// How long a connection may take to come up.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
@@ -62,47 +63,6 @@ impl From<redis::RedisError> for RedisFailure {
             );
         if passing { Self::Unavailable(error.to_string()) } else { Self::Unexpected(error.to_string()) }
     }
-}
-
-/// Where Redis is: one server, or the nodes of a cluster.
-#[derive(Clone, Debug)]
-pub struct RedisServers {
-    nodes: Vec<ConnectionInfo>,
-}
-
-impl RedisServers {
-    /// From one URL, or several with commas between them for a cluster. RESP3 and `TCP_NODELAY` are set.
-    pub fn parse(urls: &str) -> Result<Self, RedisFailure> {
-        let nodes = urls
-            .split(',')
-            .map(str::trim)
-            .filter(|url| !url.is_empty())
-            .map(|url| {
-                let info = url.into_connection_info()?;
-                let settings = info.redis_settings().clone().set_protocol(ProtocolVersion::RESP3);
-                Ok(info.set_redis_settings(settings).set_tcp_settings(tcp_settings()))
-            })
-            .collect::<Result<Vec<_>, redis::RedisError>>()?;
-        if nodes.is_empty() {
-            return Err(RedisFailure::Unexpected("no Redis URL".to_owned()));
-        }
-        Ok(Self { nodes })
-    }
-
-    /// The nodes, each ready for a connection.
-    pub fn nodes(&self) -> &[ConnectionInfo] {
-        &self.nodes
-    }
-
-    /// Whether several were named.
-    pub fn is_cluster(&self) -> bool {
-        self.nodes.len() > 1
-    }
-}
-
-/// `TCP_NODELAY`, which the library leaves off.
-pub fn tcp_settings() -> TcpSettings {
-    TcpSettings::default().set_nodelay(true)
 }
 
 enum Servers {
@@ -158,19 +118,20 @@ impl Redis {
     /// Does not connect yet.
     pub fn new(servers: &RedisServers, observe: CallObserver) -> Result<Self, RedisFailure> {
         let servers = if servers.is_cluster() {
-            Servers::Cluster(Box::new(
-                ClusterClientBuilder::new(servers.nodes.clone())
-                    .use_protocol(ProtocolVersion::RESP3)
-                    .tcp_settings(tcp_settings())
-                    .connection_timeout(CONNECT_TIMEOUT)
-                    .response_timeout(RESPONSE_TIMEOUT)
-                    .build()?,
-            ))
+            let mut builder = ClusterClientBuilder::new(servers.nodes().to_vec())
+                .use_protocol(ProtocolVersion::RESP3)
+                .tcp_settings(tcp_settings())
+                .connection_timeout(CONNECT_TIMEOUT)
+                .response_timeout(RESPONSE_TIMEOUT);
+            if let Some(certificates) = servers.certificates() {
+                builder = builder.certs(certificates);
+            }
+            Servers::Cluster(Box::new(builder.build()?))
         } else {
             let config = AsyncConnectionConfig::new()
                 .set_connection_timeout(Some(CONNECT_TIMEOUT))
                 .set_response_timeout(Some(RESPONSE_TIMEOUT));
-            let manager = Manager::new_with_config(servers.nodes[0].clone(), config)?;
+            let manager = Manager::new_with_config(servers.nodes()[0].clone(), config)?;
             let pool = Pool::builder(manager)
                 .max_size(LANES)
                 .runtime(Runtime::Tokio1)

@@ -6,7 +6,9 @@ use rts_common::redis::RedisServers;
 /// Redis, alone or as a cluster.
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
-    /// `RTS_REDIS_URL`: one URL, or several of a cluster's nodes with commas between them. Required.
+    /// `RTS_REDIS_URL`: one URL, or several of a cluster's nodes with commas between them; `rediss://` for TLS. Required.
+    /// `RTS_REDIS_CA_FILE`: the authorities that vouch for its certificates, in PEM. Default: the system's.
+    /// `RTS_REDIS_ALLOW_PLAIN_PASSWORD`: lets a password go without TLS beyond loopback. Default: false.
     /// `None` only while other variables are still read.
     servers: Option<RedisServers>,
 }
@@ -18,12 +20,7 @@ impl RedisConfig {
     }
 
     pub(super) fn read(environment: &mut Environment) -> Self {
-        let urls = environment.required("RTS_REDIS_URL", "one Redis URL, or those of a cluster with commas");
-        // What is wrong with it may quote a password.
-        let servers = RedisServers::parse(&urls).ok();
-        if servers.is_none() && !urls.is_empty() {
-            environment.problem("RTS_REDIS_URL", "is not a list of URLs like redis://host:6379");
-        }
-        Self { servers }
+        let _ = environment.required("RTS_REDIS_URL", "one Redis URL, or those of a cluster with commas");
+        Self { servers: RedisServers::read(environment) }
     }
 }

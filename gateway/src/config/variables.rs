@@ -16,7 +16,7 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 52] = [
+pub const VARIABLES: [Variable; 54] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
@@ -26,7 +26,13 @@ pub const VARIABLES: [Variable; 52] = [
         "none",
         "header in which the balancer in front tells the client's address; only where nobody else can reach the node",
     ),
-    variable("RTS_REDIS_URL", "required", "one Redis URL, or those of a cluster with commas"),
+    variable("RTS_REDIS_URL", "required", "one Redis URL, or those of a cluster with commas; `rediss://` for TLS"),
+    variable("RTS_REDIS_CA_FILE", "none", "PEM file of the authorities of Redis's certificates; else the system's"),
+    variable(
+        "RTS_REDIS_ALLOW_PLAIN_PASSWORD",
+        "false",
+        "`true` lets a password go to Redis without TLS beyond loopback",
+    ),
     variable("RTS_ROOM_QUEUE_URL", "required", "URL of `chat-room-queue`"),
     variable("RTS_MESSAGE_QUEUE_URL", "required", "URL of `chat-message-queue.fifo`"),
     variable("RTS_ROOMS_TABLE", "chat-rooms", "DynamoDB table of rooms"),

@@ -89,7 +89,7 @@ pub enum AttachError {
 
 /// A URL that subscriptions cannot use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("subscriptions need redis:// URLs with a host and a port")]
+#[error("subscriptions need redis:// or rediss:// URLs with a host and a port")]
 pub struct SubscriberUrlError;
 
 /// The fan-out of this node; a clone is the same fan-out.
@@ -107,8 +107,12 @@ impl Fanout {
         rooms: Arc<Rooms>,
         lifecycle: &Lifecycle,
     ) -> Result<Self, SubscriberUrlError> {
-        let nodes: Vec<_> =
-            servers.nodes().iter().map(Server::new).collect::<Result<_, _>>().map_err(|_| SubscriberUrlError)?;
+        let nodes: Vec<_> = servers
+            .nodes()
+            .iter()
+            .map(|node| Server::new(node, servers.tls()))
+            .collect::<Result<_, _>>()
+            .map_err(|_| SubscriberUrlError)?;
         let shards = std::thread::available_parallelism().map_or(1, NonZero::get).min(SHARDS_MAX);
         let (commands, command_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(COMMANDS_MAX)).unzip();
         let (incoming, incoming_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(INCOMING_MAX)).unzip();

@@ -6,7 +6,9 @@
 //! take from it: behind a slow node stands TCP, then Redis's limit for a subscriber's buffer, then a
 //! closed connection, after which everything is compared with Redis again.
 
+use std::hash::{Hash, Hasher};
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
@@ -14,6 +16,10 @@ use redis::{ConnectionAddr, ConnectionInfo};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use tokio_rustls::rustls::ClientConfig;
+use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::resp::{self, Frame, Malformed};
 
@@ -42,22 +48,30 @@ pub(in crate::fanout) enum ConnectionError {
     #[error("the server refused: {0}")]
     Refused(String),
     /// The URL is of a kind that subscriptions cannot use.
-    #[error("subscriptions need a redis:// URL with a host and a port")]
+    #[error("subscriptions need a redis:// or rediss:// URL with a host and a port")]
     Address,
 }
 
 /// Where a server listens, and as whom to come.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone)]
 pub(in crate::fanout) struct Server {
     pub(in crate::fanout) host: String,
     pub(in crate::fanout) port: u16,
     username: Option<String>,
     password: Option<String>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl Server {
-    pub(in crate::fanout) fn new(info: &ConnectionInfo) -> Result<Self, ConnectionError> {
-        let ConnectionAddr::Tcp(host, port) = info.addr() else {
+    fn identity(&self) -> (&str, u16, Option<&str>, Option<&str>) {
+        (&self.host, self.port, self.username.as_deref(), self.password.as_deref())
+    }
+
+    pub(in crate::fanout) fn new(
+        info: &ConnectionInfo,
+        tls: Option<&Arc<ClientConfig>>,
+    ) -> Result<Self, ConnectionError> {
+        let (ConnectionAddr::Tcp(host, port) | ConnectionAddr::TcpTls { host, port, .. }) = info.addr() else {
             return Err(ConnectionError::Address);
         };
         let settings = info.redis_settings();
@@ -66,6 +80,7 @@ impl Server {
             port: *port,
             username: settings.username().map(str::to_owned),
             password: settings.password().map(str::to_owned),
+            tls: tls.cloned(),
         })
     }
 
@@ -75,9 +90,59 @@ impl Server {
     }
 }
 
+/// Two are the same if they listen at the same place: all are spoken to in the same way.
+impl PartialEq for Server {
+    fn eq(&self, other: &Self) -> bool {
+        self.identity() == other.identity()
+    }
+}
+
+impl Eq for Server {}
+
+impl Hash for Server {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.identity().hash(state);
+    }
+}
+
+/// What carries a connection.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<TlsStream<TcpStream>>),
+}
+
+impl Stream {
+    async fn open(server: &Server) -> io::Result<Self> {
+        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
+        stream.set_nodelay(true)?;
+        let Some(config) = &server.tls else { return Ok(Self::Plain(stream)) };
+        let name = ServerName::try_from(server.host.clone()).map_err(io::Error::other)?;
+        let stream = TlsConnector::from(Arc::clone(config)).connect(name, stream).await?;
+        Ok(Self::Tls(Box::new(stream)))
+    }
+
+    /// Writes all of it, and keeps nothing back.
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.write_all(bytes).await,
+            Self::Tls(stream) => {
+                stream.write_all(bytes).await?;
+                stream.flush().await
+            }
+        }
+    }
+
+    async fn read_buf(&mut self, buffer: &mut BytesMut) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read_buf(buffer).await,
+            Self::Tls(stream) => stream.read_buf(buffer).await,
+        }
+    }
+}
+
 /// An open connection, greeted in RESP3.
 pub(in crate::fanout) struct Connection {
-    stream: TcpStream,
+    stream: Stream,
     received: BytesMut,
     sending: BytesMut,
 }
@@ -88,8 +153,7 @@ impl Connection {
     }
 
     async fn greet(server: &Server) -> Result<Self, ConnectionError> {
-        let stream = TcpStream::connect((server.host.as_str(), server.port)).await?;
-        stream.set_nodelay(true)?;
+        let stream = Stream::open(server).await?;
         let mut connection = Self { stream, received: BytesMut::with_capacity(READ_BYTES), sending: BytesMut::new() };
         let mut hello = vec!["HELLO", "3"];
         if let Some(password) = &server.password {

@@ -2,6 +2,7 @@
 
 mod cluster;
 mod sends;
+mod tls;
 mod world;
 
 use std::time::Duration;

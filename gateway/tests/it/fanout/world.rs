@@ -38,8 +38,11 @@ pub(super) struct Node {
 
 impl Node {
     pub(super) async fn start(redis_url: &str) -> Self {
-        let servers = RedisServers::parse(redis_url).unwrap();
-        let redis = Arc::new(Redis::new(&servers, |_, _| ()).unwrap());
+        Self::start_on(&RedisServers::parse(redis_url).unwrap()).await
+    }
+
+    pub(super) async fn start_on(servers: &RedisServers) -> Self {
+        let redis = Arc::new(Redis::new(servers, |_, _| ()).unwrap());
         // Everything here is in Redis; nobody listens for DynamoDB.
         let config = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
@@ -50,7 +53,7 @@ impl Node {
         let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store));
         let lifecycle = Lifecycle::new();
         let id = NodeId::random();
-        let fanout = Fanout::start(id.clone(), &servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
+        let fanout = Fanout::start(id.clone(), servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
         let queue = "http://127.0.0.1/000000000000/chat-message-queue.fifo";
         let journal = Journal::start(&support::accepting_sqs().await, queue, JournalLimits::default(), &lifecycle);
         let sends = SendQueue::start(&id, &rooms, &journal, &lifecycle);
