@@ -1,4 +1,4 @@
-//! What the codec costs a message: `cargo bench -p rts-common`.
+//! The cost of the codec per message: `cargo bench -p rts-common`.
 
 use bytes::Bytes;
 use divan::{Bencher, black_box};
@@ -15,7 +15,7 @@ fn main() {
 }
 
 fn message() -> Message {
-    let seq = Seq::new(1_767_225_600_123_456).expect("a number of today");
+    let seq = Seq::new(1_767_225_600_123_456).expect("a seq of 2026");
     MessageState {
         room_id: RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").expect("a room"),
         seq,
@@ -31,7 +31,7 @@ fn message() -> Message {
     .into()
 }
 
-/// A call from its frame to its typed request.
+/// Decodes a call from its frame to its typed request.
 #[divan::bench(args = PROTOCOLS)]
 fn decode_a_call(bencher: Bencher, protocol: Protocol) {
     let request = json!({
@@ -50,7 +50,7 @@ fn decode_a_call(bencher: Bencher, protocol: Protocol) {
     });
 }
 
-/// An event to its record.
+/// Encodes an event as its record.
 #[divan::bench(args = PROTOCOLS)]
 fn encode_an_event(bencher: Bencher, protocol: Protocol) {
     let message = message();
@@ -59,7 +59,7 @@ fn encode_an_event(bencher: Bencher, protocol: Protocol) {
     });
 }
 
-/// An answer to its record.
+/// Encodes an answer as its record.
 #[divan::bench(args = PROTOCOLS)]
 fn encode_an_answer(bencher: Bencher, protocol: Protocol) {
     let answer = json!({"seq": 1_767_225_600_123_456_u64, "sentAt": "2026-01-01T00:00:00.123Z", "duplicate": false});

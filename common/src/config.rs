@@ -1,11 +1,11 @@
-//! Configuration from the environment: everything is read and checked first, and every bad
-//! variable is reported at once, before a port is bound.
+//! Configuration from the environment. All of it is read and checked first, and every invalid variable is reported at
+//! once, before a port is bound.
 
 use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-/// A text that never shows itself in logs or errors.
+/// A text that logs and errors never show.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -15,7 +15,7 @@ impl Secret {
         Self(text.into())
     }
 
-    /// The secret itself, for the one place that needs it.
+    /// Returns the secret itself, for the one place that needs it.
     pub fn expose(&self) -> &str {
         &self.0
     }
@@ -27,7 +27,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// Every variable that was missing or wrong.
+/// Every variable that is missing or invalid.
 #[derive(Debug, thiserror::Error)]
 pub struct ConfigError {
     problems: Vec<String>,
@@ -42,29 +42,29 @@ impl fmt::Display for ConfigError {
 
 type Lookup = dyn Fn(&str) -> Option<String>;
 
-/// Reads variables and collects what is wrong with them.
+/// Reads variables and collects their problems.
 pub struct Environment {
     lookup: Box<Lookup>,
     problems: Vec<String>,
 }
 
 impl Environment {
-    /// The process's own.
+    /// Reads the environment of this process.
     pub fn process() -> Self {
         Self::from_lookup(|name| std::env::var(name).ok())
     }
 
-    /// One of a caller's making.
+    /// Reads variables from a function, for tests.
     pub fn from_lookup(lookup: impl Fn(&str) -> Option<String> + 'static) -> Self {
         Self { lookup: Box::new(lookup), problems: Vec::new() }
     }
 
-    /// The variable's text; a blank one counts as not set.
+    /// Returns the variable's text; a blank one counts as not set.
     pub fn text(&self, name: &str) -> Option<String> {
         (self.lookup)(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty())
     }
 
-    /// A variable that has to be there. What is returned in its absence is never used: [`Self::finish`] fails.
+    /// Returns a mandatory variable. The placeholder returned in its absence is never used: [`Self::finish`] fails.
     pub fn required(&mut self, name: &str, what: &str) -> String {
         self.text(name).unwrap_or_else(|| {
             self.problem(name, &format!("is not set: {what}"));
@@ -72,7 +72,7 @@ impl Environment {
         })
     }
 
-    /// A secret that has to be there and be of some length, in bytes.
+    /// Returns a mandatory secret of at least `bytes_min` bytes.
     pub fn required_secret(&mut self, name: &str, what: &str, bytes_min: usize) -> Secret {
         let text = self.required(name, what);
         if !text.is_empty() && text.len() < bytes_min {
@@ -81,8 +81,8 @@ impl Environment {
         Secret(text)
     }
 
-    /// A parsed variable, or its default. The value itself is not shown in the error: it may be a
-    /// secret put in the wrong place.
+    /// Returns a parsed variable, or its default. The error does not show the value: it may be a secret put in the
+    /// wrong place.
     pub fn parsed<T: FromStr>(&mut self, name: &str, default: T, form: &str) -> T {
         match self.text(name) {
             None => default,
@@ -93,12 +93,12 @@ impl Environment {
         }
     }
 
-    /// Whole seconds.
+    /// Returns a number of whole seconds as a duration.
     pub fn seconds(&mut self, name: &str, default: Duration) -> Duration {
         Duration::from_secs(self.parsed(name, default.as_secs(), "a whole number of seconds"))
     }
 
-    /// `true` or `false`, `1` or `0`.
+    /// Returns a flag: `true` or `false`, `1` or `0`.
     pub fn flag(&mut self, name: &str, default: bool) -> bool {
         match self.text(name).as_deref() {
             None => default,
@@ -111,18 +111,18 @@ impl Environment {
         }
     }
 
-    /// A list with commas; blanks around its items do not count.
+    /// Returns the items of a comma-separated list, without the blanks around them.
     pub fn list(&self, name: &str) -> Vec<String> {
         let text = self.text(name).unwrap_or_default();
         text.split(',').map(str::trim).filter(|item| !item.is_empty()).map(str::to_owned).collect()
     }
 
-    /// Notes that a variable cannot be used.
+    /// Records that a variable is invalid.
     pub fn problem(&mut self, name: &str, what: &str) {
         self.problems.push(format!("{name} {what}"));
     }
 
-    /// The configuration, if nothing was wrong.
+    /// Returns the configuration if no variable is invalid.
     pub fn finish<T>(self, config: T) -> Result<T, ConfigError> {
         if self.problems.is_empty() { Ok(config) } else { Err(ConfigError { problems: self.problems }) }
     }

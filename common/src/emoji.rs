@@ -1,18 +1,15 @@
-//! An emoji: what a reaction may be.
+//! The emoji that reactions may use.
 
 use serde::{Deserialize, Deserializer};
 
 use crate::limits;
 
-/// One emoji, of the form that UTS #51 calls a possible emoji: a flag, a keycap, or emoji characters with their
-/// modifiers, joined by ZWJ. The form is checked and not a list of what exists, so next year's are taken too.
-///
-/// Its text is the same however it was typed: with the selector of the coloured form where a character has another
-/// form by itself (`❤️`), and without it where it has none (`👍`).
+/// One emoji of the form that UTS #51 calls a possible emoji: a flag, a keycap, or emoji characters with their
+/// modifiers, joined by ZWJ. Only the form is checked, not a list of existing emoji, so next year's are accepted too.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Emoji(String);
 
-/// Joins emoji to one.
+/// Joins several emoji into one.
 const ZWJ: char = '\u{200D}';
 /// Asks for the coloured form.
 pub(crate) const VARIATION: char = '\u{FE0F}';
@@ -21,7 +18,7 @@ const TEXT_VARIATION: char = '\u{FE0E}';
 const KEYCAP: char = '\u{20E3}';
 
 impl Emoji {
-    /// `None` for anything else than one emoji.
+    /// Parses one emoji; `None` for anything else.
     pub fn parse(text: &str) -> Option<Self> {
         if text.len() > limits::EMOJI_BYTES {
             return None;
@@ -30,7 +27,7 @@ impl Emoji {
         canonical.filter(|canonical| canonical.len() <= limits::EMOJI_BYTES).map(Self)
     }
 
-    /// Its text.
+    /// Returns its text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -50,7 +47,7 @@ fn keycap(text: &str) -> Option<String> {
     is_key.then(|| format!("{key}{VARIATION}{KEYCAP}"))
 }
 
-/// Two regional indicators.
+/// True for two regional indicators.
 fn is_flag(text: &str) -> bool {
     text.chars().count() == 2 && text.chars().all(|letter| matches!(letter, '\u{1F1E6}'..='\u{1F1FF}'))
 }

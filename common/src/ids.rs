@@ -1,5 +1,5 @@
-//! Identities as newtypes: whatever names a room, a person or a message has been checked once, at
-//! the edge, and is no bare `String` inside.
+//! Identities as newtypes: whatever names a room, a user or a message is checked once, at the edge, and is never a bare
+//! `String` inside.
 
 use std::fmt;
 use std::marker::PhantomData;
@@ -8,8 +8,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use sha2::{Digest, Sha256};
 
-/// Longest user and organization id, in bytes: twice a UUID with prefixes, and a DynamoDB key has
-/// room for both.
+/// Longest user or organization id, in bytes: twice a UUID with prefixes, and a DynamoDB key has room for both.
 pub const ID_BYTES_MAX: usize = 128;
 /// Longest client-made message id, in characters.
 pub const CLIENT_ID_CHARS_MAX: usize = 64;
@@ -19,15 +18,15 @@ pub const CLIENT_ID_CHARS_MAX: usize = 64;
 #[error("malformed {0}")]
 pub struct MalformedId(pub &'static str);
 
-/// What kind of thing an [`Id`] names, and the form its text has.
+/// The kind of thing an [`Id`] names, and the form of its text.
 pub trait IdKind {
-    /// How an error names it.
+    /// The name of the kind in errors.
     const WHAT: &'static str;
-    /// Whether a text has the form.
+    /// True if a text has the form.
     fn is_valid(text: &str) -> bool;
 }
 
-/// The checked id of one kind of thing; cheap to clone.
+/// A checked id of one kind; cheap to clone.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Id<K>(Arc<str>, PhantomData<K>);
 
@@ -35,13 +34,13 @@ pub struct Id<K>(Arc<str>, PhantomData<K>);
 pub type UserId = Id<kind::User>;
 /// An organization (tenant; the token's `org`): 1 to 128 bytes, no control characters.
 pub type OrgId = Id<kind::Org>;
-/// An id of the caller's own system that a room belongs to: 1 to 128 bytes, no control characters.
+/// An id from the caller's own system that a room belongs to: 1 to 128 bytes, no control characters.
 pub type CaseId = Id<kind::Case>;
-/// A room: `g_`, `d_` or `c_` (group, direct, case) and 22 characters of base64url.
+/// A room: `g_`, `d_` or `c_` (group, direct, case) followed by 22 characters of base64url.
 pub type RoomId = Id<kind::Room>;
-/// Characters of a [`RoomId`].
+/// The length of a [`RoomId`], in characters.
 pub const ROOM_ID_CHARS: usize = 24;
-/// The id a client makes for a message, so that sending twice makes one: 1 to 64 characters.
+/// The id that a client makes for a message, so that sending it twice creates one message: 1 to 64 characters.
 pub type ClientId = Id<kind::Client>;
 /// A gateway node, unique per process start: 1 to 64 of `A-Za-z0-9-_`.
 pub type NodeId = Id<kind::Node>;
@@ -52,25 +51,25 @@ pub type AttachmentId = Id<kind::Attachment>;
 pub mod kind {
     use super::{CLIENT_ID_CHARS_MAX, IdKind, ROOM_ID_CHARS, is_base64url, is_name_like};
 
-    /// Of [`super::UserId`].
+    /// The kind of [`super::UserId`].
     #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub enum User {}
-    /// Of [`super::OrgId`].
+    /// The kind of [`super::OrgId`].
     #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub enum Org {}
-    /// Of [`super::CaseId`].
+    /// The kind of [`super::CaseId`].
     #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub enum Case {}
-    /// Of [`super::RoomId`].
+    /// The kind of [`super::RoomId`].
     #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub enum Room {}
-    /// Of [`super::ClientId`].
+    /// The kind of [`super::ClientId`].
     #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub enum Client {}
-    /// Of [`super::NodeId`].
+    /// The kind of [`super::NodeId`].
     #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub enum Node {}
-    /// Of [`super::AttachmentId`].
+    /// The kind of [`super::AttachmentId`].
     #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
     pub enum Attachment {}
 
@@ -128,14 +127,14 @@ fn is_base64url(text: &str) -> bool {
 }
 
 impl<K: IdKind> Id<K> {
-    /// Checks the form.
+    /// Parses an id, and checks its form.
     pub fn parse(text: &str) -> Result<Self, MalformedId> {
         if K::is_valid(text) { Ok(Self::known(text.into())) } else { Err(MalformedId(K::WHAT)) }
     }
 }
 
 impl<K> Id<K> {
-    /// The id's text.
+    /// Returns the id's text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -171,25 +170,25 @@ impl<'de, K: IdKind> Deserialize<'de> for Id<K> {
 }
 
 impl RoomId {
-    /// A new group room.
+    /// Makes the id of a new group room.
     pub fn new_group() -> Self {
         Self::known(room_text('g', uuid::Uuid::new_v4().as_bytes()))
     }
 
-    /// The one direct room of a pair: the same for both, whoever asks, on any node.
+    /// Derives the id of a pair's direct room: the same for both users, on any node.
     pub fn direct(org: &OrgId, one: &UserId, other: &UserId) -> Self {
         let (first, second) = if one <= other { (one, other) } else { (other, one) };
         Self::known(room_text('d', &digest(&["direct", org.as_str(), first.as_str(), second.as_str()])))
     }
 
-    /// The one room of a case in an organization.
+    /// Derives the id of a case's room in an organization.
     pub fn case(org: &OrgId, case: &CaseId) -> Self {
         Self::known(room_text('c', &digest(&["case", org.as_str(), case.as_str()])))
     }
 }
 
 impl AttachmentId {
-    /// A fresh id, which nobody guesses.
+    /// Makes a fresh id that nobody can guess.
     pub fn random() -> Self {
         use base64::Engine as _;
         let bytes: [u8; 16] = *uuid::Uuid::new_v4().as_bytes();
@@ -198,13 +197,13 @@ impl AttachmentId {
 }
 
 impl NodeId {
-    /// A fresh id for this process.
+    /// Makes a fresh id for this process.
     pub fn random() -> Self {
         Self::known(format!("n{}", uuid::Uuid::new_v4().simple()).into())
     }
 }
 
-/// Length-prefixed parts, so that no two different lists hash alike.
+/// Hashes length-prefixed parts, so that no two different lists hash alike.
 fn digest(parts: &[&str]) -> [u8; 16] {
     let mut hash = Sha256::new();
     for part in parts {
@@ -222,24 +221,24 @@ fn room_text(prefix: char, bytes: &[u8; 16]) -> Arc<str> {
     format!("{prefix}_{tail}").into()
 }
 
-/// A person: the same `sub` in two organizations is two people.
+/// A user of an organization: the same `sub` in two organizations means two users.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Person {
-    /// The tenant.
+    /// The organization.
     pub org: OrgId,
-    /// The user within it.
+    /// The user within the organization.
     pub user: UserId,
 }
 
 impl Person {
-    /// One text for both parts, `org/user` with `/` and `%` of the organization escaped: the part
-    /// before the first `/` is always the organization.
+    /// Returns one text for both parts, `org/user` with `/` and `%` of the organization escaped: the part before the
+    /// first `/` is always the organization.
     pub fn key(&self) -> String {
         let org = self.org.as_str().replace('%', "%25").replace('/', "%2F");
         format!("{org}/{}", self.user)
     }
 
-    /// The person of a [`Person::key`].
+    /// Parses a [`Person::key`].
     pub fn from_key(key: &str) -> Result<Self, MalformedId> {
         let (org, user) = key.split_once('/').ok_or(MalformedId("person key"))?;
         let org = org.replace("%2F", "/").replace("%25", "%");

@@ -1,6 +1,6 @@
-//! What the parts of RTS share: identities, messages and rooms, the journal's records, the Redis
-//! model with its scripts, the DynamoDB store, configuration and telemetry start-up, and the
-//! SignalR codec. No sockets and no chat logic of the hub live here.
+//! The code that the parts of RTS share: identities, messages and rooms, the journal's records, the Redis model with
+//! its scripts, the DynamoDB store, configuration and telemetry start-up, and the SignalR codec. It contains no sockets
+//! and none of the hub's chat logic.
 
 pub mod config;
 pub mod display_name;

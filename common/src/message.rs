@@ -1,45 +1,45 @@
-//! A message: what its sender wrote, its full state by version, and how clients see it.
+//! A message: its content, its full state by version, and the form that clients see.
 
 use serde::{Deserialize, Serialize};
 
 use crate::ids::{AttachmentId, ClientId, RoomId, UserId};
 use crate::seq::{Seq, Timestamp};
 
-/// A file of a message.
+/// A file attached to a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Attachment {
-    /// Its id, by which members get a URL.
+    /// The id that members exchange for a URL.
     pub attachment_id: AttachmentId,
-    /// The name its sender gave it, for display.
+    /// The file's name, for display, as its sender gave it.
     pub file_name: String,
-    /// MIME type.
+    /// The MIME type.
     pub content_type: String,
-    /// Bytes.
+    /// The file's size, in bytes.
     pub size_bytes: u64,
 }
 
-/// Everyone who reacted with one emoji.
+/// The users who reacted with one emoji.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Reaction {
     /// The emoji.
     pub emoji: String,
-    /// Who, in the order they did.
+    /// The users, in the order of their reactions.
     pub user_ids: Vec<UserId>,
 }
 
-/// What a message says: all of its state that its room does not assign.
+/// The content of a message: all of its state that the room does not assign.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageContent {
-    /// Who wrote it.
+    /// The user who wrote it.
     pub sender_id: UserId,
-    /// The sender's own id for it.
+    /// The id that the sender's client gave it.
     pub client_id: ClientId,
     /// UTF-8 text; empty in a tombstone.
     pub body: String,
-    /// Its files.
+    /// The attached files.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub attachments: Vec<Attachment>,
     /// The message it answers.
@@ -48,19 +48,19 @@ pub struct MessageContent {
     /// The members that its body mentions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
-    /// When its body was last changed.
+    /// The time of the last change of its body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,
-    /// A tombstone: the body, files and reactions are gone.
+    /// True for a tombstone: the body, files and reactions are gone.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub deleted: bool,
-    /// Reactions by emoji.
+    /// The reactions, by emoji.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Reaction>,
 }
 
 impl MessageContent {
-    /// Makes the content of a new message of text alone.
+    /// Makes the content of a new message that is only text.
     pub const fn new(sender_id: UserId, client_id: ClientId, body: String) -> Self {
         Self {
             sender_id,
@@ -77,7 +77,7 @@ impl MessageContent {
 }
 
 impl MessageContent {
-    /// Turns it into its tombstone: who and when stay, what was said goes.
+    /// Turns it into a tombstone: the sender and the time stay, the content is removed.
     pub fn bury(&mut self) {
         self.body.clear();
         self.attachments.clear();
@@ -87,19 +87,19 @@ impl MessageContent {
     }
 }
 
-/// The full state of a message at a version: what is recorded, journaled and stored.
+/// The full state of a message at a version, as it is recorded, journaled and stored.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageState {
-    /// Its room.
+    /// The room it was sent to.
     pub room_id: RoomId,
-    /// Its identity and place.
+    /// The seq that names it and places it in its room's order.
     pub seq: Seq,
-    /// The seq of its last change; `seq` itself when never changed.
+    /// The seq of its last change; `seq` itself if it was never changed.
     pub version: Seq,
-    /// How many messages its room had, this one counted, when it was created.
+    /// The number of messages in its room when it was created, including this one.
     pub ordinal: u64,
-    /// What it says.
+    /// Its content.
     #[serde(flatten)]
     pub content: MessageContent,
 }
@@ -108,21 +108,21 @@ pub struct MessageState {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
-    /// Its room.
+    /// The room it was sent to.
     pub room_id: RoomId,
-    /// Its identity and place.
+    /// The seq that names it and places it in its room's order.
     pub seq: Seq,
     /// The seq of its last change.
     pub version: Seq,
-    /// The sender's own id for it.
+    /// The id that the sender's client gave it.
     pub client_id: ClientId,
-    /// Who wrote it.
+    /// The user who wrote it.
     pub sender_id: UserId,
-    /// When, told by `seq`.
+    /// The time it was sent, derived from `seq`.
     pub sent_at: Timestamp,
-    /// The text.
+    /// UTF-8 text; empty in a tombstone.
     pub body: String,
-    /// Its files.
+    /// The attached files.
     pub attachments: Vec<Attachment>,
     /// The message it answers.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -130,12 +130,12 @@ pub struct Message {
     /// The members that its body mentions.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub mentions: Vec<UserId>,
-    /// When its body was last changed.
+    /// The time of the last change of its body.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub edited_at: Option<Timestamp>,
-    /// A tombstone.
+    /// True for a tombstone.
     pub deleted: bool,
-    /// Reactions by emoji.
+    /// The reactions, by emoji.
     pub reactions: Vec<Reaction>,
 }
 

@@ -1,7 +1,8 @@
-//! Names as they are searched: in any case, with or without accents, Korean also while its last syllable is being typed.
+//! Names as the search of users matches them: in any case, with or without accents, in Korean also while the last
+//! syllable is still being typed.
 //!
-//! A text is folded to the sequence of keys that type it: what was typed so far is a prefix of the whole, whatever
-//! syllable block or letter form an input method shows meanwhile.
+//! A text is folded to the sequence of keys that type it. The text typed so far is then a prefix of the whole, whatever
+//! syllable block or letter form an input method shows at that moment.
 
 use std::collections::BTreeSet;
 
@@ -11,13 +12,13 @@ use crate::ids::UserId;
 
 /// Bytes of a folded text that is stored as a key: 28 syllables of Korean, and a DynamoDB key has room for it.
 const KEY_BYTES_MAX: usize = 256;
-/// Words of a name that can be searched by, from the second on.
+/// Words of a name, from the second on, that a search can match.
 const LATER_WORDS_MAX: usize = 7;
 
 const INITIALS: u32 = 0x1100;
 const VOWELS: u32 = 0x1161;
 const FINALS: u32 = 0x11A8;
-/// Final consonants by the initials that type them.
+/// Final consonants by the initial consonants that type them.
 const FINAL_KEYS: [&[u8]; 27] = [
     &[0],
     &[1],
@@ -47,11 +48,11 @@ const FINAL_KEYS: [&[u8]; 27] = [
     &[17],
     &[18],
 ];
-/// Vowels that are typed by two keys.
+/// Vowels that two keys type.
 const VOWEL_KEYS: [(u32, [u8; 2]); 7] =
     [(9, [8, 0]), (10, [8, 1]), (11, [8, 20]), (14, [13, 4]), (15, [13, 5]), (16, [13, 20]), (19, [18, 20])];
 
-/// A text as it is searched. The folding of a text's beginning is the beginning of its folding.
+/// Folds a text for the search. A prefix of a text folds to a prefix of the folded text.
 pub fn fold(text: &str) -> String {
     let mut folded = String::with_capacity(text.len());
     for letter in text.nfkd().flat_map(char::to_lowercase) {
@@ -67,7 +68,7 @@ pub fn fold(text: &str) -> String {
     folded
 }
 
-/// Korean letters by the keys that type them, anything else as it is.
+/// Appends the keys that type a Korean letter; appends anything else unchanged.
 fn push_keys(folded: &mut String, letter: char) {
     let code = u32::from(letter);
     let mut push =
@@ -81,14 +82,14 @@ fn push_keys(folded: &mut String, letter: char) {
     }
 }
 
-/// The texts under which a person is found: the name, the rest of it from each later word, and the id.
+/// Returns the texts under which a user is found: the name, its rest from each later word on, and the id.
 pub fn keys(name: &str, user: &UserId) -> BTreeSet<String> {
     let (whole, others) = texts(name, user);
     others.into_iter().chain([whole]).filter(|text| !text.is_empty()).map(|text| key(&text).to_owned()).collect()
 }
 
-/// The one of [`keys`] that a folded query finds a person by: the name if it begins so, else the first of the others. `None`
-/// if it does not find them.
+/// Returns the one of [`keys`] by which a folded query finds a user: the name if it starts with the query, else the
+/// first of the others that does. `None` if the query does not find the user.
 pub fn key_found(query: &str, name: &str, user: &UserId) -> Option<String> {
     let (whole, others) = texts(name, user);
     if !whole.is_empty() && whole.starts_with(query) {
@@ -97,7 +98,7 @@ pub fn key_found(query: &str, name: &str, user: &UserId) -> Option<String> {
     others.into_iter().filter(|text| text.starts_with(query)).min().map(|text| key(&text).to_owned())
 }
 
-/// What a folded text is as a key, or as the beginning of one.
+/// Returns a folded text as a key, or as the prefix of one: cut to the length of keys.
 pub fn key(folded: &str) -> &str {
     &folded[..folded.floor_char_boundary(KEY_BYTES_MAX)]
 }
@@ -147,7 +148,7 @@ mod tests {
         for query in ["고", "과", "곽", "ㅈ", "저", "정", "정훈"] {
             assert!(is_found(query, "곽 정훈", "u"), "{query}");
         }
-        // The letter that begins the next syllable is shown as this one's last until its vowel comes.
+        // The consonant that starts the next syllable is shown at the end of this one until its vowel comes.
         assert!(is_found("밋", "미수", "u") && is_found("닭", "달기", "u"));
         // Decomposed, as macOS writes file names.
         assert!(is_found("\u{1100}\u{1175}\u{11B7}", "김민수", "u"));

@@ -1,8 +1,8 @@
-//! The journal's records: what gateways send to SQS and the Lambdas write to DynamoDB.
+//! The journal's records: gateways send them to SQS, and the Lambdas write them to DynamoDB.
 //!
-//! Each carries full state and its version, never a difference, so that writing one twice, late or
-//! out of order changes nothing. `v` is the version of the format; readers refuse newer ones. A record is one
-//! line of JSON; a message of the FIFO queue holds one, or several of its group.
+//! Each carries full state and its version, never a difference, so that writing one twice, late or out of order changes
+//! nothing. `v` is the version of the format; readers refuse newer ones. A record is one line of JSON; a message of the
+//! FIFO queue holds one record, or several of its group.
 
 use serde::{Deserialize, Serialize};
 
@@ -18,11 +18,11 @@ pub const FORMAT: u8 = 1;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MessageRecord {
-    /// [`FORMAT`].
+    /// The format, [`FORMAT`].
     pub v: u8,
     /// The room's organization.
     pub org: OrgId,
-    /// The node that journaled it, told when it is stored.
+    /// The node that journaled it, which is notified when it is stored.
     pub origin: NodeId,
     /// The message.
     pub message: MessageState,
@@ -32,32 +32,32 @@ pub struct MessageRecord {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomRecord {
-    /// [`FORMAT`].
+    /// The format, [`FORMAT`].
     pub v: u8,
     /// The organization.
     pub org: OrgId,
-    /// What changed.
+    /// The change.
     #[serde(flatten)]
     pub change: RoomChange,
 }
 
-/// What a [`RoomRecord`] carries.
+/// The content of a [`RoomRecord`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
 pub enum RoomChange {
-    /// Facts and memberships of a room, as far as they changed together.
+    /// The facts and memberships of a room that changed together.
     Room {
         /// The room.
         room_id: RoomId,
-        /// The change's version, by which the room's unstored index knows it.
+        /// The change's version, which identifies it in the room's unstored index.
         version: Seq,
-        /// Its facts, if they changed.
+        /// The room's facts, if they changed.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         facts: Option<RoomFacts>,
         /// The memberships that changed.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         members: Vec<Membership>,
-        /// What the room holds, where the facts say that it is archived.
+        /// The content of the room at its closing, if the facts say that it is archived.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         closing: Option<Closing>,
     },
@@ -65,18 +65,18 @@ pub enum RoomChange {
     Marks {
         /// The room.
         room_id: RoomId,
-        /// Who.
+        /// The member.
         user_id: UserId,
-        /// How far.
+        /// The member's new marks.
         marks: Marks,
     },
-    /// A person's name, for the organization's directory.
+    /// A user's name, for the organization's directory.
     Profile {
-        /// Who.
+        /// The user.
         user_id: UserId,
         /// The name to show.
         display_name: String,
-        /// When it was seen, in microseconds since the Unix epoch.
+        /// The time when the name was seen, in microseconds since the Unix epoch.
         version: Seq,
     },
 }

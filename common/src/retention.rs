@@ -1,8 +1,9 @@
-//! How long messages are kept.
+//! The time for which messages are kept.
 //!
-//! The Lambda writes on each message when it expires, and DynamoDB deletes it some time after that, days perhaps. So
-//! whoever reads leaves out what has expired: the same variable has to be set for the functions and the gateways.
-//! A changed setting holds for what is read at once; messages stored before keep the moment they were stored with.
+//! The Lambda writes the expiry time into each message, and DynamoDB deletes the message some time after that, perhaps
+//! days later. Readers therefore leave out expired messages: the functions and the gateways must have the same value of
+//! the variable. A changed setting applies to reads at once; messages stored before keep the expiry time they were
+//! stored with.
 
 use std::time::Duration;
 
@@ -10,20 +11,20 @@ use crate::config::Environment;
 use crate::seq::Seq;
 
 const DAY_SECONDS: f64 = 86_400.0;
-/// A hundred years: beyond, nothing is meant.
+/// A hundred years: a longer time is taken for a mistake.
 const DAYS_MAX: f64 = 36_525.0;
 
-/// How long messages are kept; for ever by default.
+/// The time for which messages are kept; for ever by default.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Retention(Option<Duration>);
 
 impl Retention {
-    /// For so long after they were sent.
+    /// Keeps messages for `age` after they were sent.
     pub const fn of(age: Duration) -> Self {
         Self(Some(age))
     }
 
-    /// From `RTS_RETENTION_DAYS`: days, a part of one too. 0, the default, keeps all.
+    /// Reads `RTS_RETENTION_DAYS`: days, fractions allowed. 0, the default, keeps everything.
     pub fn read(environment: &mut Environment) -> Self {
         const NAME: &str = "RTS_RETENTION_DAYS";
         const FORM: &str = "a number of days";
@@ -35,12 +36,12 @@ impl Retention {
         Self(Some(Duration::from_secs_f64(days * DAY_SECONDS)).filter(|age| !age.is_zero()))
     }
 
-    /// Messages up to this seq have expired; zero where none do.
+    /// Returns the seq up to which messages have expired; zero if none have.
     pub fn expired(self) -> Seq {
         self.0.map_or(Seq::ZERO, |age| Seq::now().minus(age))
     }
 
-    /// When a message expires, in seconds since the Unix epoch.
+    /// Returns the time when a message expires, in seconds since the Unix epoch.
     pub fn expires_at(self, seq: Seq) -> Option<u64> {
         self.0.map(|age| (seq.get() / 1_000_000).saturating_add(age.as_secs()))
     }

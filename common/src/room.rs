@@ -1,4 +1,4 @@
-//! A room: its facts, its members, their marks, and how clients see it.
+//! A room: its facts, its members, their marks, and the form that clients see.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,23 +6,23 @@ use crate::ids::{CaseId, OrgId, RoomId, UserId};
 use crate::limits;
 use crate::seq::{Seq, Timestamp};
 
-/// What a room is.
+/// The kind of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum RoomKind {
-    /// A two-way chat; its members never change.
+    /// A chat of two; its members never change.
     Direct,
-    /// Anything else, a case's room too.
+    /// Any other room, including that of a case.
     Group,
 }
 
-/// What a member may do.
+/// The role of a member, which decides their permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
-    /// May also remove members, delete any message, archive.
+    /// May also remove members, delete any message, and archive.
     Owner,
-    /// May talk, add people, rename, leave.
+    /// May send messages, add members, rename, and leave.
     Member,
 }
 
@@ -30,69 +30,69 @@ pub enum Role {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomFacts {
-    /// Direct or group.
+    /// The kind: direct or group.
     pub kind: RoomKind,
-    /// Its name, if it has one.
+    /// The name, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The case it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case_id: Option<CaseId>,
-    /// Who made it.
+    /// The user who created it.
     pub created_by: UserId,
-    /// When.
+    /// The time of its creation.
     pub created_at: Timestamp,
-    /// Since when it is archived.
+    /// The time since when it is archived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub archived_at: Option<Timestamp>,
-    /// Grows with each change of the facts, in microseconds since the Unix epoch.
+    /// The version, which grows with each change of the facts, in microseconds since the Unix epoch.
     pub version: Seq,
 }
 
-/// What an archived room held when it was closed, for the archive index.
+/// The content of an archived room at its closing, for the archive index.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Closing {
-    /// Its members.
+    /// The members of the room.
     pub members: Vec<UserId>,
-    /// Its first message that was there to be read; zero without any.
+    /// The first message that could still be read; zero if there is none.
     #[serde(default)]
     pub first_seq: Seq,
-    /// Its last message.
+    /// The last message; zero if there is none.
     #[serde(default)]
     pub last_seq: Seq,
-    /// How many messages it has had, deleted ones too.
+    /// The number of messages it has had, including deleted ones.
     #[serde(default)]
     pub message_count: u64,
 }
 
-/// One person's membership at a version; kept as a tombstone after it ends, so that a late write
-/// of an earlier state cannot bring it back.
+/// One user's membership at a version. It is kept as a tombstone after it ends, so that a late write of an earlier
+/// state cannot bring it back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Membership {
-    /// Who.
+    /// The member.
     pub user_id: UserId,
-    /// The name shown for them, as last known.
+    /// The name shown for the member, as last known.
     pub display_name: String,
-    /// What they may do; `None` once they have left.
+    /// The member's role; `None` once they have left.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub role: Option<Role>,
-    /// Grows with each change of the membership, in microseconds since the Unix epoch.
+    /// The version, which grows with each change of the membership, in microseconds since the Unix epoch.
     pub version: Seq,
-    /// The room's head when they joined: their unread count starts here.
+    /// The room's head when the member joined: their unread count starts here.
     #[serde(default)]
     pub joined_seq: Seq,
 }
 
-/// How far a person has read and received; each only grows.
+/// The seqs up to which a user has read and received; each only grows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Marks {
-    /// Read up to here.
+    /// The seq up to which the user has read.
     #[serde(default)]
     pub read_seq: Seq,
-    /// Received up to here.
+    /// The seq up to which the user has received.
     #[serde(default)]
     pub delivered_seq: Seq,
 }
@@ -101,15 +101,15 @@ pub struct Marks {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
-    /// Who.
+    /// The member.
     pub user_id: UserId,
     /// The name to show.
     pub display_name: String,
-    /// What they may do.
+    /// The member's role.
     pub role: Role,
-    /// Read up to here.
+    /// The seq up to which the member has read.
     pub read_seq: Seq,
-    /// Received up to here.
+    /// The seq up to which the member has received.
     pub delivered_seq: Seq,
 }
 
@@ -117,33 +117,33 @@ pub struct Member {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Room {
-    /// Its id.
+    /// The id.
     pub room_id: RoomId,
-    /// Direct or group.
+    /// The kind: direct or group.
     pub kind: RoomKind,
-    /// Its name.
+    /// The name, if it has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
     /// The case it belongs to.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub case_id: Option<CaseId>,
-    /// Who made it.
+    /// The user who created it.
     pub created_by: UserId,
-    /// When.
+    /// The time of its creation.
     pub created_at: Timestamp,
-    /// Read-only and out of the list.
+    /// True if it is read-only and not in the list of rooms.
     pub archived: bool,
-    /// Its last event.
+    /// The seq of its last event.
     pub head_seq: Seq,
-    /// How many members it has.
+    /// The number of members.
     pub member_count: usize,
-    /// Its members; left out of lists and events when there are many.
+    /// The members; left out of lists and events if there are many.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub members: Option<Vec<Member>>,
 }
 
 impl Room {
-    /// The form for lists and events: the members of a large room are left out.
+    /// Returns the form for lists and events, which leaves out the members of a large room.
     #[must_use]
     pub fn abridged(mut self) -> Self {
         if self.member_count > limits::ROOM_MEMBERS_INLINE {
@@ -153,23 +153,23 @@ impl Room {
     }
 }
 
-/// A room with everyone in it, as Redis and DynamoDB hold it.
+/// A room with all its members, as Redis and DynamoDB hold it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomSnapshot {
-    /// Its id.
+    /// The id.
     pub room_id: RoomId,
-    /// Its organization.
+    /// The organization it belongs to.
     pub org: OrgId,
-    /// Its facts.
+    /// The facts.
     pub facts: RoomFacts,
-    /// Its last event.
+    /// The seq of its last event.
     pub head_seq: Seq,
-    /// Present members with their marks, in a stable order (by user id). Those who left are not here.
+    /// The present members with their marks, ordered by user id. Those who left are not included.
     pub members: Vec<(Membership, Marks)>,
 }
 
 impl RoomSnapshot {
-    /// How clients see it, with all members.
+    /// Returns the room as clients see it, with all members.
     pub fn room(&self) -> Room {
         let members: Vec<_> = self
             .members

@@ -1,4 +1,4 @@
-//! The sequence of a room: its order, its identity of messages, and its clock.
+//! The sequence of a room: its order, the identity of its messages, and its clock.
 
 use std::fmt;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -6,11 +6,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Deserializer, Serialize};
 use time::OffsetDateTime;
 
-/// Largest integer that a JavaScript number holds exactly.
+/// The largest integer up to which a JavaScript number is exact.
 pub const SEQ_MAX: u64 = (1 << 53) - 1;
 
-/// A position in a room's order, in microseconds since the Unix epoch: `max(last + 1, Redis TIME)`.
-/// It orders events, names a message, and tells when it happened. Zero is "before everything".
+/// A position in a room's order, in microseconds since the Unix epoch: `max(last + 1, Redis TIME)`. It orders events,
+/// names a message, and tells when it happened. Zero means "before everything".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 #[serde(transparent)]
 pub struct Seq(u64);
@@ -19,12 +19,12 @@ impl Seq {
     /// Before everything.
     pub const ZERO: Self = Self(0);
 
-    /// `None` beyond what a JavaScript number holds.
+    /// Makes a seq; `None` beyond the integers that a JavaScript number holds exactly.
     pub const fn new(value: u64) -> Option<Self> {
         if value <= SEQ_MAX { Some(Self(value)) } else { None }
     }
 
-    /// The number, microseconds since the Unix epoch.
+    /// Returns the number, microseconds since the Unix epoch.
     pub const fn get(self) -> u64 {
         self.0
     }
@@ -34,45 +34,45 @@ impl Seq {
         text.parse().ok().and_then(Self::new)
     }
 
-    /// The seq that the present moment would give.
+    /// Returns the seq of the present moment.
     pub fn now() -> Self {
         Self(micros(SystemTime::now()))
     }
 
-    /// The seq that lies `age` before this one.
+    /// Returns the seq that lies `age` before this one.
     #[must_use]
     pub fn minus(self, age: Duration) -> Self {
         Self(self.0.saturating_sub(u64::try_from(age.as_micros()).unwrap_or(u64::MAX)))
     }
 
-    /// The next one, saturating.
+    /// Returns the next seq, saturating.
     #[must_use]
     pub fn next(self) -> Self {
         Self((self.0 + 1).min(SEQ_MAX))
     }
 
-    /// The one before, saturating.
+    /// Returns the previous seq, saturating.
     #[must_use]
     pub fn previous(self) -> Self {
         Self(self.0.saturating_sub(1))
     }
 
-    /// How long ago this was, zero if it lies ahead.
+    /// Returns the time passed since this seq; zero if it lies ahead.
     pub fn age(self) -> Duration {
         Duration::from_micros(micros(SystemTime::now()).saturating_sub(self.0))
     }
 
-    /// The seq of a moment.
+    /// Returns the seq of a moment.
     pub fn of(moment: Timestamp) -> Self {
         Self(moment.0.saturating_mul(1000).min(SEQ_MAX))
     }
 
-    /// The moment, to the millisecond.
+    /// Returns the moment, to the millisecond.
     pub fn timestamp(self) -> Timestamp {
         Timestamp(self.0 / 1000)
     }
 
-    /// The month in UTC as `yyyymm`, by which message partitions are cut.
+    /// Returns the month in UTC as `yyyymm`, which decides the partition of a message.
     pub fn month(self) -> Month {
         Month::of(self)
     }
@@ -96,24 +96,25 @@ impl<'de> Deserialize<'de> for Seq {
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// The present moment.
+    /// Returns the present moment.
     pub fn now() -> Self {
         Self(micros(SystemTime::now()) / 1000)
     }
 
-    /// From milliseconds since the Unix epoch.
+    /// Makes a timestamp from milliseconds since the Unix epoch.
     pub const fn from_millis(millis: u64) -> Self {
         Self(millis)
     }
 
-    /// Milliseconds since the Unix epoch.
+    /// Returns the milliseconds since the Unix epoch.
     pub const fn millis(self) -> u64 {
         self.0
     }
 }
 
 impl Timestamp {
-    /// As it is on the wire; `None` beyond the year 9999. Every event has one, so no formatter is asked.
+    /// Returns the text on the wire; `None` beyond the year 9999. Every event has one, so it is written without a
+    /// formatter.
     fn text(self) -> Option<[u8; 24]> {
         let seconds = i64::try_from(self.0 / 1000).ok()?;
         let moment = OffsetDateTime::from_unix_timestamp(seconds).ok()?;
@@ -174,13 +175,13 @@ impl Month {
         Self { year: moment.year(), month: moment.month().into() }
     }
 
-    /// The month after.
+    /// Returns the next month.
     #[must_use]
     pub fn next(self) -> Self {
         if self.month == 12 { Self { year: self.year + 1, month: 1 } } else { Self { month: self.month + 1, ..self } }
     }
 
-    /// The month before.
+    /// Returns the previous month.
     #[must_use]
     pub fn previous(self) -> Self {
         if self.month == 1 { Self { year: self.year - 1, month: 12 } } else { Self { month: self.month - 1, ..self } }

@@ -1,4 +1,4 @@
-//! Start of logging, the same for every binary.
+//! Start-up of logging, the same for every binary.
 
 use tracing_subscriber::EnvFilter;
 
@@ -13,7 +13,7 @@ pub fn start(environment: &mut Environment) {
         EnvFilter::new("info")
     });
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
-    // A second start in one process (tests) keeps the first.
+    // A second start in one process (tests) keeps the first logger.
     let _ = match environment.text("RTS_LOG_FORMAT").as_deref() {
         None | Some("text") => builder.with_ansi(false).try_init(),
         Some("json") => builder.json().flatten_event(true).try_init(),

@@ -1,13 +1,12 @@
-//! `loadtest`: how fast a cluster is, and whether every message is right, in one run.
+//! `loadtest`: measures how fast a cluster is and checks that every message is right, in one run.
 //!
-//! [`scenario`] says what a run does, as data. [`engine`] runs it: [`connection`] opens connections as the
-//! stock client does, virtual users act open-loop, and the [`checker`], which is pure, is told what
-//! they send and receive. [`report`] tells what came of it, [`require`] holds it against thresholds.
-//! [`metrics`] shows it to Prometheus meanwhile.
-//! [`procfs`] watches local server processes, [`local`] finds those of the local cluster, [`cli`] is
-//! the program.
+//! [`scenario`] describes a run, as data. [`engine`] runs it: [`connection`] opens connections as the stock client
+//! does, virtual users act open-loop, and the [`checker`], which is pure, is given everything that they send and
+//! receive. [`report`] presents the results, [`require`] compares them with thresholds. [`metrics`] exports them to
+//! Prometheus during the run. [`procfs`] watches local server processes, [`local`] finds those of the local cluster,
+//! [`cli`] is the program.
 //!
-//! Deliberately absent: TLS (it ends at the balancer), other transports than WebSocket, files.
+//! Deliberately absent: TLS (it ends at the balancer), transports other than WebSocket, files.
 
 pub mod checker;
 pub mod cli;

@@ -1,4 +1,4 @@
-//! The cluster of `cargo local up`: its parts, and what can be asked of it by its control socket.
+//! The cluster of `cargo local up`: its parts, and the commands of its control socket.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};
@@ -14,19 +14,19 @@ use serde_json::Value;
 
 use crate::procfs::Watched;
 
-/// Where its directory is, if it is not that of the repository this was built from.
+/// The variable with its directory, if it is not that of the repository this was built from.
 const DIRECTORY_VARIABLE: &str = "LOADTEST_LOCAL_DIRECTORY";
 const SOCKET: &str = "control.sock";
-/// One command has to be done by then; one that waits for a part takes longest.
+/// The deadline of one command; one that waits for a part takes longest.
 const ANSWER_DEADLINE: Duration = Duration::from_mins(1);
-/// The admin port of a gateway, over that of its hub.
+/// The offset of a gateway's admin port from that of its hub.
 const ADMIN_PORT_OFFSET: u16 = 1000;
 
-/// A running local cluster, as its status tells it.
+/// A running local cluster, as its status describes it.
 #[derive(Clone, Debug, Deserialize)]
 pub struct Cluster {
     parts: Vec<Part>,
-    /// The admin addresses of the gateways, where the status tells them.
+    /// The admin addresses of the gateways, if the status has them.
     #[serde(default)]
     admins: Vec<String>,
     #[serde(skip)]
@@ -42,7 +42,7 @@ struct Part {
 }
 
 impl Cluster {
-    /// Returns the one that runs; an error if none does.
+    /// Returns the running cluster; an error if none runs.
     pub fn find() -> anyhow::Result<Self> {
         let directory = match std::env::var_os(DIRECTORY_VARIABLE) {
             Some(directory) => PathBuf::from(directory),
@@ -51,7 +51,7 @@ impl Cluster {
         Self::at(&directory)
     }
 
-    /// Returns the one whose control socket is in a directory.
+    /// Returns the cluster whose control socket is in a directory.
     fn at(directory: &Path) -> anyhow::Result<Self> {
         let status = ask(directory, "status")?;
         let cluster: Self = serde_json::from_value(status).context("the status of the local cluster has no parts")?;
@@ -76,7 +76,7 @@ impl Cluster {
         doors.filter_map(address_of).any(|door| door == address)
     }
 
-    /// Returns the addresses at which the gateways tell their metrics.
+    /// Returns the addresses at which the gateways serve their metrics.
     pub fn admins(&self) -> Vec<SocketAddr> {
         if !self.admins.is_empty() {
             return self.admins.iter().filter_map(|url| address_of(url)).collect();
@@ -91,7 +91,7 @@ impl Cluster {
         self.parts.iter().filter(|part| part.name.starts_with("gateway")).filter_map(admin).collect()
     }
 
-    /// Has it do something; blocks until it is done.
+    /// Carries out a command; blocks until it is done.
     pub fn control(&self, line: &str) -> anyhow::Result<()> {
         let answer = ask(&self.directory, line)?;
         if answer["ok"] == Value::Bool(true) {
@@ -101,15 +101,15 @@ impl Cluster {
     }
 }
 
-/// Sends one line to the control socket of a directory; gives the answer's line.
+/// Sends one line to the control socket of a directory; returns the line of the answer.
 fn ask(directory: &Path, line: &str) -> anyhow::Result<Value> {
     let none = "no local cluster is running; cargo local up starts one";
-    // By way of an open directory: a socket's path takes 108 bytes.
+    // Through an open directory: a socket's path may have only 108 bytes.
     let held = File::open(directory).context(none)?;
     let mut stream = UnixStream::connect(format!("/proc/self/fd/{}/{SOCKET}", held.as_raw_fd())).context(none)?;
     stream.set_read_timeout(Some(ANSWER_DEADLINE))?;
     stream.set_write_timeout(Some(ANSWER_DEADLINE))?;
-    let unanswered = || format!("the local cluster does not answer to {line:?}");
+    let unanswered = || format!("the local cluster does not answer {line:?}");
     writeln!(stream, "{line}").with_context(unanswered)?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer).with_context(unanswered)?;

@@ -1,4 +1,4 @@
-//! What the kernel says about local processes, and about this one's limits.
+//! The kernel's information on local processes, and on this one's limits.
 
 use std::fs;
 use std::io;
@@ -9,7 +9,7 @@ use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 /// A local process whose use of resources is measured.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    /// What it is called in reports.
+    /// The name in reports.
     pub name: String,
     /// Its process id.
     pub pid: u32,
@@ -25,7 +25,7 @@ pub struct ProcessSample {
 }
 
 impl ProcessSample {
-    /// Of a local process; an error if there is none of that id.
+    /// Samples a local process; an error if there is none with that id.
     pub fn of(pid: u32) -> io::Result<Self> {
         let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
         let stat = fs::read_to_string(format!("/proc/{pid}/stat"))?;
@@ -36,16 +36,16 @@ impl ProcessSample {
     }
 }
 
-/// `VmRSS` of `/proc/<pid>/status`.
+/// Reads `VmRSS` of `/proc/<pid>/status`.
 fn rss_bytes(status: &str) -> Option<u64> {
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     let kilobytes: u64 = line.split_whitespace().nth(1)?.parse().ok()?;
     Some(kilobytes * 1024)
 }
 
-/// Fields 14 and 15 of `/proc/<pid>/stat`, in ticks of 10 ms on every Linux in use.
+/// Adds fields 14 and 15 of `/proc/<pid>/stat`, in ticks of 10 ms on every Linux in use.
 fn cpu(stat: &str) -> Option<Duration> {
-    // The name in parentheses may hold anything, blanks and parentheses too.
+    // The name in parentheses may contain anything, including blanks and parentheses.
     let after_name = &stat[stat.rfind(')')? + 1..];
     let mut fields = after_name.split_whitespace().skip(11);
     let user: u64 = fields.next()?.parse().ok()?;
@@ -53,7 +53,7 @@ fn cpu(stat: &str) -> Option<Duration> {
     Some(Duration::from_millis((user + system) * 10))
 }
 
-/// Allows this process at least `needed` open files; says how many it may have if that fails.
+/// Allows this process at least `needed` open files; if that fails, the error is the number allowed.
 pub fn raise_open_files(needed: u64) -> Result<(), u64> {
     let limit = getrlimit(Resource::Nofile);
     let current = limit.current.unwrap_or(u64::MAX);

@@ -31,31 +31,31 @@ enum Comparison {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Requirements(pub Vec<Requirement>);
 
-/// What a threshold came to.
+/// The verdict on a threshold.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Verdict {
     /// The threshold as written.
     pub text: String,
-    /// What was measured, if it was.
+    /// The measured value, if there is one.
     pub measured: Option<f64>,
-    /// Whether it holds. What was not measured does not hold.
+    /// True if it holds. A value that was not measured does not hold.
     pub holds: bool,
 }
 
 impl Requirements {
-    /// Each threshold against what was measured.
+    /// Compares each threshold with the measured values.
     pub fn judge(&self, measures: &Measures) -> Vec<Verdict> {
         self.0.iter().map(|requirement| requirement.judge(measures)).collect()
     }
 
-    /// Those that do not hold.
+    /// Returns the thresholds that do not hold.
     pub fn broken(&self, measures: &Measures) -> Vec<Verdict> {
         let mut verdicts = self.judge(measures);
         verdicts.retain(|verdict| !verdict.holds);
         verdicts
     }
 
-    /// The names used, for a check that they exist.
+    /// Returns the names used, to check that they exist.
     pub fn names(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|requirement| requirement.name.as_str())
     }
@@ -110,7 +110,7 @@ impl FromStr for Requirement {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is no threshold like p99<200ms or lost=0");
+        let wrong = || format!("{text:?} is not a threshold like p99<200ms or lost=0");
         let at = text.find(['<', '>', '=']).ok_or_else(wrong)?;
         let (name, rest) = text.split_at(at);
         let (sign, comparison) =
@@ -140,7 +140,7 @@ fn parse_value(text: &str) -> Option<f64> {
     Some(number.parse::<f64>().ok()? * factor)
 }
 
-/// As it was written.
+/// Formats them as written.
 impl fmt::Display for Requirements {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let texts: Vec<_> = self.0.iter().map(|requirement| requirement.text.as_str()).collect();

@@ -1,4 +1,4 @@
-//! Times as people write them.
+//! Times as written by users.
 
 use std::time::Duration;
 
@@ -11,9 +11,9 @@ pub(crate) fn duration(text: &str) -> Result<Duration, String> {
         "" | "s" => 1.0,
         "m" | "min" => 60.0,
         "h" => 3600.0,
-        _ => return Err(format!("{text:?} is no time like 250ms, 30s, 5m or 2h")),
+        _ => return Err(format!("{text:?} is not a time like 250ms, 30s, 5m or 2h")),
     };
-    let number: f64 = number.parse().map_err(|_| format!("{text:?} is no time"))?;
+    let number: f64 = number.parse().map_err(|_| format!("{text:?} is not a time"))?;
     Duration::try_from_secs_f64(number * factor).map_err(|error| error.to_string())
 }
 

@@ -1,4 +1,4 @@
-//! A batch as SQS hands it over, and the report of what has to come again.
+//! A batch from SQS, and the report of the records that must be delivered again.
 
 use std::collections::HashSet;
 
@@ -7,28 +7,28 @@ use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use crate::Queue;
 use crate::record::{Poison, Record};
 
-/// A record of the batch. Several of them may have come in one message of SQS.
+/// A record of the batch. One SQS message may hold several of them.
 #[derive(Clone, Debug)]
 pub struct Received {
-    /// SQS's id of its message, by which it is reported; never empty.
+    /// The id of its SQS message, which the report names; never empty.
     pub message_id: Option<String>,
-    /// The FIFO group; none on a standard queue, where each record stands for itself.
+    /// The FIFO group; `None` on a standard queue, where each record is independent.
     pub group: Option<String>,
-    /// How often it has come, this time counted.
+    /// The number of times it has been received, including this one.
     pub receive_count: Option<u32>,
-    /// When it was sent, in milliseconds since the Unix epoch.
+    /// The time it was sent, in milliseconds since the Unix epoch.
     pub sent_at_ms: Option<u64>,
-    /// What it says.
+    /// The record, or the reason why it cannot be read.
     pub record: Result<Record, Poison>,
 }
 
-/// A record failed that cannot be named in the report. The whole batch has to come again: a report
-/// with an unknown identifier is refused by AWS, and one with an empty identifier may lose messages.
+/// A record failed that the report cannot name. The whole batch must be delivered again: AWS refuses a report with an
+/// unknown identifier, and one with an empty identifier may lose messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a failed record has no messageId; the whole batch comes again")]
+#[error("a failed record has no messageId; the whole batch is delivered again")]
 pub struct Unreportable;
 
-/// Reads all records of a batch, in their order.
+/// Reads all records of a batch, in order.
 pub fn receive(queue: Queue, event: SqsEvent) -> Vec<Received> {
     event.records.into_iter().flat_map(|message| received(queue, &message)).collect()
 }
@@ -49,10 +49,10 @@ fn received(queue: Queue, message: &SqsMessage) -> Vec<Received> {
     records.into_iter().map(received).collect()
 }
 
-/// The report: each failed record and, so that the order of a FIFO group stays, every later record
-/// of the same group. Other groups go on. No failure is an empty report.
+/// Makes the report: each failed record and, to keep the order of a FIFO group, every later record of the same group.
+/// Other groups are unaffected. Without a failure the report is empty.
 ///
-/// Later records may well have been written: that harms nothing when they come again.
+/// Later records may already have been written: delivering them again does no harm.
 pub fn report(batch: &[Received], failed: &[bool]) -> Result<SqsBatchResponse, Unreportable> {
     let (mut broken_groups, mut reported) = (HashSet::new(), HashSet::new());
     let mut response = SqsBatchResponse::default();

@@ -1,4 +1,4 @@
-//! Carrying out a plan: many writes at once, each repeated while that may help and time is left.
+//! Carries out a plan: many concurrent writes, each retried while that may help and time is left.
 
 use futures_util::StreamExt as _;
 use rts_common::store::writer::{Writer, Written};
@@ -7,20 +7,19 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::plan::Planned;
 
-/// Writes on their way at once: a room's creation has up to a thousand, and one connection of the
-/// SDK carries one.
+/// Concurrent writes: a room's creation has up to a thousand, and each takes a connection of the SDK.
 const WRITES_AT_ONCE: usize = 32;
 
-/// What became of a plan.
+/// The outcome of a plan.
 #[derive(Debug, Default)]
 pub(crate) struct Outcome {
-    /// Of each record of the batch, why it is not done.
+    /// For each record of the batch, the reason why it is not stored.
     pub(crate) failures: Vec<Option<StoreError>>,
-    /// Items written.
+    /// The number of items written.
     pub(crate) applied: usize,
-    /// Items that were there already, in this version or a later one.
+    /// The number of items that were already there, in this version or a later one.
     pub(crate) superseded: usize,
-    /// Attempts beyond the first.
+    /// The number of attempts beyond the first.
     pub(crate) retries: u32,
 }
 
@@ -33,7 +32,7 @@ pub(crate) async fn execute(writer: &Writer, plan: &[Planned], records: usize, u
             .filter(|planned| planned.write.comes_last() == last)
             .partition(|planned| outcome.failure_among(&planned.records).is_none());
         for planned in waiting {
-            // What should come first has failed; this one comes again with it.
+            // A write that should precede this one has failed; this one is delivered again with it.
             if let Some(failure) = outcome.failure_among(&planned.records).cloned() {
                 outcome.fail(&planned.records, &failure);
             }
@@ -65,7 +64,7 @@ impl Outcome {
     }
 }
 
-/// One write with its repetitions, and how many there were.
+/// Makes one write with its retries; returns its outcome and their number.
 async fn write(writer: &Writer, planned: &Planned, until: Instant) -> (Result<Written, StoreError>, u32) {
     let mut retries = 0;
     loop {

@@ -14,7 +14,7 @@ use crate::plan::plan;
 use crate::queue::Queue;
 use crate::record::Record;
 
-/// What is kept of an invocation's time to tell Redis and to answer.
+/// The part of an invocation's time that is reserved for notifying Redis and answering.
 const RESERVE: Duration = Duration::from_secs(2);
 
 /// Writes batches of one queue.
@@ -25,13 +25,13 @@ pub struct Persister {
 }
 
 impl Persister {
-    /// One for the life of the process.
+    /// Makes the one persister of a process.
     pub fn new(queue: Queue, writer: Writer, notifier: Notifier) -> Self {
         Self { queue, writer, notifier }
     }
 
-    /// Writes a batch and says what of it has to come again. It answers before `deadline`, when the
-    /// platform would end it and the whole batch would come again.
+    /// Writes a batch and returns the report of the records that must be delivered again. It answers before `deadline`,
+    /// when the platform would end the invocation and deliver the whole batch again.
     pub async fn handle(&self, event: SqsEvent, deadline: Instant) -> Result<SqsBatchResponse, Unreportable> {
         let begun = Instant::now();
         let received_ms = SystemTime::now()
@@ -64,7 +64,7 @@ impl Persister {
         response
     }
 
-    /// The one line a batch writes when all is well.
+    /// Writes the only log line of a batch without failures.
     fn summarize(&self, batch: &[Received], outcome: &Outcome, summary: &Summary<'_>) {
         let lag_ms_max =
             summary.stored.iter().filter_map(|stored| accepted(stored.record)).map(|at| at.age().as_millis()).max();
@@ -95,7 +95,7 @@ struct Summary<'a> {
     wait_ms_max: Option<u64>,
 }
 
-/// When the change of a record was accepted, told by its version.
+/// Returns the time when the change of a record was accepted, which is its version.
 fn accepted(record: &Record) -> Option<Seq> {
     use rts_common::record::RoomChange;
     match record {
@@ -107,7 +107,7 @@ fn accepted(record: &Record) -> Option<Seq> {
     }
 }
 
-/// Which records are not done, each logged with its id.
+/// Returns true for each record that is not stored, and logs it with its id.
 fn failed(batch: &[Received], outcome: &Outcome) -> Vec<bool> {
     let each = batch.iter().zip(&outcome.failures);
     each.map(|(received, failure)| {
@@ -122,7 +122,7 @@ fn failed(batch: &[Received], outcome: &Outcome) -> Vec<bool> {
             receive_count = received.receive_count,
             kind,
             error,
-            "a record is not stored"
+            "a record was not stored"
         );
         true
     })

@@ -1,4 +1,4 @@
-//! The life of a function's process: configuration, clients, and the runtime's loop.
+//! The process of a function: configuration, clients, and the runtime's loop.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -22,19 +22,19 @@ pub async fn run(queue: Queue) -> Result<(), Error> {
     let config = Config::read(&mut environment);
     let config = environment.finish(config)?;
 
-    // One client for the life of the process: its connections outlive a batch.
+    // One client for the whole process: its connections are reused across batches.
     let sdk_config = aws_config::load_from_env().await;
     let writer = Writer::connect(&sdk_config, config.tables).with_retention(config.retention);
     let persister = Persister::new(queue, writer, Notifier::new(config.redis.as_ref())?);
     if config.redis.is_none() {
-        tracing::warn!("RTS_REDIS_URL is not set: senders are not told what is stored");
+        tracing::warn!("RTS_REDIS_URL is not set: senders are not notified of stored messages");
     }
 
     announce_shutdown(queue).await;
     let persister = &persister;
     let serving = lambda_runtime::run(service_fn(move |event: LambdaEvent<SqsEvent>| {
         let deadline = deadline(event.context.deadline);
-        // Boxed, as is the whole: futures within futures outgrow the compiler's limits.
+        // Boxed, as is the whole: nested futures exceed the compiler's limits.
         let handled: LocalBoxFuture<'_, Result<SqsBatchResponse, Error>> =
             Box::pin(async move { Ok(persister.handle(event.payload, deadline).await?) });
         handled
@@ -42,11 +42,11 @@ pub async fn run(queue: Queue) -> Result<(), Error> {
     Box::pin(serving).await
 }
 
-/// Says in the log when the platform ends an environment. There is nothing to flush then: a batch is
-/// answered before the next is asked for, and one that is cut off comes again.
+/// Logs that the platform ends an environment. Nothing needs flushing then: a batch is answered before the next is
+/// requested, and one that is cut off is delivered again.
 async fn announce_shutdown(queue: Queue) {
-    // Set by the service's own environments. They alone have the extensions API, through which a
-    // process is told to end, and registering there panics where it is absent.
+    // Set only by the service's own environments. They alone have the extensions API, which tells a process to end;
+    // registering there panics where it is absent.
     if std::env::var_os("AWS_LAMBDA_INITIALIZATION_TYPE").is_some() {
         lambda_runtime::spawn_graceful_shutdown_handler(async move || {
             tracing::info!(queue = queue.name(), "ended by the platform");
@@ -55,14 +55,13 @@ async fn announce_shutdown(queue: Queue) {
     }
 }
 
-/// What the environment says.
+/// The configuration from the environment.
 #[derive(Debug)]
 struct Config {
     tables: Tables,
-    /// `RTS_RETENTION_DAYS`: after how many days messages expire; 0 keeps them.
+    /// `RTS_RETENTION_DAYS`: the number of days after which messages expire; 0 keeps them.
     retention: Retention,
-    /// `RTS_REDIS_URL`: one server, or a cluster's nodes with commas; without it nobody is told. Beside it
-    /// `RTS_REDIS_CA_FILE` and `RTS_REDIS_ALLOW_PLAIN_PASSWORD`, as of gateways.
+    /// `RTS_REDIS_URL`: one server, or a cluster's nodes separated by commas; without it nobody is notified.
     redis: Option<RedisServers>,
 }
 
@@ -73,7 +72,7 @@ impl Config {
     }
 }
 
-/// An invocation's deadline, which comes as milliseconds since the Unix epoch.
+/// Returns an invocation's deadline, which is given in milliseconds since the Unix epoch.
 fn deadline(epoch_ms: u64) -> Instant {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Instant::now() + Duration::from_millis(epoch_ms).saturating_sub(now)

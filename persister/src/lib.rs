@@ -1,13 +1,13 @@
 //! The two Lambda functions that write what the gateways journal into DynamoDB:
 //! `chat-message-to-db` on the FIFO queue of messages, `chat-room-to-db` on the queue of rooms.
 //!
-//! Both take the same way through a batch ([`Persister::handle`]):
-//! parse each record ([`record`]) → keep the highest version of each item ([`plan`]) → write them
-//! conditionally, with retries until shortly before the invocation's deadline (`execute`) → tell
-//! Redis what is stored (`notify`, best effort) → report what failed ([`batch`]).
+//! Both process a batch in the same way ([`Persister::handle`]): parse each record ([`record`]) → keep the highest
+//! version of each item ([`plan`]) → write them conditionally, with retries until shortly before the invocation's
+//! deadline (`execute`) → notify Redis of the stored records (`notify`, best effort) → report those that failed
+//! ([`batch`]).
 //!
-//! Records carry full state and versions, so writing one twice, late or out of order changes
-//! nothing. No chat logic lives here, and nothing but this crate writes to DynamoDB.
+//! Records carry full state and versions, so writing one twice, late or out of order changes nothing. This crate
+//! contains no chat logic, and nothing else writes to DynamoDB.
 
 pub mod batch;
 mod execute;

@@ -1,5 +1,5 @@
-//! Telling Redis what is stored. Best effort: what is not told is found by the gateways'
-//! reconciler, so nothing here ever fails a batch or costs it much time.
+//! Notifies Redis of stored records. Best effort: the gateways' reconciler finds records whose notification failed, so
+//! nothing here ever fails a batch or costs it much time.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -17,38 +17,37 @@ use tokio::time::{Instant, timeout, timeout_at};
 use crate::Queue;
 use crate::record::Record;
 
-/// The most that telling may cost one batch.
+/// The most time that notifying may cost one batch.
 const DEADLINE: Duration = Duration::from_secs(1);
-/// Of a question whether it is there at all.
+/// The deadline for a check whether Redis answers at all.
 const PING_DEADLINE: Duration = Duration::from_millis(250);
-/// How long Redis is left alone after it did not answer: a dead one costs one batch in many its
-/// deadline, not each.
+/// The pause after Redis did not answer: a dead one costs its deadline in one batch of many, not in each.
 const REST: Duration = Duration::from_secs(10);
-/// Rooms told about at once.
+/// Rooms notified concurrently.
 const ROOMS_AT_ONCE: usize = 16;
 
 /// A record that is stored.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Stored<'a> {
     pub(crate) record: &'a Record,
-    /// How long it was in its queue, in milliseconds; unknown if SQS did not say when it was sent.
+    /// The time it spent in its queue, in milliseconds; unknown if SQS did not say when it was sent.
     pub(crate) waited_ms: Option<u64>,
 }
 
-/// How telling went.
+/// The outcome of notifying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum NotifyOutcome {
     /// All is told.
     All,
-    /// Nothing was to be told, or no Redis is configured.
+    /// There was nothing to notify of, or no Redis is configured.
     Nothing,
-    /// Some or all is not told.
+    /// Some or all notifications failed.
     Failed,
-    /// Redis is being left alone.
+    /// Nothing was attempted during the pause after a failure.
     Resting,
 }
 
-/// The way to Redis; without one, nobody is told.
+/// The connection to Redis; without one, nobody is notified.
 pub struct Notifier {
     redis: Option<Redis>,
     breaker: Breaker,
@@ -56,7 +55,7 @@ pub struct Notifier {
 }
 
 impl Notifier {
-    /// Connects with the first use.
+    /// Makes a notifier that connects on first use.
     pub fn new(servers: Option<&RedisServers>) -> Result<Self, RedisFailure> {
         let redis = servers.map(|servers| Redis::new(servers, |_, _| ())).transpose()?;
         Ok(Self { redis, breaker: Breaker::default(), waits: WaitNotes::default() })
@@ -80,7 +79,7 @@ impl Notifier {
         let failure = match timeout_at(until, Box::pin(told)).await {
             Ok(None) => return NotifyOutcome::All,
             Ok(Some(failure)) => failure,
-            // Much to tell is no sign of a dead Redis.
+            // A long notification does not mean that Redis is dead.
             Err(_) if answers(redis).await => RedisFailure::Unexpected("not done in time".to_owned()),
             Err(_) => RedisFailure::Unavailable("no answer in time".to_owned()),
         };
@@ -96,7 +95,7 @@ async fn answers(redis: &Redis) -> bool {
     matches!(timeout(PING_DEADLINE, redis.ping()).await, Ok(Ok(())))
 }
 
-/// Rooms at once, the records of one in their order; returns a failure, if there was any.
+/// Notifies rooms concurrently, the records of each in order; returns a failure, if there was any.
 async fn tell(redis: &Redis, records: &[Stored<'_>]) -> Option<RedisFailure> {
     let mut messages: HashMap<&RoomId, Vec<&MessageRecord>> = HashMap::new();
     let mut rooms: Vec<&RoomRecord> = Vec::new();
@@ -112,13 +111,13 @@ async fn tell(redis: &Redis, records: &[Stored<'_>]) -> Option<RedisFailure> {
         .map(async |(room, records)| stored::messages(redis, room, &records).await)
         .buffer_unordered(ROOMS_AT_ONCE)
         .fold(None, keep_failure);
-    // Each part of a room carries its version, so these too may come in any order.
+    // Each part of a room carries its version, so these may be sent in any order.
     let rooms = futures_util::stream::iter(rooms)
         .map(async |record| stored::room(redis, record).await)
         .buffer_unordered(ROOMS_AT_ONCE)
         .fold(None, keep_failure);
     let (messages, rooms) = join(messages, rooms).await;
-    // Last: it is only measured.
+    // Comes last: it serves only measurement.
     let waits = futures_util::stream::iter(waits(records))
         .map(async |(node, notice)| stored::waited(redis, node, &notice).await)
         .buffer_unordered(ROOMS_AT_ONCE)
@@ -126,7 +125,7 @@ async fn tell(redis: &Redis, records: &[Stored<'_>]) -> Option<RedisFailure> {
     messages.or(rooms).or(waits.await)
 }
 
-/// One notice for each node that journaled messages of the batch.
+/// Returns one notice for each node that journaled messages of the batch.
 fn waits<'a>(records: &[Stored<'a>]) -> HashMap<&'a NodeId, WaitNotice> {
     let mut notices: HashMap<_, WaitNotice> = HashMap::new();
     for stored in records {
@@ -137,12 +136,12 @@ fn waits<'a>(records: &[Stored<'a>]) -> HashMap<&'a NodeId, WaitNotice> {
     notices
 }
 
-/// The longest wait that was noted of the present span of time: the first of a span is noted, and each longer one.
+/// The longest wait noted in the present span of time: the first wait of a span is noted, and each longer one.
 #[derive(Default)]
 struct WaitNotes(Mutex<(u64, u64)>);
 
 impl WaitNotes {
-    /// Returns queue, span and longest wait of a batch, if they are to be noted.
+    /// Returns the queue, the span and the longest wait of a batch, if they must be noted.
     fn due(&self, records: &[Stored<'_>]) -> Option<(&'static str, u64, u64)> {
         let longest_ms = records.iter().filter_map(|stored| stored.waited_ms).max()?;
         let queue = match records.first()?.record {
@@ -161,7 +160,7 @@ impl WaitNotes {
 
 async fn keep_failure(kept: Option<RedisFailure>, result: Result<(), RedisFailure>) -> Option<RedisFailure> {
     match (kept, result) {
-        // One that says Redis is away tells more than one reply that is odd.
+        // A failure that Redis is unavailable says more than one unexpected reply.
         (_, Err(away @ RedisFailure::Unavailable(_))) => Some(away),
         (None, Err(failure)) => Some(failure),
         (kept, _) => kept,
@@ -191,7 +190,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_dead_redis_is_left_alone_for_a_while() {
-        // A server that takes connections and never answers.
+        // A server that accepts connections and never answers.
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("redis://{}", listener.local_addr().unwrap());
         let notifier = Notifier::new(Some(&RedisServers::parse(&url).unwrap())).unwrap();

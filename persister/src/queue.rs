@@ -1,16 +1,16 @@
 //! The queues that the functions read.
 
-/// Which queue a function reads.
+/// The queue that a function reads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// `chat-message-queue.fifo`, by `chat-message-to-db`.
+    /// `chat-message-queue.fifo`, read by `chat-message-to-db`.
     Messages,
-    /// `chat-room-queue`, by `chat-room-to-db`.
+    /// `chat-room-queue`, read by `chat-room-to-db`.
     Rooms,
 }
 
 impl Queue {
-    /// A short name, for logs.
+    /// Returns a short name, for logs.
     pub fn name(self) -> &'static str {
         match self {
             Self::Messages => "messages",

@@ -9,14 +9,14 @@ use crate::Queue;
 /// A record of either queue.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Record {
-    /// Of `chat-message-queue.fifo`.
+    /// A record of `chat-message-queue.fifo`.
     Message(MessageRecord),
-    /// Of `chat-room-queue`.
+    /// A record of `chat-room-queue`.
     Room(RoomRecord),
 }
 
-/// Why a body is no record. Reading it again gives the same, so it ends in the dead-letter queue;
-/// a newer format may be replayed from there once this function knows it.
+/// The reason why a body is not a record. Another attempt would fail too, so it ends in the dead-letter queue; a newer
+/// format may be replayed from there once this function knows it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Poison {
     /// There is no body.
@@ -25,18 +25,18 @@ pub enum Poison {
     /// The format is newer than this build.
     #[error("its format {0} is newer than {FORMAT}")]
     NewerFormat(u8),
-    /// It is not JSON of a record. Only the place is told: bodies are people's messages.
-    #[error("it is no record: {category} at column {column}")]
+    /// It is not the JSON of a record. Only the position is reported: bodies are users' messages.
+    #[error("it is not a record: {category} at column {column}")]
     Malformed {
         /// `syntax`, `data` or `eof`.
         category: &'static str,
-        /// Where, in bytes from 1.
+        /// The position of the error, in bytes from 1.
         column: usize,
     },
 }
 
 impl Poison {
-    /// A short name, for logs.
+    /// Returns a short name, for logs.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::NoBody => "noBody",
@@ -47,7 +47,7 @@ impl Poison {
 }
 
 impl Record {
-    /// Reads the body of a queue's message: a record, or several of one group, a line each.
+    /// Reads the body of a queue's message: a record, or several of one group, one per line.
     pub fn parse_all(queue: Queue, body: Option<&str>) -> Vec<Result<Self, Poison>> {
         let lines = body.unwrap_or_default().split('\n');
         lines.map(|line| Self::parse(queue, Some(line))).collect()
@@ -55,7 +55,7 @@ impl Record {
 
     fn parse(queue: Queue, body: Option<&str>) -> Result<Self, Poison> {
         let body = body.filter(|body| !body.is_empty()).ok_or(Poison::NoBody)?;
-        // The format first: what else a newer one holds is not known here.
+        // The format comes first: the rest of a newer one is unknown here.
         let Format { v } = read(body)?;
         match v {
             FORMAT => {}

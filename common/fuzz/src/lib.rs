@@ -1,16 +1,16 @@
-//! What a hostile client reaches first, fed with anything: both codecs, the handshake, and the bodies of
-//! long polls. Each target takes the bytes of a connection and checks three things: nothing panics, what
-//! is decoded does not depend on where the bytes were cut, and memory stays within the limits.
+//! Fuzz targets for the code that a hostile client reaches first: both codecs, the handshake, and the bodies of long
+//! polls. Each target takes the bytes of a connection and checks three things: nothing panics, the decoded records do
+//! not depend on where the bytes were cut, and memory stays within the limits.
 //!
-//! The engine is libFuzzer, guided by coverage, on stable Rust: `common/fuzz/run` says how.
+//! The engine is libFuzzer, guided by coverage, on stable Rust; `common/fuzz/run` starts it.
 
 mod held;
 mod split;
 
-/// The bounds that the codec keeps.
+/// The limits that the codec enforces.
 #[path = "../../src/limits.rs"]
 pub mod limits;
-/// The codec itself, compiled into this crate so that a build for fuzzing is one of seconds.
+/// The codec itself, compiled into this crate so that a build for fuzzing takes seconds.
 #[path = "../../src/signalr/mod.rs"]
 pub mod signalr;
 
@@ -25,28 +25,28 @@ use self::signalr::{
 };
 use self::split::split;
 
-/// A limit of records that inputs of a fuzzer's usual size exceed.
+/// A record limit that inputs of a fuzzer's usual size exceed.
 const RECORD_BYTES_MAX: usize = 1024;
-/// A MessagePack prefix stands before the body that the limit is for.
+/// A MessagePack prefix precedes the body to which the limit applies.
 const PREFIX_BYTES_MAX: usize = 5;
 /// The longest answer to a handshake: 100 characters of a made-up name, all escaped, in a sentence.
 const REFUSAL_BYTES_MAX: usize = 1024;
 
-/// JSON records.
+/// Decodes JSON records.
 pub fn json(data: &[u8]) {
     codec(Protocol::Json, data);
 }
 
-/// MessagePack records.
+/// Decodes MessagePack records.
 pub fn messagepack(data: &[u8]) {
     codec(Protocol::MessagePack, data);
 }
 
-/// A handshake, read by a server, and the same bytes as an answer, read by a client.
+/// Reads a handshake as a server, and the same bytes as an answer, as a client.
 pub fn handshake(data: &[u8]) {
     let _bounded = Held::bounded(data.len());
     let whole = shake_hands(&[Bytes::copy_from_slice(data)]);
-    assert_eq!(shake_hands(&split(data)), whole, "it depends on the cuts");
+    assert_eq!(shake_hands(&split(data)), whole, "the result depends on the cuts");
     match whole {
         Ok(None) => {}
         Ok(Some((request, _))) => {
@@ -59,14 +59,14 @@ pub fn handshake(data: &[u8]) {
     let _any = reply.push(Bytes::copy_from_slice(data));
 }
 
-/// The bodies that a long-polling client posts: a handshake, then records of the protocol it chose, cut anywhere.
+/// Reads the bodies that a long-polling client posts: a handshake, then records of the protocol it chose, cut anywhere.
 pub fn long_poll(data: &[u8]) {
     let _bounded = Held::bounded(data.len());
     let whole = connection(&[Bytes::copy_from_slice(data)]);
-    assert_eq!(connection(&split(data)), whole, "it depends on the cuts");
+    assert_eq!(connection(&split(data)), whole, "the result depends on the cuts");
 }
 
-/// What a connection came to: what was decoded before it ended, and why it ended.
+/// The outcome of a connection: the records decoded before it ended, and the reason for its end.
 #[derive(Debug, PartialEq)]
 enum Connection {
     Silent,
@@ -103,7 +103,7 @@ fn shake_hands(frames: &[Bytes]) -> Result<Option<(HandshakeRequest, Bytes)>, Ha
 
 fn check_refusal(error: &HandshakeError) {
     let answer = error.response();
-    assert!(answer.len() <= REFUSAL_BYTES_MAX, "{} bytes of refusal", answer.len());
+    assert!(answer.len() <= REFUSAL_BYTES_MAX, "a refusal of {} bytes", answer.len());
     let read = HandshakeReplyDecoder::new().push(answer);
     assert_eq!(read, Ok(Some((HandshakeReply::Refused(error.to_string()), Bytes::new()))));
 }
@@ -113,14 +113,14 @@ fn codec(protocol: Protocol, data: &[u8]) {
     check_held(protocol, &frames);
     let _bounded = Held::bounded(data.len());
     let whole = decode(protocol, &[Bytes::copy_from_slice(data)]);
-    assert_eq!(decode(protocol, &frames), whole, "it depends on the cuts");
+    assert_eq!(decode(protocol, &frames), whole, "the result depends on the cuts");
     for record in whole.0 {
         check_values(&record);
         check_again(protocol, record);
     }
 }
 
-/// All records up to the first error.
+/// Decodes all records up to the first error.
 fn decode(protocol: Protocol, frames: &[Bytes]) -> (Vec<Record>, Option<ProtocolError>) {
     let mut decoder = Decoder::new(protocol, RECORD_BYTES_MAX);
     let mut records = Vec::new();
@@ -138,19 +138,19 @@ fn decode(protocol: Protocol, frames: &[Bytes]) -> (Vec<Record>, Option<Protocol
     (records, None)
 }
 
-/// Between frames a decoder holds one record's beginning at most, whatever was announced.
+/// Checks that between frames a decoder holds at most one incomplete record, whatever length was announced.
 fn check_held(protocol: Protocol, frames: &[Bytes]) {
     let held = Held::from_now();
     let mut decoder = Decoder::new(protocol, RECORD_BYTES_MAX);
     for frame in frames {
-        // A copy of its own: nothing but the decoder holds it.
+        // A separate copy, so that only the decoder holds it.
         decoder.push(Bytes::copy_from_slice(frame));
         while let Ok(Some(_)) = decoder.next_record() {}
         assert!(held.bytes() <= 2 * (RECORD_BYTES_MAX + PREFIX_BYTES_MAX), "{} bytes held", held.bytes());
     }
 }
 
-/// Whoever asks for a value gets one or an error.
+/// Checks that asking for a value gives it or an error.
 fn check_values(record: &Record) {
     match record {
         Record::Invocation { arguments, .. } | Record::StreamInvocation { arguments, .. } => {
@@ -166,7 +166,7 @@ fn check_values(record: &Record) {
     }
 }
 
-/// What can be encoded as it is, is decoded to the same again.
+/// Checks that a record that can be encoded again decodes to the same record.
 fn check_again(protocol: Protocol, record: Record) {
     let encoded = match &record {
         Record::Completion { invocation_id, result: CompletionResult::Void } => {
@@ -182,7 +182,7 @@ fn check_again(protocol: Protocol, record: Record) {
         Record::Sequence(id) => sequence(protocol, *id),
         _ => return,
     };
-    // Escapes may make it longer than what it was read from.
+    // Escapes may make it longer than the text it was read from.
     let mut decoder = Decoder::new(protocol, 8 * RECORD_BYTES_MAX);
     decoder.push(encoded);
     assert_eq!(decoder.next_record(), Ok(Some(record)));

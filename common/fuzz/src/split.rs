@@ -1,13 +1,13 @@
-//! Cuts an input into frames: where, is decided by the input itself, so that a run can be repeated.
+//! Cuts an input into frames. The input itself decides where, so that a run can be repeated.
 
 use bytes::Bytes;
 
-/// Frames of 1 to this many bytes.
+/// The longest frame; the shortest is one byte.
 const FRAME_BYTES_MAX: u64 = 64;
 
-/// The input in frames; one of them may be all of it.
+/// Returns the input in frames; one of them may be all of it.
 pub(crate) fn split(data: &[u8]) -> Vec<Bytes> {
-    // FNV-1a, and a linear congruence from there: good enough to differ.
+    // FNV-1a, then a linear congruential generator: good enough for varied cuts.
     let mut state = data
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));

@@ -6,20 +6,20 @@ use std::time::Duration;
 use crate::ids::RoomId;
 use crate::seq::{Seq, Timestamp};
 
-/// Requests that are told apart; further ones count as the last.
+/// The number of requests that are distinguished; more of them count as this many.
 const REQUESTS_MAX: u8 = 3;
-/// Losses that are told apart; further ones count as the last.
+/// The number of losses that are distinguished; more of them count as this many.
 const LOSSES_MAX: u8 = 7;
 const STEP: u64 = 64;
 
 /// The last time that an entry was journaled. An entry without one may never have been.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Journaled {
-    /// When.
+    /// The time of it.
     pub at: Timestamp,
-    /// Requests of reconcilers to SQS since, without an answer.
+    /// The number of requests that reconcilers have made to SQS since, without an answer.
     pub requests: u8,
-    /// Times that SQS has lost it, as in a dead letter queue.
+    /// The number of times that SQS has lost it, for example to a dead-letter queue.
     pub losses: u8,
     /// True if SQS is known to have accepted it.
     pub accepted: bool,

@@ -1,15 +1,14 @@
 //! Every key and channel in Redis.
 //!
-//! All keys of a room share one of 128 hash-tag partitions, all keys of a person likewise, so that
-//! a script works on one slot. A partition owns 128 neighbouring slots of a cluster, and its tag
-//! is a number that hashes into them: whatever even split of the slots a cluster has, the
-//! partitions are split evenly too.
+//! All keys of a room share one of 128 hash-tag partitions, and so do all keys of a user, so that a script works on one
+//! slot. A partition owns 128 neighbouring slots of a cluster, and its tag is a number that hashes into them: if a
+//! cluster splits the slots evenly, the partitions are split evenly too.
 
 use std::sync::LazyLock;
 
 use crate::ids::{NodeId, Person, RoomId};
 
-/// How many partitions there are; fixed, since it decides where everything lies.
+/// The number of partitions; fixed, since it decides where everything is stored.
 pub const PARTITIONS: usize = 128;
 const SLOTS: u16 = 16_384;
 const SLOTS_PER_PARTITION: u16 = SLOTS / 128;
@@ -19,17 +18,17 @@ const SLOTS_PER_PARTITION: u16 = SLOTS / 128;
 pub struct Partition(u8);
 
 impl Partition {
-    /// All of them.
+    /// Returns all partitions.
     pub fn all() -> impl Iterator<Item = Self> {
         (0_u8..128).map(Self)
     }
 
-    /// That of a room.
+    /// Returns the partition of a room.
     pub fn of_room(room: &RoomId) -> Self {
         Self::of(room.as_str())
     }
 
-    /// That of a person.
+    /// Returns the partition of a user.
     pub fn of_person(person: &Person) -> Self {
         Self::of(&person.key())
     }
@@ -39,12 +38,12 @@ impl Partition {
         Self(low)
     }
 
-    /// Its number, 0 to 127.
+    /// Returns its number, 0 to 127.
     pub fn index(self) -> usize {
         usize::from(self.0)
     }
 
-    /// The cluster slot that its keys are in.
+    /// Returns the cluster slot of its keys.
     pub fn slot(self) -> u16 {
         slot(self.tag().as_bytes())
     }
@@ -53,29 +52,29 @@ impl Partition {
         &TAGS[self.index()]
     }
 
-    /// Sorted set of what is not known to be stored, by when it was accepted (µs): members are
+    /// Sorted set of the entries that are not known to be stored, by the time of their acceptance (µs): members are
     /// `m:<room>:<seq>:<version>` and `r:<room>:<version>`.
     pub fn unstored(self) -> String {
         format!("rts:{{{}}}:unstored", self.tag())
     }
 
-    /// Sorted set of the unstored entries that were journaled, as far as that is known; the score is when, how often
-    /// and how surely ([`super::journaled::Journaled`]).
+    /// Sorted set of the unstored entries that are known to have been journaled; the score holds when, how often and
+    /// how surely ([`super::journaled::Journaled`]).
     pub fn journaled(self) -> String {
         format!("rts:{{{}}}:journaled", self.tag())
     }
 
-    /// Held by the node that reconciles this partition.
+    /// The lease of the node that reconciles this partition.
     pub fn reconcile_lease(self) -> String {
         format!("rts:{{{}}}:lease:reconcile", self.tag())
     }
 
-    /// Sorted set of the nodes that have people of this partition, by when each renewed its lease (ms).
+    /// Sorted set of the nodes that have users of this partition, by the time when each renewed its lease (ms).
     pub fn presence_nodes(self) -> String {
         format!("rts:{{{}}}:presence:nodes", self.tag())
     }
 
-    /// Set of the people of this partition, by [`Person::key`], who have connections on a node.
+    /// Set of the users of this partition, by [`Person::key`], who have connections on a node.
     pub fn presence_people(self, node: &NodeId) -> String {
         format!("rts:{{{}}}:presence:people:{node}", self.tag())
     }
@@ -107,51 +106,51 @@ pub fn room_channel(room_id: &RoomId) -> String {
     format!("{}:events", room(room_id))
 }
 
-/// The room of a [`room_channel`].
+/// Returns the room of a [`room_channel`].
 pub fn room_of_channel(channel: &str) -> Option<RoomId> {
     let (_, tail) = channel.split_once("}:room:")?;
     RoomId::parse(tail.strip_suffix(":events")?).ok()
 }
 
-/// The base key of a person: `:rooms` and `:profile` follow it, and in the scripts of presence `:connections`
-/// and `:status`.
+/// The base key of a user: `:rooms` and `:profile` follow it, and in the scripts of presence `:connections` and
+/// `:status`.
 pub fn person(person: &Person) -> String {
     format!("rts:{{{}}}:user:{}", Partition::of_person(person).tag(), person.key())
 }
 
-/// Hash of a person's rooms: room → `1 version` (member) or `0 version` (left); `*` once loaded.
+/// Hash of a user's rooms: room → `1 version` (member) or `0 version` (left); `*` once loaded.
 pub fn person_rooms(who: &Person) -> String {
     format!("{}:rooms", person(who))
 }
 
-/// Hash of a person's `name`, `v`, when it was last seen (µs), and `durable`, the name that was journaled.
+/// Hash of a user's `name`, `v`, the time when it was last seen (µs), and `durable`, the name that was journaled.
 pub fn person_profile(who: &Person) -> String {
     format!("{}:profile", person(who))
 }
 
-/// Hash of what was last told of a person's presence: `s`tatus (`o` online, `a` away, `f` offline), `v`ersion, and when
-/// they were last seen (`at`, ms, 0 if never).
+/// Hash of a user's presence as last published: `s`tatus (`o` online, `a` away, `f` offline), `v`ersion, and the time
+/// when they were last seen (`at`, ms, 0 if never).
 pub fn person_status(who: &Person) -> String {
     format!("{}:status", person(who))
 }
 
-/// The channel of a person's presence, for those who watch them.
+/// The channel of a user's presence, for the nodes that watch it.
 pub fn presence_channel(who: &Person) -> String {
     format!("{}:presence", person(who))
 }
 
-/// The person of a [`presence_channel`].
+/// Returns the user of a [`presence_channel`].
 pub fn person_of_presence(channel: &str) -> Option<Person> {
     let (_, tail) = channel.split_once("}:user:")?;
     Person::from_key(tail.strip_suffix(":presence")?).ok()
 }
 
-/// The channel of what concerns one person on all their devices.
+/// The channel of what concerns one user on all their devices.
 pub fn person_channel(who: &Person) -> String {
     format!("{}:events", person(who))
 }
 
-/// The person of a [`person_channel`].
+/// Returns the user of a [`person_channel`].
 pub fn person_of_channel(channel: &str) -> Option<Person> {
     let (_, tail) = channel.split_once("}:user:")?;
     Person::from_key(tail.strip_suffix(":events")?).ok()
@@ -163,7 +162,7 @@ pub fn node_channel(node: &NodeId) -> String {
     format!("rts:{{{}}}:node:{node}:events", partition.tag())
 }
 
-/// The node of a [`node_channel`].
+/// Returns the node of a [`node_channel`].
 pub fn node_of_channel(channel: &str) -> Option<NodeId> {
     let (_, tail) = channel.split_once("}:node:")?;
     NodeId::parse(tail.strip_suffix(":events")?).ok()
@@ -175,13 +174,13 @@ pub fn queue_waits(queue: &str) -> String {
     format!("rts:{{{}}}:waits:{queue}", Partition::of(queue).tag())
 }
 
-/// The address of the node that a connection lives on, where requests for it go; leased. The id is in
-/// the form that clients see.
+/// The address of the node that serves a connection, to which requests for it are forwarded; leased. The id has the
+/// form that clients see.
 pub fn connection(id: &str) -> String {
     format!("rts:{{{}}}:connection:{id}", Partition::of(id).tag())
 }
 
-/// The cluster slot of a channel or key of ours.
+/// Returns the cluster slot of one of our channels or keys.
 pub fn slot_of(key: &str) -> u16 {
     let tag = key.split_once('{').and_then(|(_, rest)| rest.split_once('}'));
     slot(tag.map_or(key, |(tag, _)| tag).as_bytes())
@@ -204,7 +203,7 @@ static TAGS: LazyLock<Vec<String>> = LazyLock::new(|| {
     tags.into_iter().flatten().collect()
 });
 
-/// The slot function of Redis Cluster: CRC-16/XMODEM, modulo 16384. Every call of a room takes it.
+/// The slot function of Redis Cluster: CRC-16/XMODEM, modulo 16384. Every call for a room computes it.
 fn slot(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0_u16, |crc, byte| {
         let [high, low] = crc.to_be_bytes();
@@ -212,7 +211,7 @@ fn slot(bytes: &[u8]) -> u16 {
     }) % SLOTS
 }
 
-/// What eight steps of the CRC make of a byte.
+/// The result of eight steps of the CRC for each byte.
 const CRC_OF_BYTE: [u16; 256] = {
     let mut table = [0; 256];
     let mut byte = 0_u16;

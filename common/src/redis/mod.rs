@@ -1,6 +1,6 @@
-//! The Redis model: keys, scripts, and the way commands reach one server or a cluster.
+//! The Redis model: keys, scripts, and the connections to one server or a cluster.
 //!
-//! Pub/sub subscriptions are the gateway's own business (its bus) and are not here.
+//! Pub/sub subscriptions belong to the gateway's bus and are not here.
 
 pub mod journaled;
 pub mod keys;
@@ -23,22 +23,21 @@ use redis::{AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, Value};
 pub use self::scripts::NamedScript;
 pub use self::servers::{RedisServers, RedisServersError, RedisTrust, tcp_settings};
 
-/// How long a connection may take to come up.
+/// The deadline for opening a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long one command may take. The default of the library, half a second, is less than a slow
-/// fork of a busy server.
+/// The deadline of one command. The library's default, half a second, is shorter than a slow fork of a busy server.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// Connections that carry commands. Each pipelines any number of callers, so that the fewer there are,
-/// the more calls share a packet; two spread the work of parsing replies over cores.
+/// The number of connections that carry commands. Each pipelines any number of callers; the fewer there are, the more
+/// calls share a packet, and two spread the parsing of replies over cores.
 const LANES: usize = 2;
 
-/// Redis did not do it. Whether it took effect is unknown unless the kind says so.
+/// A call that failed. Its effect is unknown unless the kind says otherwise.
 #[derive(Debug, thiserror::Error)]
 pub enum RedisFailure {
     /// No connection, no answer in time, or a server that cannot serve now.
     #[error("redis is not reachable: {0}")]
     Unavailable(String),
-    /// A reply or script error that should not be.
+    /// A reply or a script error that should not occur.
     #[error("redis answered unexpectedly: {0}")]
     Unexpected(String),
 }
@@ -102,11 +101,11 @@ impl ConnectionLike for Lane {
     }
 }
 
-/// Told of each call: its name, how long it took.
+/// Called after each call with its name and its duration.
 pub type CallObserver = fn(&'static str, Duration);
 
-/// Commands to Redis. Connects on first use, and again when a connection broke; cheap to call from
-/// many tasks at once, since their commands are pipelined.
+/// Sends commands to Redis. Connects on first use, and again after a connection broke; many tasks can call it at once,
+/// since their commands are pipelined.
 pub struct Redis {
     servers: Servers,
     lanes: [Mutex<Option<Lane>>; LANES],
@@ -115,7 +114,7 @@ pub struct Redis {
 }
 
 impl Redis {
-    /// Does not connect yet.
+    /// Makes a client that connects on first use.
     pub fn new(servers: &RedisServers, observe: CallObserver) -> Result<Self, RedisFailure> {
         let servers = if servers.is_cluster() {
             let mut builder = ClusterClientBuilder::new(servers.nodes().to_vec())
@@ -149,7 +148,7 @@ impl Redis {
         self.run_on(script, &[key], arguments).await
     }
 
-    /// Runs a script on the keys of several base keys; on a cluster, all of one slot.
+    /// Runs a script on several base keys; on a cluster, all of them must be in one slot.
     pub async fn run_on(
         &self,
         script: &NamedScript,
@@ -166,7 +165,7 @@ impl Redis {
         Box::pin(self.observed(script.name, async |lane| call.invoke_async(lane).await)).await
     }
 
-    /// Whether there are slots, which one call must not cross.
+    /// True for a cluster, where one call must stay within a slot.
     pub fn is_cluster(&self) -> bool {
         matches!(self.servers, Servers::Cluster(_))
     }
@@ -176,12 +175,13 @@ impl Redis {
         Box::pin(self.observed(name, async |lane| command.query_async(lane).await)).await
     }
 
-    /// Whether the server answers.
+    /// Checks that the server answers.
     pub async fn ping(&self) -> Result<(), RedisFailure> {
         self.command("ping", &redis::cmd("PING")).await.map(drop)
     }
 
-    /// Boxed by its callers: the library's futures are kilobytes, and whoever waits for one would be as large.
+    /// Callers box this future: the library's futures are kilobytes, and every future that awaits one would be as
+    /// large.
     async fn observed(
         &self,
         name: &'static str,
@@ -221,7 +221,7 @@ impl Redis {
     }
 }
 
-/// Reads a reply as a type, where anything else is a fault of ours.
+/// Reads a reply as a type; a reply of any other form is a bug of ours.
 pub fn read<T: redis::FromRedisValue>(value: Value) -> Result<T, RedisFailure> {
     redis::from_redis_value(value).map_err(|error| RedisFailure::Unexpected(error.to_string()))
 }

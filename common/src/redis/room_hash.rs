@@ -10,11 +10,11 @@ pub mod meta {
     pub const NAME: &str = "name";
     /// The case it belongs to.
     pub const CASE: &str = "case";
-    /// Who made it.
+    /// The user who created it.
     pub const CREATED_BY: &str = "by";
-    /// When it was made, in milliseconds.
+    /// The time of its creation, in milliseconds.
     pub const CREATED_AT: &str = "at";
-    /// When it was archived, in milliseconds; `0` if it is not.
+    /// The time since when it is archived, in milliseconds; `0` if it is not.
     pub const ARCHIVED_AT: &str = "archived";
     /// The version of the facts.
     pub const VERSION: &str = "v";
@@ -22,20 +22,20 @@ pub mod meta {
     pub const SEQ: &str = "seq";
     /// The seq of the newest message.
     pub const LAST: &str = "last";
-    /// How many messages it has had.
+    /// The number of messages it has had.
     pub const COUNT: &str = "count";
-    /// How many members it has.
+    /// The number of members.
     pub const MEMBERS: &str = "members";
     /// The newest message that was stored after the room was rebuilt.
     pub const LATE: &str = "late";
 }
 
-/// The field of a room's `marks` hash that holds what a user has read.
+/// Returns the field of a room's `marks` hash that holds the seq up to which a user has read.
 pub fn read_mark(user: &str) -> String {
     format!("r:{user}")
 }
 
-/// The field of a room's `marks` hash that holds what a user's devices have.
+/// Returns the field of a room's `marks` hash that holds the seq up to which a user's devices have received.
 pub fn delivered_mark(user: &str) -> String {
     format!("d:{user}")
 }

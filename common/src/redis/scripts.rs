@@ -1,4 +1,4 @@
-//! The scripts by name. Each file says its arguments and answers.
+//! The scripts by name. Each file documents its arguments and answers.
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -8,9 +8,9 @@ use redis::Script;
 use crate::ids::ROOM_ID_CHARS;
 use crate::limits;
 
-/// A script and the name that its calls are measured under.
+/// A script and the name under which its calls are measured.
 pub struct NamedScript {
-    /// The label of metrics.
+    /// The label in metrics.
     pub name: &'static str,
     script: LazyLock<Script>,
 }
@@ -26,7 +26,7 @@ const PRELUDE: &str = include_str!("scripts/prelude.lua");
 
 const PRESENCE: &str = include_str!("scripts/presence.lua");
 
-/// The limits that the scripts keep, as they stand in [`limits`].
+/// Returns the limits of [`limits`] as Lua constants for the scripts.
 fn constants() -> String {
     let (day, dedup) = (Duration::from_hours(24).as_micros(), limits::DEDUP_WINDOW.as_micros());
     format!(
@@ -43,7 +43,8 @@ fn of_room(source: &str) -> Script {
     Script::new(&format!("{}\n{ROOM}\n{PRELUDE}\n{source}", constants()))
 }
 
-/// Enters its rooms itself. Redis runs what stands before a script again in each call, so it stays short.
+/// Builds a script that enters its rooms itself. Redis executes the shared part before a script again in each call, so
+/// it stays short.
 fn of_rooms(source: &str) -> Script {
     Script::new(&format!("{}\n{ROOM}\n{source}", constants()))
 }
@@ -52,7 +53,7 @@ fn of_presence(source: &str) -> Script {
     Script::new(&format!("{PRESENCE}\n{source}"))
 }
 
-/// Creates messages, of one room or several.
+/// Creates messages in one room or several.
 pub static SEND: NamedScript =
     NamedScript { name: "send", script: LazyLock::new(|| of_rooms(include_str!("scripts/send.lua"))) };
 /// Changes a message.
@@ -81,7 +82,7 @@ pub static OVERLAY: NamedScript =
 /// Reads events after a seq.
 pub static EVENTS: NamedScript =
     NamedScript { name: "events", script: LazyLock::new(|| of_room(include_str!("scripts/events.lua"))) };
-/// Makes a room.
+/// Creates a room.
 pub static CREATE_ROOM: NamedScript =
     NamedScript { name: "create_room", script: LazyLock::new(|| of_room(include_str!("scripts/create_room.lua"))) };
 /// Changes a room.
@@ -90,10 +91,10 @@ pub static CHANGE_ROOM: NamedScript =
 /// Opens a rebuilt room.
 pub static INSTALL_ROOM: NamedScript =
     NamedScript { name: "install_room", script: LazyLock::new(|| of_room(include_str!("scripts/install_room.lua"))) };
-/// Finds out who is a member.
+/// Finds the members among some texts.
 pub static MENTIONED: NamedScript =
     NamedScript { name: "mentioned", script: LazyLock::new(|| of_room(include_str!("scripts/mentioned.lua"))) };
-/// Keeps an unread count.
+/// Stores an unread count.
 pub static SET_UNREAD: NamedScript =
     NamedScript { name: "set_unread", script: LazyLock::new(|| of_room(include_str!("scripts/set_unread.lua"))) };
 /// Clears stored messages.
@@ -104,26 +105,26 @@ pub static STORED_MESSAGES: NamedScript = NamedScript {
 /// Clears a stored change of a room.
 pub static STORED_ROOM: NamedScript =
     NamedScript { name: "stored_room", script: LazyLock::new(|| of_room(include_str!("scripts/stored_room.lua"))) };
-/// Merges a person's rooms.
+/// Merges a user's rooms.
 pub static USER_ROOMS: NamedScript =
     NamedScript { name: "user_rooms", script: LazyLock::new(|| Script::new(include_str!("scripts/user_rooms.lua"))) };
 /// Notes a member's name.
 pub static NAME_MEMBER: NamedScript =
     NamedScript { name: "name_member", script: LazyLock::new(|| of_room(include_str!("scripts/name_member.lua"))) };
-/// Tells that a member types.
+/// Announces that a member is typing.
 pub static TYPING: NamedScript =
     NamedScript { name: "typing", script: LazyLock::new(|| of_room(include_str!("scripts/typing.lua"))) };
-/// Makes a node's connections of a person what the node says.
+/// Sets a node's connections of a user to those that the node reports.
 pub static PRESENCE_SYNC: NamedScript = NamedScript {
     name: "presence_sync",
     script: LazyLock::new(|| of_presence(include_str!("scripts/presence_sync.lua"))),
 };
-/// Prolongs a node's lease, and ends the presence of people on dead nodes.
+/// Renews a node's lease, and ends the presence of users on dead nodes.
 pub static PRESENCE_RENEW: NamedScript = NamedScript {
     name: "presence_renew",
     script: LazyLock::new(|| of_presence(include_str!("scripts/presence_renew.lua"))),
 };
-/// Takes or prolongs a lease.
+/// Takes or renews a lease.
 pub static LEASE: NamedScript =
     NamedScript { name: "lease", script: LazyLock::new(|| Script::new(include_str!("scripts/lease.lua"))) };
 /// Reads a page of the unstored index.

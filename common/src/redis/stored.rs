@@ -1,6 +1,5 @@
-//! What follows a write to DynamoDB: the unstored index is cleared, a room that was rebuilt
-//! meanwhile learns what it missed, and the senders' nodes are told. Best effort: the reconciler
-//! finds what is left.
+//! The steps after a write to DynamoDB: the unstored index is cleared, a room that was rebuilt meanwhile receives what
+//! it missed, and the senders' nodes are notified. All of it is best effort: the reconciler finds what is left.
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -11,11 +10,11 @@ use crate::seq::Seq;
 
 use super::{Redis, RedisFailure, keys, scripts};
 
-/// Lists of rooms merged at once after one change.
+/// The number of users whose lists of rooms are merged at once after one change.
 const PEOPLE_AT_ONCE: usize = 32;
 
-/// Tells that messages of one room are stored: the unstored index first, then each sender.
-/// All records must be of the same room.
+/// Announces that messages of one room are stored: to the unstored index first, then to each sender. All records must
+/// be of the same room.
 pub async fn messages(redis: &Redis, room: &RoomId, records: &[&MessageRecord]) -> Result<(), RedisFailure> {
     let mut arguments = Vec::with_capacity(records.len() * 5);
     for record in records {
@@ -41,7 +40,7 @@ pub async fn messages(redis: &Redis, room: &RoomId, records: &[&MessageRecord]) 
 
 fn by_sender(records: &[&MessageRecord]) -> Vec<(Person, NodeId, Vec<Seq>)> {
     let mut groups: Vec<(Person, NodeId, Vec<Seq>)> = Vec::new();
-    // Only the message itself is told to be stored; its later changes are not.
+    // Only the storing of the message itself is announced, not that of its later changes.
     for record in records.iter().filter(|record| record.message.seq == record.message.version) {
         let sender = Person { org: record.org.clone(), user: record.message.content.sender_id.clone() };
         let seq = record.message.seq;
@@ -53,19 +52,19 @@ fn by_sender(records: &[&MessageRecord]) -> Vec<(Person, NodeId, Vec<Seq>)> {
     groups
 }
 
-/// Messages of one sender have been stored: what goes over the sender's channel.
+/// A notification that messages of one sender have been stored, sent over the sender's channel.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredNotice {
-    /// Their room.
+    /// The room of the messages.
     pub room: RoomId,
     /// The node that journaled them.
     pub origin: NodeId,
-    /// Which.
+    /// The seqs of the messages.
     pub seqs: Vec<Seq>,
 }
 
 impl StoredNotice {
-    /// `s`, room, origin and seqs, a line each.
+    /// Writes `s`, the room, the origin and the seqs, one per line.
     pub fn encode(&self) -> String {
         let seqs: Vec<_> = self.seqs.iter().map(Seq::to_string).collect();
         format!("s\n{}\n{}\n{}", self.room, self.origin, seqs.join(","))
@@ -81,21 +80,21 @@ impl StoredNotice {
     }
 }
 
-/// How long messages waited in their queue, for the node that journaled them; it goes over the channel of that node.
+/// The times that messages waited in their queue, sent over the channel of the node that journaled them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WaitNotice {
-    /// From SQS's acceptance until a function had each, in milliseconds.
+    /// The time from SQS's acceptance of each message until a function received it, in milliseconds.
     pub waits_ms: Vec<u64>,
 }
 
 impl WaitNotice {
-    /// Writes `w` and the waits, a line each.
+    /// Writes `w` and the waits, one per line.
     pub fn encode(&self) -> String {
         let waits: Vec<_> = self.waits_ms.iter().map(u64::to_string).collect();
         format!("w\n{}", waits.join(","))
     }
 
-    /// Reads what [`Self::encode`] wrote; `None` for what this build does not know.
+    /// Reads what [`Self::encode`] wrote; `None` for a form that this build does not know.
     pub fn decode(text: &str) -> Option<Self> {
         let waits = text.strip_prefix("w\n")?;
         Some(Self { waits_ms: waits.split(',').map(|wait| wait.parse().ok()).collect::<Option<_>>()? })
@@ -109,18 +108,19 @@ pub async fn waited(redis: &Redis, node: &NodeId, notice: &WaitNotice) -> Result
     redis.command("publish_waited", &publish).await.map(drop)
 }
 
-/// The spans of time for which the longest wait in a queue is noted, in milliseconds.
+/// The length of the spans of time for which the longest wait in a queue is noted, in milliseconds.
 pub const WAIT_SPAN_MS: u64 = 5000;
 
-/// Notes the longest wait of a batch in its queue, by which the gateways' reconcilers tell how far behind it is.
+/// Notes the longest wait of a batch in its queue, from which the gateways' reconcilers tell how far behind the queue
+/// is.
 pub async fn queue_waited(redis: &Redis, queue: &str, span: u64, longest_ms: u64) -> Result<(), RedisFailure> {
     let mut note = redis::cmd("ZADD");
     note.arg(keys::queue_waits(queue)).arg("GT").arg(longest_ms).arg(span);
     redis.command("queue_waited", &note).await.map(drop)
 }
 
-/// Tells that a change of a room is stored. Lists of rooms of the people concerned are merged too,
-/// in case the node that made the change died before it did so.
+/// Announces that a change of a room is stored. The room lists of the users concerned are merged too, in case the node
+/// that made the change died before it did so.
 pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure> {
     match &record.change {
         RoomChange::Profile { .. } => Ok(()),
@@ -160,16 +160,16 @@ async fn merge_member(redis: &Redis, org: &OrgId, room: &RoomId, member: &Member
     merge_rooms(redis, &person, RoomList::Change, &[(room, member.version, member.role.is_some())]).await
 }
 
-/// Why a person's list of rooms is merged.
+/// The reason for merging a user's list of rooms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RoomList {
-    /// All of DynamoDB's rooms after a loss; nobody is told.
+    /// A load of all rooms from DynamoDB after a loss; nobody is notified.
     Load,
-    /// Something changed; the person's nodes are told.
+    /// A change; the user's nodes are notified.
     Change,
 }
 
-/// Merges memberships `(room, version, is a member)` into a person's list of rooms.
+/// Merges memberships `(room, version, is a member)` into a user's list of rooms.
 pub async fn merge_rooms(
     redis: &Redis,
     person: &Person,
@@ -184,7 +184,7 @@ pub async fn merge_rooms(
     redis.run(&scripts::USER_ROOMS, &keys::person(person), &arguments).await.map(drop)
 }
 
-/// A membership as a room's members hash holds it: `role version joinedSeq name`.
+/// Formats a membership as the hash of a room's members holds it: `role version joinedSeq name`.
 pub fn member_value(member: &Membership) -> String {
     let role = match member.role {
         Some(Role::Owner) => 'o',

@@ -11,20 +11,20 @@ use crate::seq::Seq;
 pub struct StreamEntry<'a> {
     /// Its id, which is its seq.
     pub seq: Seq,
-    /// What happened: `c` created, `e` edited, `d` deleted, `r` reaction, `u` room updated.
+    /// The event: `c` created, `e` edited, `d` deleted, `r` reaction, `u` room updated.
     pub kind: &'a str,
-    /// The seq of the entry before.
+    /// The seq of the previous entry.
     pub prev: Seq,
-    /// The message it is about.
+    /// The message that it concerns.
     pub message: Seq,
     /// The message's number in its room.
     pub ordinal: u64,
-    /// JSON.
+    /// The body, as JSON.
     pub body: &'a str,
 }
 
 impl<'a> StreamEntry<'a> {
-    /// Reads an entry; `None` if it is not one.
+    /// Reads an entry; `None` if it is malformed.
     pub fn read(id: &str, fields: &'a [String]) -> Option<Self> {
         let ["k", kind, "p", prev, "m", message, "n", ordinal, "u", _sender, "s", body] =
             fields.iter().map(String::as_str).collect::<Vec<_>>()[..]

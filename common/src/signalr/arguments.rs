@@ -1,4 +1,4 @@
-//! Values that travel undecoded until somebody asks for them with a type.
+//! Values that stay undecoded until they are read as a type.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use serde::de::DeserializeOwned;
 
 use super::{Protocol, json, msgpack};
 
-/// The arguments of an invocation. Shares the record's bytes; its [`Debug`](fmt::Debug) shows no
-/// content, which may be anyone's message.
+/// The arguments of an invocation. Shares the record's bytes; its [`Debug`](fmt::Debug) shows no content, which may be
+/// a user's message.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Arguments {
     protocol: Protocol,
@@ -24,24 +24,24 @@ pub struct Payload {
     bytes: Bytes,
 }
 
-/// Why a value could not be decoded. The invocation failed; the connection lives on.
+/// The reason why a value could not be decoded. It fails the invocation; the connection stays open.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ArgumentError {
-    /// There is no argument at this place.
+    /// There is no argument at this index.
     #[error("the argument is missing")]
     Missing,
-    /// The value has another form than the type asked for.
+    /// The value has a form other than the requested type.
     #[error("the argument has the wrong type")]
     Mistyped,
 }
 
 impl Arguments {
-    /// Of bytes that were checked to hold `count` values of `protocol`.
+    /// Wraps bytes that were checked to hold `count` values of `protocol`.
     pub(super) fn new(protocol: Protocol, bytes: Bytes, count: usize) -> Self {
         Self { protocol, bytes, count }
     }
 
-    /// How many there are.
+    /// Returns the number of arguments.
     pub fn len(&self) -> usize {
         self.count
     }
@@ -58,8 +58,8 @@ impl Arguments {
 
     /// Decodes the argument at `index`, counted from 0.
     ///
-    /// MessagePack gives integers of any width, `bin` as bytes, and a timestamp as the ISO-8601 text
-    /// that a JavaScript `Date` has in JSON, so that a type reads the same from both protocols.
+    /// MessagePack integers may have any width, `bin` is read as bytes, and a timestamp as the ISO-8601 text that a
+    /// JavaScript `Date` has in JSON, so that a type reads the same from both protocols.
     pub fn decode<T: DeserializeOwned>(&self, index: usize) -> Result<T, ArgumentError> {
         decode_value(self.protocol, self.element(index)?)
     }
@@ -79,7 +79,7 @@ impl Arguments {
         }
     }
 
-    /// The bytes of the argument at `index`.
+    /// Returns the bytes of the argument at `index`.
     fn element(&self, index: usize) -> Result<&[u8], ArgumentError> {
         if index >= self.count {
             return Err(ArgumentError::Missing);
@@ -93,7 +93,7 @@ impl Arguments {
 }
 
 impl Payload {
-    /// Of bytes that were checked to hold one value of `protocol`.
+    /// Wraps bytes that were checked to hold one value of `protocol`.
     pub(super) fn new(protocol: Protocol, bytes: Bytes) -> Self {
         Self { protocol, bytes }
     }

@@ -8,10 +8,9 @@ use super::{Protocol, ProtocolError, Record, json, msgpack};
 
 /// Decodes the records of one direction of a connection after its handshake.
 ///
-/// Frames may cut records anywhere, also inside a UTF-8 character, and hold any number of them.
-/// Holds no allocation while no record is cut, and at most `record_bytes_max` (and a growth factor
-/// of two) of one that is. A call that is larger is read over, up to 16 times that, and given as
-/// [`Record::Oversized`]; any other record that is larger is an error. After an error it stays with that error.
+/// Frames may cut records anywhere, even inside a UTF-8 character, and hold any number of them. Holds no allocation
+/// while no record is cut, and at most `record_bytes_max` (and a growth factor of two) of one that is. After an error
+/// it keeps returning that error.
 ///
 /// ```
 /// # use rts_common::signalr::{Decoder, Protocol, Record};
@@ -32,21 +31,21 @@ pub struct Decoder {
 }
 
 impl Decoder {
-    /// A decoder of `protocol`. A JSON record may have `record_bytes_max` bytes with its separator, a
+    /// Makes a decoder of `protocol`. A JSON record may have `record_bytes_max` bytes including its separator, a
     /// MessagePack body as many without its prefix.
     pub fn new(protocol: Protocol, record_bytes_max: usize) -> Self {
         Self { protocol, record_bytes_max, framer: Framer::default(), oversized: None, failed: None, seen: 0 }
     }
 
-    /// Takes what a transport received. Call [`Self::next_record`] until it gives `None` before the
-    /// next frame: what is pushed sooner is kept, and copied.
+    /// Takes the bytes that a transport received. Call [`Self::next_record`] until it returns `None` before the next
+    /// frame: a frame pushed earlier is kept, and copied.
     pub fn push(&mut self, frame: Bytes) {
         if self.failed.is_none() {
             self.framer.push(frame);
         }
     }
 
-    /// The next whole record; `None` once more bytes are needed. Records of unknown types are skipped.
+    /// Returns the next complete record; `None` once more bytes are needed. Records of unknown types are skipped.
     pub fn next_record(&mut self) -> Result<Option<Record>, ProtocolError> {
         if let Some(error) = self.failed {
             return Err(error);
@@ -58,12 +57,12 @@ impl Decoder {
         })
     }
 
-    /// Bytes held of a record that is not whole yet.
+    /// Returns the number of bytes held of an incomplete record.
     pub fn partial_bytes(&self) -> usize {
         self.framer.partial_bytes() + self.oversized.as_ref().map_or(0, |oversized| oversized.held_bytes())
     }
 
-    /// How many records were read since this was asked last, those that were skipped too.
+    /// Returns the number of records read since the last call, including those that were skipped.
     pub fn take_seen(&mut self) -> u32 {
         std::mem::take(&mut self.seen)
     }

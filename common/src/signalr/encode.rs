@@ -1,4 +1,4 @@
-//! Records ready to be sent. Each is made once per protocol and shared by all who get it.
+//! Encoders of records. Each record is encoded once per protocol and shared by all its receivers.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -6,24 +6,23 @@ use serde::Serialize;
 use super::record::kind;
 use super::{Protocol, json, msgpack};
 
-/// A value that a protocol cannot hold, like a map whose keys are no strings. Never a client's
-/// fault.
+/// A value that a protocol cannot represent, such as a map whose keys are not strings. Never caused by a client.
 #[derive(Debug, thiserror::Error)]
 pub enum EncodeError {
-    /// In JSON.
+    /// The value has no form in JSON.
     #[error("the value cannot be written as JSON")]
     Json(#[from] serde_json::Error),
-    /// In MessagePack.
+    /// The value has no form in MessagePack.
     #[error("the value cannot be written as MessagePack")]
     MessagePack(#[from] rmp_serde::encode::Error),
 }
 
-/// An event: an invocation with one argument that nobody answers.
+/// Encodes an event: an invocation with one argument that nobody answers.
 pub fn encode_invocation<T: Serialize>(protocol: Protocol, target: &str, argument: &T) -> Result<Bytes, EncodeError> {
     encode_client_invocation(protocol, None, target, argument)
 }
 
-/// A call with one argument; answered if it has an id.
+/// Encodes a call with one argument; it is answered if it has an id.
 pub fn encode_client_invocation<T: Serialize>(
     protocol: Protocol,
     invocation_id: Option<&str>,
@@ -33,7 +32,7 @@ pub fn encode_client_invocation<T: Serialize>(
     invocation(protocol, kind::INVOCATION, invocation_id, target, argument)
 }
 
-/// A call with one argument that is answered with a stream.
+/// Encodes a call with one argument that is answered with a stream.
 pub fn encode_stream_invocation<T: Serialize>(
     protocol: Protocol,
     invocation_id: &str,
@@ -57,7 +56,7 @@ fn invocation<T: Serialize>(
     })
 }
 
-/// One item of a stream.
+/// Encodes one item of a stream.
 pub fn encode_stream_item<T: Serialize>(
     protocol: Protocol,
     invocation_id: &str,
@@ -69,7 +68,7 @@ pub fn encode_stream_item<T: Serialize>(
     })
 }
 
-/// The answer of a method that succeeded.
+/// Encodes the answer of a method that succeeded.
 pub fn encode_completion<T: Serialize>(
     protocol: Protocol,
     invocation_id: &str,
@@ -81,7 +80,7 @@ pub fn encode_completion<T: Serialize>(
     })
 }
 
-/// The answer of a method without a result, or the end of a stream.
+/// Encodes the answer of a method without a result, or the end of a stream.
 pub fn encode_completion_void(protocol: Protocol, invocation_id: &str) -> Bytes {
     match protocol {
         Protocol::Json => json::completion_void(invocation_id),
@@ -89,7 +88,7 @@ pub fn encode_completion_void(protocol: Protocol, invocation_id: &str) -> Bytes 
     }
 }
 
-/// The answer of a method that failed; `error` is shown to the client as it stands.
+/// Encodes the answer of a method that failed; `error` is shown to the client unchanged.
 pub fn encode_completion_error(protocol: Protocol, invocation_id: &str, error: &str) -> Bytes {
     match protocol {
         Protocol::Json => json::completion_error(invocation_id, error),
@@ -97,7 +96,7 @@ pub fn encode_completion_error(protocol: Protocol, invocation_id: &str, error: &
     }
 }
 
-/// The wish for no more items of a stream.
+/// Encodes the request for no more items of a stream.
 pub fn encode_cancel(protocol: Protocol, invocation_id: &str) -> Bytes {
     match protocol {
         Protocol::Json => json::cancel(invocation_id),
@@ -105,7 +104,7 @@ pub fn encode_cancel(protocol: Protocol, invocation_id: &str) -> Bytes {
     }
 }
 
-/// A ping, without an allocation.
+/// Returns a ping, without an allocation.
 pub fn ping(protocol: Protocol) -> Bytes {
     Bytes::from_static(match protocol {
         Protocol::Json => b"{\"type\":6}\x1E",
@@ -113,8 +112,8 @@ pub fn ping(protocol: Protocol) -> Bytes {
     })
 }
 
-/// The end of a connection. Only this one, without `allow_reconnect`, stops the JavaScript client's
-/// automatic reconnect; the end of the socket does not.
+/// Encodes the end of a connection. Only this record without `allow_reconnect` stops the JavaScript client's automatic
+/// reconnect; the end of the socket does not.
 pub fn close(protocol: Protocol, error: Option<&str>, allow_reconnect: bool) -> Bytes {
     match protocol {
         Protocol::Json => json::close(error, allow_reconnect),
@@ -122,7 +121,7 @@ pub fn close(protocol: Protocol, error: Option<&str>, allow_reconnect: bool) -> 
     }
 }
 
-/// Stateful reconnect: everything up to `sequence_id` has been processed.
+/// Encodes the acknowledgement of a stateful reconnect: everything up to `sequence_id` has been processed.
 pub fn ack(protocol: Protocol, sequence_id: u64) -> Bytes {
     match protocol {
         Protocol::Json => json::ack(sequence_id),
@@ -130,7 +129,8 @@ pub fn ack(protocol: Protocol, sequence_id: u64) -> Bytes {
     }
 }
 
-/// Stateful reconnect: the next numbered record is `sequence_id`, the first unacknowledged one.
+/// Encodes the start of a replay of a stateful reconnect: the next numbered record is `sequence_id`, the first
+/// unacknowledged one.
 pub fn sequence(protocol: Protocol, sequence_id: u64) -> Bytes {
     match protocol {
         Protocol::Json => json::sequence(sequence_id),

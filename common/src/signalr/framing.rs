@@ -1,4 +1,4 @@
-//! Cuts a stream of frames into record bodies, whatever the frames' borders are.
+//! Cuts a sequence of frames into record bodies, independently of the frames' boundaries.
 
 use std::fmt;
 
@@ -10,8 +10,8 @@ use super::{Protocol, ProtocolError};
 /// Ends every JSON record. It cannot occur inside: JSON escapes control characters.
 pub(super) const RECORD_SEPARATOR: u8 = 0x1E;
 
-/// How many of some bytes are their first record, its framing included; `None` if it is not whole. For
-/// what was encoded here: nothing bounds it.
+/// Returns the length of the first record in some bytes, including its framing; `None` if it is incomplete. Intended
+/// for bytes encoded here: it has no limit.
 pub fn first_record_bytes(protocol: Protocol, bytes: &[u8]) -> Option<usize> {
     match protocol {
         Protocol::Json => bytes.iter().position(|&byte| byte == RECORD_SEPARATOR).map(|end| end + 1),
@@ -22,19 +22,19 @@ pub fn first_record_bytes(protocol: Protocol, bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// What was received and not yet handed out. Records that lie whole in one frame are slices of it;
-/// only one cut by a frame's end is copied, so an idle connection holds no allocation.
+/// The bytes that were received and not yet handed out. Records that lie entirely in one frame are slices of it; only a
+/// record cut by a frame's end is copied, so an idle connection holds no allocation.
 #[derive(Default)]
 pub(super) struct Framer {
     /// The rest of the frame pushed last.
     frame: Bytes,
-    /// The beginning of a record whose end is still to come. Grows with what really arrived, never
-    /// by what a length prefix announces.
+    /// The beginning of a record whose end has not arrived. Grows with the bytes that actually arrived, never by the
+    /// length that a prefix announces.
     partial: Vec<u8>,
 }
 
 impl Framer {
-    /// Takes what a transport received.
+    /// Takes the bytes that a transport received.
     pub(super) fn push(&mut self, frame: Bytes) {
         if self.frame.is_empty() {
             self.frame = frame;
@@ -43,11 +43,11 @@ impl Framer {
         }
     }
 
-    /// The next body that ends in a separator, without it. At most `limit` bytes count as a record,
-    /// its separator included.
+    /// Returns the next body that ends in a separator, without it. At most `limit` bytes count as a record, including
+    /// its separator.
     pub(super) fn next_text(&mut self, limit: usize) -> Result<Option<Bytes>, ProtocolError> {
         let end = self.frame.iter().position(|&b| b == RECORD_SEPARATOR);
-        // Without a separator in sight at least one more byte must follow.
+        // Without a separator in sight, at least one more byte must follow.
         let length = self.partial.len() + end.unwrap_or(self.frame.len()) + 1;
         if length > limit {
             return Err(ProtocolError::TooLarge);
@@ -66,7 +66,7 @@ impl Framer {
         Ok(Some(std::mem::take(&mut self.partial).into()))
     }
 
-    /// The next body that follows its length prefix, without it, at most `limit` bytes long.
+    /// Returns the next body that follows its length prefix, without it, at most `limit` bytes long.
     pub(super) fn next_binary(&mut self, limit: usize) -> Result<Option<Bytes>, ProtocolError> {
         if self.partial.is_empty() {
             if let Some(prefix) = LengthPrefix::parse(&self.frame, limit)?
@@ -125,7 +125,7 @@ impl Framer {
         if self.partial.is_empty() { self.frame } else { [&self.partial[..], &self.frame[..]].concat().into() }
     }
 
-    /// Bytes held of records that are not whole yet.
+    /// Returns the number of bytes held of incomplete records.
     pub(super) fn partial_bytes(&self) -> usize {
         self.partial.len()
     }
@@ -141,13 +141,13 @@ impl Framer {
         self.partial.extend_from_slice(&head);
     }
 
-    /// Takes the first `count` bytes of the frame, and lets go of its memory with the last.
+    /// Takes the first `count` bytes of the frame, and releases its memory with the last.
     fn take(&mut self, count: usize) -> Bytes {
         if count == self.frame.len() { std::mem::take(&mut self.frame) } else { self.frame.split_to(count) }
     }
 }
 
-/// Without content, which may be anyone's message.
+/// Shows no content, which may be a user's message.
 impl fmt::Debug for Framer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Framer")

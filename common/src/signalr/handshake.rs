@@ -1,4 +1,4 @@
-//! The handshake: one JSON record each way, whatever protocol it chooses, before anything else.
+//! The handshake: one JSON record in each direction before anything else, whatever protocol it chooses.
 
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
@@ -7,33 +7,32 @@ use serde::{Deserialize, Serialize};
 use super::framing::Framer;
 use super::{Protocol, json};
 
-/// The most bytes of a handshake, its separator included.
+/// The most bytes of a handshake, including its separator.
 pub const HANDSHAKE_BYTES_MAX: usize = 32 * 1024;
-/// Of a protocol name that the client made up, this many characters are told back to it.
+/// The number of characters of an unknown protocol name that the answer repeats to the client.
 const NAME_CHARS_MAX: usize = 100;
 
-/// What a client asks for.
+/// The request of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HandshakeRequest {
     /// The protocol of everything that follows.
     pub protocol: Protocol,
-    /// 1, or 2 for stateful reconnect; 2 counts as 1 where that was not granted. Lower ones were read as 1.
+    /// 1, or 2 for stateful reconnect; 2 counts as 1 if that was not granted. Lower ones are read as 1.
     pub version: u8,
 }
 
-/// Why a handshake failed. Its text is what the client is told, word by word that of the reference
-/// server.
+/// The reason why a handshake failed. Its text is sent to the client, word for word that of the reference server.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum HandshakeError {
-    /// No such protocol here.
+    /// The protocol is unknown.
     #[error("The protocol '{0}' is not supported.")]
     UnsupportedProtocol(String),
-    /// The protocol is known, this version of it is not.
+    /// The protocol is known, but this version of it is not.
     #[error("The server does not support version {version} of the '{}' protocol.", protocol.name())]
     UnsupportedVersion {
-        /// The protocol asked for.
+        /// The requested protocol.
         protocol: Protocol,
-        /// The version asked for.
+        /// The requested version.
         version: i64,
     },
     /// The protocol has binary records, and the transport carries text.
@@ -42,13 +41,13 @@ pub enum HandshakeError {
         protocol.name()
     )]
     NeedsBinary {
-        /// The protocol asked for.
+        /// The requested protocol.
         protocol: Protocol,
     },
-    /// No handshake at all: bad JSON, a field missing or of the wrong type, another record first.
+    /// No valid handshake: bad JSON, a field missing or of the wrong type, another record first.
     #[error("An unexpected error occurred during connection handshake.")]
     Malformed,
-    /// Not whole in time (the caller's clock), or not within [`HANDSHAKE_BYTES_MAX`].
+    /// Incomplete at the deadline (the caller's clock), or longer than [`HANDSHAKE_BYTES_MAX`].
     #[error("Handshake was canceled.")]
     Canceled,
 }
@@ -56,13 +55,13 @@ pub enum HandshakeError {
 /// The server's answer, as a client sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum HandshakeReply {
-    /// Records may flow.
+    /// The handshake succeeded: records may follow.
     Accepted,
-    /// Refused, with this text; the connection ends.
+    /// The handshake was refused with this text; the connection ends.
     Refused(String),
 }
 
-/// Reads a client's handshake, however it is cut. Holds no allocation if it comes in one frame.
+/// Reads a client's handshake, however it is cut. Holds no allocation if it arrives in one frame.
 #[derive(Debug, Default)]
 pub struct HandshakeDecoder {
     framer: Framer,
@@ -75,14 +74,14 @@ pub struct HandshakeReplyDecoder {
 }
 
 impl HandshakeDecoder {
-    /// Before the first byte.
+    /// Makes a decoder that has received nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes what a transport received, text or binary: the JavaScript client sends the handshake
-    /// before MessagePack as text. Once the request is whole, gives it with the bytes that follow,
-    /// which belong to the [`super::Decoder`]; the handshake decoder is then spent.
+    /// Takes the bytes that a transport received, text or binary: the JavaScript client sends the handshake before
+    /// MessagePack as text. Once the request is complete, returns it with the bytes that follow, which belong to the
+    /// [`super::Decoder`]; the handshake decoder is then spent.
     pub fn push(&mut self, frame: Bytes) -> Result<Option<(HandshakeRequest, Bytes)>, HandshakeError> {
         match next_body(&mut self.framer, frame)? {
             Some((body, rest)) => Ok(Some((HandshakeRequest::parse(&body)?, rest))),
@@ -92,13 +91,12 @@ impl HandshakeDecoder {
 }
 
 impl HandshakeReplyDecoder {
-    /// Before the first byte.
+    /// Makes a decoder that has received nothing.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Takes what a transport received. Once the answer is whole, gives it with the bytes that
-    /// follow.
+    /// Takes the bytes that a transport received. Once the answer is complete, returns it with the bytes that follow.
     pub fn push(&mut self, frame: Bytes) -> Result<Option<(HandshakeReply, Bytes)>, HandshakeError> {
         match next_body(&mut self.framer, frame)? {
             Some((body, rest)) => Ok(Some((HandshakeReply::parse(&body)?, rest))),
@@ -108,7 +106,7 @@ impl HandshakeReplyDecoder {
 }
 
 impl HandshakeRequest {
-    /// The record a client sends first.
+    /// Encodes the record that a client sends first.
     pub fn encode(self) -> Bytes {
         #[derive(Serialize)]
         struct Fields {
@@ -129,8 +127,8 @@ impl HandshakeRequest {
             let name = protocol.chars().take(NAME_CHARS_MAX).collect();
             return Err(HandshakeError::UnsupportedProtocol(name));
         };
-        // As the reference server, everything up to the highest is taken: a Python client sends the version
-        // of its negotiation, which is 0.
+        // Like the reference server, accepts every version up to the highest: a Python client sends the version of its
+        // negotiation, which is 0.
         match version {
             ..=1 => Ok(Self { protocol, version: 1 }),
             2 => Ok(Self { protocol, version: 2 }),
@@ -144,7 +142,7 @@ impl HandshakeReply {
         #[derive(Deserialize)]
         struct Fields {
             error: Option<String>,
-            /// Any record but the answer has one.
+            /// Every record except the answer has one.
             #[serde(rename = "type")]
             kind: Option<serde::de::IgnoredAny>,
         }
@@ -158,12 +156,12 @@ impl HandshakeReply {
 }
 
 impl HandshakeError {
-    /// The record that tells the client, sent as text also when it asked for MessagePack.
+    /// Returns the record that tells the client, sent as text even if it asked for MessagePack.
     pub fn response(&self) -> Bytes {
         handshake_response_error(&self.to_string())
     }
 
-    /// Its metric label.
+    /// Returns its metric label.
     pub const fn label(&self) -> &'static str {
         match self {
             Self::UnsupportedProtocol(_) => "unsupported_protocol",
@@ -175,12 +173,12 @@ impl HandshakeError {
     }
 }
 
-/// The answer to a good handshake; sent in the protocol's own frame type.
+/// Encodes the answer to a good handshake; sent in the protocol's own frame type.
 pub fn handshake_response_ok() -> Bytes {
     Bytes::from_static(b"{}\x1E")
 }
 
-/// The answer to a bad handshake.
+/// Encodes the answer to a bad handshake.
 pub fn handshake_response_error(text: &str) -> Bytes {
     #[derive(Serialize)]
     struct Fields<'a> {
@@ -193,7 +191,7 @@ fn record(fields: &impl Serialize) -> Bytes {
     json::record(fields).expect("strings and numbers always have a JSON text")
 }
 
-/// The handshake's record, and what follows it.
+/// Returns the handshake's record, and the bytes that follow it.
 fn next_body(framer: &mut Framer, frame: Bytes) -> Result<Option<(Bytes, Bytes)>, HandshakeError> {
     framer.push(frame);
     let body = framer.next_text(HANDSHAKE_BYTES_MAX).map_err(|_| HandshakeError::Canceled)?;
@@ -201,7 +199,7 @@ fn next_body(framer: &mut Framer, frame: Bytes) -> Result<Option<(Bytes, Bytes)>
 }
 
 fn object<T: DeserializeOwned>(body: &[u8]) -> Result<T, HandshakeError> {
-    // A derived struct would be read from an array, too.
+    // A derived struct would also accept an array.
     if !body.trim_ascii_start().starts_with(b"{") {
         return Err(HandshakeError::Malformed);
     }

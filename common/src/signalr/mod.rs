@@ -1,13 +1,13 @@
 //! The SignalR hub protocol, sans-IO: bytes in, records out, in JSON and in MessagePack.
 //!
-//! A session feeds what its transport received to a [`HandshakeDecoder`], what that gives back and
-//! all that follows to a [`Decoder`], and sends what the `encode_*` functions made. A load generator
-//! and the tests use the same codec from the other side. Frames may be cut and joined anywhere on the
-//! way in; on the way out every function makes whole records, which a transport must never split.
+//! A session feeds the bytes that its transport received to a [`HandshakeDecoder`], the bytes that this returns and all
+//! that follow to a [`Decoder`], and sends the output of the `encode_*` functions. A load generator and the tests use
+//! the same codec from the other side. Frames may be cut and joined anywhere on the way in; on the way out every
+//! function makes complete records, which a transport must never split.
 //!
-//! Deliberately absent: transports, timers, numbering for stateful reconnect, and what a method or
-//! its arguments mean. Arguments stay undecoded until somebody asks for them with a type. Headers
-//! are checked and dropped: a client was seen to copy its bearer token into them.
+//! Deliberately absent: transports, timers, numbering for stateful reconnect, and the meaning of methods and their
+//! arguments. Arguments stay undecoded until they are read as a type. Headers are checked and dropped: a client was
+//! seen to copy its bearer token into them.
 
 mod any_case;
 mod arguments;
@@ -37,7 +37,7 @@ pub use handshake::{
 };
 pub use record::{CompletionResult, Record};
 
-/// A hub protocol: how records are written once the handshake chose it.
+/// A hub protocol: the form of records once the handshake chose it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Protocol {
     /// JSON objects, each ended by byte 0x1E.
@@ -46,7 +46,7 @@ pub enum Protocol {
     MessagePack,
 }
 
-/// What a transport carries, as a negotiate reply and a WebSocket opcode name it.
+/// The kind of frames that a transport carries, as a negotiate reply and a WebSocket opcode name it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TransferFormat {
     /// UTF-8 text frames.
@@ -56,7 +56,7 @@ pub enum TransferFormat {
 }
 
 impl Protocol {
-    /// Its name in a handshake and as a metric label.
+    /// Returns its name in a handshake and as a metric label.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Json => "json",
@@ -64,12 +64,12 @@ impl Protocol {
         }
     }
 
-    /// The protocol of a handshake's name; names compare without case, as at the reference server.
+    /// Returns the protocol of a handshake's name; case is ignored, as by the reference server.
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Json, Self::MessagePack].into_iter().find(|protocol| protocol.name().eq_ignore_ascii_case(name))
     }
 
-    /// What frames must be sent as: the JavaScript client dies of the other opcode. On receive the
+    /// Returns the format that frames must be sent in: the JavaScript client fails on the other opcode. On receipt the
     /// opcode means nothing.
     pub const fn transfer_format(self) -> TransferFormat {
         match self {
@@ -80,7 +80,7 @@ impl Protocol {
 }
 
 impl TransferFormat {
-    /// Its name in a negotiate reply.
+    /// Returns its name in a negotiate reply.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Text => "Text",
@@ -88,7 +88,7 @@ impl TransferFormat {
         }
     }
 
-    /// Whether frames are binary.
+    /// True if frames are binary.
     pub const fn is_binary(self) -> bool {
         matches!(self, Self::Binary)
     }

@@ -1,4 +1,4 @@
-//! The records of the hub protocol, of both directions.
+//! The records of the hub protocol, in both directions.
 
 use super::{Arguments, Payload};
 
@@ -7,24 +7,24 @@ use super::{Arguments, Payload};
 pub enum Record {
     /// Calls a method.
     Invocation {
-        /// What the answer refers to; without it nothing is ever answered, not even an error.
+        /// The id that the answer refers to; without one nothing is ever answered, not even an error.
         invocation_id: Option<String>,
-        /// The method, in any case.
+        /// The method's name, in any case.
         target: String,
         /// Its arguments.
         arguments: Arguments,
-        /// Streams the caller will send as further arguments.
+        /// The streams that the caller will send as further arguments.
         stream_ids: Vec<String>,
     },
     /// Calls a method that answers with a stream.
     StreamInvocation {
-        /// What the items and the completion refer to.
+        /// The id that the items and the completion refer to.
         invocation_id: String,
-        /// The method, in any case.
+        /// The method's name, in any case.
         target: String,
         /// Its arguments.
         arguments: Arguments,
-        /// Streams the caller will send as further arguments.
+        /// The streams that the caller will send as further arguments.
         stream_ids: Vec<String>,
     },
     /// One item of a stream.
@@ -38,7 +38,7 @@ pub enum Record {
     Completion {
         /// The invocation answered.
         invocation_id: String,
-        /// What it came to.
+        /// The outcome of the invocation.
         result: CompletionResult,
     },
     /// The caller wants no more items of a stream.
@@ -57,9 +57,9 @@ pub enum Record {
     Ping,
     /// The end of the connection.
     Close {
-        /// Why, if not by request.
+        /// The reason, if it is not a requested end.
         error: Option<String>,
-        /// Whether an automatic reconnect is welcome.
+        /// True if the client may reconnect automatically.
         allow_reconnect: bool,
     },
     /// Stateful reconnect: the highest id the sender has processed.
@@ -68,14 +68,14 @@ pub enum Record {
     Sequence(u64),
 }
 
-/// What a [`Record::Completion`] says.
+/// The outcome in a [`Record::Completion`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CompletionResult {
-    /// Done, without a value.
+    /// The method succeeded without a value.
     Void,
-    /// Done, with this value, which may be null.
+    /// The method succeeded with this value, which may be null.
     Value(Payload),
-    /// Failed, with this text.
+    /// The method failed with this text.
     Error(String),
 }
 

@@ -1,9 +1,9 @@
-//! A room's facts with the archive index: both are written in one transaction, so that the index is at any moment
-//! what the stored facts say.
+//! A room's facts with the archive index. Both are written in one transaction, so that the index always agrees with the
+//! stored facts.
 //!
-//! The facts of the highest version win, in whatever order and how often records come. A record that is late finds
-//! higher facts and does nothing, also to the index: it cannot bring back an entry that a later record took out. A
-//! function that dies does so before or after the transaction; then the record comes again.
+//! The facts of the highest version win, in whatever order and however often records arrive. A late record finds higher
+//! facts and changes nothing, in the index neither: it cannot bring back an entry that a later record removed. A
+//! function that dies does so before or after the transaction; then the record is delivered again.
 
 use aws_sdk_dynamodb::error::SdkError;
 use aws_sdk_dynamodb::operation::transact_write_items::TransactWriteItemsError;
@@ -17,18 +17,18 @@ use crate::ids::{OrgId, RoomId};
 use crate::room::{Closing, RoomFacts};
 use crate::seq::{Seq, Timestamp};
 
-/// Others may change the facts between the read and the transaction this often.
+/// The number of times that others may change the facts between the read and the transaction.
 const ATTEMPTS: usize = 4;
 
-/// What is stored of a room's facts that decides about others.
+/// The part of a room's stored facts that decides whether others are written.
 struct Known {
     version: Option<Seq>,
     archived_at: Option<Timestamp>,
 }
 
 impl Writer {
-    /// Writes a room's facts at their version, and its entry in the archive index: there is one while the room is
-    /// archived, and none otherwise.
+    /// Writes a room's facts at their version, and its entry in the archive index, which exists only while the room is
+    /// archived.
     pub async fn facts(
         &self,
         org: &OrgId,
@@ -37,7 +37,7 @@ impl Writer {
         closing: Option<&Closing>,
     ) -> Result<Written, StoreError> {
         let item = facts_to_item(org, room, facts);
-        // Mostly the room neither is archived nor was: then the index does not matter.
+        // Usually the room neither is nor was archived: then the index does not matter.
         if facts.archived_at.is_none() && self.put_open(item.clone(), facts.version).await? == Written::Applied {
             return Ok(Written::Applied);
         }
@@ -60,7 +60,7 @@ impl Writer {
         Err(StoreError::Throttled)
     }
 
-    /// Writes the facts of an open room, if no archived ones are stored.
+    /// Writes the facts of an open room, unless archived ones are stored.
     async fn put_open(&self, item: Item, version: Seq) -> Result<Written, StoreError> {
         let put = self
             .client
@@ -116,7 +116,7 @@ impl Writer {
         Ok(TransactWriteItem::builder().delete(delete).build())
     }
 
-    /// False if the facts have changed since they were read.
+    /// Returns false if the facts have changed since they were read.
     async fn transact(&self, writes: Vec<TransactWriteItem>) -> Result<bool, StoreError> {
         let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match sent {
@@ -127,8 +127,8 @@ impl Writer {
     }
 }
 
-/// Whether a transaction was cancelled because its condition does not hold. One that met another transaction is
-/// `TransactionCanceledException` too, and worth another attempt of the caller's.
+/// True if a transaction was cancelled because its condition does not hold. A conflict with another transaction is a
+/// `TransactionCanceledException` too, but the caller may retry that one.
 fn is_condition(error: &TransactWriteItemsError) -> bool {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
         return false;

@@ -1,12 +1,12 @@
-//! How long to wait before asking again.
+//! The wait before a retry.
 
 use std::time::Duration;
 
 const FIRST: Duration = Duration::from_millis(40);
 const CEILING: Duration = Duration::from_secs(1);
 
-/// A random time up to a bound that doubles with each attempt (counted from 0) and ends at a second:
-/// callers that were throttled together do not come back together.
+/// Returns a random wait up to a bound that doubles with each attempt (counted from 0) and ends at one second: callers
+/// that were throttled together do not retry together.
 pub fn backoff(attempt: u32) -> Duration {
     let bound = FIRST.saturating_mul(1 << attempt.min(16)).min(CEILING);
     bound.mul_f64(rand::random_range(0.2..1.0))

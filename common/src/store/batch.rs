@@ -8,16 +8,16 @@ use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use super::item::Item;
 use super::{Store, StoreError, backoff};
 
-/// Keys of one `BatchGetItem` call: DynamoDB takes no more.
+/// Keys of one `BatchGetItem` call, the most that DynamoDB accepts.
 const KEYS_MAX: usize = 100;
-/// Rounds in a row that may bring nothing before it counts as throttled.
+/// Consecutive rounds without a result, after which the store counts as throttling.
 const FRUITLESS_ROUNDS: u32 = 5;
-/// For all rounds of one call of ours.
+/// The deadline for all rounds of one call.
 const DEADLINE: Duration = Duration::from_secs(10);
 
 impl Store {
-    /// The items of distinct keys, consistently read, in no order; what is not there is left out.
-    /// DynamoDB may answer in part: the rest is asked for again.
+    /// Returns the items of distinct keys, consistently read, in no order; absent items are left out. DynamoDB may
+    /// answer in part: the rest is requested again.
     pub(super) async fn get_all(
         &self,
         table: &str,
@@ -76,7 +76,7 @@ fn wanted(keys: Vec<Item>, attributes: &[&str]) -> Result<KeysAndAttributes, Sto
         .map_err(|_| StoreError::Refused("ConstructionFailure".to_owned()))
 }
 
-/// A key of two parts.
+/// Makes a key of two parts.
 pub(super) fn key(pk: (&str, AttributeValue), sk: (&str, AttributeValue)) -> Item {
     HashMap::from([(pk.0.to_owned(), pk.1), (sk.0.to_owned(), sk.1)])
 }

@@ -1,12 +1,13 @@
-//! The directory of an organization: its people, and the texts by which they are found.
+//! The directory of an organization: its users, and the texts by which they are found.
 //!
-//! A person's profile is one item, and each text they are found by another in the same partition, whose sort key begins
-//! with the text. Readers take the texts for hints and believe the profile: what lags or is left over is not shown.
+//! A user's profile is one item, and each text that finds the user is another in the same partition, whose sort key
+//! starts with the text. Readers take the texts as hints and trust the profile: texts that lag behind it or were left
+//! over are not shown.
 //!
-//! The function that writes may die anywhere. It writes the new texts, then the profile with the name before, on the
-//! condition that nobody else changed it meanwhile, and then removes the texts of the name before; the same record again
-//! finds the profile written and removes what was left. A text carries the version of the profile that wrote it, so that an
-//! old record that comes late takes away nothing that a newer one needs.
+//! The function that writes may die at any point. It writes the new texts, then the profile with the previous name, on
+//! the condition that nobody else changed it meanwhile, and then removes the texts of the previous name; when the same
+//! record comes again, it finds the profile written and removes what was left. A text carries the version of the
+//! profile that wrote it, so that an old record that comes late removes nothing that a newer one needs.
 
 use std::collections::BTreeSet;
 
@@ -20,44 +21,45 @@ use crate::ids::{OrgId, UserId};
 use crate::names as searched;
 use crate::seq::Seq;
 
-/// The longest sort key that DynamoDB takes.
+/// The longest sort key that DynamoDB accepts.
 const SORT_KEY_BYTES_MAX: usize = 1024;
-/// How often a profile that others change at the same time is looked at again.
+/// Attempts at a profile that others change at the same time.
 const ATTEMPTS: usize = 4;
 
-/// A text by which a person is found.
+/// A text by which a user is found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FoundName {
     /// The text, folded.
     pub text: String,
-    /// Whose.
+    /// The user that it finds.
     pub user_id: UserId,
 }
 
 impl FoundName {
-    /// Its place in the directory, to go on behind it.
+    /// Returns its position in the directory, from which the next page continues.
     pub fn place(&self) -> String {
         names::name_sk(&self.text, &self.user_id)
     }
 }
 
-/// Whether a text may be the place of a name that begins so: whatever else a client sends as one, DynamoDB refuses.
+/// True if a text may be the position of a name with this beginning: DynamoDB refuses anything else that a client sends
+/// as one.
 pub fn is_name_place(place: &str, beginning: &str) -> bool {
     place.len() <= SORT_KEY_BYTES_MAX && place.starts_with(&names::name_prefix(beginning))
 }
 
-/// Texts in order, and the place to go on behind if there are more.
+/// Texts in order, and the position to continue from if there are more.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct NamePage {
     /// The texts.
     pub found: Vec<FoundName>,
-    /// Where the page ended.
+    /// The end of the page, if there are more.
     pub next: Option<String>,
 }
 
 impl Store {
-    /// Texts of an organization's people that begin with a folded one, behind a place that an earlier page gave. One query,
-    /// of at most `limit` items.
+    /// Returns the texts of an organization's users that start with a folded one, after a position that an earlier page
+    /// gave. One query, of at most `limit` items.
     pub async fn names(
         &self,
         org: &OrgId,
@@ -97,7 +99,7 @@ impl Store {
     }
 }
 
-/// What the directory is to say of a user.
+/// The new state of a user's profile.
 #[derive(Clone, Copy)]
 struct Profile<'a> {
     name: &'a str,
@@ -112,7 +114,7 @@ struct Known {
 }
 
 impl Writer {
-    /// Writes a person's name into the directory of the organization, and the texts by which it is found.
+    /// Writes a user's name into the directory of the organization, and the texts by which it is found.
     pub async fn profile(&self, org: &OrgId, user: &UserId, name: &str, version: Seq) -> Result<Written, StoreError> {
         let wanted = searched::keys(name, user);
         for _ in 0..ATTEMPTS {
@@ -126,7 +128,7 @@ impl Writer {
             };
             let present = searched::keys(&known.name, user);
             if known.version > version {
-                // What an earlier attempt may have written is not the name any more.
+                // Texts that an earlier attempt may have written, but that no longer belong to the name.
                 self.remove_names(org, user, wanted.difference(&present), version).await?;
                 return Ok(Written::Superseded);
             }
@@ -142,7 +144,7 @@ impl Writer {
             self.remove_names(org, user, old.difference(&wanted), version).await?;
             return Ok(if is_new { Written::Applied } else { Written::Superseded });
         }
-        // Others are at it; it comes again.
+        // Other writers keep changing it; the record is delivered again.
         Err(StoreError::Unavailable)
     }
 

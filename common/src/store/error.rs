@@ -1,9 +1,9 @@
-//! What can go wrong with the store, by kind. The SDK's own texts go to the log only.
+//! The errors of the store, by kind. The SDK's own texts go only to the log.
 
 use aws_sdk_dynamodb::config::http::HttpResponse;
 use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 
-/// Why a call to the store failed.
+/// The reason why a call to the store failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The table or the account is over its throughput.
@@ -12,21 +12,21 @@ pub enum StoreError {
     /// No answer in time, a broken connection, or an error on the store's side.
     #[error("the store does not answer")]
     Unavailable,
-    /// The request itself was refused, with the store's code: asking again changes nothing.
+    /// The request itself was refused, with the store's code: a retry changes nothing.
     #[error("the store refused the request: {0}")]
     Refused(String),
-    /// An item is not what this build writes.
+    /// An item does not have the form that this build writes.
     #[error("a stored item has a malformed {0}")]
     Malformed(&'static str),
 }
 
 impl StoreError {
-    /// Whether asking again later may help.
+    /// True if a retry may succeed.
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Throttled | Self::Unavailable)
     }
 
-    /// A short name, for logs and metric labels.
+    /// Returns a short name, for logs and metric labels.
     pub fn kind(&self) -> &'static str {
         match self {
             Self::Throttled => "throttled",

@@ -13,16 +13,16 @@ use crate::ids::RoomId;
 use crate::message::MessageState;
 use crate::seq::{Month, SEQ_MAX, Seq, Timestamp};
 
-/// Month partitions asked at once when the nearest ones held too few messages.
+/// Month partitions queried at once if the nearest ones held too few messages.
 const MONTHS_AT_ONCE_MAX: usize = 8;
 /// Messages of one page of a [`MessageScan`].
 const SCAN_PAGE: usize = 500;
-/// After everything.
+/// The seq after everything.
 const LAST: Seq = Seq::new(SEQ_MAX).expect("the largest seq is one");
-/// How far clocks of gateways and of Redis may be apart.
+/// The most by which the clocks of gateways and of Redis may differ.
 const CLOCK_MARGIN: Duration = Duration::from_hours(24);
 
-/// Which way a history is read.
+/// The direction in which a history is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Direction {
     /// Oldest first.
@@ -36,26 +36,26 @@ pub enum Direction {
 pub struct MessageQuery<'a> {
     /// The room.
     pub room: &'a RoomId,
-    /// Only later ones than this.
+    /// Excludes this seq and everything before it.
     pub after: Seq,
-    /// Only earlier ones than this.
+    /// Excludes this seq and everything after it.
     pub before: Seq,
-    /// From which end.
+    /// The direction of the result.
     pub direction: Direction,
-    /// How many at most.
+    /// The largest number of messages to return.
     pub limit: usize,
-    /// The month of the room's first possible message, see [`oldest_month`]: no earlier partition is asked.
+    /// The month of the room's first possible message, see [`oldest_month`]: no earlier partition is queried.
     pub oldest: Month,
 }
 
-/// The month in which the first message of a room made at `created_at` may lie.
+/// Returns the earliest month that may hold the first message of a room created at `created_at`.
 pub fn oldest_month(created_at: Timestamp) -> Month {
     let created = Seq::new(created_at.millis().saturating_mul(1000)).unwrap_or(Seq::ZERO);
     created.minus(CLOCK_MARGIN).month()
 }
 
 impl Store {
-    /// One message, a tombstone too.
+    /// Returns one message, which may be a tombstone.
     pub async fn message(&self, room: &RoomId, seq: Seq) -> Result<Option<MessageState>, StoreError> {
         if seq <= self.retention.expired() {
             return Ok(None);
@@ -71,13 +71,13 @@ impl Store {
         reply.item.map(|item| message_from_item(room, item)).transpose()
     }
 
-    /// The messages of a stretch, in the query's direction, tombstones included. Fewer than the limit
-    /// means that there are no more.
+    /// Returns the messages of a stretch, in the query's direction, including tombstones. Fewer than the limit means
+    /// that there are no more.
     pub async fn messages(&self, query: MessageQuery<'_>) -> Result<Vec<MessageState>, StoreError> {
         let query = MessageQuery { after: query.after.max(self.retention.expired()), ..query };
         let months = months(&query);
         let mut found = Vec::new();
-        // A busy room's page lies in one or two partitions; a quiet one's may lie years back.
+        // A busy room's page is in one or two partitions; a quiet room's may be years back.
         let (mut at_once, mut from) = (1, 0);
         while from < months.len() && found.len() < query.limit {
             let to = (from + at_once).min(months.len());
@@ -91,21 +91,21 @@ impl Store {
         Ok(found)
     }
 
-    /// The last message of a room, if there is one in `oldest` or later.
+    /// Returns the last message of a room, if there is one in `oldest` or later.
     pub async fn last_message(&self, room: &RoomId, oldest: Month) -> Result<Option<MessageState>, StoreError> {
         let query =
             MessageQuery { room, after: Seq::ZERO, before: LAST, direction: Direction::Descending, limit: 1, oldest };
         Ok(self.messages(query).await?.pop())
     }
 
-    /// All messages after `since`, ascending, page by page.
+    /// Scans all messages after `since`, ascending, page by page.
     pub fn scan(&self, room: RoomId, since: Seq) -> MessageScan {
         MessageScan { store: self.clone(), room, after: Some(since) }
     }
 
-    /// The stored versions of those of `seqs` that are stored at all.
+    /// Returns the stored versions of those of `seqs` that are stored at all.
     pub async fn versions(&self, room: &RoomId, seqs: &[Seq]) -> Result<HashMap<Seq, Seq>, StoreError> {
-        // A key may stand only once in a batch.
+        // A key may occur only once in a batch.
         let distinct: BTreeSet<_> = seqs.iter().copied().collect();
         let keys = distinct.into_iter().map(|seq| key(room, seq)).collect();
         let items = self.get_all(&self.tables.messages, keys, &[names::SEQ, names::VERSION]).await?;
@@ -118,7 +118,7 @@ impl Store {
             .collect()
     }
 
-    /// What one partition holds of the stretch.
+    /// Reads the part of the stretch that is in one partition.
     async fn month(
         &self,
         query: &MessageQuery<'_>,
@@ -148,7 +148,7 @@ impl Store {
             for item in reply.items.unwrap_or_default() {
                 found.push(message_from_item(query.room, item)?);
             }
-            // A page ends at 1 MiB too.
+            // A page also ends at 1 MiB.
             start = reply.last_evaluated_key.filter(|key| !key.is_empty());
             if start.is_none() || found.len() >= limit {
                 return Ok(found);
@@ -157,17 +157,17 @@ impl Store {
     }
 }
 
-/// A walk over all messages of a room since a seq.
+/// A scan of all messages of a room since a seq.
 #[derive(Debug)]
 pub struct MessageScan {
     store: Store,
     room: RoomId,
-    /// `None` at the end.
+    /// The seq to continue after; `None` at the end.
     after: Option<Seq>,
 }
 
 impl MessageScan {
-    /// The next page, ascending, tombstones included; `None` at the end.
+    /// Returns the next page, ascending, including tombstones; `None` at the end.
     pub async fn next_page(&mut self) -> Result<Option<Vec<MessageState>>, StoreError> {
         let Some(after) = self.after else {
             return Ok(None);
@@ -191,8 +191,8 @@ fn key(room: &RoomId, seq: Seq) -> Item {
     batch::key((names::ROOM_MONTH, AttributeValue::S(partition)), (names::SEQ, seq_value(seq)))
 }
 
-/// The partitions that a stretch may touch, in its direction. None lies beyond the present month: a
-/// seq is a moment that has been.
+/// Returns the partitions that a stretch may touch, in its direction. None is later than the present month: a seq is a
+/// moment in the past.
 fn months(query: &MessageQuery<'_>) -> Vec<Month> {
     let (first, last) = (query.after.next(), query.before.previous());
     if query.limit == 0 || first > last {

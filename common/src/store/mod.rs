@@ -1,12 +1,12 @@
-//! The DynamoDB store: what lasts. Gateways read it through [`Store`]; only the Lambdas write, through
-//! [`writer::Writer`].
+//! The DynamoDB store, which keeps data permanently. Gateways read it through [`Store`]; only the Lambdas write,
+//! through [`writer::Writer`].
 //!
-//! Every item carries its full state and a version, and is written on the condition that the stored
-//! version is smaller, so writes may come twice, late and in any order. Nothing is deleted here but texts that
-//! people were found by: deleted messages and ended memberships stay as tombstones.
+//! Every item carries its full state and a version, and is written on the condition that the stored version is smaller,
+//! so writes may come twice, late and in any order. Nothing is deleted here except texts by which users were found:
+//! deleted messages and ended memberships stay as tombstones.
 //!
-//! Every call has a deadline and few attempts. Reads are strongly consistent, except those of an
-//! index, which DynamoDB cannot do.
+//! Every call has a deadline and few attempts. Reads are strongly consistent, except those of an index, for which
+//! DynamoDB does not offer it.
 
 mod archive;
 mod backoff;
@@ -43,7 +43,7 @@ pub struct Store {
 }
 
 impl Store {
-    /// A store on the region, endpoint and credentials of `config`. Connects with the first call.
+    /// Makes a store with the region, endpoint and credentials of `config`. Connects with the first call.
     pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
         Self { client: client(config, CallLimits::READ), tables, retention: Retention::default() }
     }
@@ -54,13 +54,13 @@ impl Store {
         Self { retention, ..self }
     }
 
-    /// How long messages are kept.
+    /// Returns the time for which messages are kept.
     pub fn retention(&self) -> Retention {
         self.retention
     }
 }
 
-/// How long one call may take.
+/// The time limits of one call.
 #[derive(Clone, Copy, Debug)]
 struct CallLimits {
     attempt_timeout: Duration,
@@ -69,10 +69,10 @@ struct CallLimits {
 }
 
 impl CallLimits {
-    /// Of a gateway's reads: a person waits for them.
+    /// The limits of a gateway's reads: a user waits for them.
     const READ: Self =
         Self { attempt_timeout: Duration::from_millis(1500), operation_timeout: Duration::from_secs(4), attempts: 3 };
-    /// Of a write: one attempt, because its caller repeats it within its own deadline.
+    /// The limits of a write: one attempt, because its caller repeats it within its own deadline.
     const WRITE: Self =
         Self { attempt_timeout: Duration::from_secs(3), operation_timeout: Duration::from_secs(3), attempts: 1 };
 }

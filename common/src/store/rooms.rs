@@ -1,4 +1,4 @@
-//! Reading rooms: one with everyone in it, the rooms of a person, names of people.
+//! Reading rooms: one with all its members, the rooms of a user, names of users.
 
 use std::collections::{BTreeSet, HashMap};
 
@@ -14,37 +14,37 @@ use crate::seq::Seq;
 /// A room as it is stored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StoredRoom {
-    /// Its organization.
+    /// The organization it belongs to.
     pub org: OrgId,
-    /// Its facts.
+    /// The facts.
     pub facts: RoomFacts,
-    /// Everyone who is or was in it, by user id: those who left have no role. Marks that overtook
-    /// their membership stand under one without role, of version zero.
+    /// Everyone who is or was in it, by user id: those who left have no role. Marks that overtook their membership have
+    /// one without role, of version zero.
     pub members: Vec<(Membership, Marks)>,
 }
 
-/// A room in a person's list.
+/// A room in a user's list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UserRoom {
     /// The room.
     pub room_id: RoomId,
     /// The membership's version.
     pub version: Seq,
-    /// Whether they are in it; `false` is the tombstone of an ended membership.
+    /// True if the user is a member; `false` is the tombstone of an ended membership.
     pub is_member: bool,
 }
 
-/// A person in the directory of an organization.
+/// A user in the directory of an organization.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Profile {
     /// The name to show.
     pub display_name: String,
-    /// When it was last seen.
+    /// The time when the name was last seen.
     pub version: Seq,
 }
 
 impl Store {
-    /// A room with everyone in it; `None` when its facts are not stored.
+    /// Returns a room with all its members; `None` if its facts are not stored.
     pub async fn room(&self, room: &RoomId) -> Result<Option<StoredRoom>, StoreError> {
         let (mut found, mut members, mut start) = (None, Vec::new(), None);
         loop {
@@ -72,9 +72,9 @@ impl Store {
         }
     }
 
-    /// The facts of these rooms, of no more than is asked for; those that are not stored are left out.
+    /// Returns the facts of these rooms, without reading other attributes; rooms that are not stored are left out.
     pub async fn facts_of(&self, rooms: &[RoomId]) -> Result<HashMap<RoomId, RoomFacts>, StoreError> {
-        // A key may stand only once in a batch.
+        // A key may occur only once in a batch.
         let distinct: BTreeSet<_> = rooms.iter().collect();
         let keys = distinct
             .into_iter()
@@ -96,7 +96,7 @@ impl Store {
             .collect()
     }
 
-    /// The rooms a person is or was in. The index follows its table after a moment.
+    /// Returns the rooms a user is or was in. The index follows its table with a short delay.
     pub async fn rooms_of(&self, person: &Person) -> Result<Vec<UserRoom>, StoreError> {
         let (mut found, mut start) = (Vec::new(), None);
         loop {
@@ -126,10 +126,10 @@ impl Store {
         }
     }
 
-    /// What the directory knows of these users; whom it does not know is left out.
+    /// Returns the directory's profiles of these users; unknown users are left out.
     pub async fn profiles(&self, org: &OrgId, users: &[UserId]) -> Result<HashMap<UserId, Profile>, StoreError> {
         let pk = names::directory_pk(org);
-        // A key may stand only once in a batch.
+        // A key may occur only once in a batch.
         let distinct: BTreeSet<_> = users.iter().collect();
         let keys = distinct
             .into_iter()

@@ -1,5 +1,5 @@
-//! Names of tables, indexes and attributes, and the forms of keys. They stand nowhere else in Rust;
-//! `deploy/cloudformation/data.yaml` creates what is named here.
+//! Names of tables, indexes and attributes, and the forms of keys. No other Rust file names them;
+//! `deploy/cloudformation/data.yaml` creates the tables and indexes.
 //!
 //! Moments are ISO-8601 texts as on the wire, seqs and versions are numbers.
 
@@ -7,7 +7,7 @@ use crate::config::Environment;
 use crate::ids::{OrgId, RoomId, UserId};
 use crate::seq::Month;
 
-/// The three tables, as a deployment calls them.
+/// The names of the three tables in a deployment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Tables {
     /// Rooms, members and the organizations' directories: `RTS_ROOMS_TABLE`, default `chat-rooms`.
@@ -45,17 +45,17 @@ impl Tables {
 pub mod rooms {
     use super::{OrgId, RoomId, UserId};
 
-    /// Partition key (S): a room id, or `ORG#<org>`. Room ids begin with a letter and `_`, so no
-    /// organization's name makes the two collide.
+    /// Partition key (S): a room id, or `ORG#<org>`. Room ids start with a letter and `_`, so no organization's name
+    /// makes the two collide.
     pub const PK: &str = "pk";
     /// Sort key (S): `META` or `MEMBER#<user>` of a room, `USER#<user>` or `NAME#<text>#<user>` of an organization.
     pub const SK: &str = "sk";
     /// The sort key of a room's facts.
     pub const META: &str = "META";
-    /// Global index of a person's rooms: [`USER_KEY`], then [`PK`]. It projects [`VERSION`] and
-    /// [`ROLE`] only, so that marks, which change all the time, are not written to it.
+    /// Global index of a user's rooms: [`USER_KEY`], then [`PK`]. It projects only [`VERSION`] and [`ROLE`], so that
+    /// marks, which change all the time, are not written to it.
     pub const BY_USER: &str = "by-user";
-    /// Partition key of [`BY_USER`] (S): a person's key. Only items of members have it.
+    /// Partition key of [`BY_USER`] (S): a user's key. Only items of members have it.
     pub const USER_KEY: &str = "userKey";
 
     /// Version of the facts, of the membership, or of the profile (N).
@@ -68,28 +68,28 @@ pub mod rooms {
     pub const NAME: &str = "name";
     /// The case (S).
     pub const CASE_ID: &str = "caseId";
-    /// The room's maker (S).
+    /// The user who created the room (S).
     pub const CREATED_BY: &str = "createdBy";
-    /// When it was made (S).
+    /// The time of its creation (S).
     pub const CREATED_AT: &str = "createdAt";
-    /// Since when it is archived (S).
+    /// The time since when it is archived (S).
     pub const ARCHIVED_AT: &str = "archivedAt";
-    /// `owner` or `member` (S); absent for someone who is not, or no more, a member.
+    /// `owner` or `member` (S); absent for someone who is not, or is no longer, a member.
     pub const ROLE: &str = "role";
-    /// A person's name to show (S).
+    /// A user's name to show (S).
     pub const DISPLAY_NAME: &str = "displayName";
     /// The room's head when the member joined (N).
     pub const JOINED_SEQ: &str = "joinedSeq";
-    /// Read up to here (N).
+    /// The seq up to which the member has read (N).
     pub const READ_SEQ: &str = "readSeq";
-    /// Received up to here (N).
+    /// The seq up to which the member has received (N).
     pub const DELIVERED_SEQ: &str = "deliveredSeq";
 
-    /// The attributes of a `META` item that tell its room and its facts.
+    /// The attributes of a `META` item that hold its room and its facts.
     pub const FACTS: [&str; 9] = [PK, ORG, KIND, NAME, CASE_ID, CREATED_BY, CREATED_AT, ARCHIVED_AT, VERSION];
-    /// The name before this one (S), whose texts are to be removed.
+    /// The previous name (S), whose texts are to be removed.
     pub const NAME_BEFORE: &str = "nameBefore";
-    /// Whom a text of the directory belongs to (S).
+    /// The user that a text of the directory belongs to (S).
     pub const USER_ID: &str = "userId";
 
     const MEMBER: &str = "MEMBER#";
@@ -104,7 +104,7 @@ pub mod rooms {
         format!("{MEMBER}{user}")
     }
 
-    /// The user of a member's sort key.
+    /// Returns the user of a member's sort key.
     pub fn member_of_sk(sk: &str) -> Option<UserId> {
         UserId::parse(sk.strip_prefix(MEMBER)?).ok()
     }
@@ -114,7 +114,7 @@ pub mod rooms {
         format!("ORG#{org}")
     }
 
-    /// The sort key of a person in the directory.
+    /// The sort key of a user in the directory.
     pub fn profile_sk(user: &UserId) -> String {
         format!("USER#{user}")
     }
@@ -124,58 +124,59 @@ pub mod rooms {
         format!("NAME#{text}#{user}")
     }
 
-    /// What the sort keys of texts that begin so begin with.
+    /// The prefix of the sort keys of texts with this beginning.
     pub fn name_prefix(beginning: &str) -> String {
         format!("NAME#{beginning}")
     }
 
-    /// The text of a user's [`name_sk`].
+    /// Returns the text of a user's [`name_sk`].
     pub fn text_of_name(sk: &str, user: &UserId) -> Option<String> {
         let text = sk.strip_prefix("NAME#")?.strip_suffix(user.as_str())?.strip_suffix('#')?;
         Some(text.to_owned())
     }
 
-    /// The user of a directory's sort key.
+    /// Returns the user of a directory's sort key.
     pub fn profile_of_sk(sk: &str) -> Option<UserId> {
         UserId::parse(sk.strip_prefix("USER#")?).ok()
     }
 }
 
-/// `chat-messages`: one item a message, in its last version. No item collection grows forever: a
-/// partition is one room's month.
+/// `chat-messages`: one item per message, in its last version. No item collection grows forever: a partition is one
+/// month of a room.
 pub mod messages {
     use super::{Month, RoomId};
 
     /// Partition key (S): `<roomId>#<yyyymm>`, the month of the seq.
     pub const ROOM_MONTH: &str = "roomMonth";
-    /// Sort key (N).
+    /// Sort key (N): the seq.
     pub const SEQ: &str = "seq";
 
     /// The seq of the last change (N).
     pub const VERSION: &str = "version";
     /// The organization (S).
     pub const ORG: &str = "org";
-    /// When it was sent (S), told by the seq too; for whoever reads the table by other means.
+    /// The time it was sent (S), which the seq implies too; for readers that use other means.
     pub const SENT_AT: &str = "sentAt";
-    /// Which message of its room, from 1 (N).
+    /// The number of the message in its room, from 1 (N).
     pub const ORDINAL: &str = "ordinal";
-    /// Who wrote it (S).
+    /// The user who wrote it (S).
     pub const SENDER_ID: &str = "senderId";
-    /// The sender's own id for it (S).
+    /// The id that the sender's client gave it (S).
     pub const CLIENT_ID: &str = "clientId";
     /// The text (S).
     pub const BODY: &str = "body";
-    /// A tombstone (BOOL).
+    /// True for a tombstone (BOOL).
     pub const DELETED: &str = "deleted";
-    /// When the body was last changed (S).
+    /// The time of the last change of the body (S).
     pub const EDITED_AT: &str = "editedAt";
     /// The message it answers (N).
     pub const REPLY_TO: &str = "replyTo";
-    /// The members that its body mentions (L of S); absent without any.
+    /// The members that its body mentions (L of S); absent if there are none.
     pub const MENTIONS: &str = "mentions";
-    /// When it expires, in seconds since the Unix epoch (N): the table's time to live; absent where it does not.
+    /// The expiry time, in seconds since the Unix epoch (N): the table's time to live; absent if the message does not
+    /// expire.
     pub const EXPIRES_AT: &str = "expiresAt";
-    /// Its files (L of M).
+    /// The attached files (L of M).
     pub const ATTACHMENTS: &str = "attachments";
     /// In an attachment: its id (S).
     pub const ATTACHMENT_ID: &str = "attachmentId";
@@ -185,11 +186,11 @@ pub mod messages {
     pub const CONTENT_TYPE: &str = "contentType";
     /// In an attachment: its size (N).
     pub const SIZE_BYTES: &str = "sizeBytes";
-    /// Reactions by emoji (L of M).
+    /// The reactions, by emoji (L of M).
     pub const REACTIONS: &str = "reactions";
     /// In a reaction: the emoji (S).
     pub const EMOJI: &str = "emoji";
-    /// In a reaction: who (L of S).
+    /// In a reaction: the users (L of S).
     pub const USER_IDS: &str = "userIds";
 
     /// The partition key of a room's month.
@@ -215,7 +216,7 @@ pub mod archive {
 
     /// The room (S).
     pub const ROOM_ID: &str = "roomId";
-    /// When it was closed (S).
+    /// The time it was closed (S).
     pub const ARCHIVED_AT: &str = "archivedAt";
     /// Version of the facts that closed it (N).
     pub const VERSION: &str = "version";
@@ -223,21 +224,21 @@ pub mod archive {
     pub const TITLE: &str = "title";
     /// The case (S).
     pub const CASE_ID: &str = "caseId";
-    /// Who was in it when it was closed (L of S).
+    /// The members when it was closed (L of S).
     pub const MEMBERS: &str = "members";
-    /// Its first message (N); 0 without any.
+    /// The first message (N); 0 if there is none.
     pub const FIRST_SEQ: &str = "firstSeq";
-    /// Its last message (N); 0 without any.
+    /// The last message (N); 0 if there is none.
     pub const LAST_SEQ: &str = "lastSeq";
-    /// How many messages it has had (N).
+    /// The number of messages it has had (N).
     pub const MESSAGE_COUNT: &str = "messageCount";
 
-    /// The sort key of a room archived at a moment.
+    /// Returns the sort key of a room archived at a moment.
     pub fn archived_at_room(at: Timestamp, room: &RoomId) -> String {
         format!("{at}#{room}")
     }
 
-    /// The key of a case, `org/case` with the organization escaped as in a person's key.
+    /// Returns the key of a case, `org/case` with the organization escaped as in a user's key.
     pub fn case_key(org: &OrgId, case: &CaseId) -> String {
         let org = org.as_str().replace('%', "%25").replace('/', "%2F");
         format!("{org}/{case}")

@@ -1,7 +1,7 @@
 //! Writing, for the Lambdas only.
 //!
-//! Each call writes one item's full state on the condition that the stored version is smaller. A
-//! write that finds as much or more already there has succeeded: it was [`Written::Superseded`].
+//! Each call writes one item's full state on the condition that the stored version is smaller. A write that finds the
+//! same or a higher version has succeeded: it was [`Written::Superseded`].
 
 use std::future::Future;
 
@@ -21,17 +21,17 @@ use crate::retention::Retention;
 use crate::room::{Marks, Membership};
 use crate::seq::Seq;
 
-/// What a write did. Either way the store now holds this version or a later one.
+/// The outcome of a write. Either way the store now holds this version or a later one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Written {
-    /// It wrote.
+    /// The item was written.
     Applied,
     /// This version, or a later one, was already there.
     Superseded,
 }
 
-/// The writing side of the store; cheap to clone. One attempt a call: the caller repeats what is
-/// retryable, within its own deadline.
+/// The writing side of the store; cheap to clone. Each call makes one attempt: the caller repeats retryable ones,
+/// within its own deadline.
 #[derive(Clone, Debug)]
 pub struct Writer {
     pub(super) client: Client,
@@ -40,12 +40,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// A writer on the region, endpoint and credentials of `config`. Connects with the first call.
+    /// Makes a writer with the region, endpoint and credentials of `config`. Connects with the first call.
     pub fn connect(config: &SdkConfig, tables: Tables) -> Self {
         Self { client: client(config, CallLimits::WRITE), tables, retention: Retention::default() }
     }
 
-    /// Writes on each message when it expires.
+    /// Writes the expiry time into each message.
     #[must_use]
     pub fn with_retention(self, retention: Retention) -> Self {
         Self { retention, ..self }
@@ -57,7 +57,7 @@ impl Writer {
         self.put(&self.tables.messages, item, messages::VERSION, message.version).await
     }
 
-    /// Writes a membership at its version, beside the marks of the same item.
+    /// Writes a membership at its version; the same item also holds the member's marks.
     pub async fn membership(&self, org: &OrgId, room: &RoomId, member: &Membership) -> Result<Written, StoreError> {
         let person = Person { org: org.clone(), user: member.user_id.clone() };
         let set = "SET #version = :version, #name = :name, #joined = :joined, #userKey = :userKey";
@@ -82,14 +82,14 @@ impl Writer {
         conditional(update.send()).await
     }
 
-    /// Moves a member's marks forward, each by itself. It never makes anyone a member: an item of
-    /// marks only has no role and is in no index.
+    /// Moves a member's marks forward, each on its own. It never makes anyone a member: an item that only has marks has
+    /// no role and is in no index.
     pub async fn marks(&self, room: &RoomId, user: &UserId, marks: Marks) -> Result<Written, StoreError> {
         let given: Vec<_> = [(rooms::READ_SEQ, marks.read_seq), (rooms::DELIVERED_SEQ, marks.delivered_seq)]
             .into_iter()
             .filter(|(_, seq)| *seq > Seq::ZERO)
             .collect();
-        // Mostly neither lies behind what is stored, and one write does for both.
+        // Usually neither is behind the stored one, and one write does for both.
         if given.is_empty() || self.mark(room, user, &given).await? == Written::Applied {
             return Ok(if given.is_empty() { Written::Superseded } else { Written::Applied });
         }
@@ -116,7 +116,7 @@ impl Writer {
         conditional(put.send()).await
     }
 
-    /// Sets marks if none of them lies behind what is stored.
+    /// Sets marks if none of them is behind the stored one.
     async fn mark(&self, room: &RoomId, user: &UserId, marks: &[(&str, Seq)]) -> Result<Written, StoreError> {
         let mut update = self.update_member(room, user);
         let (mut sets, mut conditions) = (Vec::new(), Vec::new());
@@ -141,7 +141,7 @@ impl Writer {
     }
 }
 
-/// An item without a version is one that is not there, or that has marks only.
+/// An item without a version is absent, or only has marks.
 pub(super) const IF_NEWER: &str = "attribute_not_exists(#version) OR #version < :version";
 
 pub(super) async fn conditional<T, E>(

@@ -1,3 +1,3 @@
-//! What this crate promises to others: formats that stay.
+//! The formats that this crate promises to keep.
 
 mod records;

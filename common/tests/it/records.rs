@@ -1,6 +1,5 @@
-//! The journal's records, format 1. What stands in the fixtures lies in queues and dead-letter queues
-//! of running systems: it has to be read by every later build, and a change of what is written needs
-//! a new format.
+//! The journal's records, format 1. Queues and dead-letter queues of running systems hold what the fixtures hold: every
+//! later build must read it, and a change of the written form needs a new format.
 
 use std::path::PathBuf;
 

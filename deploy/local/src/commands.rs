@@ -1,5 +1,5 @@
-//! What can be asked of a running cluster, one line each, answered with one line of JSON. The control
-//! socket of `up` and the standard input of `fixture` speak it.
+//! The commands to a running cluster, one line each, answered with one line of JSON. They come through the control
+//! socket of `up` and the standard input of `fixture`.
 
 use serde_json::{Value, json};
 
@@ -7,34 +7,34 @@ use crate::cluster::{Cluster, ClusterError};
 use crate::parts::aws::Fault;
 use crate::proxy::Traffic;
 
-/// One thing asked.
+/// One command.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Command {
-    /// Every part, and how tokens are signed.
+    /// Returns every part, and the settings for signing tokens.
     Status,
-    /// `start PART`: bring it up and wait until it is ready.
+    /// `start PART`: starts it and waits until it is ready.
     Start(String),
-    /// `stop PART`: end it in good order and keep it down.
+    /// `stop PART`: ends it gracefully and keeps it down.
     Stop(String),
-    /// `kill PART`: SIGKILL, and keep it down.
+    /// `kill PART`: sends SIGKILL, and keeps it down.
     Kill(String),
-    /// `pause PART`: SIGSTOP.
+    /// `pause PART`: sends SIGSTOP.
     Pause(String),
-    /// `resume PART`: SIGCONT.
+    /// `resume PART`: sends SIGCONT.
     Resume(String),
-    /// `wait PART`: until it is ready.
+    /// `wait PART`: waits until it is ready.
     Wait(String),
-    /// `env PART NAME=VALUE`: from its next start on.
+    /// `env PART NAME=VALUE`: sets a variable from its next start on.
     Variable { part: String, name: String, value: String },
-    /// `proxy redis-1 pass|stall|refuse`.
+    /// `proxy redis-1 pass|stall|refuse`: changes the traffic of a proxy.
     Proxy { name: String, traffic: Traffic },
-    /// `cut redis-1`: every present connection of a proxy.
+    /// `cut redis-1`: cuts every present connection of a proxy.
     Cut(String),
-    /// `functions on|off`: whether the queues feed them.
+    /// `functions on|off`: lets the queues feed the functions, or not.
     Functions(bool),
-    /// `fault sqs none|refuse|slow [N]` or `fault dynamodb none|throttle [PERCENT]`.
+    /// `fault sqs none|refuse|slow [N]` or `fault dynamodb none|throttle [PERCENT]`: switches a fault.
     Fault(Fault),
-    /// End everything.
+    /// `down`: ends everything.
     Down,
 }
 
@@ -70,7 +70,7 @@ impl Command {
         Ok(command)
     }
 
-    /// The line that means it.
+    /// Returns the line of the command.
     pub(crate) fn line(&self) -> String {
         match self {
             Self::Status => "status".to_owned(),
@@ -90,7 +90,7 @@ impl Command {
         }
     }
 
-    /// Does it, except [`Command::Down`], and returns the answer.
+    /// Carries it out, except [`Command::Down`], and returns the answer.
     pub(crate) async fn carry_out(&self, cluster: &Cluster) -> Value {
         let done = match self {
             Self::Status => {
@@ -124,7 +124,7 @@ impl Command {
     }
 }
 
-/// The answer to what cannot be done.
+/// Returns the answer to a command that failed.
 pub(crate) fn failure(error: &str) -> Value {
     json!({ "ok": false, "error": error })
 }

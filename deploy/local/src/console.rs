@@ -1,4 +1,4 @@
-//! What a person sees: the table of the cluster, and what happens to it.
+//! The output for users: the table of the cluster, and its events.
 
 use std::fmt::Write;
 use std::io::IsTerminal;
@@ -6,13 +6,13 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 
-/// The column in which the notes on short commands begin.
+/// The column in which the notes on short commands start.
 const COMMAND_WIDTH: usize = 40;
 
-/// Says what the stand-in was measured to carry.
+/// The measured capacity of the stand-in.
 const CARRIES: &str = "carries some 300 messages/s on two cores; figures through it are the stand-in's, not AWS's";
 
-/// Colours, if someone looks at them.
+/// Colours, if the output is a terminal.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Paint {
     is_on: bool,
@@ -45,7 +45,7 @@ impl Paint {
     }
 }
 
-/// What `up` says when all is ready.
+/// Returns the text that `up` prints when everything is ready.
 pub(crate) fn welcome(status: &Value, took: Duration, is_detached: bool, paint: Paint) -> String {
     let end = if is_detached { "cargo local down" } else { "Ctrl-C" };
     let balancer = url_of(status, "balancer").unwrap_or_default();
@@ -56,8 +56,8 @@ pub(crate) fn welcome(status: &Value, took: Duration, is_detached: bool, paint: 
     let hints = [
         (token.as_str(), "a token to connect with"),
         ("cargo local status", "every part and its state"),
-        ("cargo local logs gateway-1 --follow", "what a part says"),
-        ("cargo local stop gateway-1", "its clients move on; start brings it back"),
+        ("cargo local logs gateway-1 --follow", "the log of a part, followed"),
+        ("cargo local stop gateway-1", "its clients reconnect elsewhere; start brings it back"),
         ("cargo local test", "all tests; they run beside this"),
         (end, "ends everything"),
     ];
@@ -81,7 +81,7 @@ pub(crate) fn welcome(status: &Value, took: Duration, is_detached: bool, paint: 
     text
 }
 
-/// The parts, one a line.
+/// Returns the parts, one per line.
 pub(crate) fn table(status: &Value, paint: Paint) -> String {
     let mut text = String::new();
     for part in parts(status) {
@@ -98,7 +98,7 @@ pub(crate) fn table(status: &Value, paint: Paint) -> String {
     text
 }
 
-/// A line of what happens later, with its time (UTC).
+/// Returns the line of an event, with its time (UTC).
 pub(crate) fn happened(text: &str, paint: Paint) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH);
     let seconds = now.map_or(0, |now| now.as_secs()) % 86_400;

@@ -1,4 +1,4 @@
-//! The control socket: how the other verbs reach the supervisor that `up` is.
+//! The control socket, through which the other verbs reach the supervisor in `up`.
 
 use std::fs::{self, File};
 use std::io;
@@ -12,7 +12,7 @@ use tokio::net::{UnixListener, UnixStream};
 use crate::commands::{Command, failure};
 
 const SOCKET: &str = "control.sock";
-/// Longest line of a request, in bytes.
+/// The longest line of a request, in bytes.
 const LINE_MAX: u64 = 4096;
 
 /// Opens the socket in a run's directory. Only its owner may write to it.
@@ -30,12 +30,11 @@ pub(crate) fn close(directory: &Path) {
 /// A connection with a command that waits for its answer.
 pub(crate) struct Request {
     stream: UnixStream,
-    /// What is asked.
     pub(crate) command: Command,
 }
 
 impl Request {
-    /// Reads the command; what is none is answered here.
+    /// Reads the command; an invalid one is answered here.
     pub(crate) async fn read(mut stream: UnixStream) -> Option<Self> {
         use tokio::io::AsyncReadExt;
         let mut line = String::new();
@@ -50,13 +49,13 @@ impl Request {
         }
     }
 
-    /// Answers. Whoever asked may be gone.
+    /// Answers. The client may be gone.
     pub(crate) async fn answer(mut self, answer: &Value) {
         let _ = send(&mut self.stream, answer).await;
     }
 }
 
-/// Asks the supervisor of a run's directory; `None` if there is none.
+/// Sends a command to the supervisor of a run's directory; `None` if there is none.
 pub(crate) async fn ask(directory: &Path, command: &Command) -> io::Result<Option<Value>> {
     let mut stream = {
         let Ok((_held, path)) = short_path(directory) else {
@@ -78,8 +77,8 @@ async fn send(stream: &mut UnixStream, answer: &Value) -> io::Result<()> {
     stream.write_all(format!("{answer}\n").as_bytes()).await
 }
 
-/// A path to the socket by way of an open directory: that of a deep checkout would be too long for a
-/// socket, which takes 108 bytes.
+/// Returns a path to the socket through an open directory: that of a deep checkout would be too long for a socket,
+/// whose path may have only 108 bytes.
 fn short_path(directory: &Path) -> io::Result<(File, PathBuf)> {
     let held = File::open(directory)?;
     let path = format!("/proc/self/fd/{}/{SOCKET}", held.as_raw_fd());

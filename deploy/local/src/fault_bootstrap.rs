@@ -1,5 +1,5 @@
-//! A `bootstrap` that makes a Lambda function fail: it runs the real binary behind a proxy of the Lambda
-//! runtime API and turns every n-th invocation into an error. The function itself knows nothing of it.
+//! A `bootstrap` that makes a Lambda function fail: it runs the real binary behind a proxy of the Lambda runtime API
+//! and turns every n-th invocation into an error. The function itself does not notice.
 
 use std::net::Ipv4Addr;
 use std::path::PathBuf;
@@ -16,20 +16,20 @@ use tokio::task::JoinSet;
 use crate::http::{Message, exchange};
 use crate::parts::aws::FaultTime;
 
-/// Where a function finds its runtime API.
+/// The variable with the address of the function's runtime API.
 const RUNTIME_API: &str = "AWS_LAMBDA_RUNTIME_API";
 const NEXT: &str = "/runtime/invocation/next";
 
-/// Which invocations fail.
+/// The invocations that fail.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Every so many.
+    /// The interval between failing invocations.
     pub every: u32,
-    /// Before or after the function's work.
+    /// The time of the failure: before or after the function's work.
     pub when: FaultTime,
 }
 
-/// Runs `function` as the bootstrap that it is, with some of its invocations failing.
+/// Runs `function`, itself a bootstrap, with some of its invocations failing.
 pub async fn run(plan: Plan, function: PathBuf) -> anyhow::Result<ExitCode> {
     let upstream = std::env::var(RUNTIME_API).context("there is no Lambda runtime API")?;
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
@@ -38,7 +38,7 @@ pub async fn run(plan: Plan, function: PathBuf) -> anyhow::Result<ExitCode> {
         .env(RUNTIME_API, address.to_string())
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("{} does not start", function.display()))?;
+        .with_context(|| format!("{} did not start", function.display()))?;
     let faults = Arc::new(Faults { upstream, plan, invocations: AtomicU32::new(0) });
     tokio::select! {
         status = function.wait() => {
@@ -49,7 +49,7 @@ pub async fn run(plan: Plan, function: PathBuf) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// What is between the function and its runtime API.
+/// The faults between the function and its runtime API.
 struct Faults {
     upstream: String,
     plan: Plan,
@@ -69,7 +69,7 @@ async fn serve(listener: TcpListener, faults: Arc<Faults>) {
     }
 }
 
-/// Answers one request; the connection closes after it. A broken one is the function's to handle.
+/// Answers one request; the connection closes after it. The function handles a broken one.
 async fn answer(mut stream: TcpStream, faults: Arc<Faults>) -> std::io::Result<()> {
     let request = Message::read(&mut stream).await?;
     let response = if request.start.contains(NEXT) {
@@ -81,7 +81,7 @@ async fn answer(mut stream: TcpStream, faults: Arc<Faults>) -> std::io::Result<(
 }
 
 impl Faults {
-    /// Hands out the next invocation that the function is to see.
+    /// Returns the next invocation that the function should see.
     async fn next(&self, request: &Message) -> std::io::Result<Message> {
         loop {
             let invocation = exchange(&self.upstream, request).await?;
@@ -97,7 +97,7 @@ impl Faults {
         }
     }
 
-    /// The function's answer, or the error that it becomes.
+    /// Returns the function's answer, or the error that replaces it.
     fn outcome(&self, request: Message) -> Message {
         let path = request.start.split(' ').nth(1).unwrap_or_default();
         let is_due = self.invocations.load(Ordering::Relaxed).is_multiple_of(self.plan.every);
@@ -110,7 +110,7 @@ impl Faults {
     }
 }
 
-/// A report of a failed invocation, with the headers of the request in whose place it goes.
+/// Makes the report of a failed invocation, with the headers of the request that it replaces.
 fn failure(path: &str, request: &Message) -> Message {
     let body = r#"{"errorType":"Injected","errorMessage":"made to fail"}"#;
     Message { start: format!("POST {path} HTTP/1.1"), headers: request.headers.clone(), body: body.as_bytes().to_vec() }
@@ -121,7 +121,7 @@ mod tests {
     use super::*;
     use std::sync::Mutex;
 
-    /// A runtime API with invocations 1, 2, 3, …; it notes what is posted.
+    /// Starts a runtime API with invocations 1, 2, 3, …; it records the requests posted to it.
     async fn runtime_api() -> (String, Arc<Mutex<Vec<String>>>) {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
@@ -147,7 +147,7 @@ mod tests {
         (address, posted)
     }
 
-    /// Plays a function that answers four invocations.
+    /// Acts as a function that answers four invocations, and returns the posted requests.
     async fn posted(when: FaultTime) -> Vec<String> {
         let (upstream, posted) = runtime_api().await;
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();

@@ -1,6 +1,5 @@
-//! As much HTTP/1.1 as it takes to ask a part whether it is ready, to get a token, and to stand between a
-//! function and its runtime API. One message at a time, over plain TCP on loopback; no redirects, no
-//! compression, no trailers.
+//! The part of HTTP/1.1 needed to check that a part is ready, to get a token, and to stand between a function and its
+//! runtime API. One message at a time, over plain TCP on loopback; no redirects, no compression, no trailers.
 
 use std::fmt::Write;
 use std::io;
@@ -10,42 +9,42 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-/// Longest head, in bytes.
+/// The longest head, in bytes.
 const HEAD_MAX: usize = 64 * 1024;
-/// Longest body, in bytes: a Lambda event is at most 6 MB.
+/// The longest body, in bytes: a Lambda event is at most 6 MB.
 const BODY_MAX: usize = 16 * 1024 * 1024;
-/// How long a request of [`get`] or [`post_json`] may take.
+/// The deadline of a request by [`get`] or [`post_json`].
 const DEADLINE: Duration = Duration::from_secs(5);
 
-/// A request or a response as it stood on the wire, its body gathered.
+/// A request or a response as it was on the wire, with its whole body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Message {
     /// The request line or the status line.
     pub(crate) start: String,
-    /// Names as they came.
+    /// The headers, with names as received.
     pub(crate) headers: Vec<(String, String)>,
-    /// Without any transfer coding.
+    /// The body, without any transfer coding.
     pub(crate) body: Vec<u8>,
 }
 
 impl Message {
-    /// A message with a body.
+    /// Makes a message with a body.
     pub(crate) fn new(start: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
         Self { start: start.into(), headers: Vec::new(), body: body.into() }
     }
 
-    /// The second word of a status line.
+    /// Returns the status code of a status line.
     pub(crate) fn status(&self) -> Option<u16> {
         self.start.split(' ').nth(1)?.parse().ok()
     }
 
-    /// The value of a header.
+    /// Returns the value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut headers = self.headers.iter();
         headers.find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }
 
-    /// The bytes on the wire; framing headers are made anew, and the connection closes after it.
+    /// Returns the bytes on the wire; writes new framing headers, and has the connection close afterwards.
     pub(crate) fn encode(&self) -> Vec<u8> {
         let framing = ["content-length", "transfer-encoding", "connection"];
         let mut head = format!("{}\r\n", self.start);
@@ -96,12 +95,12 @@ pub(crate) async fn exchange(address: &str, request: &Message) -> io::Result<Mes
     Message::read(&mut stream).await
 }
 
-/// GET of an `http://` address.
+/// Sends a GET request to an `http://` address.
 pub(crate) async fn get(url: &str) -> io::Result<Message> {
     send("GET", url, Vec::new()).await
 }
 
-/// POST of JSON to an `http://` address.
+/// Posts JSON to an `http://` address.
 pub(crate) async fn post_json(url: &str, body: &serde_json::Value) -> io::Result<Message> {
     send("POST", url, body.to_string().into_bytes()).await
 }

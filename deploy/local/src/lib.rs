@@ -1,9 +1,9 @@
 //! The whole cluster on one machine: `cargo local up` runs it, and the integration tests run theirs with
 //! the same code.
 //!
-//! A test starts a [`Cluster`] on free ports in a directory of its own, as many at once as it likes, and
-//! injects faults: [`Cluster::kill`], [`Cluster::pause`], a [`Proxy`] between a gateway and Redis or SQS,
-//! a [`Fault`] of SQS or `DynamoDB`, functions that fail ([`ClusterOptions::function_fault`]). Nothing outlives the test, however it ends.
+//! A test starts a [`Cluster`] on free ports in a directory of its own, any number at once, and injects faults:
+//! [`Cluster::kill`], [`Cluster::pause`], a [`Proxy`] between a gateway and Redis or SQS, a [`Fault`] of SQS or
+//! `DynamoDB`, functions that fail ([`ClusterOptions::function_fault`]). Nothing outlives the test, however it ends.
 //!
 //! Linux only: it reads `/proc`.
 

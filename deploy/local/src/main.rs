@@ -19,10 +19,10 @@ struct Cli {
 enum Verb {
     /// Bring the cluster up and watch over it until Ctrl-C.
     Up {
-        /// How many gateways, 1 to 9.
+        /// Number of gateways, 1 to 9.
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
         nodes: u8,
-        /// Return when all is ready and leave it running; `down` ends it.
+        /// Return when everything is ready and leave it running; `down` ends it.
         #[arg(long)]
         detach: bool,
         /// Keep the data of the last run, and this run's for the next.
@@ -30,7 +30,7 @@ enum Verb {
         keep: bool,
         #[arg(long, hide = true)]
         background: bool,
-        /// The web app, when it was built already.
+        /// The web app, if it is already built.
         #[arg(long, hide = true)]
         web_root: Option<PathBuf>,
     },
@@ -38,55 +38,56 @@ enum Verb {
     Down,
     /// Show every part and its state.
     Status {
-        /// As JSON, with what tokens are signed with.
+        /// Print JSON, including the settings for signing tokens.
         #[arg(long)]
         json: bool,
     },
-    /// Show what a part has said.
+    /// Show the log of a part.
     Logs {
-        /// Its name, as `status` shows it.
+        /// Name of the part, as `status` shows it.
         part: String,
-        /// So many lines.
+        /// Number of lines.
         #[arg(long, short = 'n', default_value_t = 50)]
         lines: usize,
-        /// Go on showing what comes.
+        /// Follow the log.
         #[arg(long, short)]
         follow: bool,
     },
     /// End a part and keep it down.
     Stop {
-        /// Its name, as `status` shows it.
+        /// Name of the part, as `status` shows it.
         part: String,
     },
     /// Bring a part back and wait until it is ready.
     Start {
-        /// Its name, as `status` shows it.
+        /// Name of the part, as `status` shows it.
         part: String,
     },
     /// Let the queues feed the functions, or not.
     Functions {
-        /// Whether they do.
+        /// `on` or `off`.
         #[arg(value_parser = ["on", "off"])]
         state: String,
     },
     /// Make a service of the AWS stand-in fail, until `none`.
     Fault {
-        /// `sqs none`, `sqs refuse`, `sqs slow [MESSAGES A SECOND]`, `dynamodb none` or `dynamodb throttle [PERCENT]`.
+        /// Fault to switch: `sqs none`, `sqs refuse`, `sqs slow [MESSAGES PER SECOND]`, `dynamodb none` or `dynamodb
+        /// throttle [PERCENT]`.
         #[arg(required = true)]
         words: Vec<String>,
     },
     /// Run every test.
     Test {
-        /// Only these steps: doctor, rust, clients, web, day, storms.
+        /// Run only these steps: doctor, rust, clients, web, day, storms.
         steps: Vec<String>,
-        /// The storms as well, which take some twenty minutes.
+        /// Run the storms as well, which take some twenty minutes.
         #[arg(long)]
         long: bool,
     },
-    /// A cluster on free ports for the tests of another language.
+    /// Run a cluster on free ports for the tests of another language.
     #[command(hide = true)]
     Fixture(Fixture),
-    /// The bootstrap of a function that is made to fail.
+    /// Run the bootstrap of a function that is made to fail.
     #[command(hide = true)]
     FaultBootstrap {
         #[arg(long)]
@@ -101,30 +102,30 @@ enum Verb {
 struct Fixture {
     #[arg(long, default_value_t = 2)]
     nodes: usize,
-    /// More than one makes a Redis Cluster.
+    /// Number of Redis servers; several form a Redis Cluster.
     #[arg(long, default_value_t = 1)]
     redis_servers: usize,
     #[arg(long)]
     no_aws: bool,
     #[arg(long)]
     no_balancer: bool,
-    /// Proxies before Redis and SQS, named redis-1, sqs-1 and so on after their gateway.
+    /// Put proxies before Redis and SQS, named redis-1, sqs-1 and so on after their gateway.
     #[arg(long)]
     proxies: bool,
     #[arg(long, default_value_t = 30)]
     visibility_seconds: u64,
-    /// After how many days messages expire, a part of one too.
+    /// Number of days after which messages expire; may be a fraction.
     #[arg(long, default_value_t = 0.0)]
     retention_days: f64,
-    /// Make every so many invocations of a function fail.
+    /// Make every N-th invocation of a function fail.
     #[arg(long)]
     fail_every: Option<u32>,
     #[arg(long, default_value = "after")]
     fail_when: FaultTime,
-    /// The directory of the built web app, for the gateways to serve.
+    /// Directory of the built web app, for the gateways to serve.
     #[arg(long)]
     web_root: Option<PathBuf>,
-    /// `PART:NAME=VALUE`; `gateway` stands for all gateways.
+    /// Variable for a part, `PART:NAME=VALUE`; `gateway` stands for all gateways.
     #[arg(long = "env", value_parser = parse_variable)]
     environment: Vec<Variable>,
 }
@@ -140,7 +141,7 @@ impl Fixture {
             visibility_seconds: self.visibility_seconds,
             retention_days: self.retention_days,
             function_fault: self.fail_every.map(|every| FunctionFault { every, when: self.fail_when }),
-            // The gateways run in directories of their own.
+            // The gateways run in their own directories.
             web_root: self.web_root.map(|root| root.canonicalize().unwrap_or(root)),
             environment: self.environment,
             ..ClusterOptions::default()
@@ -153,7 +154,7 @@ fn parse_variable(text: &str) -> Result<Variable, String> {
         let (name, value) = pair.split_once('=')?;
         Some(Variable { part: part.to_owned(), name: name.to_owned(), value: value.to_owned() })
     });
-    parsed.ok_or_else(|| "PART:NAME=VALUE is wanted".to_owned())
+    parsed.ok_or_else(|| "expected PART:NAME=VALUE".to_owned())
 }
 
 #[tokio::main]

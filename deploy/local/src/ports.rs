@@ -1,8 +1,8 @@
-//! Ports on loopback: leases for test clusters, and who holds a port that should be free.
+//! Ports on loopback: leases for test clusters, and the holder of a port that should be free.
 //!
-//! Leased ports lie below the range from which the kernel takes those of outgoing connections, so that no
-//! connection of a load test sits on one while its part is restarted. Test processes agree through
-//! locked files; a lock ends with its process, however that ends.
+//! Leased ports lie below the range from which the kernel assigns the ports of outgoing connections, so that no
+//! connection of a load test occupies one while its part is restarted. Test processes coordinate through locked files;
+//! a lock ends with its process, however that ends.
 
 use std::fs::{self, File};
 use std::io;
@@ -15,7 +15,7 @@ use rand::Rng;
 const LEASED: Range<u16> = 20_000..32_000;
 const ATTEMPTS: usize = 1_000;
 
-/// A port that no other cluster on this machine gets while this lives.
+/// A port that no other cluster on this machine gets while this exists.
 #[derive(Debug)]
 pub(crate) struct PortLease {
     port: u16,
@@ -36,18 +36,18 @@ impl PortLease {
         Err(io::Error::other(format!("no free port in {}..{}", LEASED.start, LEASED.end)))
     }
 
-    /// The port.
+    /// Returns the port.
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
 }
 
-/// Whether a part could listen on the port now.
+/// True if a part could listen on the port now.
 pub(crate) fn is_free(port: u16) -> bool {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok()
 }
 
-/// Who listens on a port, as far as this user may know: `nginx (pid 4711)`.
+/// Returns the process that listens on a port, as far as this user may know: `nginx (pid 4711)`.
 pub(crate) fn holder(port: u16) -> Option<String> {
     let inode = ["/proc/net/tcp", "/proc/net/tcp6"]
         .iter()

@@ -1,5 +1,4 @@
-//! A TCP proxy that can be put between a gateway and Redis or SQS, to see what happens when the network
-//! does what networks do.
+//! A TCP proxy that can be put between a gateway and Redis or SQS, to test failures of the network.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -13,23 +12,23 @@ use tokio::time::sleep;
 
 use crate::ports::PortLease;
 
-/// How much is read at once, in bytes.
+/// The most bytes read at once.
 const CHUNK: usize = 16 * 1024;
 
-/// What the proxy does with connections and bytes.
+/// The treatment of connections and bytes by the proxy.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
 pub enum Traffic {
     /// Everything passes.
     #[default]
     Pass,
-    /// Connections stay and are accepted, and nothing passes, until [`Traffic::Pass`] lets it.
+    /// Connections stay open and are accepted, but nothing passes, until [`Traffic::Pass`].
     Stall,
     /// Every connection is cut and new ones are refused.
     Refuse,
 }
 
 impl Traffic {
-    /// The word for it: `pass`, `stall` or `refuse`.
+    /// Parses its word: `pass`, `stall` or `refuse`.
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "pass" => Some(Self::Pass),
@@ -39,7 +38,7 @@ impl Traffic {
         }
     }
 
-    /// The word that [`Traffic::parse`] reads.
+    /// Returns the word that [`Traffic::parse`] reads.
     pub fn word(self) -> &'static str {
         match self {
             Self::Pass => "pass",
@@ -49,7 +48,7 @@ impl Traffic {
     }
 }
 
-/// How the connections are to be: those of an earlier generation are cut.
+/// The present treatment of connections: those of an earlier generation are cut.
 #[derive(Clone, Copy, Debug, Default)]
 struct Order {
     traffic: Traffic,
@@ -65,7 +64,7 @@ pub struct Proxy {
 }
 
 impl Proxy {
-    /// A proxy to a port of loopback, passing everything.
+    /// Starts a proxy to a port of loopback, passing everything.
     pub async fn start(target_port: u16) -> io::Result<Self> {
         let lease = PortLease::take()?;
         let target = SocketAddr::from((Ipv4Addr::LOCALHOST, target_port));
@@ -75,12 +74,12 @@ impl Proxy {
         Ok(Self { lease, order, listener: tokio::spawn(task) })
     }
 
-    /// Where to connect instead of to the target.
+    /// Returns the port to connect to instead of the target's.
     pub fn port(&self) -> u16 {
         self.lease.port()
     }
 
-    /// Changes what passes, for present and future connections.
+    /// Changes the traffic, for present and future connections.
     pub fn set(&self, traffic: Traffic) {
         self.order.send_modify(|order| {
             order.traffic = traffic;
@@ -140,7 +139,7 @@ async fn accept(listener: Option<&TcpListener>) -> io::Result<TcpStream> {
     accepted
 }
 
-/// Carries one connection until either side ends it or it is cut.
+/// Forwards one connection until either side ends it or it is cut.
 async fn forward(client: TcpStream, target: SocketAddr, generation: u64, orders: watch::Receiver<Order>) {
     let Ok(server) = TcpStream::connect(target).await else {
         return;
@@ -150,7 +149,7 @@ async fn forward(client: TcpStream, target: SocketAddr, generation: u64, orders:
     let (server_in, server_out) = server.into_split();
     let mut watching = orders.clone();
     tokio::select! {
-        // Either direction ends both: neither Redis nor HTTP clients here close one half only.
+        // Either direction ends both: neither Redis nor HTTP clients here close only one half.
         _ = pump(client_in, server_out, orders.clone()) => {}
         _ = pump(server_in, client_out, orders) => {}
         _ = watching.wait_for(|order| order.generation != generation) => {}
@@ -181,7 +180,7 @@ mod tests {
     const A_WHILE: Duration = Duration::from_millis(100);
     const DEADLINE: Duration = Duration::from_secs(5);
 
-    /// Echoes whatever it gets.
+    /// Starts a server that echoes everything.
     async fn echo() -> u16 {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let port = listener.local_addr().unwrap().port();

@@ -1,30 +1,30 @@
-//! What virtual users tell the checker, and what it counts.
+//! The observations that virtual users report to the checker, and its counts.
 
 use serde::{Deserialize, Serialize};
 
 use super::{MessageKey, Slot};
 
-/// A sequenced event as a member got it.
+/// A sequenced event as a member received it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Its seq.
     pub seq: u64,
     /// The seq before it.
     pub prev: u64,
-    /// What it is.
+    /// Its content.
     pub content: Content,
 }
 
-/// What an event is.
+/// The content of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Content {
     /// A message of this run, unaltered.
     #[serde(rename = "m")]
     Message(MessageKey),
-    /// A message that is not of this run, or altered.
+    /// A message that is not from this run, or was altered.
     #[serde(rename = "f")]
     Foreign,
-    /// Anything else that takes a place in the order.
+    /// Any other event that has a seq.
     #[serde(rename = "o")]
     Other,
 }
@@ -32,24 +32,24 @@ pub enum Content {
 /// The answer to a resume.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Resume {
-    /// Whose.
+    /// The member that resumed.
     pub slot: Slot,
-    /// The room's head; the member has all up to here now.
+    /// The room's head; the member now has everything up to here.
     pub head: u64,
-    /// The member was told that it has to look into the history instead.
+    /// True if the member was told to read the history instead.
     pub truncated: bool,
 }
 
-/// Counts of a room.
+/// The counts of a room.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RoomTotals {
-    /// Messages acknowledged, each once.
+    /// Messages acknowledged, each counted once.
     pub acked: u64,
     /// Messages in the room.
     pub messages: u64,
-    /// Events received by members, each once.
+    /// Events received by members, each counted once.
     pub deliveries: u64,
-    /// Events that a member was told it must fetch from the history (`truncated`).
+    /// Events that a member was told to fetch from the history (`truncated`).
     pub truncated: u64,
     /// Events of members too far behind to be checked one by one.
     pub chain_only: u64,

@@ -1,4 +1,4 @@
-//! Whether a room's history holds exactly what was delivered.
+//! Checks that a room's history holds exactly the delivered messages.
 
 use std::collections::VecDeque;
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -6,7 +6,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use super::MessageKey;
 use super::violation::{Kind, Violation, Violations};
 
-/// The messages that are settled: the newest by place, the older ones as a count and a digest.
+/// The settled messages: the newest individually, the older ones as a count and a digest.
 #[derive(Debug)]
 pub(super) struct Settled {
     retained: VecDeque<Place>,
@@ -15,10 +15,10 @@ pub(super) struct Settled {
     older_digest: u64,
 }
 
-/// 16 bytes a message.
+/// A settled message, in 16 bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Place {
-    /// The seq, shifted by one; the lowest bit says whether it was acknowledged.
+    /// The seq, shifted by one; the lowest bit is set if it was acknowledged.
     seq_and_acked: u64,
     sender: u32,
     number: u32,
@@ -41,12 +41,12 @@ impl Settled {
         }
     }
 
-    /// Counts those known by a digest only.
+    /// Returns the number of messages that are known only by a digest.
     pub(super) fn older_count(&self) -> u64 {
         self.older_count
     }
 
-    /// The message at a seq, if that is still known.
+    /// Returns the message at a seq, if it is still known.
     pub(super) fn message_at(&self, seq: u64) -> Option<MessageKey> {
         let at = self.retained.binary_search_by_key(&seq, |place| place.seq()).ok()?;
         Some(self.retained[at].key())
@@ -73,51 +73,51 @@ fn digest(before: u64, seq: u64, key: MessageKey) -> u64 {
     hasher.finish()
 }
 
-/// Compares a history, message by message in ascending order, with what was delivered.
+/// Compares a history, message by message in ascending order, with the delivered messages.
 #[derive(Debug)]
 pub struct HistoryCheck<'a> {
     room: u32,
     settled: &'a Settled,
     progress: Progress,
-    /// Said with each violation: where the history is, if it is not the hub's.
+    /// The location of the history, named in each violation if it is not the hub's.
     place: &'static str,
 }
 
-/// How far a history is compared.
+/// The progress of a comparison with a history.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Progress {
-    /// How many messages of the history were taken.
+    /// The number of messages of the history that were taken.
     taken: u64,
     digest: u64,
     last_seq: u64,
-    /// The next place expected.
+    /// The index of the next expected message.
     next: usize,
 }
 
 impl Progress {
-    /// Returns how many messages of the history were taken.
+    /// Returns the number of messages of the history that were taken.
     pub fn taken(self) -> u64 {
         self.taken
     }
 }
 
 impl<'a> HistoryCheck<'a> {
-    /// Begins, or goes on from where another one stopped.
+    /// Begins, or continues from where another comparison stopped.
     pub(super) fn new(room: u32, settled: &'a Settled, progress: Progress) -> Self {
         Self { room, settled, progress, place: "" }
     }
 
-    /// Of a history that stands elsewhere.
+    /// Names the location of a history that is not the hub's.
     pub(super) fn at(self, place: &'static str) -> Self {
         Self { place, ..self }
     }
 
-    /// Stops here.
+    /// Pauses the comparison.
     pub(super) fn pause(self) -> Progress {
         self.progress
     }
 
-    /// The next message of the history; `None` as its key if it is not of this run or altered.
+    /// Takes the next message of the history; its key is `None` if it is not from this run or was altered.
     pub fn message(&mut self, seq: u64, key: Option<MessageKey>, at_us: u64, found: &mut Violations) {
         if seq <= self.progress.last_seq {
             let detail = format!("it came after {}", self.progress.last_seq);
@@ -148,7 +148,7 @@ impl<'a> HistoryCheck<'a> {
             }
             if expected.key() != key {
                 let kind = Kind::Disagreement;
-                let detail = "the history has another message than was delivered".to_owned();
+                let detail = "the history has a different message from the one delivered".to_owned();
                 found.push(Violation { detail, ..self.violation(kind, seq, Some(key), at_us) });
             }
             return;
@@ -156,7 +156,7 @@ impl<'a> HistoryCheck<'a> {
         found.push(self.violation(Kind::StoredNotDelivered, seq, Some(key), at_us));
     }
 
-    /// The history is over.
+    /// Ends the comparison: the history has no more messages.
     pub fn end(mut self, at_us: u64, found: &mut Violations) {
         if self.progress.taken < self.settled.older_count {
             self.compare_older(at_us, found);
@@ -167,7 +167,7 @@ impl<'a> HistoryCheck<'a> {
         }
     }
 
-    /// How many messages the history is expected to hold.
+    /// Returns the number of messages that the history should hold.
     pub fn expected(&self) -> u64 {
         self.settled.older_count + self.settled.retained.len() as u64
     }

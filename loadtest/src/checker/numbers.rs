@@ -1,16 +1,16 @@
 //! A set of numbers that are mostly consecutive, as a list of ranges.
 
-/// Numbers, in as much memory as there are gaps between them.
+/// Numbers, in memory that grows with the gaps between them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Numbers {
-    /// Ascending, apart from each other by at least one number; ends are inclusive.
+    /// Ascending, at least one number apart; ends are inclusive.
     ranges: Vec<(u32, u32)>,
 }
 
 impl Numbers {
     /// Adds a number; `false` if it was there.
     pub(super) fn insert(&mut self, number: u32) -> bool {
-        // The first range that ends at the number or after the one before it.
+        // The first range that ends at the number or later, or just before it.
         let at = self.ranges.partition_point(|&(_, end)| u64::from(end) + 1 < u64::from(number));
         let Some(&(start, end)) = self.ranges.get(at) else {
             self.ranges.push((number, number));
@@ -35,13 +35,13 @@ impl Numbers {
         true
     }
 
-    /// Whether a number is there.
+    /// True if it contains a number.
     pub(super) fn contains(&self, number: u32) -> bool {
         let at = self.ranges.partition_point(|&(_, end)| end < number);
         self.ranges.get(at).is_some_and(|&(start, _)| start <= number)
     }
 
-    /// How many there are.
+    /// Returns the number of elements.
     pub(super) fn len(&self) -> u64 {
         self.ranges.iter().map(|&(start, end)| u64::from(end - start) + 1).sum()
     }

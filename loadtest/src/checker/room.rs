@@ -1,4 +1,4 @@
-//! One room: who got what, in which order.
+//! One room: the events that each member received, and their order.
 
 use super::event::{Content, Event, Resume, RoomTotals};
 use super::history::{HistoryCheck, Progress, Settled};
@@ -7,11 +7,10 @@ use super::violation::{Kind, Violation, Violations};
 use super::window::{Entry, Window};
 use super::{MessageKey, Slot};
 
-/// How long an event that a member skipped may still come late, and count as out of order, before
-/// it counts as lost.
+/// The time in which an event that a member skipped may still arrive late and count as out of order, before it counts
+/// as lost.
 const GRACE_US: u64 = 5_000_000;
-/// Events held for members that are behind. One that is further behind is checked by the chain of
-/// `prev` alone.
+/// Events kept for members that are behind. A member further behind is checked by the chain of `prev` alone.
 const WINDOW_MAX: usize = 16 * 1024;
 /// The product counts unread messages exactly below this; this number means "or more".
 const UNREAD_CAP: u64 = 1000;
@@ -24,9 +23,9 @@ pub struct RoomCheck {
     window: Window,
     pub(super) settled: Settled,
     totals: RoomTotals,
-    /// Of the comparison with the history.
+    /// The progress of the comparison with the history.
     pub(super) progress: Progress,
-    /// Whether that is over, or was found impossible.
+    /// True if that comparison is over, or was found impossible.
     pub(super) is_compared: bool,
 }
 
@@ -34,31 +33,31 @@ pub struct RoomCheck {
 pub(super) struct Member {
     /// The seq of the last event received.
     last: u64,
-    /// Up to here nothing is missed any more: a truncated resume, or too far behind.
+    /// The seq up to which nothing counts as missed: after a truncated resume, or too far behind.
     excused: u64,
-    /// Whether messages were missed with leave, so that received ones cannot be counted.
+    /// True if messages were excused, so that received ones cannot be counted.
     incomplete: bool,
-    /// Messages of others received.
+    /// The number of messages received from others.
     others: u64,
-    /// `others` when the mark that is now set was asked for.
+    /// `others` at the time when the present mark was requested.
     others_read: u64,
-    /// `others` when the mark that is being set was asked for.
+    /// `others` at the time when the mark in flight was requested.
     others_reading: Option<u64>,
-    /// A mark was asked for and the answer never came.
+    /// True if a mark was requested and the answer never came.
     mark_unclear: bool,
-    /// Which of its messages are in the room.
+    /// The numbers of its messages that are in the room.
     present: Numbers,
-    /// Which it was told were refused.
+    /// The numbers of its messages that it knows to be refused.
     refused: Numbers,
-    /// Whose fate it will never know.
+    /// The numbers of its messages whose fate it will never know.
     abandoned: Numbers,
-    /// Its unread count was compared, or that was found impossible.
+    /// True if its unread count was compared, or that was found impossible.
     pub(super) is_counted: bool,
 }
 
 impl RoomCheck {
-    /// Of a room whose last event had seq `head` before anybody sent anything. Of the settled
-    /// messages the newest `retained_max` are kept by place for the check of the history.
+    /// Checks a room whose last event had seq `head` before anybody sent anything. The newest `retained_max` settled
+    /// messages are kept individually for the check of the history.
     pub fn new(room: u32, members: u32, head: u64, retained_max: usize) -> Self {
         let member = Member { last: head, ..Member::default() };
         Self {
@@ -72,7 +71,7 @@ impl RoomCheck {
         }
     }
 
-    /// A member got an event, live or by a resume.
+    /// Takes an event that a member received, live or by a resume.
     pub fn delivered(&mut self, slot: Slot, event: Event, at_us: u64, found: &mut Violations) {
         let last = self.members[slot as usize].last;
         if event.seq <= last {
@@ -96,7 +95,7 @@ impl RoomCheck {
             self.totals.chain_only += 1;
             return;
         }
-        // What stands before this event exists, also if nobody has it.
+        // The event before this one exists, even if nobody has it.
         if event.prev > self.window.floor && event.prev > last {
             let _entry = self.window.entry(event.prev, at_us);
         }
@@ -104,7 +103,7 @@ impl RoomCheck {
         self.settle(at_us, found);
     }
 
-    /// An event that is not after the member's last one.
+    /// Takes an event that is not after the member's last one.
     fn delivered_late(&mut self, slot: Slot, event: Event, at_us: u64, found: &mut Violations) {
         let last = self.members[slot as usize].last;
         let missed =
@@ -126,7 +125,7 @@ impl RoomCheck {
         }
     }
 
-    /// A member has one event more.
+    /// Counts one more event of a member.
     fn count(&mut self, slot: Slot, event: Event) {
         self.totals.deliveries += 1;
         if let Content::Message(key) = event.content
@@ -156,16 +155,16 @@ impl RoomCheck {
             }
         }
         if !same_prev || !same_message {
-            let detail = if same_message { "another prev than others were told" } else { "another message" };
+            let detail = if same_message { "another prev than the others got" } else { "another message" };
             let violation = self.violation(Kind::Disagreement, event.seq, at_us).of(slot);
             found.push(violation.saying(detail.to_owned()));
         }
     }
 
-    /// A message was found at a place in the room for the first time.
+    /// Registers a message that was found in the room for the first time.
     fn register(&mut self, key: MessageKey, seq: u64, at_us: u64, found: &mut Violations) {
         let Some(sender) = self.members.get_mut(key.sender as usize) else {
-            found.push(self.violation(Kind::NotSent, seq, at_us).saying("its sender is no member".to_owned()));
+            found.push(self.violation(Kind::NotSent, seq, at_us).saying("its sender is not a member".to_owned()));
             return;
         };
         let new = sender.present.insert(key.number);
@@ -178,10 +177,10 @@ impl RoomCheck {
         }
     }
 
-    /// A sender was told that its message is durable, as `seq`.
+    /// Notes that a sender was told that its message is durable, as `seq`.
     pub fn acked(&mut self, key: MessageKey, seq: u64, at_us: u64, found: &mut Violations) {
         if seq <= self.window.floor {
-            // The answer to a repetition, for a message that was acknowledged or given up before.
+            // The answer to a repetition, for a message that was acknowledged or abandoned before.
             if self.settled.message_at(seq).is_some_and(|there| there != key)
                 || !self.members[key.sender as usize].present.contains(key.number)
             {
@@ -209,7 +208,7 @@ impl RoomCheck {
         self.settle(at_us, found);
     }
 
-    /// A sender was told that its message was not taken.
+    /// Notes that a sender was told that its message was refused.
     pub fn refused(&mut self, key: MessageKey, at_us: u64, found: &mut Violations) {
         let sender = &mut self.members[key.sender as usize];
         sender.refused.insert(key.number);
@@ -220,13 +219,13 @@ impl RoomCheck {
         self.settle(at_us, found);
     }
 
-    /// A sender will not hear what became of its message, and not ask again.
+    /// Notes that a sender will not learn the fate of its message, and will not send it again.
     pub fn abandoned(&mut self, key: MessageKey, at_us: u64, found: &mut Violations) {
         self.members[key.sender as usize].abandoned.insert(key.number);
         self.settle(at_us, found);
     }
 
-    /// A resume was answered, and what it brought was delivered.
+    /// Notes that a resume was answered, and its events were delivered.
     pub fn resumed(&mut self, resume: Resume, at_us: u64, found: &mut Violations) {
         let Resume { slot, head, truncated } = resume;
         let member = &mut self.members[slot as usize];
@@ -243,7 +242,7 @@ impl RoomCheck {
         }
     }
 
-    /// A member will not be there at the end: what it has not received by now is not missed.
+    /// Notes that a member will not be connected at the end: events it has not received by now do not count as missed.
     pub fn absent(&mut self, slot: Slot) {
         let member = &mut self.members[slot as usize];
         member.excused = u64::MAX;
@@ -251,7 +250,7 @@ impl RoomCheck {
         member.is_counted = true;
     }
 
-    /// A member asks to mark all as read that it has.
+    /// Notes that a member asks to mark everything it has as read.
     pub fn reading(&mut self, slot: Slot) {
         let member = &mut self.members[slot as usize];
         if member.others_reading.replace(member.others).is_some() {
@@ -259,7 +258,7 @@ impl RoomCheck {
         }
     }
 
-    /// The answer to [`Self::reading`]; `done` unless it failed or never came.
+    /// Takes the answer to [`Self::reading`]; `done` unless it failed or never came.
     pub fn read(&mut self, slot: Slot, done: bool) {
         let member = &mut self.members[slot as usize];
         match member.others_reading.take() {
@@ -268,8 +267,8 @@ impl RoomCheck {
         }
     }
 
-    /// What the server says a member has not read, once nothing is under way any more; `false` if the
-    /// truth is not known, because the member missed events with leave or a mark's answer.
+    /// Compares the unread count that the server reports for a member, once nothing is in flight; `false` if the right
+    /// count is unknown, because the member has excused events or lacks a mark's answer.
     pub fn unread(&self, slot: Slot, told: u64, at_us: u64, found: &mut Violations) -> bool {
         let member = &self.members[slot as usize];
         if member.incomplete || member.mark_unclear || member.others_reading.is_some() {
@@ -278,14 +277,14 @@ impl RoomCheck {
         let others = self.totals.messages - member.present.len();
         let truth = others.saturating_sub(member.others_read).min(UNREAD_CAP);
         if told.min(UNREAD_CAP) != truth {
-            let detail = format!("{told} unread were told, {truth} are true");
+            let detail = format!("{told} unread were reported, {truth} is right");
             let violation = self.violation(Kind::Unread, 0, at_us).of(slot).saying(detail);
             found.push(Violation { seq: None, ..violation });
         }
         true
     }
 
-    /// Lets go of what everyone has, of what is lost for good, and of what is too old to wait for.
+    /// Releases events that everyone has, that are lost for good, or that are too old to wait for.
     fn settle(&mut self, at_us: u64, found: &mut Violations) {
         while let Some(entry) = self.window.front() {
             if !(self.is_done(entry, at_us) || self.window.len() > WINDOW_MAX) {
@@ -315,7 +314,7 @@ impl RoomCheck {
         self.members.get(key.sender as usize).is_none_or(|member| member.abandoned.contains(key.number))
     }
 
-    /// Takes the lowest event out of the window, and says who lost it.
+    /// Removes the lowest event from the window, and reports the members that lost it.
     fn release(&mut self, at_us: u64, found: &mut Violations) {
         let Some(entry) = self.window.pop() else { return };
         for slot in entry.missing(self.member_count()) {
@@ -336,12 +335,12 @@ impl RoomCheck {
         }
     }
 
-    /// Whether everyone has everything and every sender knows.
+    /// True if every member has every event and every sender knows its messages' fate.
     pub fn is_settled(&self) -> bool {
         self.window.len() == 0
     }
 
-    /// The end: whoever lacks something now has lost it.
+    /// Ends the check: members that still lack events have lost them.
     pub fn finish(&mut self, at_us: u64, found: &mut Violations) {
         let head = self.head();
         for member in &mut self.members {
@@ -352,23 +351,23 @@ impl RoomCheck {
         }
     }
 
-    /// The check of the room's history, after [`Self::finish`].
+    /// Returns the check of the room's history, after [`Self::finish`].
     pub fn history(&self) -> HistoryCheck<'_> {
         HistoryCheck::new(self.room, &self.settled, Progress::default())
     }
 
-    /// The seq of the last event known of.
+    /// Returns the seq of the last known event.
     pub fn head(&self) -> u64 {
         let seen = self.members.iter().map(|member| member.last).max();
         self.window.last_seq().max(seen.unwrap_or_default())
     }
 
-    /// The seq of the last event that a member has.
+    /// Returns the seq of the last event that a member has.
     pub fn last(&self, slot: Slot) -> u64 {
         self.members[slot as usize].last
     }
 
-    /// Counts.
+    /// Returns the room's counts.
     pub fn totals(&self) -> RoomTotals {
         self.totals
     }

@@ -4,7 +4,7 @@ use super::Slot;
 
 const WORD_BITS: u32 = u64::BITS;
 
-/// Which members of a room. Up to 64 members it holds no allocation.
+/// A set of a room's members. For up to 64 members it holds no allocation.
 #[derive(Clone, Debug)]
 pub(super) enum Slots {
     Few(u64),
@@ -12,7 +12,7 @@ pub(super) enum Slots {
 }
 
 impl Slots {
-    /// None of `members`.
+    /// Returns the empty set for a room of `members`.
     pub(super) fn empty(members: u32) -> Self {
         if members <= WORD_BITS {
             return Self::Few(0);

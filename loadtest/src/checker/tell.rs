@@ -1,15 +1,15 @@
-//! What virtual users tell the checker of a room, as data: it may come from another machine.
+//! The observations that virtual users report of a room, as data: they may come from another machine.
 
 use serde::{Deserialize, Serialize};
 
 use super::history::{HistoryCheck, Progress};
 use super::{Event, Kind, MessageKey, Resume, RoomCheck, Slot, Violation, Violations};
 
-/// A message of a history: its seq, and which one it is; `None` if it is not of this run or altered.
+/// A message of a history: its seq and its key; `None` if it is not from this run or was altered.
 pub type Message = (u64, Option<MessageKey>);
 
-/// Something that a member saw or did, or was told when all was over. Names on the wire are short:
-/// there is one of these for each delivery.
+/// Something that a member saw or did, or was told at the end. Names on the wire are short: there is one observation
+/// for each delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Tell {
     /// See [`RoomCheck::delivered`].
@@ -39,16 +39,16 @@ pub enum Tell {
     /// The next messages of the room's history, ascending.
     #[serde(rename = "h")]
     History(Vec<Message>),
-    /// The history is over.
+    /// The history has no more messages.
     #[serde(rename = "e")]
     HistoryEnd,
-    /// The unread count of a member, or without one the history, cannot be compared, and why.
+    /// The unread count of a member, or without one the history, cannot be compared, for this reason.
     #[serde(rename = "x")]
     Unverified(Option<Slot>, String),
 }
 
 impl Tell {
-    /// The member concerned.
+    /// Returns the member concerned.
     pub fn member(&self) -> Option<Slot> {
         match self {
             Self::Delivered(slot, _) | Self::Reading(slot) | Self::Read(slot, _) | Self::Unread(slot, _) => Some(*slot),
@@ -61,7 +61,7 @@ impl Tell {
 }
 
 impl RoomCheck {
-    /// Takes what a member tells; `false` if the room has no such member.
+    /// Takes an observation of a member; `false` if the room has no such member.
     pub fn take(&mut self, tell: &Tell, at_us: u64, found: &mut Violations) -> bool {
         if tell.member().is_some_and(|slot| slot >= self.member_count()) {
             return false;
@@ -100,7 +100,7 @@ impl RoomCheck {
         true
     }
 
-    /// The next messages of the room as they are stored, after those that `progress` knows, ascending.
+    /// Takes the next stored messages of the room, after those that `progress` covers, ascending.
     pub fn stored(&self, progress: Progress, messages: &[Message], at_us: u64, found: &mut Violations) -> Progress {
         let mut history = self.store(progress);
         for &(seq, key) in messages {
@@ -109,13 +109,13 @@ impl RoomCheck {
         history.pause()
     }
 
-    /// There are no more stored messages.
+    /// Ends the comparison with the stored messages.
     pub fn stored_end(&self, progress: Progress, at_us: u64, found: &mut Violations) {
         self.store(progress).end(at_us, found);
     }
 
-    /// True if what was stored so far is compared message by message, or the digest of the oldest was: a hole
-    /// would have been found.
+    /// True if the messages stored so far were compared one by one, or by the digest of the oldest: a gap would have
+    /// been found.
     pub fn is_certain(&self, progress: Progress) -> bool {
         progress.taken() >= self.settled.older_count()
     }
@@ -124,7 +124,7 @@ impl RoomCheck {
         HistoryCheck::new(self.room, &self.settled, progress).at("in DynamoDB")
     }
 
-    /// The very end: whatever was to be compared and was not is told, so that no check is missing in silence.
+    /// Ends all checks: comparisons that were due and not made are reported, so that none is missing silently.
     pub fn close(&mut self, at_us: u64, found: &mut Violations) {
         if !self.is_compared {
             found.push(self.unverified(None, "its history was not compared", at_us));
@@ -142,7 +142,7 @@ impl RoomCheck {
 }
 
 impl Violation {
-    /// Something could not be checked.
+    /// Makes the violation that something could not be checked.
     pub fn unverified(room: u32, member: Option<Slot>, why: &str, at_us: u64) -> Self {
         let detail = why.to_owned();
         Self { kind: Kind::Unverified, room, seq: None, member, message: None, at_us, detail }

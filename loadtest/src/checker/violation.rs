@@ -1,10 +1,10 @@
-//! What is wrong, with names.
+//! Violations of the cluster's promises, with their names.
 
 use std::collections::BTreeMap;
 
 use super::{MessageKey, Slot};
 
-/// How a promise was broken.
+/// The kind of a broken promise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Kind {
     /// A member never got an event that others got or that was acknowledged.
@@ -13,7 +13,7 @@ pub enum Kind {
     Duplicated,
     /// A member got an event after a later one.
     OutOfOrder,
-    /// One message stands in the room under two seqs.
+    /// One message is in the room under two seqs.
     Doubled,
     /// A message that no virtual user of this run sent like that: never sent, or altered.
     NotSent,
@@ -25,17 +25,17 @@ pub enum Kind {
     RefusedDelivered,
     /// An acknowledged message is not in the history.
     NotStored,
-    /// A message that somebody saw, but that was not acknowledged, is not in the history.
+    /// A message that a member saw, but that was not acknowledged, is not in the history.
     SeenNotStored,
-    /// A message was not in DynamoDB when the wait for it was over, and the queue was still at work.
+    /// A message was not in DynamoDB when the wait for it ended, and the queue was still at work.
     NotYetStored,
-    /// The history holds a message that nobody was given.
+    /// The history holds a message that was delivered to nobody.
     StoredNotDelivered,
     /// The history is not in ascending order, or holds a message twice.
     HistoryOrder,
     /// The older part of a long history differs from what was delivered.
     HistoryDiffers,
-    /// A list of rooms told a wrong unread count.
+    /// A list of rooms had a wrong unread count.
     Unread,
     /// A resume left a gap without saying `truncated`.
     ResumeGap,
@@ -44,7 +44,7 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// Its name in reports and thresholds.
+    /// Returns its name in reports and thresholds.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Lost => "lost",
@@ -92,23 +92,23 @@ impl Kind {
 /// One broken promise.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
-    /// How.
+    /// The kind of violation.
     pub kind: Kind,
-    /// The room, as the run numbers them.
+    /// The room's number in the run.
     pub room: u32,
     /// The seq concerned, if one is.
     pub seq: Option<u64>,
     /// The member concerned, if one is.
     pub member: Option<Slot>,
-    /// The message concerned, if it is known which.
+    /// The message concerned, if it is known.
     pub message: Option<MessageKey>,
-    /// When it showed, in microseconds since the run's start.
+    /// The time it was found, in microseconds since the run's start.
     pub at_us: u64,
-    /// What more there is to say.
+    /// Further details.
     pub detail: String,
 }
 
-/// All that is wrong in a run: counts of everything, names of the first of each kind.
+/// All violations of a run: counts of all, and details of the first of each kind.
 #[derive(Clone, Debug)]
 pub struct Violations {
     list: Vec<Violation>,
@@ -117,7 +117,7 @@ pub struct Violations {
 }
 
 impl Violations {
-    /// Names at most `listed_max` of each kind.
+    /// Lists at most `listed_max` of each kind.
     pub fn new(listed_max: usize) -> Self {
         Self { list: Vec::new(), counts: BTreeMap::new(), listed_max }
     }
@@ -131,7 +131,7 @@ impl Violations {
         }
     }
 
-    /// Adds what was found elsewhere; what is beyond the names counts all the same.
+    /// Adds violations found elsewhere; those beyond the listed ones are counted all the same.
     pub fn absorb(&mut self, other: &Self) {
         for violation in &other.list {
             self.push(violation.clone());
@@ -145,7 +145,7 @@ impl Violations {
         }
     }
 
-    /// Calls what is missing from the store, so far as it is, not yet stored.
+    /// Reports messages missing from the store as not yet stored, as far as that is their only fault.
     #[must_use]
     pub fn excuse_missing(mut self) -> Self {
         let is_missing = |kind: Kind| matches!(kind, Kind::NotStored | Kind::SeenNotStored);
@@ -160,17 +160,17 @@ impl Violations {
         self
     }
 
-    /// How many of a kind.
+    /// Returns the number of violations of a kind.
     pub fn count(&self, kind: Kind) -> u64 {
         self.counts.get(&kind).copied().unwrap_or_default()
     }
 
-    /// How many in all.
+    /// Returns the number of all violations.
     pub fn total(&self) -> u64 {
         self.counts.values().sum()
     }
 
-    /// Those that are named, as they were found.
+    /// Returns the listed violations, in the order they were found.
     pub fn listed(&self) -> &[Violation] {
         &self.list
     }

@@ -5,19 +5,19 @@ use std::collections::VecDeque;
 use super::slots::Slots;
 use super::{MessageKey, Slot};
 
-/// An event that not everyone has, or whose sender does not know its fate.
+/// An event that not every member has, or whose sender does not know its fate.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) seq: u64,
-    /// The seq before it, as the first member that got it was told.
+    /// The seq before it, as the first member that received it was told.
     pub(super) prev: Option<u64>,
-    /// Which message, if it is one; unknown while nobody has it.
+    /// The key of its message, if it is one; unknown while nobody has it.
     pub(super) message: Option<MessageKey>,
-    /// Known only as the `prev` of another.
+    /// True if it is known only as the `prev` of another.
     pub(super) rumoured: bool,
     pub(super) acked: bool,
     pub(super) seen: Slots,
-    /// When it was first heard of.
+    /// The time when it was first known.
     pub(super) since_us: u64,
 }
 
@@ -39,7 +39,7 @@ impl Window {
         self.entries.len()
     }
 
-    /// The highest seq heard of.
+    /// Returns the highest known seq.
     pub(super) fn last_seq(&self) -> u64 {
         self.entries.back().map_or(self.floor, |entry| entry.seq)
     }
@@ -48,7 +48,7 @@ impl Window {
         self.entries.front()
     }
 
-    /// Lets go of the lowest entry.
+    /// Removes the lowest entry.
     pub(super) fn pop(&mut self) -> Option<Entry> {
         let entry = self.entries.pop_front()?;
         self.floor = entry.seq;
@@ -59,9 +59,9 @@ impl Window {
         self.find(seq).ok().map(|at| &self.entries[at])
     }
 
-    /// The entry of `seq`, made if there is none; and whether it was made. Only above the floor.
+    /// Returns the entry of `seq`, created if there is none, and whether it was created. `seq` must be above the floor.
     pub(super) fn entry(&mut self, seq: u64, at_us: u64) -> (&mut Entry, bool) {
-        debug_assert!(seq > self.floor, "what has left the window does not come back");
+        debug_assert!(seq > self.floor, "a seq that has left the window does not return");
         match self.find(seq) {
             Ok(at) => (&mut self.entries[at], false),
             Err(at) => {
@@ -91,7 +91,7 @@ impl Window {
 }
 
 impl Entry {
-    /// The members that do not have it.
+    /// Returns the members that do not have it.
     pub(super) fn missing(&self, members: u32) -> impl Iterator<Item = Slot> {
         (0..members).filter(|&slot| !self.seen.contains(slot))
     }

@@ -1,4 +1,4 @@
-//! Flags that say where to connect to, as whom.
+//! Flags for the target of connections and the identity of users.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -11,13 +11,13 @@ use rts_common::signalr::Protocol;
 use crate::connection::{Dialer, FileToken, JwtSecret, Sources, Target, TokenSource, Tokens};
 use crate::units::duration;
 
-/// Where to connect to, as whom.
+/// The target of connections and the identity of users.
 #[derive(Args, Debug)]
 pub(super) struct ConnectArgs {
-    /// The balancer, or several nodes that connections are spread over.
+    /// The balancer, or several nodes among which connections are distributed.
     #[arg(long = "target", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     targets: Vec<String>,
-    /// Local addresses to connect from; on loopback as many as needed are taken by themselves.
+    /// Local addresses to connect from; on loopback as many as needed are chosen automatically.
     #[arg(long = "source", value_name = "IP")]
     sources: Vec<IpAddr>,
     /// Mint HS256 tokens with this secret instead of the dev login.
@@ -29,7 +29,7 @@ pub(super) struct ConnectArgs {
     /// `aud` of minted tokens.
     #[arg(long, value_name = "TEXT", env = "LOADTEST_JWT_AUDIENCE", default_value = "rts")]
     jwt_audience: String,
-    /// Read tokens from a file, one a line, optionally `user<TAB>token`.
+    /// Read tokens from a file, one per line, optionally `user<TAB>token`.
     #[arg(long, value_name = "FILE", conflicts_with = "jwt_secret")]
     tokens: Option<PathBuf>,
     /// The organization of the virtual users.
@@ -38,7 +38,7 @@ pub(super) struct ConnectArgs {
     /// Open the WebSocket without negotiating first.
     #[arg(long)]
     skip_negotiation: bool,
-    /// How long opening one connection may take.
+    /// Deadline for opening one connection.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "15s")]
     connect_deadline: Duration,
 }
@@ -62,7 +62,7 @@ impl From<ProtocolArg> for Protocol {
 }
 
 impl ConnectArgs {
-    /// What opens `connections` connections.
+    /// Makes the dialer of `connections` connections.
     pub(super) async fn dialer(&self, connections: usize) -> anyhow::Result<Dialer> {
         let mut targets = Vec::new();
         for url in &self.targets {
@@ -76,7 +76,7 @@ impl ConnectArgs {
         Ok(Dialer { targets, sources, negotiate: !self.skip_negotiation, deadline: self.connect_deadline })
     }
 
-    /// So many virtual users, named after `run`.
+    /// Makes this many virtual users, named after `run`.
     pub(super) fn tokens(&self, run: &str, users: usize) -> anyhow::Result<Tokens> {
         let source = match (&self.tokens, &self.jwt_secret) {
             (Some(path), _) => {
@@ -92,7 +92,7 @@ impl ConnectArgs {
         };
         let tokens = Tokens::new(source, &self.org, &format!("{run}-"));
         if let Some(most) = tokens.users_max().filter(|&most| most < users) {
-            bail!("the token file has {most} users, {users} are needed");
+            bail!("the token file has {most} users, but {users} are needed");
         }
         Ok(tokens)
     }

@@ -14,13 +14,13 @@ use super::threads_default;
 use crate::engine::distributed::{Gate, Work, join};
 use crate::units::duration;
 
-/// The least that a secret has to have, when others than this machine can try it.
+/// The shortest secret allowed when other machines than this one can try to join.
 const SECRET_BYTES_MIN: usize = 16;
 
-/// How machines come together.
+/// The credentials of the machines of a run.
 #[derive(Args, Debug)]
 pub(super) struct SecretArgs {
-    /// What lead and workers of a run know; needed outside loopback, at least 16 characters.
+    /// The secret shared by the lead and the workers of a run; needed outside loopback, at least 16 characters.
     #[arg(long, value_name = "TEXT", env = "LOADTEST_JOIN_SECRET", hide_env_values = true)]
     join_secret: Option<String>,
 }
@@ -28,13 +28,13 @@ pub(super) struct SecretArgs {
 /// Flags of `loadtest lead`.
 #[derive(Args, Debug)]
 pub(super) struct LeadArgs {
-    /// Where workers join. The channel is not encrypted: across an untrusted network it belongs into a tunnel.
+    /// The address where workers join. The channel is not encrypted: across an untrusted network, use a tunnel.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9098")]
     listen: SocketAddr,
-    /// How many workers are waited for.
+    /// The number of workers to wait for.
     #[arg(long, value_name = "NUMBER", default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
     machines: u16,
-    /// For how long.
+    /// The time to wait for them.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2m")]
     join_within: Duration,
     #[command(flatten)]
@@ -43,22 +43,22 @@ pub(super) struct LeadArgs {
     run: RunArgs,
 }
 
-/// Flags of `loadtest worker`. Where it connects to and as whom is said here; what it does, the lead says.
+/// Flags of `loadtest worker`. The target and the identity of users are given here; the lead decides the rest.
 #[derive(Args, Debug)]
 pub(super) struct WorkerArgs {
-    /// Where the lead is.
+    /// The address of the lead.
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:9098")]
     lead: String,
-    /// How long to try to reach it.
+    /// The time to try to reach the lead.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2m")]
     join_within: Duration,
-    /// What it is called in the report; this machine's name by default.
+    /// The worker's name in the report; this machine's name by default.
     #[arg(long)]
     name: Option<String>,
-    /// Threads; half of the cores by default.
+    /// The number of threads; half of the cores by default.
     #[arg(long)]
     threads: Option<usize>,
-    /// No word while it runs.
+    /// Print nothing while the run is on.
     #[arg(long)]
     quiet: bool,
     #[command(flatten)]
@@ -79,7 +79,7 @@ impl SecretArgs {
 }
 
 impl LeadArgs {
-    /// Waits for the workers, then runs, prints the table, writes the report.
+    /// Waits for the workers, then runs, prints the table and writes the report.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let secret = self.secret.of(self.listen.ip().is_loopback())?.to_owned();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
@@ -94,14 +94,14 @@ impl LeadArgs {
 }
 
 impl WorkerArgs {
-    /// Joins, and works until the lead says that it is over.
+    /// Joins, and works until the lead says that the run is over.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let is_loopback =
             self.lead.starts_with("127.") || self.lead.starts_with("localhost:") || self.lead.starts_with("[::1]:");
         let secret = self.secret.of(is_loopback)?;
         let name = self.name.clone().unwrap_or_else(host_name);
         let threads = self.threads.unwrap_or_else(threads_default);
-        ensure!(threads > 0, "a worker needs a thread");
+        ensure!(threads > 0, "a worker needs at least one thread");
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
             let work = join(&self.lead, secret, &name, threads, self.join_within).await?;
@@ -112,7 +112,7 @@ impl WorkerArgs {
                             eprintln!("{name}: {text}");
                         }
                     };
-                    say(&format!("{} of {} users are here", work.users(), work.scenario().users));
+                    say(&format!("this worker has {} of {} users", work.users(), work.scenario().users));
                     work.carry_out(dialer, tokens, &say).await?;
                     Ok(ExitCode::SUCCESS)
                 }
@@ -124,7 +124,7 @@ impl WorkerArgs {
         })
     }
 
-    /// What is wrong for everyone is told at once.
+    /// Tries what would be wrong for every user, so that it is reported at once.
     async fn prepare(&self, work: &Work) -> anyhow::Result<(crate::connection::Dialer, crate::connection::Tokens)> {
         super::run::allow_files(work.users())?;
         let tokens = self.connect.tokens(work.run(), work.scenario().users)?;

@@ -1,4 +1,4 @@
-//! `loadtest idle`: what a connection that does nothing costs the servers in memory.
+//! `loadtest idle`: measures the memory that an idle connection costs the servers.
 
 use std::process::ExitCode;
 use std::rc::Rc;
@@ -18,15 +18,15 @@ use crate::procfs::{ProcessSample, raise_open_files};
 use crate::require::{Measures, Requirements};
 use crate::units::duration;
 
-/// Connections being opened at a time.
+/// Connections being opened at the same time.
 const OPENING_MAX: usize = 64;
-/// Pings as the stock client sends them.
+/// The stock client's interval between pings.
 const PING_EVERY: Duration = Duration::from_secs(15);
-/// The stock client's patience with a silent server.
+/// The time after which the stock client gives up on a silent server.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(30);
-/// One receive.
+/// The most bytes of one receive.
 const SCRATCH_BYTES: usize = 16 * 1024;
-/// How often memory is looked at, and for how long it must not move to count as settled.
+/// The interval between looks at the memory, and the time for which it must not change to count as settled.
 const SETTLE_STEP: Duration = Duration::from_millis(500);
 const SETTLE_STEPS: usize = 4;
 const SETTLE_MAX: Duration = Duration::from_secs(20);
@@ -36,22 +36,22 @@ const OTHER_FILES: u64 = 100;
 /// Flags of `loadtest idle`.
 #[derive(Args, Debug)]
 pub(super) struct IdleArgs {
-    /// How many connections to open.
+    /// Number of connections to open.
     #[arg(long, default_value_t = 5000)]
     connections: usize,
-    /// A local server process whose memory is measured; several are added up.
+    /// A local server process whose memory is measured; repeat the flag to add up several.
     #[arg(long = "pid")]
     pids: Vec<u32>,
-    /// Users the connections belong to, in turn; a user may have 20 by the product's limits.
+    /// Number of users that the connections belong to, in turn; the product allows a user 20.
     #[arg(long, value_name = "N")]
     users: Option<usize>,
     /// The hub protocol.
     #[arg(long, value_enum, default_value = "json")]
     protocol: ProtocolArg,
-    /// How long to stay connected, answering and sending keep-alive pings, after memory has settled.
+    /// Time to stay connected, answering and sending keep-alive pings, after memory has settled.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "0s")]
     hold: Duration,
-    /// How long opening all of them may take.
+    /// Deadline for opening all of them.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "120s")]
     deadline: Duration,
     /// Thresholds that set the exit code: `rss` (per connection), `failed`, `dropped`, `connect_seconds`.
@@ -62,7 +62,7 @@ pub(super) struct IdleArgs {
 }
 
 impl IdleArgs {
-    /// Measures and prints.
+    /// Measures and prints the result.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let known = ["rss", "failed", "dropped", "connect_seconds"];
         if let Some(name) = self.require.names().find(|name| !known.contains(name)) {
@@ -73,7 +73,7 @@ impl IdleArgs {
         }
         let files = self.connections as u64 + OTHER_FILES;
         if let Err(allowed) = raise_open_files(files) {
-            bail!("{files} open files are needed and {allowed} allowed: raise `ulimit -n`");
+            bail!("{files} open files are needed, but {allowed} are allowed: raise `ulimit -n`");
         }
         tokio::runtime::Builder::new_current_thread()
             .enable_all()
@@ -156,7 +156,7 @@ impl IdleArgs {
         opened
     }
 
-    /// Waits until memory no longer moves by more than half a percent; gives the last value.
+    /// Waits until memory no longer changes by more than half a percent; returns the last value.
     async fn settle(&self) -> anyhow::Result<u64> {
         let started = Instant::now();
         let mut last = self.rss()?;
@@ -181,17 +181,17 @@ impl IdleArgs {
     }
 }
 
-/// The connections, once every attempt has come to something.
+/// The connections, once every attempt has an outcome.
 struct Opened {
-    /// How many are open now.
+    /// The number of connections open now.
     keepers: watch::Receiver<usize>,
-    /// How many were opened.
+    /// The number of connections opened.
     open: usize,
     failures: Vec<String>,
     stop: watch::Sender<bool>,
 }
 
-/// Keeps one connection alive as the stock client does, until it ends or all are to.
+/// Keeps one connection alive as the stock client does, until it ends or all must end.
 async fn keep(session: Session, alive: Rc<watch::Sender<usize>>, mut stopped: watch::Receiver<bool>) {
     tokio::select! {
         _ = stopped.wait_for(|&stop| stop) => {}
@@ -209,7 +209,7 @@ async fn serve(session: &Session) -> SessionEnd {
         match timeout_at(next_ping, session.readable()).await {
             Ok(Err(error)) => return error.into(),
             Ok(Ok(())) => {
-                // On the heap only while something is read: the future stays small.
+                // On the heap only while something is read, so that the future stays small.
                 let mut scratch = vec![0; SCRATCH_BYTES];
                 if let Err(end) = session.receive(&mut scratch, |_| heard = Instant::now()) {
                     return end;

@@ -23,11 +23,11 @@ pub struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Open idle connections and measure what each costs the servers in memory.
+    /// Open idle connections and measure the memory that each costs the servers.
     Idle(Box<idle::IdleArgs>),
     /// Run a scenario: load, checks, report.
     Run(Box<run::RunArgs>),
-    /// Run a scenario on other machines, which join as workers; this one conducts, checks and reports.
+    /// Run a scenario on other machines, which join as workers; this one coordinates, checks and reports.
     Lead(Box<distributed::LeadArgs>),
     /// Join the run of a lead, with a share of its users.
     Worker(Box<distributed::WorkerArgs>),
@@ -41,8 +41,8 @@ enum Command {
 }
 
 impl Cli {
-    /// Carries the command out. The exit code is 0 if everything that was asked for holds, 1 if a
-    /// check or a threshold failed; an error is that nothing could be measured.
+    /// Carries out the command. The exit code is 0 if everything holds, 1 if a check or a threshold failed; an error
+    /// means that nothing could be measured.
     pub fn run(self) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::Idle(args) => args.run(),
@@ -57,7 +57,7 @@ impl Cli {
     }
 }
 
-/// Half of the cores: the servers may be on this machine, too.
+/// Returns half of the cores: the servers may be on this machine, too.
 fn threads_default() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| (cores.get() / 2).max(1))
 }

@@ -35,86 +35,86 @@ pub(super) struct RunArgs {
     /// A built-in scenario (pairs, groups, big, mixed, connect-storm, reconnect-storm, slow-readers,
     /// history, noise, idle) or a .toml file.
     scenario: String,
-    /// Virtual users, each with one connection.
+    /// Number of virtual users, each with one connection.
     #[arg(long)]
     users: Option<usize>,
-    /// Messages a second, over all users.
+    /// Messages per second, over all users.
     #[arg(long)]
     rate: Option<f64>,
-    /// How long the full load lasts; of steps, each.
+    /// Duration of the full load, or of each step.
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     hold: Option<Duration>,
-    /// How long the load rises before.
+    /// Duration of the rising load before it.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ramp: Option<Duration>,
-    /// Over how long the first connects are spread.
+    /// Time over which the first connects are spread.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     connect_over: Option<Duration>,
-    /// Members of a group.
+    /// Number of members of a group.
     #[arg(long)]
     size: Option<usize>,
-    /// How many rooms, with random members.
+    /// Number of rooms, with random members.
     #[arg(long)]
     rooms: Option<usize>,
     /// Exponent of the Zipf law by which rooms are chosen.
     #[arg(long)]
     zipf: Option<f64>,
-    /// Bytes of a message's body.
+    /// Size of a message's body, in bytes.
     #[arg(long)]
     body_bytes: Option<usize>,
     /// The hub protocol of all users.
     #[arg(long, value_enum)]
     protocol: Option<ProtocolArg>,
-    /// Send as independent people do instead of evenly.
+    /// Send at random times, as independent users do, instead of evenly.
     #[arg(long)]
     poisson: bool,
-    /// After the first rate, go on with higher ones until --limit breaks; each lasts as long as --for.
+    /// After the first rate, continue with higher ones until --limit breaks; each lasts as long as --for.
     #[arg(long)]
     steps: bool,
-    /// What ends the steps.
+    /// Threshold that ends the steps.
     #[arg(long, value_name = "LIST")]
     limit: Option<Requirements>,
-    /// Where report.json and report.html are written.
+    /// Directory for report.json and report.html.
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
-    /// Thresholds that set the exit code, besides the checks: like `p99<200ms,ack_p99_growth<=2,unavailable=0`,
+    /// Thresholds that set the exit code, besides the checks, such as `p99<200ms,ack_p99_growth<=2,unavailable=0`,
     /// `journaled_again_share<=1%,drained<=60s`. The names are those of `measures` in report.json.
     #[arg(long, value_name = "LIST", default_value = "")]
     require: Requirements,
     /// A local process to measure: its id, or name=id.
     #[arg(long = "pid", value_name = "[NAME=]PID", value_parser = watched)]
     pids: Vec<Watched>,
-    /// Measure the parts of the local cluster, and read from its gateways what is journaled again and what is
-    /// not stored yet.
+    /// Measure the parts of the local cluster, and read from its gateways what is journaled again and what is not
+    /// stored yet.
     #[arg(long)]
     local: bool,
-    /// What is done to the local cluster while the load lasts; only if that is the target. kill-node@30s,
-    /// restart-redis@60s, drain@90s, or kill-NAME and drain-NAME with the name of any part. With how long it
-    /// lasts: functions-off@60s+120s, sqs-refuse@60s+60s, sqs-slow@60s+60s (to a tenth of --rate; sqs-slow:12 to
-    /// 12 messages a second), dynamodb-throttle@60s+60s (90 % of requests; dynamodb-throttle:50 is 50 %).
+    /// A fault of the local cluster during the load; allowed only if that is the target. kill-node@30s,
+    /// restart-redis@60s, drain@90s, or kill-NAME and drain-NAME with the name of any part. With a duration:
+    /// functions-off@60s+120s, sqs-refuse@60s+60s, sqs-slow@60s+60s (to a tenth of --rate; sqs-slow:12 to 12 messages a
+    /// second), dynamodb-throttle@60s+60s (90 % of requests; dynamodb-throttle:50 is 50 %).
     #[arg(long = "fault", value_name = "WHAT@TIME[+TIME]")]
     faults: Vec<Fault>,
-    /// Threads; half of the cores by default, for the servers may be on this machine, too.
+    /// Number of threads; half of the cores by default, as the servers may be on this machine, too.
     #[arg(long)]
     workers: Option<usize>,
-    /// Of everything left to chance.
+    /// Seed of everything random.
     #[arg(long)]
     seed: Option<u64>,
-    /// How long to wait at the end, after the last fault, until all that was sent is acknowledged and received.
-    /// A send that is not acknowledged then fails the run.
+    /// Time to wait at the end, after the last fault, until everything sent is acknowledged and received. A send that
+    /// is not acknowledged by then fails the run.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "30s")]
     settle: Duration,
-    /// Without --fault a run fails if nothing is acknowledged for longer than this while sends are due.
+    /// Without --fault, fail the run if nothing is acknowledged for longer than this while sends are due.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "5s")]
     ack_gap_max: Duration,
-    /// With --local: how long to wait at the end until nothing is left to be stored.
+    /// With --local: time to wait at the end until nothing is left to be stored.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "2m")]
     drain_within: Duration,
-    /// Compare DynamoDB, too, at the end: by the AWS SDK's own variables, in the table that
-    /// `RTS_MESSAGES_TABLE` names (chat-messages).
+    /// Compare DynamoDB, too, at the end: with the AWS SDK's own variables, in the table that `RTS_MESSAGES_TABLE`
+    /// names (chat-messages).
     #[arg(long)]
     store: bool,
-    /// How long to wait for DynamoDB while nothing more comes to it; in all at most five times as long.
+    /// Time to wait for DynamoDB while nothing more arrives there; at most five times as long in all.
     #[arg(long, value_name = "TIME", value_parser = duration, default_value = "60s")]
     store_within: Duration,
     /// Prices for the cost line, instead of the built-in examples.
@@ -127,13 +127,13 @@ pub(super) struct RunArgs {
 }
 
 impl RunArgs {
-    /// Runs on this machine, prints the table, writes the report.
+    /// Runs on this machine, prints the table and writes the report.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         self.run_on(&runtime, None)
     }
 
-    /// The same, and on other machines if there is a gate for them.
+    /// Does the same, on other machines if there is a gate for them.
     pub(super) fn run_on(self, runtime: &Runtime, gate: Option<Gate>) -> anyhow::Result<ExitCode> {
         let scenario = self.scenario()?;
         let prices = Prices::load(self.prices.as_deref())?;
@@ -187,7 +187,7 @@ impl RunArgs {
         Ok(Plan { dialer, tokens, workers, seed: self.seed.unwrap_or_else(|| rand::rng().random()), orders, scenario })
     }
 
-    /// Refuses faults of a cluster that is not the target, and those that would come too late.
+    /// Refuses faults of a cluster that is not the target, and faults that would come too late.
     fn check_faults(&self, cluster: &Cluster, dialer: &Dialer, scenario: &Scenario) -> anyhow::Result<()> {
         if self.faults.is_empty() {
             return Ok(());
@@ -211,7 +211,7 @@ impl RunArgs {
         Some(StorePlan { store: Store::connect(&config, tables), within: self.store_within })
     }
 
-    /// The scenario, as changed by flags.
+    /// Returns the scenario with the changes made by flags.
     fn scenario(&self) -> anyhow::Result<Scenario> {
         let mut scenario = Scenario::load(&self.scenario)?;
         set(&mut scenario.users, self.users);
@@ -246,18 +246,18 @@ impl RunArgs {
     }
 }
 
-/// Two files for each user: while it connects anew, the old socket may still be there.
+/// Allows two files for each user: while it reconnects, the old socket may still be open.
 pub(super) fn allow_files(users: usize) -> anyhow::Result<()> {
     let files = users as u64 * 2 + OTHER_FILES;
     if let Err(allowed) = raise_open_files(files) {
-        bail!("{files} open files are needed and {allowed} allowed: raise `ulimit -n`");
+        bail!("{files} open files are needed, but {allowed} are allowed: raise `ulimit -n`");
     }
     Ok(())
 }
 
-/// What is wrong for everyone is told at once.
+/// Tries the first user, so that a fault of all users is reported at once.
 pub(super) async fn try_first(dialer: &Dialer, tokens: &Tokens, scenario: &Scenario) -> anyhow::Result<()> {
-    let token = tokens.token(0, dialer.target(0)).await.context("no token for the first user")?;
+    let token = tokens.token(0, dialer.target(0)).await.context("the first user gets no token")?;
     dialer.open(0, &token, scenario.protocol_of(0)).await.context("the first user cannot connect")?;
     Ok(())
 }
@@ -270,6 +270,6 @@ fn set<T>(field: &mut T, flag: Option<T>) {
 
 fn watched(text: &str) -> Result<Watched, String> {
     let (name, pid) = text.split_once('=').unwrap_or(("process", text));
-    let pid = pid.parse().map_err(|_| format!("{pid:?} is no process id"))?;
+    let pid = pid.parse().map_err(|_| format!("{pid:?} is not a process id"))?;
     Ok(Watched { name: name.to_owned(), pid })
 }

@@ -1,4 +1,4 @@
-//! What is shown while a run goes on: on the terminal, and to Prometheus.
+//! The views during a run: on the terminal, and for Prometheus.
 
 use std::net::SocketAddr;
 
@@ -11,28 +11,28 @@ use crate::metrics::{self, Exporter};
 use crate::report::Live;
 use crate::scenario::Scenario;
 
-/// Where the Prometheus of the local cluster looks.
+/// The address that the Prometheus of the local cluster scrapes.
 const METRICS_DEFAULT: &str = "127.0.0.1:9099";
 
-/// What is shown while a run goes on.
+/// Flags of the views during a run.
 #[derive(Args, Debug)]
 pub(super) struct ViewArgs {
-    /// Where metrics are shown at /metrics, or "none"; 127.0.0.1:9099 if it is free.
+    /// Address that serves metrics at /metrics, or "none"; 127.0.0.1:9099 if it is free.
     #[arg(long, value_name = "ADDRESS")]
     metrics: Option<String>,
-    /// No view while it runs.
+    /// Print nothing while the run is on.
     #[arg(long)]
     quiet: bool,
 }
 
-/// Both views.
+/// The terminal and the metrics.
 pub(super) struct View {
     live: Live,
     exporter: Exporter,
 }
 
 impl ViewArgs {
-    /// Begins to show; on a runtime that goes on until the run is over.
+    /// Opens the views, on a runtime that continues until the run is over.
     pub(super) async fn open(&self, scenario: &Scenario) -> anyhow::Result<View> {
         let exporter = Exporter::new(&scenario.name, scenario.users);
         if let Some(listener) = self.listener().await? {
@@ -48,11 +48,11 @@ impl ViewArgs {
             None => METRICS_DEFAULT,
         };
         let parsed: SocketAddr =
-            address.parse().with_context(|| format!("{address:?} is no address like 127.0.0.1:9099"))?;
+            address.parse().with_context(|| format!("{address:?} is not an address like 127.0.0.1:9099"))?;
         match TcpListener::bind(parsed).await {
             Ok(listener) => Ok(Some(listener)),
             Err(error) if self.metrics.is_some() => {
-                Err(error).with_context(|| format!("metrics cannot be shown at {address}"))
+                Err(error).with_context(|| format!("metrics cannot be served at {address}"))
             }
             Err(error) => {
                 eprintln!("no metrics at {address}: {error}");
@@ -63,7 +63,7 @@ impl ViewArgs {
 }
 
 impl View {
-    /// Takes the view off the terminal.
+    /// Removes the view from the terminal.
     pub(super) fn close(&self) {
         self.live.finish();
     }

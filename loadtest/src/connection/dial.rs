@@ -28,9 +28,9 @@ pub struct Dialer {
     pub targets: Vec<Target>,
     /// Local addresses.
     pub sources: Sources,
-    /// Whether to negotiate first, as the stock client does unless told otherwise.
+    /// True to negotiate first, as the stock client does unless configured otherwise.
     pub negotiate: bool,
-    /// How long all steps together may take.
+    /// The deadline for all steps together.
     pub deadline: Duration,
 }
 
@@ -45,43 +45,43 @@ pub enum Stage {
     Handshake,
 }
 
-/// Why a connection could not be opened.
+/// The reason why a connection could not be opened.
 #[derive(Debug, thiserror::Error)]
 pub enum DialError {
     /// The network failed.
     #[error("{stage}: {error}")]
     Io {
-        /// Where.
+        /// The step that failed.
         stage: Stage,
-        /// How.
+        /// The error of the network.
         error: io::Error,
     },
-    /// An HTTP status that refuses.
+    /// The server refused with an HTTP status.
     #[error("{stage}: status {status}")]
     Status {
-        /// Where.
+        /// The step that failed.
         stage: Stage,
-        /// Which.
+        /// The status.
         status: u16,
     },
-    /// An answer that is none.
+    /// The server's answer is invalid.
     #[error("{stage}: {what}")]
     Answer {
-        /// Where.
+        /// The step that failed.
         stage: Stage,
-        /// What is wrong with it.
+        /// The fault of the answer.
         what: String,
     },
     /// There is no token to connect with.
     #[error("{0}")]
     Token(#[from] TokenError),
-    /// Not open in time.
+    /// The connection was not open at the deadline.
     #[error("not open within the deadline")]
     Deadline,
 }
 
 impl Dialer {
-    /// The target of connection `index`.
+    /// Returns the target of connection `index`.
     pub fn target(&self, index: usize) -> &Target {
         &self.targets[index % self.targets.len()]
     }
@@ -110,7 +110,7 @@ impl Dialer {
     }
 }
 
-/// Asks for a connection and gives its token.
+/// Requests a connection and returns its token.
 async fn negotiate(stream: TcpStream, target: &Target, path: &str, token: &str) -> Result<String, DialError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
@@ -136,7 +136,7 @@ async fn negotiate(stream: TcpStream, target: &Target, path: &str, token: &str) 
     reply.connection_token.ok_or_else(|| failed("the reply has no connectionToken"))
 }
 
-/// Turns the connection into a WebSocket; gives what came after the answer.
+/// Turns the connection into a WebSocket; returns the bytes that followed the answer.
 async fn upgrade(mut stream: TcpStream, target: &Target, query: &str) -> Result<(TcpStream, Vec<u8>), DialError> {
     let stage = Stage::Upgrade;
     let (request, key) = ws::upgrade_request(&target.authority, query);
@@ -155,12 +155,12 @@ async fn upgrade(mut stream: TcpStream, target: &Target, query: &str) -> Result<
         return Err(DialError::Status { stage, status: head.status });
     }
     if head.accept.as_deref() != Some(&ws::accept_key(&key)) {
-        return Err(DialError::Answer { stage, what: "a wrong Sec-WebSocket-Accept".to_owned() });
+        return Err(DialError::Answer { stage, what: "the Sec-WebSocket-Accept is wrong".to_owned() });
     }
     Ok((stream, received.split_off(head.bytes)))
 }
 
-/// Chooses the protocol. Sent as text whatever it is, as the JavaScript client does.
+/// Chooses the protocol. Sent as text whatever the protocol, as the JavaScript client does.
 async fn handshake(mut stream: TcpStream, rest: Vec<u8>, protocol: Protocol) -> Result<Session, DialError> {
     let stage = Stage::Handshake;
     let failed = |what: String| DialError::Answer { stage, what };
@@ -176,7 +176,7 @@ async fn handshake(mut stream: TcpStream, rest: Vec<u8>, protocol: Protocol) -> 
         let mut input = &received[..];
         while let Some(chunk) = frames.next(&mut input).map_err(|e| failed(e.to_string()))? {
             let Chunk::Data { bytes, .. } = chunk else {
-                return Err(failed("closed instead of an answer".to_owned()));
+                return Err(failed("the connection was closed without an answer".to_owned()));
             };
             let reply = replies.push(Bytes::copy_from_slice(bytes)).map_err(|e| failed(e.to_string()))?;
             match reply {

@@ -1,4 +1,4 @@
-//! As much HTTP/1.1 as a SignalR client needs: one request on a fresh connection, one answer.
+//! The part of HTTP/1.1 that a SignalR client needs: one request on a fresh connection, one answer.
 
 use std::io;
 use std::net::SocketAddr;
@@ -12,19 +12,19 @@ use tokio::time::timeout;
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// The most bytes of a node's metrics; they have some hundred thousand.
 const METRICS_BYTES_MAX: usize = 4 * 1024 * 1024;
-/// A node has to have told its metrics by then.
+/// The deadline for a node's metrics.
 const SCRAPE_DEADLINE: Duration = Duration::from_secs(3);
 /// The most header fields of an answer.
 const HEADERS_MAX: usize = 64;
 
-/// An answer, whole.
+/// A complete answer.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
     pub(crate) body: Vec<u8>,
 }
 
-/// The head of an answer, and how many bytes it took.
+/// The head of an answer, and its length in bytes.
 #[derive(Debug)]
 pub(crate) struct Head {
     pub(crate) status: u16,
@@ -34,13 +34,12 @@ pub(crate) struct Head {
     chunked: bool,
 }
 
-/// Sends a request whose head and body are whole in `request` and reads until the server, which was
-/// asked to close, does so.
+/// Sends a request, complete with head and body, and reads until the server, which was asked to close, does so.
 pub(crate) async fn exchange(stream: TcpStream, request: &[u8]) -> io::Result<Answer> {
     exchange_within(stream, request, ANSWER_BYTES_MAX).await
 }
 
-/// Reads the metrics of a node, of its admin address.
+/// Reads the metrics of a node from its admin address.
 pub(crate) async fn scrape(address: SocketAddr) -> io::Result<String> {
     let request = format!("GET /metrics HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     let exchanged = async {
@@ -64,7 +63,7 @@ async fn exchange_within(mut stream: TcpStream, request: &[u8], bytes_max: usize
     Ok(Answer { status: head.status, body })
 }
 
-/// Reads a head from the beginning of `received`; `None` if it is not whole yet.
+/// Reads a head from the beginning of `received`; `None` if it is incomplete.
 pub(crate) fn parse_head(received: &[u8]) -> io::Result<Option<Head>> {
     let mut headers = [httparse::EMPTY_HEADER; HEADERS_MAX];
     let mut response = httparse::Response::new(&mut headers);

@@ -1,4 +1,4 @@
-//! From a URL and a token to an open SignalR connection.
+//! Opens SignalR connections, from a URL and a token.
 
 mod dial;
 mod http;

@@ -1,8 +1,8 @@
-//! An open connection: records in and out, no task and no timer of its own.
+//! An open connection: records in and out, with no task or timer of its own.
 //!
-//! Sending never waits: what the socket does not take at once is kept and sent by [`Session::flush`].
-//! Receiving reads into a buffer that all connections of a thread share, so that one connection
-//! holds nothing but the bytes of a record that has not wholly arrived.
+//! Sending never waits: bytes that the socket does not take at once are kept and sent by [`Session::flush`]. Receiving
+//! reads into a buffer that all connections of a thread share, so that a connection holds only the bytes of an
+//! incomplete record.
 
 use std::cell::RefCell;
 use std::io;
@@ -15,7 +15,7 @@ use super::ws::{self, Chunk, FrameError, FrameReader, Opcode};
 
 /// The most bytes of one record from a server: a history page of the largest bodies has 3 MiB.
 const RECORD_BYTES_MAX: usize = 16 << 20;
-/// Unsent bytes at which a connection counts as dead: the server reads nothing any more.
+/// Unsent bytes at which a connection counts as dead: the server no longer reads.
 const UNSENT_BYTES_MAX: usize = 8 << 20;
 
 /// An open connection of one thread.
@@ -35,10 +35,10 @@ struct Incoming {
     early: Option<Vec<u8>>,
 }
 
-/// Why a connection ended.
+/// The reason why a connection ended.
 #[derive(Debug, thiserror::Error)]
 pub enum SessionEnd {
-    /// The socket ended without a word.
+    /// The socket ended without a Close record or frame.
     #[error("the connection was cut")]
     Cut,
     /// The socket failed.
@@ -47,33 +47,33 @@ pub enum SessionEnd {
     /// The server sent a Close record.
     #[error("closed by the server: {}", error.as_deref().unwrap_or("no reason"))]
     Closed {
-        /// Its reason.
+        /// The reason given.
         error: Option<String>,
-        /// Whether a reconnect is welcome.
+        /// True if the client may reconnect.
         allow_reconnect: bool,
     },
-    /// The server closed the WebSocket without a Close record before.
+    /// The server closed the WebSocket without a preceding Close record.
     #[error("WebSocket closed with {0}")]
     SocketClosed(u16),
-    /// The server's frames are none.
+    /// The server's frames are invalid.
     #[error("bad frame: {0}")]
     Frame(String),
-    /// The server's records are none.
+    /// The server's records are invalid.
     #[error("bad record: {0}")]
     Record(#[from] ProtocolError),
-    /// A record that goes over the end of its frame, which the stock clients do not survive.
+    /// A record that extends beyond the end of its frame, which the stock clients do not survive.
     #[error("a record was split over two WebSocket messages")]
     SplitRecord,
     /// JSON in a binary frame or MessagePack in a text frame, which the stock client does not survive.
     #[error("a frame of the wrong type")]
     WrongOpcode,
-    /// Nothing came for longer than the stock client waits.
-    #[error("the server fell silent")]
+    /// Nothing was received for longer than the stock client waits.
+    #[error("the server sent nothing for too long")]
     Silent,
 }
 
 impl SessionEnd {
-    /// Its label in reports.
+    /// Returns its label in reports.
     pub fn label(&self) -> &'static str {
         match self {
             Self::Cut => "cut",
@@ -100,7 +100,7 @@ impl Session {
         }
     }
 
-    /// Keeps what came after the handshake's answer: records, then raw frames.
+    /// Keeps the bytes that followed the handshake's answer: records, then raw frames.
     pub(super) fn give_back(&self, records: &[u8], frames: &[u8]) {
         if records.is_empty() && frames.is_empty() {
             return;
@@ -110,12 +110,12 @@ impl Session {
         incoming.early = Some(frames.to_vec());
     }
 
-    /// The hub protocol spoken.
+    /// Returns the hub protocol in use.
     pub fn protocol(&self) -> Protocol {
         self.protocol
     }
 
-    /// Sends one record, or keeps it until [`Self::flush`]; `false` if it is kept.
+    /// Sends one record, or keeps it until [`Self::flush`]; `false` if it was kept.
     pub fn send(&self, record: &[u8]) -> io::Result<bool> {
         let opcode = if self.protocol.transfer_format().is_binary() { Opcode::Binary } else { Opcode::Text };
         self.send_frame(opcode, record)
@@ -126,7 +126,7 @@ impl Session {
         self.send(&signalr::ping(self.protocol))
     }
 
-    /// Sends what was kept; `true` once nothing is left.
+    /// Sends the bytes that were kept; `true` once nothing is left.
     pub fn flush(&self) -> io::Result<bool> {
         let mut unsent = self.unsent.borrow_mut();
         while !unsent.is_empty() {
@@ -136,7 +136,7 @@ impl Session {
                 Err(error) => return Err(error),
             }
         }
-        // An idle connection keeps no memory of a busy moment.
+        // An idle connection keeps no memory from a busy moment.
         *unsent = Vec::new();
         Ok(true)
     }
@@ -149,8 +149,8 @@ impl Session {
         self.stream.readable().await
     }
 
-    /// Reads once into `scratch` and gives every whole record to `on_record`, with whether it ends
-    /// the frame it came in. Pings of the WebSocket kind are answered. Returns how many bytes came.
+    /// Reads once into `scratch` and passes every complete record to `on_record`, with whether it ends the frame it
+    /// came in. WebSocket pings are answered. Returns the number of bytes received.
     pub fn receive(&self, scratch: &mut [u8], mut on_record: impl FnMut(Record)) -> Result<usize, SessionEnd> {
         let mut incoming = self.incoming.borrow_mut();
         let incoming = &mut *incoming;
@@ -220,7 +220,7 @@ impl Session {
     }
 }
 
-/// Gives on all records that are whole; a Close record is the end.
+/// Passes on all complete records; a Close record is the end.
 fn drain(decoder: &mut Decoder, on_record: &mut impl FnMut(Record)) -> Result<(), SessionEnd> {
     while let Some(record) = decoder.next_record()? {
         if let Record::Close { error, allow_reconnect } = record {

@@ -1,4 +1,4 @@
-//! Where connections go to, and from which local addresses.
+//! The targets of connections, and their local addresses.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
@@ -12,11 +12,11 @@ const CONNECTIONS_PER_SOURCE: usize = 20_000;
 /// A node or a balancer, by its base URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The address connected to.
+    /// The address to connect to.
     pub address: SocketAddr,
     /// The value of the `Host` header.
     pub authority: String,
-    /// What the URL said before the hub's path, without a trailing slash.
+    /// The URL's path before the hub's path, without a trailing slash.
     pub base_path: String,
 }
 
@@ -68,18 +68,18 @@ fn has_port(authority: &str) -> bool {
     after_address.contains(':')
 }
 
-/// The local addresses that connections are spread over.
+/// The local addresses among which connections are distributed.
 #[derive(Clone, Debug, Default)]
 pub struct Sources(Vec<IpAddr>);
 
 impl Sources {
-    /// Exactly these, in turn; none means what the system chooses.
+    /// Uses exactly these, in turn; none means that the system chooses.
     pub fn fixed(addresses: Vec<IpAddr>) -> Self {
         Self(addresses)
     }
 
-    /// As many addresses of the loopback net as `connections` need, if the target is on it; else
-    /// what the system chooses.
+    /// Uses as many addresses of the loopback net as `connections` need, if the target is on it; otherwise the system
+    /// chooses.
     pub fn for_load(connections: usize, targets: &[Target]) -> Self {
         let on_loopback = targets.iter().all(|target| target.address.is_ipv4() && target.address.ip().is_loopback());
         let needed = connections.div_ceil(CONNECTIONS_PER_SOURCE);
@@ -90,7 +90,7 @@ impl Sources {
         Self(hosts.map(|host| IpAddr::V4(Ipv4Addr::new(127, 0, 0, host))).collect())
     }
 
-    /// The address of connection `index`.
+    /// Returns the address of connection `index`.
     pub(crate) fn pick(&self, index: usize) -> Option<IpAddr> {
         (!self.0.is_empty()).then(|| self.0[index % self.0.len()])
     }

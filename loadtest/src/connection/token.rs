@@ -1,4 +1,4 @@
-//! Who the virtual users are: their tokens, from the dev login, a secret or a file.
+//! The identities of the virtual users: their tokens, from the dev login, a secret or a file.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
@@ -12,30 +12,30 @@ use sha2::Sha256;
 use super::http;
 use super::target::Target;
 
-/// Longer than any run that has to live on one token.
+/// Longer than any run, all of which uses one token.
 const TOKEN_LIFE: Duration = Duration::from_hours(24);
-/// One dev login.
+/// The deadline of one dev login.
 const LOGIN_DEADLINE: Duration = Duration::from_secs(10);
 
-/// Where tokens come from.
+/// The source of tokens.
 #[derive(Clone, Debug)]
 pub enum TokenSource {
-    /// `POST /dev/token` of a target that has it switched on.
+    /// `POST /dev/token` of a target that has it enabled.
     DevLogin,
-    /// Signed here with the cluster's HS256 secret.
+    /// Tokens signed here with the cluster's HS256 secret.
     Secret(JwtSecret),
-    /// Read from a file, one a line, optionally `user<TAB>token`; user `i` is line `i`.
+    /// Tokens read from a file, one per line, optionally `user<TAB>token`; user `i` is line `i`.
     File(Vec<FileToken>),
 }
 
-/// What HS256 tokens are signed with and claim.
+/// The key and the claims of HS256 tokens.
 #[derive(Clone)]
 pub struct JwtSecret {
-    /// The secret's bytes are those of the text.
+    /// The secret; its bytes are those of the text.
     pub secret: String,
-    /// `iss`.
+    /// The claim `iss`.
     pub issuer: String,
-    /// `aud`.
+    /// The claim `aud`.
     pub audience: String,
 }
 
@@ -46,7 +46,7 @@ pub struct FileToken {
     token: String,
 }
 
-/// A token that could not be had.
+/// The reason why there is no token.
 #[derive(Debug, thiserror::Error)]
 pub enum TokenError {
     /// The dev login could not be reached in time.
@@ -60,7 +60,7 @@ pub enum TokenError {
     Answer,
 }
 
-/// The virtual users of a run: who user `i` is, and a token for them.
+/// The virtual users of a run: the id of user `i`, and a token for them.
 #[derive(Clone, Debug)]
 pub struct Tokens {
     source: TokenSource,
@@ -69,12 +69,12 @@ pub struct Tokens {
 }
 
 impl Tokens {
-    /// Users named `prefix` and a number, of `org`; with a token file, as the file says.
+    /// Makes users named `prefix` and a number, of `org`; with a token file, the file names them.
     pub fn new(source: TokenSource, org: &str, prefix: &str) -> Self {
         Self { source, org: org.to_owned(), prefix: prefix.to_owned() }
     }
 
-    /// The id of user `index`.
+    /// Returns the id of user `index`.
     pub fn user(&self, index: usize) -> String {
         match &self.source {
             TokenSource::File(tokens) => tokens[index % tokens.len()].user.clone(),
@@ -82,12 +82,12 @@ impl Tokens {
         }
     }
 
-    /// The organization of all users.
+    /// Returns the organization of all users.
     pub fn org(&self) -> &str {
         &self.org
     }
 
-    /// How many different users there are, if that is limited.
+    /// Returns the number of different users, if it is limited.
     pub fn users_max(&self) -> Option<usize> {
         match &self.source {
             TokenSource::File(tokens) => Some(tokens.len()),
@@ -95,7 +95,7 @@ impl Tokens {
         }
     }
 
-    /// A token of user `index`, by the dev login of `target` if that is the source.
+    /// Returns a token of user `index`, from the dev login of `target` if that is the source.
     pub async fn token(&self, index: usize, target: &Target) -> Result<String, TokenError> {
         match &self.source {
             TokenSource::DevLogin => self.login(&self.user(index), target).await,
@@ -179,7 +179,7 @@ impl JwtSecret {
     }
 }
 
-/// Without the secret.
+/// Shows everything except the secret.
 impl std::fmt::Debug for JwtSecret {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("JwtSecret")
@@ -190,7 +190,7 @@ impl std::fmt::Debug for JwtSecret {
 }
 
 impl FileToken {
-    /// The tokens of a file's text. A user that the line does not name is read from the token.
+    /// Reads the tokens of a file's text. A user that the line does not name is read from the token.
     pub fn parse_all(text: &str) -> anyhow::Result<Vec<Self>> {
         let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
         let tokens: Vec<_> = lines
@@ -209,7 +209,7 @@ impl FileToken {
     }
 }
 
-/// The `sub` of a token, unchecked.
+/// Returns the `sub` of a token, unchecked.
 fn subject(token: &str) -> Option<String> {
     #[derive(Deserialize)]
     struct Claims {

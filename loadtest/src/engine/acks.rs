@@ -1,5 +1,4 @@
-//! Acknowledgements over the whole of a run: how long there was none while some were due, and those that never
-//! came.
+//! Acknowledgements over a whole run: the time without any while some were due, and those that never came.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -9,19 +8,18 @@ use serde::{Deserialize, Serialize};
 
 use super::stats::{Latency, Stats};
 
-/// Sends that were never acknowledged, nor refused for good.
+/// Sends that were neither acknowledged nor refused for good.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Unacked {
-    /// How many.
+    /// The number of them.
     pub count: u64,
-    /// When the first of them was meant to be sent, in microseconds since the run's start.
+    /// The intended time of the first, in microseconds since the run's start.
     pub first_us: u64,
-    /// The same of the last.
+    /// The intended time of the last.
     pub last_us: u64,
 }
 
 impl Unacked {
-    /// Takes others in.
     pub(super) fn add(&mut self, other: Self) {
         if self.count == 0 || other.count == 0 {
             *self = if self.count == 0 { other } else { *self };
@@ -33,8 +31,8 @@ impl Unacked {
     }
 }
 
-/// Measures the longest stretch without an acknowledgement while some send waited for one; it is looked at
-/// often, and knows nothing of what came between two looks.
+/// Measures the longest stretch without an acknowledgement while some send was waiting for one. It looks often, and
+/// does not see what happens between two looks.
 #[derive(Debug, Default)]
 pub(super) struct AckWatch {
     acks: u64,
@@ -43,12 +41,12 @@ pub(super) struct AckWatch {
 }
 
 impl AckWatch {
-    /// Begins, with so many acknowledgements so far.
+    /// Begins with the number of acknowledgements so far.
     pub(super) fn new(now_us: u64, acks: u64) -> Self {
         Self { acks, since_us: now_us, longest: (now_us, now_us) }
     }
 
-    /// Looks: so many acknowledgements so far, and so many sends that wait for one.
+    /// Looks at the number of acknowledgements so far, and of sends that wait for one.
     pub(super) fn look(&mut self, now_us: u64, acks: u64, pending: u64) {
         if pending == 0 || acks != self.acks {
             (self.acks, self.since_us) = (acks, now_us);
@@ -59,7 +57,7 @@ impl AckWatch {
         }
     }
 
-    /// Returns when the longest stretch began and ended, in microseconds since the run's start.
+    /// Returns the beginning and the end of the longest stretch, in microseconds since the run's start.
     pub(super) fn longest(&self) -> (u64, u64) {
         self.longest
     }
@@ -71,27 +69,27 @@ pub(super) struct FirstAndLast {
     begun_us: u64,
     ended_us: Option<u64>,
     first: Histogram<u64>,
-    /// When each span of a second or so was taken, and its latencies as (microseconds, count).
+    /// The time of each span of a second or so, and its latencies as (microseconds, count).
     last: VecDeque<(u64, Vec<(u64, u64)>)>,
 }
 
 impl FirstAndLast {
-    /// Looks at so much of the load at each of its ends.
+    /// Covers this much of the load at each of its ends.
     pub(super) fn new(begun_us: u64, window: Duration) -> Self {
         let window_us = u64::try_from(window.as_micros()).unwrap_or(u64::MAX / 4);
         let first = Stats::new().latency(Latency::Ack).clone();
         Self { window_us, begun_us, ended_us: None, first, last: VecDeque::new() }
     }
 
-    /// Takes what was measured since the last time. After the load's end all is taken: what comes late
-    /// belongs to the end, too.
+    /// Takes the latencies measured since the last time. After the load's end everything is taken: late latencies
+    /// belong to the end, too.
     pub(super) fn take(&mut self, now_us: u64, stats: &Stats) {
         let acks = stats.latency(Latency::Ack);
         if acks.is_empty() {
             return;
         }
         if now_us <= self.begun_us.saturating_add(self.window_us) {
-            self.first.add(acks).expect("a histogram that grows by itself takes any other");
+            self.first.add(acks).expect("an auto-resizing histogram takes any other");
         }
         let values = acks.iter_recorded().map(|step| (step.value_iterated_to(), step.count_at_value()));
         self.last.push_back((now_us, values.collect()));
@@ -101,16 +99,16 @@ impl FirstAndLast {
         }
     }
 
-    /// The load is over.
+    /// Marks the end of the load.
     pub(super) fn end(&mut self, now_us: u64) {
         self.ended_us = Some(now_us);
     }
 
-    /// Returns the p99 of either end, in seconds, where something was acknowledged.
+    /// Returns the p99 of either end, in seconds, if anything was acknowledged there.
     pub(super) fn p99(&self) -> [Option<f64>; 2] {
         let mut last = Stats::new().latency(Latency::Ack).clone();
         for &(value, count) in self.last.iter().flat_map(|(_, values)| values) {
-            last.record_n(value, count).expect("a histogram that grows by itself takes any value");
+            last.record_n(value, count).expect("an auto-resizing histogram takes any value");
         }
         [&self.first, &last].map(|all| (!all.is_empty()).then(|| all.value_at_quantile(0.99) as f64 / 1e6))
     }

@@ -1,31 +1,30 @@
-//! How long a call waits that is tried again.
+//! The wait before a call is retried.
 
 use std::time::Duration;
 
 use rand::Rng as _;
 
-/// The first wait where the server says nothing, half of it left to chance.
+/// The first wait if the server gives none, half of it random.
 const FIRST: Duration = Duration::from_millis(250);
 /// The longest such wait.
 const LONGEST: Duration = Duration::from_secs(10);
-/// More is not believed.
+/// The longest wait that is accepted from the server.
 const TOLD_MAX: Duration = Duration::from_mins(1);
 
-/// Waits that grow with each failure, always with jitter: users who were refused together must not
-/// come back together.
+/// Waits that grow with each failure, always with jitter: users that were refused together must not retry together.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Backoff {
     failures: u32,
 }
 
 impl Backoff {
-    /// Returns how long to wait now that a call has failed with this text: what it tells and up to half
-    /// more, or else the next step.
+    /// Returns the wait after a call failed with this text: the server's wait and up to half more, or else the next
+    /// step.
     pub(super) fn after(&mut self, text: &str) -> Duration {
         self.after_by(retry_after(text), rand::rng().random())
     }
 
-    /// As [`Self::after`], with what was told and with chance, which is between 0 and 1.
+    /// As [`Self::after`], from the server's wait and a random number between 0 and 1.
     fn after_by(&mut self, told: Option<Duration>, chance: f64) -> Duration {
         let step = FIRST.saturating_mul(1 << self.failures.min(16)).min(LONGEST);
         self.failures = self.failures.saturating_add(1);
@@ -35,21 +34,21 @@ impl Backoff {
         }
     }
 
-    /// Something succeeded.
+    /// Resets the wait after a success.
     pub(super) fn reset(&mut self) {
         self.failures = 0;
     }
 }
 
-/// Reads how long to wait from an error's sentence, which ends in `retryAfterMs=N` where the server knows.
+/// Reads the wait from an error's sentence, which ends in `retryAfterMs=N` if the server knows it.
 fn retry_after(text: &str) -> Option<Duration> {
     let (_, told) = text.rsplit_once("retryAfterMs=")?;
     let digits = told.find(|c: char| !c.is_ascii_digit()).unwrap_or(told.len());
     told[..digits].parse().ok().map(Duration::from_millis)
 }
 
-/// Keeps one user from sending while the server refuses: nothing until its wait is over, then one
-/// message, and with each acknowledgement one more at a time.
+/// Keeps one user from sending while the server refuses: nothing until its wait is over, then one message, and one more
+/// at a time with each acknowledgement.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gate {
     backoff: Backoff,
@@ -59,24 +58,24 @@ pub(super) struct Gate {
 }
 
 impl Gate {
-    /// Lets so many calls be under way at a time at most.
+    /// Allows at most this many calls in flight.
     pub(super) fn new(window_max: usize) -> Self {
         Self { backoff: Backoff::default(), closed_until_us: 0, window: window_max, window_max }
     }
 
-    /// Returns how many calls may be under way now.
+    /// Returns the number of calls that may be in flight now.
     pub(super) fn window(&self, now_us: u64) -> usize {
         if now_us < self.closed_until_us { 0 } else { self.window }
     }
 
-    /// A send was acknowledged.
+    /// Notes that a send was acknowledged.
     pub(super) fn acked(&mut self) {
         self.backoff.reset();
         self.window = (self.window + 1).min(self.window_max);
     }
 
-    /// A send was refused with this text. What was under way at the first refusal is refused with it, and
-    /// does not count again.
+    /// Notes that a send was refused with this text. The sends in flight at the first refusal are refused with it, and
+    /// do not count again.
     pub(super) fn refused(&mut self, now_us: u64, text: &str) {
         if now_us < self.closed_until_us {
             return;
@@ -87,7 +86,7 @@ impl Gate {
     }
 }
 
-/// Counts what one user may still send without hitting the product's rate limit.
+/// Counts the messages that a user may still send without hitting the product's rate limit.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Allowance {
     messages: f64,
@@ -97,7 +96,7 @@ pub(super) struct Allowance {
 }
 
 impl Allowance {
-    /// Holds `burst` messages, and gets `per_second` more.
+    /// Holds `burst` messages, and gains `per_second` more.
     pub(super) fn new(per_second: f64, burst: f64) -> Self {
         Self { messages: burst, at_us: 0, per_second, burst }
     }

@@ -4,42 +4,42 @@ use std::collections::VecDeque;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-/// Answers that are remembered: one a second comes.
+/// The number of answers remembered; one arrives each second.
 const SAMPLES_MAX: usize = 30;
 
-/// A clock that never follows the system's, which may jump.
+/// A clock that ignores the system's clock, which may jump.
 #[derive(Debug)]
 pub(super) struct Clock {
     started: Instant,
     /// The run's start in microseconds since the Unix epoch.
     epoch_us: u64,
-    /// How far the run's clock is ahead of this machine's part of it.
+    /// The run's clock minus this machine's part of it.
     ahead_us: AtomicI64,
 }
 
 impl Clock {
-    /// Of a run that begins now.
+    /// Starts the clock of a run that begins now.
     pub(super) fn start() -> Self {
         let epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         Self::of(u64::try_from(epoch.as_micros()).unwrap_or_default())
     }
 
-    /// Of a run that another machine has begun, once [`Self::set_ahead`] was called.
+    /// Makes the clock of a run that another machine has begun, once [`Self::set_ahead`] was called.
     pub(super) fn of(epoch_us: u64) -> Self {
         Self { started: Instant::now(), epoch_us, ahead_us: AtomicI64::new(0) }
     }
 
-    /// Microseconds since the run's start.
+    /// Returns the microseconds since the run's start.
     pub(super) fn now_us(&self) -> u64 {
         self.local_us().saturating_add_signed(self.ahead_us.load(Ordering::Relaxed))
     }
 
-    /// Microseconds since this clock was made.
+    /// Returns the microseconds since this clock was made.
     pub(super) fn local_us(&self) -> u64 {
         u64::try_from(self.started.elapsed().as_micros()).unwrap_or(u64::MAX)
     }
 
-    /// A time of the run as microseconds since the Unix epoch.
+    /// Converts a time of the run to microseconds since the Unix epoch.
     pub(super) fn wall_us(&self, at_us: u64) -> u64 {
         self.epoch_us.saturating_add(at_us)
     }
@@ -49,12 +49,12 @@ impl Clock {
     }
 }
 
-/// How far another clock is ahead, from the answers to "what time is it": the quickest of the last ones
-/// is the best, and wrong by half of its time under way at most.
+/// The offset of another clock, from answers to the question for its time: the quickest of the last answers is the
+/// best, and wrong by at most half of its round trip.
 #[derive(Debug, Default)]
 pub(super) struct Offset(VecDeque<Estimate>);
 
-/// How far another clock is ahead, more or less.
+/// An estimate of another clock's offset, with its error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Estimate {
     pub(super) ahead_us: i64,
@@ -62,7 +62,7 @@ pub(super) struct Estimate {
 }
 
 impl Offset {
-    /// Asked and answered at these local times, the other clock said `told_us`; gives the best estimate.
+    /// Takes an answer of the other clock, `told_us`, to a question between two local times; returns the best estimate.
     pub(super) fn answered(&mut self, asked_us: u64, now_us: u64, told_us: u64) -> Estimate {
         let under_way = now_us.saturating_sub(asked_us);
         let signed = |us: u64| i64::try_from(us).unwrap_or(i64::MAX);
@@ -83,7 +83,7 @@ mod tests {
     #[test]
     fn the_quickest_answer_tells_the_other_clock() {
         let mut offset = Offset::default();
-        // The other one is 1,000,000 ahead; the first answer is slow on its way back.
+        // The other clock is 1,000,000 ahead; the first answer is slow on its way back.
         let slow = offset.answered(100, 900, 1_000_150);
         assert_eq!(slow, Estimate { ahead_us: 999_650, error_us: 400 });
         let quick = offset.answered(1000, 1020, 1_001_010);

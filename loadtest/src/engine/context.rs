@@ -1,4 +1,4 @@
-//! What all workers of a run share.
+//! The state that all workers of a run share.
 
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{DefaultHasher, Hash, Hasher};
@@ -20,9 +20,9 @@ use crate::connection::{Dialer, Tokens};
 use crate::scenario::{Scenario, World};
 use crate::sync::lock;
 
-/// Reasons may hold what the server said: only so many different ones are kept.
+/// The number of different reasons kept: they may contain the server's texts.
 const ENDS_MAX: usize = 50;
-/// Messages whose place is kept for the check of the history, over all rooms: 32 MB.
+/// Messages that are kept individually for the check of the history, over all rooms: 32 MB.
 const RETAINED_MAX: usize = 2_000_000;
 
 /// Everything that is the same for all workers.
@@ -33,19 +33,19 @@ pub(super) struct Shared {
     pub(super) tokens: Tokens,
     pub(super) dialer: Dialer,
     pub(super) seed: u64,
-    /// Of all machines.
+    /// The number of workers on all machines.
     pub(super) workers: usize,
     pub(super) clock: Clock,
-    /// On a machine that does not check itself: what the lead has to know.
+    /// On a machine that does not check: the observations for the lead.
     pub(super) outbox: Option<Outbox>,
     pub(super) stage: watch::Sender<Stage>,
-    /// Whether a user is connected, and has resumed; of other machines' users only the lead knows.
+    /// True for a user that is connected and has resumed; only the lead knows this of other machines' users.
     online: Vec<AtomicBool>,
-    /// Who was there at the end; once the load is over.
+    /// The users present at the end; set once the load is over.
     present: OnceLock<Vec<bool>>,
-    /// Sends under way: not answered yet, or waiting to be tried again.
+    /// Sends in flight: not answered yet, or waiting to be retried.
     pub(super) pending: AtomicU64,
-    /// Sends acknowledged so far.
+    /// The number of sends acknowledged so far.
     pub(super) acks: AtomicU64,
     unacked: Mutex<Unacked>,
     user_ids: Vec<String>,
@@ -61,26 +61,26 @@ pub(super) struct RoomState {
     pub(super) id: String,
     /// Its last event before anybody sent anything.
     pub(super) head: u64,
-    /// On the machine that checks.
+    /// Its checker, on the machine that checks.
     check: Option<Mutex<RoomCheck>>,
 }
 
-/// How far a run is.
+/// The stages of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub(super) enum Stage {
-    /// Rooms are made.
+    /// Rooms are created.
     Setup,
     /// Everyone connects, and the phases run.
     Running,
-    /// Nothing is sent any more; what was accepted is being stored.
+    /// Nothing is sent any more; accepted messages are being stored.
     Draining,
-    /// Everything has been sent and received; what the server remembers is compared.
+    /// Everything has been sent and received; the server's state is compared.
     Checking,
-    /// Time to go.
+    /// Everything is over.
     Over,
 }
 
-/// How much is to be done now, as a multiple of the scenario's rates.
+/// The load now, as a multiple of the scenario's rates.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(super) struct Load {
     pub(super) from: f64,
@@ -90,7 +90,7 @@ pub(super) struct Load {
 }
 
 impl Load {
-    /// The multiple at a time; before and after, none.
+    /// Returns the multiple at a time; zero before and after the load.
     pub(super) fn at(&self, now_us: u64) -> f64 {
         if now_us < self.start_us || now_us >= self.end_us {
             return 0.0;
@@ -100,7 +100,7 @@ impl Load {
     }
 }
 
-/// What [`Shared::new`] is made of.
+/// The parts of a new [`Shared`].
 pub(super) struct Parts {
     pub(super) scenario: Scenario,
     pub(super) world: World,
@@ -142,17 +142,17 @@ impl Shared {
         }
     }
 
-    /// Microseconds since the run's start.
+    /// Returns the microseconds since the run's start.
     pub(super) fn now_us(&self) -> u64 {
         self.clock.now_us()
     }
 
-    /// A time of the run as microseconds since the Unix epoch, on a clock that never jumps.
+    /// Converts a time of the run to microseconds since the Unix epoch, on a clock that never jumps.
     pub(super) fn wall_us(&self, at_us: u64) -> u64 {
         self.clock.wall_us(at_us)
     }
 
-    /// How long ago a time since the Unix epoch was.
+    /// Returns the time since a moment, given since the Unix epoch.
     pub(super) fn since_wall(&self, wall_us: u64) -> u64 {
         self.wall_us(self.now_us()).saturating_sub(wall_us)
     }
@@ -161,12 +161,12 @@ impl Shared {
         &self.user_ids[user]
     }
 
-    /// The rest of a member's rooms' facts; `None` while the room is not made.
+    /// Returns the state of a room; `None` while the room is not created.
     pub(super) fn room(&self, room: u32) -> Option<&RoomState> {
         self.rooms[room as usize].get()
     }
 
-    /// A room was made.
+    /// Notes that a room was created.
     pub(super) fn room_made(&self, room: u32, id: String, head: u64) {
         let members = self.world.rooms[room as usize].members.len();
         let members = u32::try_from(members).expect("a room has at most a thousand members");
@@ -181,25 +181,25 @@ impl Shared {
         let _made_before = self.rooms[room as usize].set(RoomState { id, head, check });
     }
 
-    /// A room that another machine has made.
+    /// Notes that another machine has created a room.
     pub(super) fn room_known(&self, room: u32, id: String, head: u64) {
         if let Some(state) = self.rooms.get(room as usize) {
             let _made_here = state.set(RoomState { id, head, check: None });
         }
     }
 
-    /// All rooms are made that will be.
+    /// Notes that no more rooms will be created.
     pub(super) fn rooms_made(&self) {
         let named = (0..).zip(&self.rooms).filter_map(|(i, room)| Some((room.get()?.id.clone(), i)));
         let _first = self.by_id.set(named.collect());
     }
 
-    /// Which room an id is of; only after [`Self::rooms_made`].
+    /// Returns the room of an id; only after [`Self::rooms_made`].
     pub(super) fn room_of_id(&self, id: &str) -> Option<u32> {
         self.by_id.get()?.get(id).copied()
     }
 
-    /// Tells the checker of a room something, wherever it is.
+    /// Reports an observation to the checker of a room, wherever it is.
     pub(super) fn tell(&self, room: u32, tell: Tell) {
         let at_us = self.now_us();
         match &self.outbox {
@@ -210,7 +210,7 @@ impl Shared {
         }
     }
 
-    /// Has the checker of a room, which is here, do something.
+    /// Runs a function on the checker of a room on this machine.
     pub(super) fn check<T>(&self, room: u32, tell: impl FnOnce(&mut RoomCheck, &mut Violations) -> T) -> Option<T> {
         let mut found = Violations::default();
         let told = tell(&mut lock(self.room(room)?.check.as_ref()?), &mut found);
@@ -220,17 +220,17 @@ impl Shared {
         Some(told)
     }
 
-    /// Keeps what was found.
+    /// Keeps violations.
     pub(super) fn found(&self, found: &Violations) {
         lock(&self.violations).absorb(found);
     }
 
-    /// The month in which the run began: nothing of it is older.
+    /// Returns the month in which the run began: nothing of it is older.
     pub(super) fn started_month(&self) -> Month {
         oldest_month(Timestamp::from_millis(self.wall_us(0) / 1000))
     }
 
-    /// Something could not be checked.
+    /// Reports that something could not be checked.
     pub(super) fn unverified(&self, room: u32, member: Option<Slot>, detail: &str) {
         if self.room(room).is_some() {
             return self.tell(room, Tell::Unverified(member, detail.to_owned()));
@@ -238,7 +238,7 @@ impl Shared {
         self.violations().push(Violation::unverified(room, member, detail, self.now_us()));
     }
 
-    /// What a message is, and when it was meant to be sent.
+    /// Returns the identity of a message, and the time when it was meant to be sent.
     pub(super) fn recognize(&self, message: &wire::Message) -> Option<(Content, u64)> {
         let authored = self.author.recognize(&message.client_id, &message.body)?;
         let plan = self.world.rooms.get(authored.room as usize)?;
@@ -248,7 +248,7 @@ impl Shared {
         right.then_some((Content::Message(authored.key), authored.intended_us))
     }
 
-    /// Who is in which room, as whom: the same on all machines of a run.
+    /// Returns a digest of the users of each room: the same on all machines of a run.
     pub(super) fn digest(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         self.tokens.org().hash(&mut hasher);
@@ -259,19 +259,19 @@ impl Shared {
         hasher.finish()
     }
 
-    /// One send more is acknowledged.
+    /// Counts one more acknowledged send.
     pub(super) fn acked(&self) {
         self.acks.fetch_add(1, Ordering::Relaxed);
         self.pending.fetch_sub(1, Ordering::Relaxed);
     }
 
-    /// A message that was meant to be sent at this time since the Unix epoch is not acknowledged, and it is over.
+    /// Counts a message with this intended time since the Unix epoch that was not acknowledged by the end.
     pub(super) fn never_acked(&self, intended_wall_us: u64) {
         let at_us = intended_wall_us.saturating_sub(self.wall_us(0));
         self.unacked_more(Unacked { count: 1, first_us: at_us, last_us: at_us });
     }
 
-    /// As [`Self::never_acked`], of several.
+    /// As [`Self::never_acked`], for several.
     pub(super) fn unacked_more(&self, more: Unacked) {
         match &self.outbox {
             Some(outbox) => outbox.push(Said::Unacked(more)),
@@ -279,7 +279,7 @@ impl Shared {
         }
     }
 
-    /// Those that were never acknowledged, once the load is over.
+    /// Returns the sends that were never acknowledged, once the load is over.
     pub(super) fn unacked(&self) -> Unacked {
         *lock(&self.unacked)
     }
@@ -304,12 +304,12 @@ impl Shared {
         lock(&self.violations)
     }
 
-    /// A connection, or an attempt at one, ended for this reason.
+    /// Counts the reason why a connection, or an attempt at one, ended.
     pub(super) fn ended(&self, reason: String) {
         self.ended_times(reason, 1);
     }
 
-    /// As [`Self::ended`], so many times.
+    /// As [`Self::ended`], this many times.
     pub(super) fn ended_times(&self, reason: String, times: u64) {
         let mut ends = lock(&self.ends);
         if ends.len() < ENDS_MAX || ends.contains_key(&reason) {
@@ -317,7 +317,7 @@ impl Shared {
         }
     }
 
-    /// The ends since the last time.
+    /// Returns the ends since the last time.
     pub(super) fn take_ends(&self) -> BTreeMap<String, u64> {
         std::mem::take(&mut *lock(&self.ends))
     }
@@ -326,7 +326,7 @@ impl Shared {
         lock(&self.ends).clone()
     }
 
-    /// A user is connected and has resumed, or is not any more.
+    /// Notes that a user is connected and has resumed, or no longer is.
     pub(super) fn set_online(&self, user: usize, online: bool) {
         self.online[user].store(online, Ordering::Relaxed);
         if let Some(outbox) = &self.outbox {
@@ -338,17 +338,17 @@ impl Shared {
         self.online[user].load(Ordering::Relaxed)
     }
 
-    /// The load is over, and these users are there; the same for all machines.
+    /// Notes that the load is over, and these users are present; the same for all machines.
     pub(super) fn set_present(&self, present: Vec<bool>) {
         let _first = self.present.set(present);
     }
 
-    /// Whether a user was there when the load was over.
+    /// True if a user was present when the load ended.
     pub(super) fn was_present(&self, user: usize) -> bool {
         self.present.get().and_then(|present| present.get(user)).copied().unwrap_or_default()
     }
 
-    /// The users who were not there when the load was over.
+    /// Returns the users that were not present when the load ended.
     pub(super) fn absent(&self) -> Vec<u32> {
         let present = self.present.get().map(Vec::as_slice).unwrap_or_default();
         (0_u32..).zip(present).filter(|&(_, &there)| !there).map(|(user, _)| user).collect()

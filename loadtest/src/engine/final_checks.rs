@@ -1,4 +1,4 @@
-//! After a run: what the server remembers, compared with what happened.
+//! Compares the server's state with the run's observations, after a run.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -14,17 +14,17 @@ use super::wire::{self, History, Listed, Request};
 use super::worker::Worker;
 use crate::checker::{Content, Tell};
 
-/// Users of a worker whose lists are being compared at a time.
+/// Users of a worker whose lists are compared at the same time.
 const LISTS_AT_ONCE: usize = 8;
-/// Histories being read at a time, over all workers of this machine: the store is busy enough.
+/// Histories read at the same time, over all workers of this machine: the store is busy enough.
 const HISTORIES_AT_ONCE: usize = 4;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
-/// How long one page is asked for again and again.
+/// The time for which one page is requested repeatedly.
 const PATIENCE: Duration = Duration::from_secs(90);
 /// The product's largest page.
 const PAGE: u64 = 200;
 
-/// Compares unread counts and histories, of all users and rooms of the worker.
+/// Compares unread counts and histories of all users and rooms of the worker.
 pub(super) async fn compare(worker: &Rc<Worker>) {
     let lists = Rc::new(Semaphore::new(LISTS_AT_ONCE));
     let histories = Rc::new(Semaphore::new((HISTORIES_AT_ONCE / worker.neighbours).max(1)));
@@ -37,7 +37,7 @@ pub(super) async fn compare(worker: &Rc<Worker>) {
         });
     }
     for (room, plan) in (0_u32..).zip(&worker.shared.world.rooms) {
-        // One worker compares a room: that of the first member who is there. If nobody is, the end tells.
+        // One worker compares a room: that of the first member present. If nobody is, the end of the run reports it.
         let was_present = |user: &&u32| worker.shared.was_present(**user as usize);
         let reader = plan.members.iter().find(was_present).and_then(|&user| worker.user(user as usize));
         let Some(user) = reader else { continue };
@@ -73,7 +73,7 @@ async fn compare_unread(worker: &Worker, user: &Rc<User>) {
     }
 }
 
-/// Reads all of the room that the run wrote, and has it compared page by page.
+/// Reads all messages of the room that the run wrote, and has them compared page by page.
 async fn compare_history(worker: &Worker, user: &Rc<User>, room: u32) {
     let shared = &worker.shared;
     let Some(state) = shared.room(room) else { return };
@@ -96,7 +96,7 @@ async fn compare_history(worker: &Worker, user: &Rc<User>, room: u32) {
             return shared.tell(room, Tell::HistoryEnd);
         }
         if is_stuck {
-            return shared.unverified(room, None, "a history that says there is more and gives nothing");
+            return shared.unverified(room, None, "the history claims to have more messages and returns none");
         }
     }
 }

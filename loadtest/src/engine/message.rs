@@ -1,11 +1,10 @@
-//! What virtual users write: messages that tell who wrote them, when they were meant to be sent, and
-//! whether they are unaltered.
+//! The messages of virtual users, which carry their author, the time when they were meant to be sent, and a checksum.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use crate::checker::MessageKey;
 
-/// Ends a message's head; what follows is filler.
+/// The filler after a message's head.
 const FILLER: &str = "abcdefghijklmnopqrstuvwxyz0123456789";
 
 /// Writes and recognizes the messages of one run.
@@ -20,25 +19,25 @@ pub struct Author {
 pub struct Authored {
     /// The room it was sent to.
     pub room: u32,
-    /// Which one.
+    /// Its sender and number.
     pub key: MessageKey,
-    /// When it was meant to be sent, in microseconds since the Unix epoch.
+    /// The time it was meant to be sent, in microseconds since the Unix epoch.
     pub intended_us: u64,
 }
 
 impl Author {
-    /// Of the run with this id.
+    /// Makes the author of the run with this id.
     pub fn new(run: &str, body_bytes: usize) -> Self {
         Self { run: run.to_owned(), body_bytes }
     }
 
-    /// The `clientId` of a message.
+    /// Returns the `clientId` of a message.
     pub fn client_id(&self, message: Authored) -> String {
         let MessageKey { sender, number } = message.key;
         format!("{}-{}-{sender}-{number}", self.run, message.room)
     }
 
-    /// The body of a message: a checksum over all it says, the intended time, and filler.
+    /// Returns the body of a message: a checksum over its content, the intended time, and filler.
     pub fn body(&self, message: Authored) -> String {
         let mut body = format!("lt {:016x} {} ", self.seal(message), message.intended_us);
         while body.len() < self.body_bytes {
@@ -48,7 +47,7 @@ impl Author {
         body
     }
 
-    /// The message that a `clientId` and a body belong to, if this run wrote it exactly so.
+    /// Returns the message that a `clientId` and a body belong to, if this run wrote exactly that.
     pub fn recognize(&self, client_id: &str, body: &str) -> Option<Authored> {
         let mut parts = client_id.strip_prefix(&self.run)?.strip_prefix('-')?.split('-');
         let room = parts.next()?.parse().ok()?;

@@ -1,10 +1,10 @@
-//! Runs a scenario: workers with virtual users, phase after phase, then the comparison of what the
-//! server remembers with what happened.
+//! Runs a scenario: workers with virtual users, phase after phase, then the comparison of the server's state with the
+//! observations.
 //!
-//! Workers are threads that share nothing but the checker's rooms, a lock each, and hand their figures
-//! over once a second. A user is one task and one socket; sends go to the socket from wherever they
-//! become due, and what a socket does not take at once is kept. With several machines ([`crew`]) the
-//! checker is the lead's, and what users tell it goes there.
+//! Workers are threads that share only the checker's rooms, with a lock each, and hand over their figures once a
+//! second. A user is one task and one socket; sends are written to the socket by whichever task makes them due, and
+//! bytes that a socket does not take at once are kept. With several machines the checker is the lead's, and users'
+//! observations are sent there.
 
 mod acks;
 mod backoff;

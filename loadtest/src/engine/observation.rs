@@ -1,4 +1,4 @@
-//! What the users of one machine tell, on its way to the machine that checks.
+//! The observations of one machine's users, on their way to the machine that checks.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -9,19 +9,19 @@ use super::acks::Unacked;
 use crate::checker::Tell;
 use crate::sync::lock;
 
-/// So much may wait for the lead: some 50 MB, a few seconds of the most that a machine can receive.
+/// The most observations that may wait for the lead: some 50 MB, a few seconds of the most that a machine can receive.
 const WAITING_MAX: usize = 1_000_000;
 
-/// Something that the lead has to know. Names on the wire are short: there is one for each delivery.
+/// An observation for the lead. Names on the wire are short: there is one observation for each delivery.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) enum Said {
-    /// A room, when, and what a member tells.
+    /// A room, a time, and an observation of a member.
     #[serde(rename = "t")]
     Tell(u32, u64, Tell),
-    /// A room was made: its number, id and head.
+    /// A room was created: its number, id and head.
     #[serde(rename = "m")]
     Made(u32, String, u64),
-    /// Whether a user is connected, and has resumed.
+    /// A user, and whether it is connected and has resumed.
     #[serde(rename = "o")]
     Online(u32, bool),
     /// Sends that were never acknowledged.
@@ -29,8 +29,8 @@ pub(super) enum Said {
     Unacked(Unacked),
 }
 
-/// Waits to be sent, in order. It is bounded: what does not fit makes the run a failed one, for a check
-/// that is left out in silence is worse than none.
+/// The observations waiting to be sent, in order. It is bounded: one that does not fit fails the run, because a
+/// silently missing check is worse than none.
 #[derive(Debug, Default)]
 pub(super) struct Outbox {
     waiting: Mutex<Vec<Said>>,
@@ -47,7 +47,7 @@ impl Outbox {
         waiting.push(said);
     }
 
-    /// All that waits; an error if something did not fit.
+    /// Takes all waiting observations; an error if one did not fit.
     pub(super) fn take(&self) -> Result<Vec<Said>, Overrun> {
         if self.is_overrun.load(Ordering::Relaxed) {
             return Err(Overrun);

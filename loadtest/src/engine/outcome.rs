@@ -1,4 +1,4 @@
-//! What a run came to.
+//! The outcome of a run.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,82 +14,82 @@ use crate::procfs::{ProcessSample, Watched};
 use crate::require::{Measures, Verdict};
 use crate::scenario::{Scenario, World};
 
-/// A machine of a run on several.
+/// One machine of a run on several.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MachineReport {
-    /// Its number and what it calls itself.
+    /// Its number and its name.
     pub name: String,
     /// Its threads.
     pub threads: usize,
     /// Its users.
     pub users: usize,
-    /// How far off its clock may be, in seconds: latencies between machines may be wrong by so much.
+    /// The possible error of its clock, in seconds: latencies between machines may be wrong by this much.
     pub clock_error: f64,
-    /// Why it was not there until the end, if it was not.
+    /// The reason why it was lost before the end, if it was.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub lost: Option<String>,
 }
 
 /// Everything about a run.
 pub struct Outcome {
-    /// What was run.
+    /// The scenario that was run.
     pub scenario: Scenario,
-    /// Its id, which all its users and messages carry.
+    /// The run's id, which all its users and messages carry.
     pub run: String,
-    /// Where to.
+    /// The targets of the connections.
     pub targets: Vec<String>,
-    /// When it began, in milliseconds since the Unix epoch.
+    /// The time when it began, in milliseconds since the Unix epoch.
     pub started_ms: u64,
-    /// How long everything took, in seconds.
+    /// The duration of everything, in seconds.
     pub seconds: f64,
-    /// People and rooms.
+    /// The users and rooms.
     pub world: World,
     /// The users' ids.
     pub user_ids: Vec<String>,
-    /// The rooms' ids; none for a room that could not be made.
+    /// The rooms' ids; `None` for a room that could not be created.
     pub room_ids: Vec<Option<String>>,
-    /// All of it.
+    /// The figures of the whole run.
     pub total: Stats,
-    /// The phases in which load was made.
+    /// The phases with load.
     pub spans: Vec<Span>,
-    /// Second by second.
+    /// The figures second by second.
     pub series: Vec<Point>,
-    /// What the checker found.
+    /// The violations that the checker found.
     pub violations: Violations,
-    /// Counts of all rooms together.
+    /// The counts of all rooms together.
     pub rooms: RoomTotals,
-    /// Users that were not connected at the end.
+    /// The number of users that were not connected at the end.
     pub absent: u64,
     /// Sends that were neither acknowledged nor refused for good.
     pub unacked: Unacked,
-    /// When the longest stretch without an acknowledgement began and ended while some were due, in
-    /// microseconds since the run's start.
+    /// The beginning and the end of the longest stretch without an acknowledgement while some were due, in microseconds
+    /// since the run's start.
     pub longest_gap: (u64, u64),
     /// p99 of acknowledgements in the first and in the last minute of the load, in seconds.
     pub ack_p99: [Option<f64>; 2],
-    /// What the gateways said of the way into storage, if they are known.
+    /// The gateways' report on storing, if they are known.
     pub queue: Option<QueueReport>,
-    /// What was done on purpose.
+    /// The faults that were injected.
     pub faults: Vec<FaultReport>,
-    /// By what it is judged besides.
+    /// The criteria besides checks and thresholds.
     pub judged: Judged,
-    /// How long after the load DynamoDB held everything, if it was compared and did.
+    /// The time after the load until DynamoDB held everything, if it was compared and did.
     pub all_stored: Option<Duration>,
-    /// Why connections ended or were not opened, which calls failed, and what was done on purpose.
+    /// The reasons why connections ended or were not opened, the calls that failed, and the injected faults.
     pub ends: BTreeMap<String, u64>,
-    /// The processes watched.
+    /// The watched processes.
     pub processes: Vec<ProcessUse>,
-    /// Connections open when memory was last looked at under load.
+    /// The connections open when memory was last measured under load.
     pub connections: u64,
-    /// The machines that had the users; none if it was this one alone.
+    /// The machines that had the users; empty if it was this one alone.
     pub machines: Vec<MachineReport>,
 }
 
-/// Judges a run besides its checks and thresholds.
+/// The criteria for a run besides its checks and thresholds.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Judged {
-    /// Faults were asked for: stretches without an acknowledgement are no failure.
+    /// True if faults were requested: stretches without an acknowledgement are then no failure.
     pub has_faults: bool,
     /// The longest stretch allowed otherwise.
     pub ack_gap_max: Duration,
@@ -97,41 +97,41 @@ pub struct Judged {
 
 /// A phase, or a step of one.
 pub struct Span {
-    /// What it is called.
+    /// The name.
     pub name: String,
     /// Begin and end, in seconds since the run's start.
     pub seconds: (f64, f64),
-    /// The rate of messages asked for at its end.
+    /// The requested rate of messages at its end.
     pub rate: f64,
-    /// What happened in it.
+    /// The figures measured in it.
     pub stats: Stats,
-    /// Of a step: what was asked of it.
+    /// The verdicts on a step.
     pub verdicts: Vec<Verdict>,
 }
 
-/// A second.
+/// The figures of one second.
 #[derive(Clone, Debug, Default)]
 pub struct Point {
     /// Seconds since the run's start.
     pub at: f64,
-    /// How many seconds it really was.
+    /// The real duration, in seconds.
     pub seconds: f64,
-    /// Counts, as [`Count::ALL`].
+    /// The counts, as [`Count::ALL`].
     pub counts: Vec<u64>,
     /// Median, p99 and greatest latency of live deliveries, in seconds.
     pub latency: Option<[f64; 3]>,
     /// p99 of connects, in seconds.
     pub connect_p99: Option<f64>,
-    /// Connections open.
+    /// The number of open connections.
     pub online: u64,
-    /// Violations so far.
+    /// The number of violations so far.
     pub violations: u64,
-    /// Each watched process: share of a core, and bytes.
+    /// For each watched process, the share of a core and the bytes of memory.
     pub processes: Vec<(f64, u64)>,
 }
 
 impl Point {
-    /// Takes the next one in: of latencies the worse, of states the later.
+    /// Absorbs the next one: the worse of latencies, the later of states.
     pub(super) fn absorb(&mut self, next: &Self) {
         let worse = |a: Option<f64>, b: Option<f64>| a.zip(b).map_or(a.or(b), |(a, b)| Some(a.max(b)));
         for (mine, more) in self.counts.iter_mut().zip(&next.counts) {
@@ -150,7 +150,7 @@ impl Point {
         (self.at, self.online, self.violations) = (next.at, next.online, next.violations);
     }
 
-    /// Halves a series: a run may be as long as it likes.
+    /// Halves a series, so that a run may be as long as it likes.
     pub(super) fn halve(series: &mut Vec<Self>) {
         let mut halved: Vec<Self> = Vec::with_capacity(series.len());
         for (i, point) in series.drain(..).enumerate() {
@@ -163,19 +163,19 @@ impl Point {
     }
 }
 
-/// What a process used.
+/// The resources that a process used.
 #[derive(Clone, Debug)]
 pub struct ProcessUse {
-    /// Which.
+    /// The process.
     pub watched: Watched,
-    /// Before anybody connected.
+    /// A sample before anybody connected.
     pub before: ProcessSample,
-    /// When the load began, and when it ended.
+    /// Samples at the beginning and at the end of the load.
     pub loaded: (ProcessSample, ProcessSample),
 }
 
 impl Outcome {
-    /// Every measured value by the name that thresholds use.
+    /// Returns every measured value by the name that thresholds use.
     pub fn measures(&self) -> Measures {
         let mut measures = measures_of(&self.total, self.load_seconds());
         for kind in Kind::ALL {
@@ -209,7 +209,7 @@ impl Outcome {
 
     fn add_acks(&self, measures: &mut Measures) {
         measures.insert("unacked", self.unacked.count as f64);
-        // The name it had before.
+        // An earlier name of the same value.
         measures.insert("unanswered", self.unacked.count as f64);
         measures.insert("longest_ack_gap", self.longest_ack_gap());
         for (name, value) in ["ack_p99_first", "ack_p99_last"].into_iter().zip(self.ack_p99) {
@@ -236,24 +236,24 @@ impl Outcome {
         (self.longest_gap.1 - self.longest_gap.0) as f64 / 1e6
     }
 
-    /// How many machines were not there until the end.
+    /// Returns the number of machines that were lost before the end.
     pub fn machines_lost(&self) -> usize {
         self.machines.iter().filter(|machine| machine.lost.is_some()).count()
     }
 
-    /// The processes that hold the connections: those called `gateway…`, or all if none is.
+    /// Returns the processes that hold the connections: those called `gateway…`, or all if none is.
     fn nodes(&self) -> Vec<&ProcessUse> {
         let is_gateway = |process: &&ProcessUse| process.watched.name.starts_with("gateway");
         let gateways: Vec<_> = self.processes.iter().filter(is_gateway).collect();
         if gateways.is_empty() { self.processes.iter().collect() } else { gateways }
     }
 
-    /// For how long load was made.
+    /// Returns the duration of the load.
     pub fn load_seconds(&self) -> f64 {
         self.spans.iter().map(|span| span.seconds.1 - span.seconds.0).sum()
     }
 
-    /// The highest rate of a step that kept its limit.
+    /// Returns the highest rate of a step that kept its limit.
     pub fn highest_rate(&self) -> Option<f64> {
         let good = self.spans.iter().filter(|s| !s.verdicts.is_empty() && s.verdicts.iter().all(|v| v.holds));
         let best = good.map(|span| span.rate).fold(0.0, f64::max);
@@ -262,13 +262,13 @@ impl Outcome {
 }
 
 impl ProcessUse {
-    /// User and system time under load.
+    /// Returns user and system time under load.
     pub fn cpu_seconds(&self) -> f64 {
         self.loaded.1.cpu.saturating_sub(self.loaded.0.cpu).as_secs_f64()
     }
 }
 
-/// The values of some span by name. A latency that nothing was measured of is left out.
+/// Returns the values of a span by name. A latency without measurements is left out.
 pub(crate) fn measures_of(stats: &Stats, seconds: f64) -> Measures {
     const NAMES: [(Latency, [&str; 5]); 8] = [
         (Latency::Delivery, ["p50", "p90", "p99", "p999", "max"]),

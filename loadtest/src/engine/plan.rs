@@ -1,4 +1,4 @@
-//! What is to be run, and who watches.
+//! The plan of a run, and its watcher.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,44 +12,44 @@ use crate::connection::{Dialer, Tokens};
 use crate::procfs::Watched;
 use crate::scenario::Scenario;
 
-/// What is to be run, and how.
+/// The plan of a run.
 pub struct Plan {
-    /// What.
+    /// The scenario to run.
     pub scenario: Scenario,
-    /// How to connect.
+    /// The dialer of connections.
     pub dialer: Dialer,
-    /// As whom.
+    /// The tokens of the users.
     pub tokens: Tokens,
-    /// Threads; with several machines, each says how many it has.
+    /// The number of threads; with several machines, each says how many it has.
     pub workers: usize,
-    /// Of everything that is left to chance.
+    /// The seed of everything random.
     pub seed: u64,
-    /// The rest of it, which concerns whoever conducts the run.
+    /// The rest of it, which concerns the coordinator.
     pub orders: Orders,
 }
 
-/// What is measured and done besides, and how long things may take.
+/// The measurements and faults of a run, and its time limits.
 pub struct Orders {
     /// An id that no other run has.
     pub run: String,
     /// Local processes to measure.
     pub watched: Vec<Watched>,
-    /// What is done to the local cluster meanwhile.
+    /// The faults of the local cluster during the run.
     pub faults: Vec<Fault>,
-    /// Where the gateways tell their metrics, if that is known.
+    /// The addresses at which the gateways serve their metrics, if known.
     pub admins: Vec<SocketAddr>,
-    /// What is to be compared with what is stored, if it is.
+    /// The comparison with the stored messages, if requested.
     pub store: Option<StorePlan>,
-    /// How long things may take.
+    /// The time limits.
     pub limits: Limits,
 }
 
-/// How long things may take.
+/// The time limits of a run.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// At the end, until everything sent is acknowledged and received.
+    /// The time at the end until everything sent is acknowledged and received.
     pub settle: Duration,
-    /// After that, until the gateways say that everything is stored.
+    /// The time after that until the gateways report that everything is stored.
     pub drain_within: Duration,
     /// Without faults: the longest stretch without an acknowledgement while some are due.
     pub ack_gap_max: Duration,
@@ -58,28 +58,28 @@ pub struct Limits {
 /// A comparison with DynamoDB at the end.
 #[derive(Clone, Debug)]
 pub struct StorePlan {
-    /// Where.
+    /// The store to compare.
     pub store: Store,
-    /// How long to wait, while nothing more comes, until everything is there.
+    /// The time to wait, while nothing more arrives, until everything is there.
     pub within: Duration,
 }
 
-/// Is told what happens while it happens.
+/// Watches a run while it happens.
 pub trait Watcher {
-    /// A new part of the run began.
+    /// Called when a new part of the run begins.
     fn stage(&mut self, name: &str);
-    /// A second is over.
+    /// Called after each second.
     fn second(&mut self, now: &Moment<'_>);
 }
 
-/// How a run stands.
+/// The state of a run.
 pub struct Moment<'a> {
-    /// The last second.
+    /// The figures of the last second.
     pub point: &'a Point,
-    /// All of it so far.
+    /// The figures so far.
     pub total: &'a Stats,
     /// Violations so far, as [`Kind::ALL`](crate::checker::Kind::ALL).
     pub violations: Vec<u64>,
-    /// Messages a second that are asked for now.
+    /// The present target rate, in messages a second.
     pub rate: f64,
 }

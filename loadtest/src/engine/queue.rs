@@ -1,5 +1,5 @@
-//! Watches what the gateways of the local cluster say of the way into storage: what is not stored yet, and what
-//! was journaled again.
+//! Watches the metrics of the local cluster's gateways on storing: messages not stored yet, and entries journaled
+//! again.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
@@ -12,41 +12,41 @@ use super::context::Shared;
 use crate::connection::scrape;
 use crate::sync::lock;
 
-/// How often they are asked.
+/// The interval between two scrapes.
 const EVERY: Duration = Duration::from_secs(1);
-/// The gauge is some seconds old: only if nothing waits for so long is the queue empty.
+/// The gauge lags by some seconds: the queue is empty only if nothing has waited for this long.
 const EMPTY_FOR: Duration = Duration::from_secs(5);
 
-/// Asks the gateways again and again.
+/// Scrapes the gateways again and again.
 pub(super) struct QueueWatch {
     seen: Arc<Mutex<Seen>>,
     asking: JoinHandle<()>,
 }
 
-/// Keeps what was learnt so far.
+/// The metrics so far.
 #[derive(Clone, Copy, Debug, Default)]
 struct Seen {
     /// Entries journaled again since the load began.
     journaled: f64,
-    /// Messages that are not stored, as last told by all gateways.
+    /// The number of messages not stored, as last reported by all gateways.
     unstored: Option<f64>,
-    /// Since when that is none.
+    /// The time since when that number is zero.
     empty_since_us: Option<u64>,
 }
 
-/// Tells what came of it.
+/// The result of the watch.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct QueueReport {
-    /// Entries journaled again.
+    /// The number of entries journaled again.
     pub journaled: f64,
-    /// Messages not stored at the end.
+    /// The number of messages not stored at the end.
     pub unstored: Option<f64>,
-    /// How long after the load nothing was left to be stored, if that was seen.
+    /// The time after the load until nothing was left to be stored, if that was seen.
     pub drained: Option<Duration>,
 }
 
 impl QueueWatch {
-    /// Begins with what they say now; none without gateways to ask.
+    /// Begins with the present metrics; `None` without gateways to scrape.
     pub(super) async fn start(admins: Vec<SocketAddr>, shared: &Arc<Shared>) -> Option<Self> {
         if admins.is_empty() {
             return None;
@@ -68,7 +68,7 @@ impl QueueWatch {
         Some(Self { seen, asking })
     }
 
-    /// True if nothing is left to be stored, for long enough to be believed.
+    /// True if nothing is left to be stored, for long enough to be certain.
     pub(super) fn is_empty(&self, now_us: u64) -> bool {
         let since_us = lock(&self.seen).empty_since_us;
         let enough_us = u64::try_from(EMPTY_FOR.as_micros()).unwrap_or(u64::MAX);
@@ -98,7 +98,7 @@ impl Drop for QueueWatch {
     }
 }
 
-/// The gateways, and the counter of each as it last stood.
+/// The gateways, and the last value of each one's counter.
 struct Nodes {
     admins: Vec<SocketAddr>,
     journaled: Vec<Option<f64>>,
@@ -109,7 +109,7 @@ impl Nodes {
         let mut unstored = Some(0.0);
         for (address, last) in self.admins.iter().zip(&mut self.journaled) {
             let Ok(text) = scrape(*address).await else {
-                // It is being started again: what it would say is not known.
+                // It is being restarted, so its value is unknown.
                 unstored = None;
                 continue;
             };
@@ -125,8 +125,8 @@ impl Nodes {
     }
 }
 
-/// Returns how much a counter has grown; one that is smaller than before belongs to a process that began anew, and one
-/// never seen before to whatever was before the load.
+/// Returns the growth of a counter. One that is smaller than before belongs to a new process; the first value of one
+/// does not count, since it may be from before the load.
 fn grown(last: Option<f64>, now: f64) -> f64 {
     match last {
         Some(last) if now >= last => now - last,

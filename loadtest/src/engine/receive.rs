@@ -1,4 +1,4 @@
-//! What a virtual user makes of what it receives.
+//! Handles the records that a virtual user receives.
 
 use std::rc::Rc;
 use std::sync::atomic::Ordering;
@@ -13,7 +13,7 @@ use super::wire;
 use super::worker::Worker;
 use crate::checker::{Content, Event, Resume, Tell};
 
-/// Own messages whose `MessagesStored` is waited for.
+/// The number of own messages whose `MessagesStored` is awaited.
 const UNSTORED_MAX: usize = 256;
 
 impl User {
@@ -56,13 +56,13 @@ impl User {
         self.on_live(worker, arrived);
     }
 
-    /// An event that was not part of a resume.
+    /// Takes an event that was not part of a resume.
     fn on_live(&self, worker: &Worker, arrived: Arrived) {
         let Some(place) = worker.shared.world.place(self.index, arrived.room) else { return };
         let seq = arrived.event.seq;
         let mut state = self.state.borrow_mut();
         let place = &mut state.places[place];
-        // An event of the moment of a resume may be in its answer and come live, too: clients drop it.
+        // An event at the moment of a resume may be in its answer and also come live: clients drop it.
         let is_overlap = seq <= place.resumed_to && seq > place.live_seq;
         place.live_seq = place.live_seq.max(seq);
         drop(state);
@@ -160,7 +160,7 @@ impl User {
     fn on_sent(&self, worker: &Worker, outgoing: Outgoing, answer: Result<Option<Payload>, String>) {
         let shared = &worker.shared;
         if shared.stage() >= Stage::Draining {
-            // It was told as never acknowledged, and the checker has done with it.
+            // It was reported as never acknowledged, and the checker has finished with it.
             return;
         }
         let Authored { room, key, intended_us } = outgoing.message;
@@ -204,7 +204,7 @@ impl User {
         let resumed = match decoded {
             Ok(resumed) => resumed,
             Err(text) => {
-                // As after any failed resume: connect anew and try again, but not at once.
+                // As after any failed resume: reconnects and tries again, but not at once.
                 worker.failed("Resume", &text);
                 let mut state = self.state.borrow_mut();
                 let wait = u64::try_from(state.resumes.after(&text).as_micros()).unwrap_or(u64::MAX);

@@ -1,7 +1,7 @@
-//! When users act: open-loop, so that a slow server does not slow the load down.
+//! Makes users act, open-loop, so that a slow server does not slow down the load.
 //!
-//! Every arrival has an intended time, and latencies are measured from it; what is late, is late in
-//! the figures, too.
+//! Every arrival has an intended time, and latencies are measured from it, so a late action is late in the figures,
+//! too.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -19,7 +19,7 @@ use crate::scenario::{Arrivals, World};
 
 /// The finest step of the runtime's timers.
 const TICK: Duration = Duration::from_millis(1);
-/// Under the product's limit of 20 messages a second and user, with a burst of 40.
+/// Below the product's limit for one user, 20 messages a second with a burst of 40.
 const ALLOWANCE_PER_SECOND: f64 = 18.0;
 const ALLOWANCE_BURST: f64 = 30.0;
 
@@ -28,7 +28,7 @@ pub(super) struct Generator {
     rng: StdRng,
     streams: Vec<Stream>,
     rooms: Vec<LocalRoom>,
-    /// Sums of the rooms' weights up to each.
+    /// The cumulative sums of the rooms' weights.
     weights: Vec<f64>,
     allowances: Vec<Allowance>,
     next_storm_us: Option<u64>,
@@ -50,9 +50,9 @@ enum Action {
     History,
 }
 
-/// A room, with the members that are this worker's.
+/// A room, with those of its members that are this worker's.
 struct LocalRoom {
-    /// The user's place in the worker's list, and the room's place in the user's.
+    /// For each member, its index in the worker's list and the room's index in the user's.
     members: Vec<(usize, usize)>,
     next: usize,
 }
@@ -82,7 +82,7 @@ impl Generator {
         }
     }
 
-    /// Acts until aborted.
+    /// Makes users act until aborted.
     pub(super) async fn run(mut self, worker: Rc<Worker>) {
         let mut ticks = interval(TICK);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
@@ -96,7 +96,7 @@ impl Generator {
         }
     }
 
-    /// Carries out what has become due in one stream.
+    /// Carries out the due actions of one stream.
     fn work_off(&mut self, worker: &Worker, at: usize) {
         let shared = &worker.shared;
         let (load, now_us) = (shared.load(), shared.now_us());
@@ -113,7 +113,7 @@ impl Generator {
                 Arrivals::Poisson => -1e6 / rate * (1.0 - self.rng.random::<f64>()).ln(),
             };
             if stream.next_due_us.is_none() {
-                // Somewhere in the first gap, so that workers do not act in step.
+                // A random point in the first gap, so that workers do not act in step.
                 stream.next_due_us = Some(due_us + gap_us * self.rng.random::<f64>());
                 continue;
             }
@@ -148,7 +148,7 @@ impl Generator {
         }
     }
 
-    /// The next member of a room chosen by weight sends, unless all have used up what they may.
+    /// Makes the next member of a room chosen by weight send, unless all have used up their allowance.
     fn send(&mut self, worker: &Worker, due_us: u64) {
         let Some(&all) = self.weights.last() else { return };
         let chosen = self.rng.random::<f64>() * all;
@@ -194,8 +194,8 @@ impl Generator {
     }
 }
 
-/// The rooms with members of this worker, and the sums of their weights: a worker that has half of a
-/// room's members makes half of its messages.
+/// Returns the rooms with members of this worker, and the sums of their weights: a worker that has half of a room's
+/// members makes half of its messages.
 fn local_rooms(worker: &Worker) -> (Vec<LocalRoom>, Vec<f64>) {
     let world: &World = &worker.shared.world;
     let (mut rooms, mut weights, mut sum) = (Vec::new(), Vec::new(), 0.0);

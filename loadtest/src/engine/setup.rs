@@ -1,4 +1,4 @@
-//! Before anybody talks: the rooms are made, each by its first member.
+//! Creates the rooms before the load, each by its first member.
 
 use std::rc::Rc;
 use std::time::Duration;
@@ -13,19 +13,19 @@ use super::wire::{Created, Request};
 use super::worker::Worker;
 use crate::scenario::World;
 
-/// Rooms of a worker being made at a time.
+/// Rooms that a worker creates at the same time.
 const MAKING_MAX: usize = 16;
-/// One room, with growing waits between.
+/// Attempts at one room, with growing waits in between.
 const ATTEMPTS: usize = 7;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 const CONNECT_DEADLINE: Duration = Duration::from_secs(30);
 
-/// Whether a user makes a room, so that it has to be connected before all others.
+/// True if a user creates a room, so that it must be connected before all others.
 pub(super) fn makes_a_room(world: &World, user: usize) -> bool {
     world.memberships[user].iter().any(|membership| membership.slot == 0)
 }
 
-/// Makes the rooms whose first member is the worker's. A room that cannot be made stays unmade.
+/// Creates the rooms whose first member is the worker's. A room that cannot be created remains missing.
 pub(super) async fn make_rooms(worker: &Rc<Worker>) {
     let makers = worker.users.iter().filter(|user| makes_a_room(&worker.shared.world, user.index));
     for (order, user) in (0_u64..).zip(makers) {
@@ -42,7 +42,7 @@ pub(super) async fn make_rooms(worker: &Rc<Worker>) {
             let mut backoff = Backoff::default();
             for _ in 0..ATTEMPTS {
                 let Err(error) = make_room(&worker, &user, room).await else { return };
-                worker.shared.ended(format!("a room was not made: {error}"));
+                worker.shared.ended(format!("a room was not created: {error}"));
                 sleep(backoff.after(&error)).await;
             }
         });

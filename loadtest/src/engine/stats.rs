@@ -1,11 +1,11 @@
-//! What is measured: latencies in HDR histograms, and counts.
+//! The figures: latencies in HDR histograms, and counts.
 
 use hdrhistogram::Histogram;
 
-/// The longest latency told apart, in microseconds.
+/// The longest latency that is distinguished, in microseconds.
 const LATENCY_US_MAX: u64 = 300_000_000;
 
-/// Digits in which latencies are told apart.
+/// The number of digits in which latencies are distinguished.
 const LATENCY_DIGITS: u8 = 3;
 
 /// A latency that is measured.
@@ -13,7 +13,7 @@ const LATENCY_DIGITS: u8 = 3;
 pub enum Latency {
     /// From the intended send to a member's receipt, live.
     Delivery,
-    /// The same, for what a resume brought.
+    /// The same, for events that a resume brought.
     CatchUp,
     /// From the intended send to the acknowledgement.
     Ack,
@@ -23,18 +23,18 @@ pub enum Latency {
     Connect,
     /// Other calls, from the intended time to the answer.
     Call,
-    /// How late the generator itself was.
+    /// The generator's own delay.
     Lag,
     /// From a send's call to its refusal.
     Refused,
 }
 
 impl Latency {
-    /// Every one.
+    /// Every latency.
     pub const ALL: [Self; 8] =
         [Self::Delivery, Self::CatchUp, Self::Ack, Self::Stored, Self::Connect, Self::Call, Self::Lag, Self::Refused];
 
-    /// Its name in reports.
+    /// Returns its name in reports.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Delivery => "delivery",
@@ -64,32 +64,32 @@ pub enum Count {
     RateLimited,
     /// Calls answered with another error.
     Errors,
-    /// Sends that the generator could not make: every member at its allowance, or too many waiting.
+    /// Sends that the generator could not make: every member had used up its allowance, or too many were waiting.
     Unsent,
     /// Connections opened.
     Connects,
     /// Attempts to connect that failed.
     ConnectFailures,
-    /// Connections that ended though nobody here ended them.
+    /// Connections that ended, though nobody here ended them.
     Dropped,
-    /// Connections cut on purpose.
+    /// Connections that the generator cut.
     Cut,
     /// Calls other than sends that were answered.
     Calls,
     /// Unsequenced events received: typing, receipts, presence.
     Noise,
-    /// Calls answered with `unavailable` under load; they are among the errors, too.
+    /// Calls answered with `unavailable` under load; they also count as errors.
     Unavailable,
     /// Sends refused for good.
     Refused,
-    /// Calls that read back at the end what the server remembers.
+    /// Calls that read the server's state back at the end.
     ReadsBack,
-    /// Those of them answered with `unavailable` or `rateLimited`, and tried again.
+    /// Those of them that were answered with `unavailable` or `rateLimited`, and retried.
     ReadsUnavailable,
 }
 
 impl Count {
-    /// Every one.
+    /// Every count.
     pub const ALL: [Self; 17] = [
         Self::Sent,
         Self::Acked,
@@ -110,7 +110,7 @@ impl Count {
         Self::ReadsUnavailable,
     ];
 
-    /// Its name in reports and thresholds.
+    /// Returns its name in reports and thresholds.
     pub const fn name(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -133,7 +133,7 @@ impl Count {
         }
     }
 
-    /// What it counts, in a sentence.
+    /// Returns its description, in a sentence.
     pub const fn help(self) -> &'static str {
         match self {
             Self::Sent => "Messages put on the wire for the first time.",
@@ -146,18 +146,18 @@ impl Count {
             Self::Connects => "Connections opened.",
             Self::ConnectFailures => "Attempts to connect that failed.",
             Self::Dropped => "Connections that ended though nobody here ended them.",
-            Self::Cut => "Connections cut on purpose.",
+            Self::Cut => "Connections that the generator cut.",
             Self::Calls => "Calls other than sends that were answered.",
             Self::Noise => "Unsequenced events received.",
             Self::Unavailable => "Calls answered with unavailable under load.",
             Self::Refused => "Sends refused for good.",
-            Self::ReadsBack => "Calls that read back at the end what the server remembers.",
+            Self::ReadsBack => "Calls that read the server's state back at the end.",
             Self::ReadsUnavailable => "Calls that read back and were answered with unavailable or rateLimited.",
         }
     }
 }
 
-/// What happened in some span of time.
+/// The figures of some span of time.
 #[derive(Clone, Debug)]
 pub struct Stats {
     latencies: Vec<Histogram<u64>>,
@@ -165,7 +165,7 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// Of a span that begins now. The histograms take 300 kB each once they are used.
+    /// Begins a span now. The histograms take 300 kB each once they are used.
     pub fn new() -> Self {
         let histogram = |_| {
             let mut histogram = Histogram::new_with_bounds(1, 1000, LATENCY_DIGITS).expect("the bounds are valid");
@@ -178,41 +178,41 @@ impl Stats {
     /// Adds one latency.
     pub fn record(&mut self, latency: Latency, us: u64) {
         let value = us.clamp(1, LATENCY_US_MAX);
-        self.latencies[latency as usize].record(value).expect("a histogram that grows by itself takes any value");
+        self.latencies[latency as usize].record(value).expect("an auto-resizing histogram takes any value");
     }
 
-    /// Counts.
+    /// Adds to a count.
     pub fn add(&mut self, count: Count, number: u64) {
         self.counts[count as usize] += number;
     }
 
-    /// A count.
+    /// Returns a count.
     pub fn count(&self, count: Count) -> u64 {
         self.counts[count as usize]
     }
 
-    /// A histogram, in microseconds.
+    /// Returns a histogram, in microseconds.
     pub fn latency(&self, latency: Latency) -> &Histogram<u64> {
         &self.latencies[latency as usize]
     }
 
-    /// Adds latencies measured elsewhere; `None` if they are not as finely told apart as these.
+    /// Adds latencies measured elsewhere; `None` if they are coarser than these.
     pub(super) fn add_latencies(&mut self, latency: Latency, measured: &Histogram<u64>) -> Option<()> {
         let is_alike = measured.sigfig() == LATENCY_DIGITS && measured.low() == 1;
         (is_alike && self.latencies[latency as usize].add(measured).is_ok()).then_some(())
     }
 
-    /// Adds what another span or worker measured.
+    /// Adds the figures of another span or worker.
     pub fn merge(&mut self, other: &Self) {
         for (mine, others) in self.latencies.iter_mut().zip(&other.latencies) {
-            mine.add(others).expect("a histogram that grows by itself takes any other");
+            mine.add(others).expect("an auto-resizing histogram takes any other");
         }
         for (mine, others) in self.counts.iter_mut().zip(other.counts) {
             *mine += others;
         }
     }
 
-    /// Begins anew, keeping the memory.
+    /// Clears the figures, and keeps the memory.
     pub fn clear(&mut self) {
         self.latencies.iter_mut().for_each(Histogram::reset);
         self.counts = [0; Count::ALL.len()];

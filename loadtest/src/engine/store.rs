@@ -1,9 +1,8 @@
-//! After a run, if asked for: what DynamoDB holds, compared with what happened, and how long it took until
-//! all of it was there.
+//! After a run, if requested: compares DynamoDB's content with the observations, and measures the time until all of it
+//! was there.
 //!
-//! Storing is asynchronous: what is missing is waited for as long as more and more is there, or the gateways
-//! say that something is on its way. What is missing in the end is "not yet stored" in that case, and lost
-//! otherwise.
+//! Storing is asynchronous: missing messages are awaited as long as more and more arrive, or the gateways report that
+//! something is on its way. Messages missing at the end are then "not yet stored", and lost otherwise.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -23,30 +22,30 @@ use super::wire;
 use crate::checker::{Content, Message, Progress, Violations};
 use crate::sync::lock;
 
-/// Rooms being read at a time.
+/// Rooms read at the same time.
 const AT_ONCE: usize = 4;
 /// Messages of a page.
 const PAGE: usize = 500;
-/// In all, so many times as long is waited as without any progress.
+/// The longest wait in all, as a multiple of the wait without any progress.
 const PATIENCE_TIMES: u32 = 5;
 
-/// A comparison that goes on.
+/// A comparison in progress.
 pub(super) struct Comparison {
     pub(super) shared: Arc<Shared>,
     pub(super) store: Store,
-    /// When the load was over.
+    /// The time when the load ended.
     pub(super) since_us: u64,
-    /// How long to wait without any progress.
+    /// The time to wait without any progress.
     pub(super) within: Duration,
     pub(super) queue: Option<Arc<QueueWatch>>,
 }
 
-/// Returns the longest time that a comparison takes which waits so long without any progress.
+/// Returns the longest time that a comparison takes which waits this long without any progress.
 pub(super) fn longest(within: Duration) -> Duration {
     within.saturating_mul(PATIENCE_TIMES)
 }
 
-/// Tells if it is still worth waiting, for all rooms together.
+/// Decides whether to keep waiting, for all rooms together.
 struct Patience {
     begun: Instant,
     within: Duration,
@@ -55,7 +54,7 @@ struct Patience {
 }
 
 impl Patience {
-    /// Some room has more than before.
+    /// Notes that some room has more than before.
     fn progressed(&self) {
         *lock(&self.progressed) = Instant::now();
     }
@@ -70,7 +69,7 @@ impl Patience {
     }
 }
 
-/// How far a room is known to be whole.
+/// The point up to which a room is known to be complete.
 #[derive(Clone, Copy, Default)]
 struct Whole {
     progress: Progress,
@@ -78,8 +77,8 @@ struct Whole {
 }
 
 impl Comparison {
-    /// Looks until everything is stored, or waiting is of no use; what is wrong then is told. Gives how long
-    /// after the load everything was there, if it was.
+    /// Looks until everything is stored, or waiting is useless; reports the violations at that time. Returns the time
+    /// after the load until everything was there, if it was.
     pub(super) async fn run(self) -> Option<Duration> {
         let now = Instant::now();
         let Self { shared, store, since_us, within, queue } = self;
@@ -98,7 +97,7 @@ impl Comparison {
     }
 }
 
-/// Looks at a room again and again; `false` if something is missing or wrong in the end, which is told.
+/// Looks at a room repeatedly; `false` if something is missing or wrong in the end, which is reported.
 async fn until_whole(
     shared: Arc<Shared>,
     store: Store,
@@ -133,12 +132,12 @@ async fn until_whole(
     }
 }
 
-/// Reads what is stored of a room, page by page, from where it was whole the last time; gives what is wrong, and
-/// how many messages are there.
+/// Reads the stored messages of a room, page by page, from where it was last complete; returns the violations, and the
+/// number of messages that are there.
 async fn look(shared: &Shared, store: &Store, room: u32, whole: &mut Whole) -> Result<(Violations, u64), StoreError> {
     let mut found = Violations::default();
     let Some(state) = shared.room(room) else { return Ok((found, 0)) };
-    // What has another form than the product's ids holds nothing that could be stored.
+    // An id of another form than the product's cannot have any stored messages.
     let Ok(id) = RoomId::parse(&state.id) else { return Ok((found, 0)) };
     let mut after = whole.after.unwrap_or_else(|| Seq::new(state.head).unwrap_or(Seq::ZERO));
     let (before, oldest) = (Seq::new(SEQ_MAX).unwrap_or(Seq::ZERO), shared.started_month());

@@ -12,16 +12,16 @@ use super::stats::Stats;
 use super::worker::{Place, Worker};
 use crate::sync::lock;
 
-/// Running workers; they end with [`Stage::Over`].
+/// The running workers; they end with [`Stage::Over`].
 pub(super) struct Threads {
     handles: Vec<JoinHandle<()>>,
-    /// What each has measured since it was last taken.
+    /// The figures that each has measured since they were last taken.
     pub(super) figures: Vec<Arc<Mutex<Stats>>>,
 }
 
 impl Threads {
-    /// Starts those with these numbers among the workers of all machines. Each tells which stage it has
-    /// done with, and which of these it is.
+    /// Starts the workers with these numbers among those of all machines. Each reports the stage that it has finished,
+    /// with its index here.
     pub(super) fn start(
         shared: &Arc<Shared>,
         numbers: Range<usize>,
@@ -45,7 +45,7 @@ impl Threads {
         Ok(Self { handles, figures })
     }
 
-    /// Waits for their end.
+    /// Waits for all of them to end.
     pub(super) fn join(self) -> anyhow::Result<()> {
         for thread in self.handles {
             if thread.join().is_err() {
@@ -56,7 +56,7 @@ impl Threads {
     }
 }
 
-/// Moves what was measured into `total`, by way of `spare`, which is empty before and after.
+/// Moves the figures into `total`, by way of `spare`, which is empty before and after.
 pub(super) fn take_figures(figures: &[Arc<Mutex<Stats>>], spare: &mut Stats, total: &mut Stats) {
     for figures in figures {
         std::mem::swap(&mut *lock(figures), spare);

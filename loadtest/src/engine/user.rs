@@ -1,4 +1,4 @@
-//! A virtual user: one connection, and what it asks for.
+//! A virtual user: one connection, and its calls.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
@@ -17,11 +17,11 @@ use super::worker::Worker;
 use crate::checker::{Event, MessageKey, Tell};
 use crate::connection::Session;
 
-/// The product takes so many calls of one connection at a time.
+/// The number of concurrent calls that the product accepts on one connection.
 pub(super) const IN_FLIGHT_MAX: usize = 32;
-/// Sends that wait for a connection or an answer; further ones count as unsent.
+/// Sends that may wait for a connection or an answer; further ones count as unsent.
 const WAITING_MAX: usize = 256;
-/// A user sends what has waited no faster than the product allows: 20 messages a second, with a burst of 40.
+/// The rate at which a user sends waiting messages; the product allows 20 a second, with a burst of 40.
 const WIRE_PER_SECOND: f64 = 19.0;
 const WIRE_BURST: f64 = 36.0;
 
@@ -29,58 +29,58 @@ const WIRE_BURST: f64 = 36.0;
 pub(super) struct User {
     pub(super) index: usize,
     pub(super) session: RefCell<Option<Rc<Session>>>,
-    /// Told to cut its connection.
+    /// Notified to cut the connection.
     pub(super) cut: Notify,
     pub(super) state: RefCell<State>,
-    /// It stands in the worker's list of users with something to do.
+    /// True if it is in the worker's list of users with something to do.
     pub(super) is_busy: Cell<bool>,
 }
 
-/// What a user remembers.
+/// The state of a user.
 pub(super) struct State {
-    /// As the world's memberships of the user.
+    /// The user's rooms, as in the world's memberships.
     pub(super) places: Vec<Place>,
     pub(super) calls: Vec<(u64, Call)>,
     last_call: u64,
-    /// To be sent, or sent again, as they were meant to be.
+    /// The messages to send, or to send again, in their intended order.
     waiting: VecDeque<Outgoing>,
-    /// What the server's refusals leave open.
+    /// The gate that the server's refusals close.
     pub(super) gate: Gate,
     allowance: Allowance,
-    /// Of resumes, and not before when the next connection is opened.
+    /// The wait after failed resumes, also before the next connection.
     pub(super) resumes: Backoff,
     pub(super) connect_after_us: u64,
     pub(super) unstored: VecDeque<(u32, u64, u64)>,
-    /// Events that came while a resume was under way.
+    /// The events received while a resume was in flight.
     pub(super) buffered: Option<Vec<Arrived>>,
     pub(super) connect_intended_us: u64,
 }
 
-/// A user's own view of a room.
+/// A user's view of a room.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Place {
     next_number: u32,
-    /// The last event received here, or taken as received by a truncated resume.
+    /// The last event received, or taken as received by a truncated resume.
     pub(super) last: u64,
     pub(super) is_reading: bool,
-    /// What a resume brought on this connection may come live once more, up to here.
+    /// The seq up to which events that a resume brought on this connection may come live once more.
     pub(super) resumed_to: u64,
     /// The last live event of this connection.
     pub(super) live_seq: u64,
-    /// How far back the history has been scrolled.
+    /// The seq back to which the history has been scrolled.
     pub(super) scrolled_to: Option<u64>,
 }
 
-/// A message under way.
+/// A message in flight.
 #[derive(Clone, Copy)]
 pub(super) struct Outgoing {
     pub(super) message: Authored,
     pub(super) attempts: u32,
-    /// When it was last put on the wire.
+    /// The time when it was last put on the wire.
     pub(super) called_us: u64,
 }
 
-/// What an answer is for.
+/// The call that an answer belongs to.
 pub(super) enum Call {
     Send(Outgoing),
     Resume,
@@ -91,7 +91,7 @@ pub(super) enum Call {
 }
 
 impl Call {
-    /// The method that was called.
+    /// Returns the name of the method.
     pub(super) fn name(&self) -> &'static str {
         match self {
             Self::Send(_) => "SendMessage",
@@ -104,7 +104,7 @@ impl Call {
     }
 }
 
-/// A sequenced event, understood.
+/// A decoded sequenced event.
 #[derive(Clone, Copy)]
 pub(super) struct Arrived {
     pub(super) room: u32,
@@ -140,7 +140,7 @@ impl User {
         self.session.borrow().is_some()
     }
 
-    /// A new message to the room at `place`, meant to be sent at `intended_us`.
+    /// Queues a new message to the room at `place`, meant to be sent at `intended_us`.
     pub(super) fn send_message(self: &Rc<Self>, worker: &Worker, place: usize, intended_us: u64) {
         let membership = worker.shared.world.memberships[self.index][place];
         let mut state = self.state.borrow_mut();
@@ -162,7 +162,7 @@ impl User {
         self.send_waiting(worker);
     }
 
-    /// Sends what is due, as far as the connection allows.
+    /// Sends the waiting messages, as far as the connection allows.
     pub(super) fn send_waiting(self: &Rc<Self>, worker: &Worker) {
         let now_us = worker.shared.now_us();
         loop {
@@ -197,7 +197,7 @@ impl User {
         }
     }
 
-    /// Asks for what happened since the last connection, if any room is known.
+    /// Requests the events since the last connection, if any room is known.
     pub(super) fn resume(self: &Rc<Self>, worker: &Worker, connect_intended_us: u64) {
         let memberships = &worker.shared.world.memberships[self.index];
         let state = self.state.borrow();
@@ -232,14 +232,14 @@ impl User {
         self.send_waiting(worker);
     }
 
-    /// Sets or takes back a typing indicator.
+    /// Sets or clears a typing indicator.
     pub(super) fn type_in(self: &Rc<Self>, worker: &Worker, place: usize, intended_us: u64) {
         let Some(room) = self.room(worker, place) else { return };
         let request = Request { room_id: Some(room), typing: Some(true), ..Request::default() };
         self.invoke(worker, "SetTyping", &request, Call::Typing { intended_us });
     }
 
-    /// Marks all received as read.
+    /// Marks everything received as read.
     pub(super) fn mark_read(self: &Rc<Self>, worker: &Worker, place: usize, intended_us: u64) {
         if std::mem::replace(&mut self.state.borrow_mut().places[place].is_reading, true) {
             return;
@@ -252,7 +252,7 @@ impl User {
         self.invoke(worker, "MarkRead", &request, Call::Read { place, intended_us });
     }
 
-    /// Reads the next older page of the history, from the newest when it has reached the end.
+    /// Reads the next older page of the history, and starts again from the newest at the end.
     pub(super) fn scroll(self: &Rc<Self>, worker: &Worker, place: usize, intended_us: u64) {
         let before = self.state.borrow().places[place].scrolled_to;
         let Some(room) = self.room(worker, place) else { return };
@@ -285,7 +285,7 @@ impl User {
         state.calls.push((id, call));
         drop(state);
         let Some(session) = session else {
-            // What the connection's end does with calls under way is right for this one, too.
+            // The way calls in flight are handled at the connection's end suits this one, too.
             self.forget_calls(&worker.shared);
             return;
         };
@@ -297,14 +297,14 @@ impl User {
         }
     }
 
-    /// The connection is gone: messages wait for the next, everything else has failed.
+    /// Handles the end of the connection: messages wait for the next, all other calls have failed.
     pub(super) fn forget_calls(&self, shared: &Shared) {
         let mut state = self.state.borrow_mut();
         let calls = std::mem::take(&mut state.calls);
         state.buffered = None;
         for (_, call) in calls {
             match call {
-                // Once nothing is sent any more, it was told as never acknowledged.
+                // Once nothing is sent any more, it was reported as never acknowledged.
                 Call::Send(_) if shared.stage() >= Stage::Draining => {}
                 Call::Send(outgoing) => state.wait(outgoing),
                 Call::Read { place, .. } => {
@@ -317,7 +317,7 @@ impl User {
         }
     }
 
-    /// The load is over, and what was not acknowledged by now will not be sent again.
+    /// Handles the end of the load: messages not acknowledged by now are not sent again.
     pub(super) fn stop_sending(&self, shared: &Shared) {
         let mut state = self.state.borrow_mut();
         let waiting = std::mem::take(&mut state.waiting);
@@ -333,7 +333,7 @@ impl User {
 }
 
 impl State {
-    /// Puts a message back into its place among those that wait.
+    /// Puts a message back at its position among those that wait.
     pub(super) fn wait(&mut self, outgoing: Outgoing) {
         let place = |outgoing: &Outgoing| (outgoing.message.intended_us, outgoing.message.room, outgoing.message.key);
         let at = self.waiting.partition_point(|other| place(other) < place(&outgoing));

@@ -1,12 +1,12 @@
-//! Tells why a run has failed, besides broken promises and thresholds.
+//! The reasons why a run has failed, besides violations and thresholds.
 
 use super::outcome::{Judged, Outcome};
 use super::stats::Count;
 use crate::scenario::PhaseKind;
 
 impl Outcome {
-    /// Says what went wrong, a sentence each: sends that were never acknowledged, a long stretch without any
-    /// acknowledgement though no fault was asked for, machines that were lost, faults that did not work.
+    /// Returns the failures, a sentence each: sends that were never acknowledged, a long stretch without any
+    /// acknowledgement though no fault was requested, machines that were lost, faults that did not work.
     pub fn failures(&self) -> Vec<String> {
         let mut failures = Vec::new();
         failures.extend(self.unacked_failure());

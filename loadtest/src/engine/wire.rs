@@ -1,8 +1,8 @@
-//! The hub's methods and events, as far as virtual users use them.
+//! The part of the hub's methods and events that virtual users use.
 
 use serde::{Deserialize, Serialize};
 
-/// A request of any method: what is not set is not sent.
+/// A request of any method: fields that are not set are not sent.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request<'a> {
@@ -34,7 +34,7 @@ pub(super) struct Request<'a> {
     pub(super) rooms: Option<Vec<Seen<'a>>>,
 }
 
-/// A room of a resume.
+/// A room in a resume request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Seen<'a> {
@@ -42,7 +42,7 @@ pub(super) struct Seen<'a> {
     pub(super) seq: u64,
 }
 
-/// A sequenced event; which fields are there depends on its kind.
+/// A sequenced event; its fields depend on its kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RoomEvent {
@@ -54,7 +54,6 @@ pub(super) struct RoomEvent {
     pub(super) message: Option<Message>,
 }
 
-/// A message.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Message {
@@ -85,7 +84,6 @@ pub(super) struct Created {
     pub(super) room: CreatedRoom,
 }
 
-/// The room made.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct CreatedRoom {
@@ -99,7 +97,7 @@ pub(super) struct Resumed {
     pub(super) rooms: Vec<ResumedRoom>,
 }
 
-/// A room of it.
+/// A room in the result of `Resume`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ResumedRoom {
@@ -124,32 +122,32 @@ pub(super) struct Listed {
     pub(super) cursor: Option<String>,
 }
 
-/// A room of it.
+/// A room in the result of `ListRooms`.
 #[derive(Debug, Deserialize)]
 pub(super) struct ListedRoom {
     pub(super) room: ListedRoomId,
     pub(super) unread: u64,
 }
 
-/// Its id.
+/// The id of a listed room.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct ListedRoomId {
     pub(super) room_id: String,
 }
 
-/// The product's code in a failed call's text: `… HubException: code: sentence`.
+/// Returns the product's code in a failed call's text: `… HubException: code: sentence`.
 pub(super) fn error_code(text: &str) -> &str {
     let exception = text.rsplit_once("HubException: ").map_or(text, |(_, rest)| rest);
     exception.split(':').next().unwrap_or_default()
 }
 
-/// True if a call that failed with this code has changed nothing, and would not another time.
+/// True if a call that failed with this code has changed nothing, and would fail again.
 pub(super) fn is_final(code: &str) -> bool {
     matches!(code, "invalidArgument" | "notFound" | "forbidden" | "tooLarge" | "archived")
 }
 
-/// True if a call that failed with this code may succeed later, as the contract has it.
+/// True if a call that failed with this code may succeed later, according to the contract.
 pub(super) fn is_busy(code: &str) -> bool {
     matches!(code, "unavailable" | "rateLimited")
 }

@@ -17,33 +17,33 @@ use super::{final_checks, setup, wire};
 use crate::connection::{DialError, Session, SessionEnd};
 use crate::sync::lock;
 
-/// One receive of any connection of the worker.
+/// The most bytes of one receive on any connection of the worker.
 const SCRATCH_BYTES: usize = 64 * 1024;
-/// Connections of a worker being opened at a time: as many as a crowd of clients would have.
+/// Connections that a worker opens at the same time: as many as a crowd of clients would.
 const OPENING_MAX: usize = 256;
-/// Pings as the stock client sends them, and its patience with a silent server.
+/// The stock client's interval between pings, and the time after which it gives up on a silent server.
 const PING_EVERY: Duration = Duration::from_secs(15);
 const SERVER_TIMEOUT: Duration = Duration::from_secs(30);
-/// The stock client's waits before it reconnects: at once, then more and more slowly. It gives up then, a user
-/// does not; and of each wait up to half is left out by chance, which the stock client lacks.
+/// The stock client's waits before it reconnects: none at first, then longer and longer. The client then gives up, but
+/// a user does not; and each wait is shortened by a random part of up to half, which the stock client lacks.
 const RECONNECT_DELAYS_MS: [u64; 4] = [0, 2_000, 10_000, 30_000];
 
-/// Which worker one is.
+/// The place of a worker among the others.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place {
-    /// Among those of all machines.
+    /// The number among the workers of all machines.
     pub(super) number: usize,
-    /// Workers of this machine.
+    /// The number of workers on this machine.
     pub(super) neighbours: usize,
 }
 
 /// One thread's part of a run.
 pub(super) struct Worker {
     pub(super) number: usize,
-    /// Workers of this machine.
+    /// The number of workers on this machine.
     pub(super) neighbours: usize,
     pub(super) shared: Arc<Shared>,
-    /// The worker's users; those of all workers are dealt in turn.
+    /// The worker's users; users are dealt to all workers in turn.
     pub(super) users: Vec<Rc<User>>,
     stats: Arc<Mutex<Stats>>,
     scratch: RefCell<Vec<u8>>,
@@ -99,7 +99,7 @@ impl Worker {
         let _over = stage.wait_for(|&stage| stage >= Stage::Over).await;
     }
 
-    /// Everyone who is not connected yet does so, spread over the scenario's time.
+    /// Connects everyone who is not connected yet, spread over the scenario's time.
     fn connect_all(self: &Rc<Self>) {
         let over_us = u64::try_from(self.shared.scenario.connect.over.as_micros()).unwrap_or(u64::MAX);
         let (now_us, users) = (self.shared.now_us(), self.shared.scenario.users as u64);
@@ -110,12 +110,12 @@ impl Worker {
         }
     }
 
-    /// Gives a user its task.
+    /// Starts the task of a user.
     pub(super) fn start(self: &Rc<Self>, user: &Rc<User>, connect_at_us: u64) {
         tokio::task::spawn_local(live(self.clone(), user.clone(), connect_at_us));
     }
 
-    /// The worker's user of this index.
+    /// Returns the worker's user of this index.
     pub(super) fn user(&self, index: usize) -> Option<&Rc<User>> {
         (index % self.shared.workers == self.number).then(|| &self.users[index / self.shared.workers])
     }
@@ -124,7 +124,7 @@ impl Worker {
         lock(&self.stats).add(count, 1);
     }
 
-    /// A call was answered with an error; which ones is told at the end.
+    /// Counts a call that was answered with an error; the end of the run lists them.
     pub(super) fn failed(&self, method: &str, text: &str) {
         self.count(Count::Errors);
         let code: String = wire::error_code(text).chars().take(60).collect();
@@ -138,7 +138,7 @@ impl Worker {
         lock(&self.stats).record(latency, us);
     }
 
-    /// A sequenced event came, so long after it was meant to be sent.
+    /// Records a sequenced event that was received this long after it was meant to be sent.
     pub(super) fn delivered(&self, latency: Latency, since_us: Option<u64>) {
         let mut stats = lock(&self.stats);
         stats.add(Count::Delivered, 1);
@@ -147,14 +147,14 @@ impl Worker {
         }
     }
 
-    /// A user has something left to send.
+    /// Notes that a user has something left to send.
     pub(super) fn busy(&self, user: &Rc<User>) {
         if !user.is_busy.replace(true) {
             self.busy.borrow_mut().push(user.clone());
         }
     }
 
-    /// Lets all busy users go on.
+    /// Lets all busy users continue.
     pub(super) fn work_off(&self) {
         for user in self.busy.take() {
             user.is_busy.set(false);
@@ -167,7 +167,7 @@ impl Worker {
     }
 }
 
-/// A user's life: connected, and again when the connection ends, as the stock client does it.
+/// Runs a user: connects, and reconnects when the connection ends, as the stock client does.
 async fn live(worker: Rc<Worker>, user: Rc<User>, first_at_us: u64) {
     let shared = &worker.shared;
     let mut stage = shared.stage.subscribe();
@@ -198,7 +198,7 @@ async fn live(worker: Rc<Worker>, user: Rc<User>, first_at_us: u64) {
                     _ = stage.wait_for(|&stage| stage == Stage::Over) => return,
                 };
                 *user.session.borrow_mut() = None;
-                // A connection that could not even resume is one more that failed.
+                // A connection that could not even resume counts as a failed one.
                 if shared.is_online(user.index) {
                     attempt = 0;
                 }
@@ -246,7 +246,7 @@ async fn serve(worker: &Worker, user: &Rc<User>, session: &Session) -> SessionEn
         match timeout_at(next_ping, session.readable()).await {
             Ok(Err(error)) => return error.into(),
             Ok(Ok(())) => {
-                // A tenth of a second's worth, then a pause.
+                // The bytes of a tenth of a second, then a pause.
                 let piece = slow.map_or(SCRATCH_BYTES, |slow| (slow.bytes_per_second / 10).clamp(1, SCRATCH_BYTES));
                 let received = {
                     let mut scratch = worker.scratch.borrow_mut();

@@ -1,4 +1,4 @@
-//! The tool's own metrics, for Prometheus, while a run goes on.
+//! The tool's own metrics, for Prometheus, during a run.
 //!
 //! | metric | what |
 //! |---|---|
@@ -9,7 +9,7 @@
 //! | `rts_loadtest_latency_seconds{kind}` | histogram of each [`Latency`], from the intended time |
 //! | `rts_loadtest_violations_total{kind}` | each [`Kind`] of broken promise |
 //!
-//! Everything is there from the start, as zero. Figures are a second old at most.
+//! Every metric exists from the start, as zero. Figures are at most a second old.
 
 mod serve;
 
@@ -28,7 +28,7 @@ pub use serve::serve;
 const BUCKETS: [f64; 14] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 const PREFIX: &str = "rts_loadtest";
 
-/// What is told to whoever asks; clones tell the same.
+/// The exported figures; clones share them.
 #[derive(Clone, Debug)]
 pub struct Exporter(Arc<Mutex<Shown>>);
 
@@ -43,7 +43,7 @@ struct Shown {
 }
 
 impl Exporter {
-    /// Of a run that begins.
+    /// Makes the exporter of a run that begins.
     pub fn new(scenario: &str, users: usize) -> Self {
         let shown = Shown {
             scenario: scenario.to_owned(),
@@ -65,7 +65,7 @@ impl Exporter {
         shown.total.clone_from(now.total);
     }
 
-    /// The text that Prometheus scrapes.
+    /// Returns the text that Prometheus scrapes.
     pub fn render(&self) -> String {
         let shown = lock(&self.0);
         let mut text = String::with_capacity(16 * 1024);
@@ -75,7 +75,7 @@ impl Exporter {
 }
 
 fn write_all(text: &mut String, shown: &Shown) -> std::fmt::Result {
-    head(text, "info", "gauge", "What is run; always 1.")?;
+    head(text, "info", "gauge", "The scenario; always 1.")?;
     let scenario = shown.scenario.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', " ");
     writeln!(text, "{PREFIX}_info{{scenario=\"{scenario}\"}} 1")?;
     for (name, help, value) in [
@@ -106,7 +106,7 @@ fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Resu
 fn histogram(text: &mut String, total: &Stats, latency: Latency) -> std::fmt::Result {
     let (kind, histogram) = (latency.name(), total.latency(latency));
     let name = format!("{PREFIX}_latency_seconds");
-    // What the histogram does not tell apart counts once, by the least of it.
+    // Values that the histogram does not distinguish count together, at the least of them.
     let mut recorded = histogram.iter_recorded().peekable();
     let mut below = 0;
     for bound in BUCKETS {

@@ -1,4 +1,4 @@
-//! As much HTTP as a scrape needs.
+//! The part of HTTP that a scrape needs.
 
 use std::io;
 use std::time::Duration;
@@ -12,9 +12,9 @@ use super::Exporter;
 
 /// The most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
-/// From the request's first byte to the answer's last.
+/// The deadline from the request's first byte to the answer's last.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Scrapes at a time.
+/// Concurrent scrapes.
 const AT_ONCE: usize = 8;
 
 /// Answers `GET /metrics` until dropped.
@@ -28,7 +28,7 @@ pub async fn serve(listener: TcpListener, exporter: Exporter) {
             Ok((stream, _)) => {
                 let exporter = exporter.clone();
                 answers.spawn(async move {
-                    // Whoever asked has gone, or is too slow: the next scrape comes.
+                    // The client has gone, or is too slow: the next scrape will come.
                     let _gone = timeout(DEADLINE, answer(stream, &exporter)).await;
                 });
             }

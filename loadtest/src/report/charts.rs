@@ -9,7 +9,7 @@ const RIGHT: f64 = 12.0;
 const TOP: f64 = 12.0;
 const BOTTOM: f64 = 28.0;
 
-/// One line of a chart: points whose value is missing interrupt it.
+/// One line of a chart; a missing value interrupts it.
 pub(super) struct Line<'a> {
     pub(super) name: &'a str,
     pub(super) values: Vec<Option<f64>>,
@@ -22,12 +22,12 @@ pub(super) struct Chart<'a> {
     /// Seconds.
     pub(super) at: &'a [f64],
     pub(super) lines: Vec<Line<'a>>,
-    /// Spans of time that are marked: name, begin, end.
+    /// The marked spans of time: name, begin, end.
     pub(super) spans: Vec<(&'a str, f64, f64)>,
 }
 
 impl Chart<'_> {
-    /// The figure; nothing if there is nothing to show.
+    /// Returns the figure; an empty text if there is nothing to show.
     pub(super) fn svg(&self) -> String {
         let all = self.lines.iter().flat_map(|line| line.values.iter().flatten().copied());
         let highest = all.fold(0.0, f64::max);
@@ -74,7 +74,7 @@ impl Chart<'_> {
     }
 }
 
-/// Bars over a logarithmic axis of latencies: (upper bound in seconds, count), cut where nothing is.
+/// Draws bars over a logarithmic axis of latencies: (upper bound in seconds, count), without the empty ends.
 pub(super) fn histogram(title: &str, buckets: &[(f64, u64)]) -> String {
     let first = buckets.iter().position(|&(_, count)| count > 0);
     let last = buckets.iter().rposition(|&(_, count)| count > 0);
@@ -139,13 +139,13 @@ fn end<'a>(mut svg: String, names: impl IntoIterator<Item = &'a str>) -> String 
     svg
 }
 
-/// The next of 1, 2, 5 × 10ⁿ.
+/// Rounds up to the next of 1, 2, 5 × 10ⁿ.
 fn round_up(value: f64) -> f64 {
     let power = 10_f64.powf(value.log10().floor());
     [1.0, 2.0, 5.0, 10.0].into_iter().map(|digit| digit * power).find(|&top| top >= value).unwrap_or(value)
 }
 
-/// A number for an axis.
+/// Formats a number for an axis.
 fn short(value: f64) -> String {
     match value {
         v if v >= 1e6 => format!("{:.1}M", v / 1e6),
@@ -156,7 +156,7 @@ fn short(value: f64) -> String {
     }
 }
 
-/// A latency for people.
+/// Formats a latency for reading.
 pub(super) fn latency(seconds: f64) -> String {
     match seconds {
         s if s >= 1.0 => format!("{s:.2} s"),
@@ -166,7 +166,7 @@ pub(super) fn latency(seconds: f64) -> String {
     }
 }
 
-/// Text inside HTML.
+/// Escapes text for HTML.
 pub(super) fn escape(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }

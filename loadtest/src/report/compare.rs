@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 use super::model::Report;
 
-/// A table of all that was measured in either of two runs, with the second as a multiple of the first.
+/// Formats a table of everything measured in either of two runs, with the second as a multiple of the first.
 pub fn compare(first: &Report, second: &Report) -> String {
     let mut out = String::new();
     let title = |report: &Report| format!("{} {}", report.scenario, report.run);

@@ -1,32 +1,32 @@
-//! What a load like this would cost, as an estimate from a price file.
+//! The cost of a load like this, estimated from a price file.
 
 use serde::{Deserialize, Serialize};
 
-/// Prices and how much of everything a message or a connection takes; `prices.toml` is the default.
+/// Prices, and the resources that a message or a connection takes; `prices.toml` is the default.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prices {
     /// Dollars of a million SQS requests (FIFO).
     pub sqs_million_requests: f64,
-    /// SQS requests a message takes: its parts of sending, receiving and deleting batches.
+    /// SQS requests per message: its parts of sending, receiving and deleting batches.
     pub sqs_requests_per_message: f64,
     /// Dollars of a million Lambda invocations.
     pub lambda_million_requests: f64,
     /// Dollars of a gigabyte-second of Lambda.
     pub lambda_gigabyte_second: f64,
-    /// Messages in a batch that a Lambda is given.
+    /// Messages in a batch that a Lambda receives.
     pub lambda_messages_per_batch: f64,
-    /// How long a batch takes, in seconds.
+    /// Duration of a batch, in seconds.
     pub lambda_seconds_per_batch: f64,
     /// Memory of the Lambda in gigabytes.
     pub lambda_gigabytes: f64,
     /// Dollars of a million write units of DynamoDB.
     pub dynamodb_million_writes: f64,
-    /// Write units a message takes.
+    /// Write units per message.
     pub dynamodb_writes_per_message: f64,
     /// Dollars of an hour of a gateway node.
     pub node_hour: f64,
-    /// Connections a node is meant to hold.
+    /// Connections that a node should hold.
     pub connections_per_node: f64,
     /// Dollars of an hour of Redis.
     pub redis_hour: f64,
@@ -34,7 +34,7 @@ pub struct Prices {
     pub connections_per_redis: f64,
     /// Dollars of an hour of a balancer's capacity unit.
     pub balancer_unit_hour: f64,
-    /// Connections of a capacity unit.
+    /// Connections per capacity unit.
     pub connections_per_balancer_unit: f64,
 }
 
@@ -42,9 +42,9 @@ pub struct Prices {
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Cost {
-    /// Of a million messages stored.
+    /// The cost of a million messages stored.
     pub per_million_messages: f64,
-    /// Of a thousand connections for an hour.
+    /// The cost of a thousand connections for an hour.
     pub per_thousand_connection_hours: f64,
 }
 
@@ -58,7 +58,7 @@ impl Prices {
         Ok(toml::from_str(&text)?)
     }
 
-    /// The two figures.
+    /// Estimates the two figures.
     pub fn estimate(&self) -> Cost {
         let queue = self.sqs_million_requests * self.sqs_requests_per_message;
         let batch = self.lambda_million_requests

@@ -1,4 +1,4 @@
-//! The report as one page that needs nothing else: no script, no font, no network.
+//! The report as one self-contained page: no script, no font, no network.
 
 use std::fmt::Write as _;
 
@@ -7,7 +7,7 @@ use super::model::Report;
 
 const STYLE: &str = include_str!("page.css");
 
-/// The page.
+/// Returns the page.
 pub fn page(report: &Report) -> String {
     let title = escape(&format!("{}: {} users, {} rooms", report.scenario, report.users, report.rooms));
     let verdict = if report.passed { "passed" } else { "failed" };
@@ -74,7 +74,7 @@ fn violations(report: &Report) -> String {
     )
 }
 
-/// The figures that one looks at first.
+/// Returns the most important figures.
 fn figures(report: &Report) -> String {
     let mut out = String::from("<section class=\"figures\">");
     let mut add = |name: &str, value: Option<String>| {
@@ -95,7 +95,7 @@ fn figures(report: &Report) -> String {
     add("ack p99, last minute", time("ack_p99_last"));
     add("longest stretch without an ack", time("longest_ack_gap"));
     add("sends never acked", whole("unacked"));
-    add("refusals told within, p99", time("refused_told_p99"));
+    add("refused within, p99", time("refused_told_p99"));
     add("stored p99", time("stored_p99"));
     add("journaled again", whole("journaled_again"));
     let share = measure("journaled_again_share").map(|share| format!("{:.2} %", share * 100.0));
@@ -103,7 +103,7 @@ fn figures(report: &Report) -> String {
     add("unstored at the end", whole("unstored_left"));
     add("until nothing was left to store", time("drained"));
     add("connect p99", time("connect_p99"));
-    add("until all was in DynamoDB", time("all_stored"));
+    add("until everything was in DynamoDB", time("all_stored"));
     add("highest rate", whole("highest_rate"));
     add("errors", whole("errors"));
     add("unavailable", whole("unavailable"));
@@ -218,7 +218,7 @@ fn machines(report: &Report) -> String {
     }
     let mut rows = String::new();
     for machine in &report.machines {
-        let state = machine.lost.as_ref().map_or("there until the end".to_owned(), |why| format!("LOST: {why}"));
+        let state = machine.lost.as_ref().map_or("present until the end".to_owned(), |why| format!("LOST: {why}"));
         let _infallible = write!(
             rows,
             "<tr><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>",

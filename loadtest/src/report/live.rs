@@ -1,4 +1,4 @@
-//! The view while a run goes on.
+//! The view during a run.
 
 use std::io::IsTerminal as _;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::engine::{Count, Latency, Moment, Point, Stats, Watcher};
 
-/// Without a terminal, a line so often.
+/// The interval between lines without a terminal.
 const LINE_EVERY: u64 = 5;
 
 /// One line that is kept up to date; without a terminal, a line every few seconds.
@@ -19,7 +19,7 @@ pub struct Live {
 }
 
 impl Live {
-    /// Shows nothing until told something.
+    /// Shows nothing until it gets a first stage.
     pub fn new(quiet: bool) -> Self {
         let bar = (!quiet && std::io::stderr().is_terminal()).then(|| {
             let bar = ProgressBar::new_spinner();
@@ -31,7 +31,7 @@ impl Live {
         Self { bar, seconds: if quiet { u64::MAX } else { 0 }, stage: String::new() }
     }
 
-    /// Takes the line away.
+    /// Removes the line.
     pub fn finish(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();

@@ -1,4 +1,4 @@
-//! What is told about a run: a live view, a table, `report.json`, and a page for the browser.
+//! The presentations of a run: a live view, a table, `report.json`, and a page for the browser.
 
 mod charts;
 mod compare;
@@ -20,7 +20,7 @@ use std::path::Path;
 use anyhow::Context;
 
 impl Report {
-    /// Writes `report.json` and `report.html` into a directory, made if need be.
+    /// Writes `report.json` and `report.html` into a directory, which is created if needed.
     pub fn write(&self, directory: &Path) -> anyhow::Result<()> {
         let write = |name: &str, text: &str| {
             let path = directory.join(name);
@@ -35,6 +35,6 @@ impl Report {
     pub fn read(path: &Path) -> anyhow::Result<Self> {
         let file = if path.is_dir() { path.join("report.json") } else { path.to_owned() };
         let text = std::fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
-        serde_json::from_str(&text).with_context(|| format!("{} is no report", file.display()))
+        serde_json::from_str(&text).with_context(|| format!("{} is not a report", file.display()))
     }
 }

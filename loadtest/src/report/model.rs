@@ -18,26 +18,26 @@ use crate::require::{Requirements, Verdict};
 pub struct Report {
     /// The scenario's name.
     pub scenario: String,
-    /// What it shows.
+    /// The scenario's purpose.
     pub about: String,
     /// The run's id.
     pub run: String,
-    /// Where to.
+    /// The targets of the connections.
     pub targets: Vec<String>,
-    /// When it began.
+    /// The time when it began.
     pub started_at: String,
-    /// How long it took.
+    /// Its duration.
     pub seconds: f64,
-    /// Virtual users.
+    /// The number of virtual users.
     pub users: usize,
-    /// Rooms.
+    /// The number of rooms.
     pub rooms: usize,
-    /// Whether every check and threshold holds, and nothing else failed.
+    /// True if every check and threshold holds, and nothing else failed.
     pub passed: bool,
-    /// What failed besides, a sentence each.
+    /// The other failures, a sentence each.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub failures: Vec<String>,
-    /// What was done to the local cluster on purpose.
+    /// The faults injected into the local cluster.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub faults: Vec<FaultReport>,
     /// Every measured value.
@@ -46,27 +46,27 @@ pub struct Report {
     pub verdicts: Vec<Verdict>,
     /// Violations by kind.
     pub violation_counts: BTreeMap<String, u64>,
-    /// The first of each kind.
+    /// The first violations of each kind.
     pub violations: Vec<NamedViolation>,
     /// The phases.
     pub spans: Vec<SpanReport>,
-    /// Second by second.
+    /// The figures second by second.
     pub series: Series,
     /// Latencies as (upper bound in seconds, count).
     pub histograms: BTreeMap<String, Vec<(f64, u64)>>,
-    /// Why connections ended or were not opened.
+    /// The reasons why connections ended or were not opened.
     pub connection_ends: BTreeMap<String, u64>,
-    /// The processes measured.
+    /// The measured processes.
     pub processes: Vec<ProcessReport>,
-    /// The machines that had the users; none if it was one alone.
+    /// The machines that had the users; empty if it was one alone.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub machines: Vec<MachineReport>,
-    /// What it would cost, as an estimate.
+    /// The estimated cost.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub cost: Option<Cost>,
 }
 
-/// One violation, by the names that the server knows.
+/// One violation, with the server's names.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct NamedViolation {
@@ -76,15 +76,15 @@ pub struct NamedViolation {
     pub room: String,
     /// The seq.
     pub seq: Option<u64>,
-    /// The member.
+    /// The member's user id.
     pub user: Option<String>,
     /// The message's `clientId`.
     pub client_id: Option<String>,
     /// The message's sender.
     pub sender: Option<String>,
-    /// When it showed, in seconds since the run's start.
+    /// The time it was found, in seconds since the run's start.
     pub at: f64,
-    /// More.
+    /// Further details.
     pub detail: String,
 }
 
@@ -94,27 +94,27 @@ pub struct NamedViolation {
 pub struct SpanReport {
     /// Its name.
     pub name: String,
-    /// Seconds since the run's start.
+    /// The beginning, in seconds since the run's start.
     pub from: f64,
-    /// Seconds since the run's start.
+    /// The end, in seconds since the run's start.
     pub to: f64,
-    /// Messages a second asked for at its end.
+    /// The requested rate at its end, in messages a second.
     pub rate: f64,
-    /// What was measured in it.
+    /// The values measured in it.
     pub measures: BTreeMap<String, f64>,
-    /// Of a step: its limit.
+    /// The verdicts on a step.
     pub verdicts: Vec<Verdict>,
 }
 
-/// Second by second: columns.
+/// The figures second by second, as columns.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Series {
     /// Seconds since the run's start.
     pub at: Vec<f64>,
-    /// Counts a second, by name.
+    /// Counts per second, by name.
     pub rates: BTreeMap<String, Vec<f64>>,
-    /// Connections open.
+    /// The number of open connections.
     pub online: Vec<u64>,
     /// Median, p99 and greatest latency of live deliveries in seconds.
     pub latency: Vec<Option<[f64; 3]>>,
@@ -122,7 +122,7 @@ pub struct Series {
     pub connect_p99: Vec<Option<f64>>,
     /// Cores used, per process.
     pub cpu: Vec<Vec<f64>>,
-    /// Bytes, per process.
+    /// Bytes of memory, per process.
     pub rss: Vec<Vec<u64>>,
 }
 
@@ -130,9 +130,9 @@ pub struct Series {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ProcessReport {
-    /// What it is called.
+    /// The name.
     pub name: String,
-    /// Its id.
+    /// The process id.
     pub pid: u32,
     /// Processor time under load.
     pub cpu_seconds: f64,
@@ -145,7 +145,7 @@ pub struct ProcessReport {
 }
 
 impl Report {
-    /// Tells a run; it passed if nothing was violated, nothing else failed, and all thresholds hold.
+    /// Makes the report of a run, which passed if nothing was violated, nothing else failed, and all thresholds hold.
     pub fn new(outcome: &Outcome, requirements: &Requirements, prices: Option<&Prices>) -> Self {
         let measures = outcome.measures();
         let verdicts = requirements.judge(&measures);
@@ -240,7 +240,7 @@ fn series(points: &[Point]) -> Series {
     }
 }
 
-/// Twelve buckets to each doubling or so, from a tenth of a millisecond.
+/// Returns a histogram with twelve buckets per doubling or so, from a tenth of a millisecond.
 fn histogram(stats: &Stats, latency: Latency) -> Option<(String, Vec<(f64, u64)>)> {
     let histogram = stats.latency(latency);
     if histogram.is_empty() {

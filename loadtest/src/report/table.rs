@@ -33,7 +33,7 @@ fn write_table(out: &mut String, report: &Report) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  connects {:.0}   failed {:.0}   dropped {:.0}   cut on purpose {:.0}   absent at the end {:.0}",
+        "  connects {:.0}   failed {:.0}   dropped {:.0}   cut {:.0}   absent at the end {:.0}",
         count("connects"),
         count("connect_failures"),
         count("dropped"),
@@ -89,7 +89,7 @@ fn acknowledgements(out: &mut String, report: &Report) -> std::fmt::Result {
     }
     writeln!(
         out,
-        "  read back at the end: {:.0} calls, {:.0} of them unavailable and made again",
+        "  read back at the end: {:.0} calls, {:.0} of them unavailable and repeated",
         count("reads_back"),
         count("reads_unavailable")
     )
@@ -178,7 +178,7 @@ fn resources(out: &mut String, report: &Report) -> std::fmt::Result {
     Ok(())
 }
 
-/// What was violated, the first ones by name.
+/// Lists the violations, the first ones in detail.
 pub fn violations(report: &Report) -> String {
     let mut out = String::new();
     if report.violation_counts.is_empty() {

@@ -8,34 +8,34 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use crate::require::Requirements;
 use crate::units::duration;
 
-/// What a run does. Every field but the name has a default.
+/// The description of a run. Every field except the name has a default.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scenario {
     /// Its name.
     pub name: String,
-    /// What it shows, for people.
+    /// Its purpose, for readers.
     #[serde(default)]
     pub about: String,
     /// Virtual users, each with one connection.
     #[serde(default = "default_users")]
     pub users: usize,
-    /// What they speak.
+    /// The hub protocol of the users.
     #[serde(default)]
     pub protocol: Mix,
-    /// When messages are sent: evenly spaced, or as independent people do.
+    /// The times of messages: evenly spaced, or at random, as independent users send.
     #[serde(default)]
     pub arrivals: Arrivals,
     /// Bytes of a message's body.
     #[serde(default = "default_body_bytes")]
     pub body_bytes: usize,
-    /// Who talks with whom.
+    /// The members of each room.
     #[serde(default)]
     pub rooms: Rooms,
-    /// What happens how often.
+    /// The frequency of each kind of action.
     #[serde(default)]
     pub rates: Rates,
-    /// How they connect.
+    /// The way users connect.
     #[serde(default)]
     pub connect: Connect,
     /// Connections cut from time to time.
@@ -44,12 +44,12 @@ pub struct Scenario {
     /// Users that read slowly.
     #[serde(default)]
     pub slow: Option<Slow>,
-    /// One after another.
+    /// The phases, one after another.
     #[serde(default = "default_phases")]
     pub phases: Vec<Phase>,
 }
 
-/// Which hub protocol virtual users speak.
+/// The hub protocols of the virtual users.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mix {
@@ -58,11 +58,11 @@ pub enum Mix {
     Json,
     /// All MessagePack.
     Messagepack,
-    /// Every other one.
+    /// JSON and MessagePack in turn.
     Mixed,
 }
 
-/// How arrivals are spaced.
+/// The spacing of arrivals.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Arrivals {
@@ -73,7 +73,7 @@ pub enum Arrivals {
     Poisson,
 }
 
-/// Who talks with whom.
+/// The members of each room.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rooms {
@@ -81,7 +81,7 @@ pub struct Rooms {
     pub shape: Shape,
     /// Members of a group.
     pub size: usize,
-    /// How many groups; 0 for as many as give each user one.
+    /// The number of groups; 0 for as many as give each user one.
     pub count: usize,
     /// Exponent of the Zipf law by which rooms are chosen for messages; 0 chooses all alike.
     pub zipf: f64,
@@ -114,25 +114,25 @@ pub struct Rates {
     pub history: f64,
 }
 
-/// How users connect.
+/// The way users connect.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Connect {
-    /// Over how long their first connects are spread.
+    /// The time over which their first connects are spread.
     #[serde(deserialize_with = "time", serialize_with = "time_text")]
     pub over: Duration,
-    /// Whether the phases wait until all are connected.
+    /// True if the phases wait until all are connected.
     pub first: bool,
 }
 
-/// Connections cut from time to time; they come back as the stock client does, and resume.
+/// Connections cut from time to time; they reconnect as the stock client does, and resume.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Storm {
-    /// How often.
+    /// The interval.
     #[serde(deserialize_with = "time", serialize_with = "time_text")]
     pub every: Duration,
-    /// Which share of the connections.
+    /// The share of the connections to cut.
     pub share: f64,
 }
 
@@ -140,9 +140,9 @@ pub struct Storm {
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Slow {
-    /// How many.
+    /// The number of such users.
     pub users: usize,
-    /// How fast each reads.
+    /// The speed at which each reads.
     pub bytes_per_second: usize,
 }
 
@@ -150,21 +150,21 @@ pub struct Slow {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Phase {
-    /// What it is.
+    /// The kind of phase.
     pub kind: PhaseKind,
-    /// How long it lasts; of steps, each one.
+    /// The duration, or that of each step.
     #[serde(deserialize_with = "time", serialize_with = "time_text")]
     pub time: Duration,
-    /// Of steps: the first rate as a multiple of the scenario's.
+    /// For steps: the first rate as a multiple of the scenario's.
     #[serde(default = "one")]
     pub from: f64,
-    /// Of steps: the next rate as a multiple of the one before.
+    /// For steps: the next rate as a multiple of the one before.
     #[serde(default = "default_factor")]
     pub factor: f64,
-    /// Of steps: at most so many.
+    /// For steps: the most steps.
     #[serde(default = "default_steps")]
     pub steps: usize,
-    /// Of steps: what must hold for the next one to be tried.
+    /// For steps: the thresholds that must hold for the next one to be tried.
     #[serde(default = "default_limit", deserialize_with = "requirements", serialize_with = "requirements_text")]
     pub limit: Requirements,
 }
@@ -189,7 +189,7 @@ impl Scenario {
         Ok(scenario)
     }
 
-    /// Whether it can be run.
+    /// Checks that it can be run.
     pub fn check(&self) -> anyhow::Result<()> {
         use anyhow::ensure;
         ensure!(self.users >= 1, "users must be at least 1");
@@ -207,7 +207,7 @@ impl Scenario {
         Ok(())
     }
 
-    /// Returns how long there is load, at most.
+    /// Returns the longest duration of the load.
     pub fn load_time(&self) -> Duration {
         let times = self.phases.iter().map(|phase| match phase.kind {
             PhaseKind::Step => phase.time.saturating_mul(u32::try_from(phase.steps).unwrap_or(u32::MAX)),
@@ -216,7 +216,7 @@ impl Scenario {
         times.fold(Duration::ZERO, Duration::saturating_add)
     }
 
-    /// What user `index` speaks.
+    /// Returns the hub protocol of user `index`.
     pub fn protocol_of(&self, index: usize) -> Protocol {
         match self.protocol {
             Mix::Messagepack => Protocol::MessagePack,
@@ -282,7 +282,7 @@ fn requirements<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Requiremen
     String::deserialize(deserializer)?.parse().map_err(serde::de::Error::custom)
 }
 
-/// As [`duration`] reads it, to the microsecond.
+/// Formats a time as [`duration`] reads it, to the microsecond.
 fn time_text<S: Serializer>(time: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&format_args!("{:.6}s", time.as_secs_f64()))
 }

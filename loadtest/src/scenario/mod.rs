@@ -1,4 +1,4 @@
-//! What a run does, as data: a TOML file, one of the built-in ones, changed by flags.
+//! The descriptions of runs, as data: a TOML file or a built-in one, changed by flags.
 
 mod file;
 mod world;
@@ -26,7 +26,7 @@ pub fn built_in_names() -> impl Iterator<Item = &'static str> {
 }
 
 impl Scenario {
-    /// A built-in scenario, or that of a file whose path ends in `.toml`.
+    /// Loads a built-in scenario, or that of a file whose path ends in `.toml`.
     pub fn load(name: &str) -> anyhow::Result<Self> {
         if let Some((_, text)) = BUILT_IN.iter().find(|(known, _)| *known == name) {
             return Self::parse(text);

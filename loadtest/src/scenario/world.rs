@@ -1,4 +1,4 @@
-//! The people and rooms of a run.
+//! The users and rooms of a run.
 
 use rand::seq::index::sample;
 use rand::{Rng, SeedableRng, rngs::StdRng};
@@ -6,32 +6,32 @@ use rand::{Rng, SeedableRng, rngs::StdRng};
 use super::file::{Scenario, Shape};
 use crate::checker::Slot;
 
-/// The people and rooms of a run. The same scenario and seed give the same world.
+/// The users and rooms of a run. The same scenario and seed give the same world.
 #[derive(Clone, Debug)]
 pub struct World {
     /// Every room.
     pub rooms: Vec<RoomPlan>,
-    /// Each user's rooms, by room.
+    /// Each user's rooms, ordered by room.
     pub memberships: Vec<Vec<Membership>>,
 }
 
 /// One room.
 #[derive(Clone, Debug)]
 pub struct RoomPlan {
-    /// Its members; the first one makes it. A member's place here is its [`Slot`].
+    /// Its members; the first one creates it. A member's index here is its [`Slot`].
     pub members: Vec<u32>,
-    /// A room of two that needs no making twice.
+    /// True for a direct room, which creating twice does not double.
     pub direct: bool,
-    /// How often it is chosen for a message, compared with others.
+    /// The relative frequency with which it is chosen for a message.
     pub weight: f64,
 }
 
 /// One room of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Membership {
-    /// Which room.
+    /// The room's number.
     pub room: u32,
-    /// The user's place in it.
+    /// The user's slot in it.
     pub slot: Slot,
 }
 
@@ -66,18 +66,18 @@ impl World {
         Ok(Self { rooms, memberships })
     }
 
-    /// Which of a user's memberships a room is.
+    /// Returns the index of a room among a user's memberships.
     pub fn place(&self, user: usize, room: u32) -> Option<usize> {
         self.memberships[user].binary_search_by_key(&room, |membership| membership.room).ok()
     }
 
-    /// A user's place among a room's members.
+    /// Returns a user's slot in a room.
     pub fn slot(&self, user: usize, room: u32) -> Option<Slot> {
         self.place(user, room).map(|place| self.memberships[user][place].slot)
     }
 }
 
-/// Neighbours, and if more pairs are asked for than users have neighbours, random ones besides.
+/// Returns pairs of neighbours, and random ones if more pairs are requested than users have neighbours.
 fn pairs(users: usize, count: usize, rng: &mut StdRng) -> anyhow::Result<Vec<Vec<u32>>> {
     anyhow::ensure!(users >= 2, "a pair needs two users");
     let count = if count == 0 { users / 2 } else { count };
@@ -95,9 +95,9 @@ fn pairs(users: usize, count: usize, rng: &mut StdRng) -> anyhow::Result<Vec<Vec
     Ok(seen.into_iter().map(|(a, b)| vec![a, b]).collect())
 }
 
-/// Consecutive users, each in one; or if a number of groups is given, random members.
+/// Returns groups of consecutive users, each user in one; or of random members if a number of groups is given.
 fn groups(users: usize, size: usize, count: usize, rng: &mut StdRng) -> anyhow::Result<Vec<Vec<u32>>> {
-    anyhow::ensure!(size <= users, "a group of {size} needs as many users, there are {users}");
+    anyhow::ensure!(size <= users, "a group of {size} needs as many users, but there are {users}");
     if count == 0 {
         let all: Vec<u32> = (0..narrow(users)).collect();
         return Ok(all.chunks(size).map(<[u32]>::to_vec).collect());

@@ -43,7 +43,7 @@ impl Lead {
         loadtest(&["worker", "--lead", &self.address, "--target", target]).args(args).spawn().unwrap()
     }
 
-    /// Its exit code, its report and what it said.
+    /// Returns its exit code, its report and its output.
     fn end(mut self) -> (i32, Option<Report>, String) {
         let mut text = String::new();
         let code = wait(&mut self.process);
@@ -59,7 +59,7 @@ fn loadtest(args: &[&str]) -> Command {
     command
 }
 
-/// Waits for the end of a process, which is ended if it does not come.
+/// Waits for the end of a process, which is killed if it takes too long.
 fn wait(process: &mut Child) -> i32 {
     let begun = Instant::now();
     loop {
@@ -110,7 +110,7 @@ fn a_message_lost_on_its_way_to_another_machine_is_named() {
     let server = FakeServer::start();
     let proxy = Proxy::start(&server.url(), Fault::Drop);
     let lead = Lead::start("crew-drop", &server.url(), "3s", &[]);
-    // All that this worker's users are sent goes through the proxy; senders are on both.
+    // Everything that is sent to this worker's users goes through the proxy; senders are on both.
     let workers = [lead.worker(&server.url(), &["--threads", "1"]), lead.worker(&proxy.url(), &["--threads", "1"])];
     let (code, report, text) = lead.end();
     let report = report.unwrap_or_else(|| panic!("{text}"));
@@ -142,7 +142,7 @@ fn a_worker_that_dies_fails_the_run_and_is_named() {
     assert!(begun.elapsed() < Duration::from_secs(50), "the load ends at once");
     assert!(text.contains("WORKER LOST") && text.contains("dies"), "{text}");
     assert_eq!(report.machines.iter().filter(|machine| machine.lost.is_some()).count(), 1);
-    // Its users' checks are told to be missing, and those of the other have no fault.
+    // Its users' checks are reported as missing, and those of the other show no fault.
     assert!(report.violation_counts["unverified"] >= 20, "{text}");
     assert_eq!(report.violation_counts.keys().collect::<Vec<_>>(), ["unverified"], "{text}");
     assert_eq!(said(stays).0, 0);

@@ -1,4 +1,4 @@
-//! The dashboards of the repository: whole, and each of their queries answered during a run.
+//! The repository's dashboards are complete, and each of their queries is answered during a run.
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -11,9 +11,9 @@ use serde_json::Value;
 
 use crate::support::get;
 
-/// Until every query has had an answer.
+/// The deadline for an answer to every query.
 const DEADLINE: Duration = Duration::from_mins(3);
-/// What Grafana puts in for its variables; the scrape interval here is a second.
+/// The values that Grafana puts in for its variables; the scrape interval here is a second.
 const VARIABLES: [(&str, &str); 2] = [("$__rate_interval", "15s"), ("$node", ".*")];
 
 /// A query of a panel.
@@ -63,7 +63,7 @@ fn queries() -> Vec<Query> {
     queries
 }
 
-/// The metrics that a query names.
+/// Returns the metrics that a query names.
 fn metrics(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
     words.filter(|word| word.starts_with("rts_") || *word == "up")
@@ -101,12 +101,12 @@ fn dashboards_are_whole() {
     let queries = queries();
     assert!(queries.len() > 50, "{}", queries.len());
     for query in &queries {
-        assert!(!query.text.contains('$'), "a variable that is not known here: {query:?}");
+        assert!(!query.text.contains('$'), "an unknown variable: {query:?}");
         assert!(metrics(&query.text).next().is_some(), "{query:?}");
     }
 }
 
-/// A load with something of everything.
+/// A load with some of everything.
 const SCENARIO: &str = r#"
     name = "dashboards"
     users = 40
@@ -159,7 +159,7 @@ async fn every_query_is_answered_while_a_load_test_runs() {
         check_metrics(&text);
     }
 
-    // Told to, it ends the load, checks, and reports.
+    // On a signal it ends the load, checks, and reports.
     let pid = load.id().and_then(|pid| Pid::from_raw(pid.cast_signed())).expect("it still runs");
     kill_process(pid, Signal::INT).unwrap();
     let ended = tokio::time::timeout(Duration::from_mins(2), load.wait_with_output()).await.unwrap().unwrap();
@@ -175,7 +175,7 @@ async fn every_query_is_answered_while_a_load_test_runs() {
     cluster.shut_down().await;
 }
 
-/// Whether a query gives a number; what nothing was measured of gives NaN.
+/// True if a query returns a number; a query without measurements returns NaN.
 async fn is_answered(prometheus: &str, query: &str) -> bool {
     let answer = ask(prometheus, &format!("/api/v1/query?query={}", encode(query))).await;
     assert_eq!(answer["status"], "success", "{query}: {answer}");

@@ -1,6 +1,6 @@
 //! The tool against a server that plays the gateway's part, and against one that lies.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+#![expect(clippy::unwrap_used, reason = "a test that cannot continue fails")]
 
 mod crew;
 mod dashboards;

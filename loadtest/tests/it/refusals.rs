@@ -58,7 +58,7 @@ fn refused_sends_are_tried_again_with_waits_and_all_are_acknowledged() {
     assert_eq!(output.status.code(), Some(0), "{text}");
     let measures = report("refused").measures;
     assert!(measures["unavailable"] > 10.0 && measures["longest_ack_gap"] > 1.5, "{text}");
-    // Twenty users who try one message each every 200 ms or more, for two seconds.
+    // Twenty users who each try one message every 200 ms or more, for two seconds.
     assert!(measures["resent"] <= 20.0 * 11.0, "{text}");
     assert!((server.send_calls() as f64) < measures["sent"] + 20.0 * 11.0 + 1.0, "{text}");
     for line in ["longest stretch without an ack", "ack p99 of the first minute", "3 of them unavailable"] {
@@ -150,19 +150,19 @@ fn what_the_gateways_say_of_the_way_into_storage_is_in_the_report() {
     assert!(text.contains("journaled again 10") && text.contains("nothing left to store"), "{text}");
 }
 
-/// A control socket that says what it was asked.
+/// A control socket that records its commands.
 struct FakeCluster {
     directory: PathBuf,
     served: std::thread::JoinHandle<Vec<String>>,
 }
 
 impl FakeCluster {
-    /// Answers so many lines: of a cluster whose balancer is at `url`, where DynamoDB cannot be throttled.
+    /// Answers this many lines, as a cluster whose balancer is at `url`, where DynamoDB cannot be throttled.
     fn start(name: &str, url: &str, lines: usize) -> Self {
         Self::with_parts(name, &part("balancer", "url", url), lines)
     }
 
-    /// The same with a gateway, which tells its metrics at `admin`.
+    /// Does the same with a gateway, which serves its metrics at `admin`.
     fn with_gateway(name: &str, url: &str, admin: &str, lines: usize) -> Self {
         let parts = format!("{},{}", part("balancer", "url", url), part("gateway-1", "admin", admin));
         Self::with_parts(name, &parts, lines)

@@ -109,7 +109,7 @@ fn steps_end_at_the_rate_that_breaks_the_limit() {
     assert!((99.0..=151.0).contains(&best), "{best}\n{}", ran.text);
 }
 
-/// What is found of a fault, in both protocols.
+/// Returns the violation found for a fault, in both protocols.
 fn planted(name: &str, fault: Fault) -> Vec<(Ran, NamedViolation)> {
     let run_with = |protocol: &str| {
         let server = FakeServer::start();

@@ -1,4 +1,4 @@
-//! From the records of a batch to the items to write: of each item only the highest version.
+//! The items to write for the records of a batch: only the highest version of each item.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -13,16 +13,16 @@ use rts_common::store::writer::{Writer, Written};
 
 use crate::record::Record;
 
-/// An item to write, and the records that it does.
+/// An item to write, and the records that it covers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {
-    /// What to write.
+    /// The write of the item.
     pub write: Write,
-    /// Which of the batch's records are done with it, ascending.
+    /// The indexes of the batch's records that it covers, ascending.
     pub records: Vec<usize>,
 }
 
-/// The items of a batch. `None` stands for a record that could not be read.
+/// Plans the items of a batch. `None` stands for a record that could not be read.
 pub fn plan<'a>(records: impl Iterator<Item = Option<&'a Record>>) -> Vec<Planned> {
     let mut planned: Vec<Planned> = Vec::new();
     let mut places: HashMap<ItemKey, usize> = HashMap::new();
@@ -51,7 +51,7 @@ pub fn plan<'a>(records: impl Iterator<Item = Option<&'a Record>>) -> Vec<Planne
 pub enum Write {
     /// A message.
     Message(OrgId, MessageState),
-    /// A room's facts, and what it held if they close it.
+    /// A room's facts, and its content at its closing if they close it.
     Facts(OrgId, RoomId, RoomFacts, Option<Closing>),
     /// A membership.
     Membership(OrgId, RoomId, Membership),
@@ -71,13 +71,13 @@ enum ItemKey {
 }
 
 impl Write {
-    /// Whether it waits for the other writes of its records. A room is there once its facts are, so
-    /// they come last: nobody finds a room with half of its members.
+    /// True if it waits for the other writes of its records. A room exists once its facts do, so they come last: nobody
+    /// finds a room with half of its members.
     pub fn comes_last(&self) -> bool {
         matches!(self, Self::Facts(..))
     }
 
-    /// Writes it, once.
+    /// Makes one attempt at the write.
     pub async fn apply(&self, writer: &Writer) -> Result<Written, StoreError> {
         match self {
             Self::Message(org, message) => writer.message(org, message).await,
@@ -103,13 +103,13 @@ impl Write {
             Self::Message(_, message) => message.version,
             Self::Facts(_, _, facts, _) => facts.version,
             Self::Membership(_, _, member) => member.version,
-            // Marks are merged, not chosen from.
+            // Marks are merged, not superseded.
             Self::Marks(..) => Seq::ZERO,
             Self::Profile(_, _, _, version) => *version,
         }
     }
 
-    /// Takes in another write of the same item.
+    /// Absorbs another write of the same item.
     fn absorb(&mut self, other: Self) {
         if let (Self::Marks(_, _, known), Self::Marks(_, _, more)) = (&mut *self, &other) {
             known.read_seq = known.read_seq.max(more.read_seq);

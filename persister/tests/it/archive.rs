@@ -1,4 +1,4 @@
-//! The archive index: at any moment what the stored facts say, in whatever order and how often records come.
+//! The archive index always agrees with the stored facts, in whatever order and however often records arrive.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ fn change(room: &RoomId, org: &OrgId, version: u64, archived: bool) -> RoomRecor
     record
 }
 
-/// What the index holds of an organization: when closed → by which version.
+/// Returns the index of an organization: time of closing → version that closed it.
 async fn index(database: &Database, org: &OrgId) -> BTreeMap<String, String> {
     let found = database
         .client
@@ -68,7 +68,7 @@ async fn a_late_record_brings_nothing_back() {
     store(&database.rooms, event_of(&[change(&room, &org, 1, false)])).await;
     store(&database.rooms, event_of(std::slice::from_ref(&closed))).await;
     assert_eq!(index(&database, &org).await, entry(&room, 2));
-    // Again, and with the record of an earlier time.
+    // Again, and with an earlier record.
     store(&database.rooms, event_of(&[closed.clone(), change(&room, &org, 1, false)])).await;
     assert_eq!(index(&database, &org).await, entry(&room, 2));
     store(&database.rooms, event_of(&[change(&room, &org, 3, false)])).await;
@@ -91,7 +91,7 @@ async fn closings_at_the_same_time_end_in_the_last() {
         crate::support::handle(&database.rooms, event_of(&[record])).await
     });
     futures_util::future::join_all(writes).await;
-    // What lost too often against others comes again, as from SQS.
+    // A record that lost too often against others is delivered again, as by SQS.
     store(&database.rooms, event_of(&[change(&room, &org, 6, true)])).await;
     assert_eq!(index(&database, &org).await, entry(&room, 6));
 }
@@ -105,7 +105,7 @@ fn any_order_and_any_duplicates_end_in_the_same_index() {
             (0_u64..).zip(&archived).map(|(index, archived)| change(&room, &org, index + 1, *archived)).collect();
         for batch in batches(&records, &deliveries) {
             store(&database.rooms, event_of(&batch)).await;
-            // At no moment are there two, or one that the facts do not know.
+            // There are never two entries, or one that the facts do not know.
             let stored = database.store.facts_of(std::slice::from_ref(&room)).await.unwrap();
             let facts = &stored[&room];
             let expected =

@@ -1,4 +1,4 @@
-//! Whole batches on a real table: poison, groups, what is reported and what is stored.
+//! Whole batches on a real table: poison, groups, the reported records and the stored ones.
 
 use rts_common::ids::RoomId;
 
@@ -22,7 +22,7 @@ async fn poison_is_reported_with_what_follows_in_its_group_and_blocks_no_other()
     ]);
     assert_eq!(handle(&database.messages, batch).await, ["id-1", "id-3", "id-4", "id-5"]);
 
-    // What could be read is stored all the same: it may end in the dead-letter queue with the poison.
+    // Readable records are stored all the same: they may end in the dead-letter queue with the poison.
     for (room, seq, stored) in
         [(&one, first, true), (&one, second, true), (&other, first, true), (&other, second, false)]
     {

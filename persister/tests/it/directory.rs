@@ -1,4 +1,4 @@
-//! The directory and the texts by which people are found.
+//! The directory and the texts by which users are found.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use rts_common::ids::OrgId;
@@ -23,7 +23,7 @@ fn texts(of: &[(&str, &str)]) -> Vec<(String, String)> {
     of.iter().map(|(text, id)| (fold(text), (*id).to_owned())).collect()
 }
 
-/// A text as a function leaves it that died.
+/// Writes a text as a function leaves it that dies.
 async fn leave_over(database: &Database, text: &str, id: &str, version: u64) {
     database
         .client
@@ -64,7 +64,7 @@ async fn a_new_name_takes_the_texts_of_the_old_one_along() {
     }
     let expected = texts(&[("after", "u1"), ("ann after", "u1"), ("u1", "u1")]);
     assert_eq!(found(&database, "").await, expected);
-    // Back to a name that was there before.
+    // Back to an earlier name.
     store(&database.rooms, event_of(&[named("u1", "Ann Before", 11)])).await;
     store(&database.rooms, event_of(&[named("u1", "Ann After", 9)])).await;
     assert_eq!(found(&database, "").await, texts(&[("ann before", "u1"), ("before", "u1"), ("u1", "u1")]));
@@ -97,7 +97,7 @@ async fn names_that_come_at_once_leave_the_newest_and_nothing_else() {
             let record = named("u1", &format!("Name{version} Same"), *version);
             let rooms = &database.rooms;
             async move {
-                // Who gives up after several attempts comes again, as SQS does it.
+                // A record given up after several attempts is delivered again, as by SQS.
                 let event = event_of(&[record]);
                 while !crate::support::handle(rooms, event.clone()).await.concat().is_empty() {}
             }

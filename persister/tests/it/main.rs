@@ -1,4 +1,4 @@
-//! The persister and the store against a DynamoDB: a real stand-in, and one that fails on purpose.
+//! The persister and the store against a DynamoDB: a real stand-in, and one that fails on request.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 

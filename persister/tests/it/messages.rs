@@ -55,7 +55,7 @@ async fn history_crosses_months_both_ways() {
         assert_eq!(read(start, end, Direction::Ascending, limit).await, all[..limit]);
         assert_eq!(read(start, end, Direction::Descending, limit).await, backwards[..limit]);
     }
-    // Both ends are outside.
+    // Both ends are excluded.
     assert_eq!(read(all[2], all[7], Direction::Ascending, 100).await, all[3..7]);
     assert_eq!(read(all[2], all[7], Direction::Descending, 2).await, [all[6], all[5]]);
     assert_eq!(read(all[2], all[3], Direction::Ascending, 100).await, []);
@@ -73,7 +73,7 @@ async fn pages_of_large_messages_are_whole() {
     let database = Database::start().await;
     let room = RoomId::new_group();
     let first = seq_at("2026-01-31T23:59:59.000Z").get();
-    // Two MiB on each side of the end of a month: a DynamoDB page ends at one.
+    // Two MiB on each side of a month's end: a DynamoDB page holds one.
     let all: Vec<_> = (0..260).filter_map(|index| Seq::new(first + index * 8_000)).collect();
     let mut records: Vec<_> = all.iter().map(|seq| message(&room, *seq, *seq)).collect();
     for record in &mut records {
@@ -124,7 +124,7 @@ async fn messages_expire_by_their_own_seq_and_are_left_out_before_they_are_delet
     let day = Duration::from_hours(24);
     let (old, new) = (Seq::now().minus(day * 8), Seq::now().minus(day));
     let expiring = database.persister_keeping(Retention::of(day * 7));
-    // Also in a later version: its time is counted from when it was sent.
+    // A later version too: its expiry is counted from when it was sent.
     let records = [message(&room, old, old), message(&room, new, Seq::now()), message(&room, old, Seq::now())];
     store(&expiring, event_of(&records)).await;
     let forever = seq_at("2026-01-01T00:00:00.000Z");

@@ -1,4 +1,4 @@
-//! Records may come twice, late, in any order and in any batches: the tables end the same.
+//! Records may come twice, late, in any order and in any batches: the tables end up the same.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -11,7 +11,7 @@ use serde::Serialize;
 
 use crate::support::{Database, event_of, facts, marks, membership, message, room_record, seq, seq_at, store};
 
-/// Cases of each property: every one is some dozens of calls to the stand-in.
+/// Cases of each property: each makes some dozens of calls to the stand-in.
 const CASES: u32 = 12;
 
 /// An order of deliveries of `count` records, each at least once, some more often, cut into batches.
@@ -106,7 +106,7 @@ fn rooms_end_in_their_last_version_and_marks_at_their_highest() {
         let mut highest = Marks::default();
         for batch in batches(&room_records(&room), &deliveries) {
             store(&database.rooms, event_of(&batch)).await;
-            // At no moment do marks go back.
+            // Marks never move back.
             if let Some(found) = database.store.room(&room).await.unwrap() {
                 let bob = found.members.iter().find(|(member, _)| member.user_id.as_str() == "bob");
                 let now = bob.map_or(highest, |(_, marks)| *marks);

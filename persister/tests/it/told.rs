@@ -1,4 +1,4 @@
-//! What Redis is told once records are stored, and that it need not be there.
+//! The notifications of Redis after records are stored, and the absence of Redis.
 
 use std::time::Duration;
 
@@ -50,8 +50,8 @@ async fn what_is_stored_leaves_the_unstored_index_and_its_sender_is_told() {
     assert_eq!(talk.say(&format!("ZSCORE {unstored} m:{room}:3:3")).await, "$1");
 }
 
-/// The budget of storing: one conditional write a message and no read; of a batch, one script a room, and one notice for
-/// each of its senders there.
+/// The budget of storing: one conditional write per message and no read; per batch, one script for each room, and one
+/// notice for each of its senders.
 #[tokio::test]
 async fn storing_costs_one_write_a_message_and_one_script_a_room() {
     let redis = RedisServer::start().await;
@@ -81,7 +81,7 @@ async fn storing_costs_one_write_a_message_and_one_script_a_room() {
         line.map_or(0, |line| line.split(',').next().unwrap().parse::<u32>().unwrap())
     };
     assert_eq!((calls("evalsha"), calls("spublish")), (3, 3), "{stats}");
-    assert_eq!(calls("zrem"), 6, "of a room's messages together: {stats}");
+    assert_eq!(calls("zrem"), 6, "one for all messages of a room: {stats}");
     assert!(calls("zadd") <= 1, "{stats}");
 }
 

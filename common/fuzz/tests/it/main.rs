@@ -1,9 +1,9 @@
-//! The corpus, and all its beginnings, without an engine: what was once found stays found.
+//! The corpus and all its prefixes, without an engine: whatever was found once stays found.
 
 use std::fs;
 use std::path::Path;
 
-/// What takes the bytes of a connection.
+/// A function that takes the bytes of a connection.
 type Target = fn(&[u8]);
 
 #[test]

@@ -1,4 +1,4 @@
--- Whether a room is archived, for a member.
+-- Returns, for a member, whether a room is archived.
 -- ARGV: org, user
 -- {'found', archived: '0' or since when (ms)} | {'notFound'} | {'cold'}
 local org, user = unpack(ARGV)

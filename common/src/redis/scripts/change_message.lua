@@ -1,6 +1,6 @@
--- Sets a message's state if it still is at the version that the new state was made from.
+-- Sets a message's state if the message still is at the version that the new state was made from.
 -- ARGV: org, user, message seq, expected version, kind (e edited, d deleted, r reaction), body,
---       ordinal, sender, hint, how many are mentioned no more, then they, then those who are now
+--       ordinal, sender, hint, number of users no longer mentioned, then they, then those mentioned now
 -- {'changed', seq, prev, epoch} | {'conflict'} | {'forbidden'} | {'archived'} | {'notFound'} | {'cold'}
 local org, user, message, expected, kind, body, ordinal, sender, hint, unmentioned = unpack(ARGV, 1, 10)
 local why = refused(org, user)

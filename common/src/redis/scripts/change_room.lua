@@ -1,10 +1,10 @@
--- Changes a room's facts or members. Who leaves a group without an owner leaves it to the member of the longest
--- standing, in the same step: then there are two events.
--- ARGV: org, caller, operation, hint, then its own:
+-- Changes a room's facts or members. If a group would be left without an owner, the longest-standing member becomes
+-- owner in the same step: then there are two events.
+-- ARGV: org, caller, operation, hint, then the operation's own:
 --   rename name | add limit user name … | remove user | leave | archive | unarchive
 -- {'changed', version, unstored, body of each event …} | {'unchanged', unstored} | {'forbidden'} | {'archived'}
 -- | {'tooMany'} | {'noMember'} | {'notFound'} | {'cold'}
--- `unstored` is the highest version of what was as wanted already and is not known to be stored, or ''.
+-- `unstored` is the highest version of the parts that already were as requested and are not known to be stored, or ''.
 -- A body is JSON: {change, users, meta, members, marks}, hashes as flat lists of texts.
 local org, caller, operation, hint = unpack(ARGV)
 local why = refused(org, caller)
@@ -31,8 +31,8 @@ local function parts(user)
   return string.match(value, '^(%a) (%d+) (%d+) (.*)$')
 end
 
--- Records and publishes what happened, at its seq. All seqs here are at least what append would choose, and time
--- only grows.
+-- Records and publishes an event at its seq. All seqs here are at least those that append would choose, and time only
+-- grows.
 local function record(change, users, seq)
   local prev = meta('seq')
   redis.call('HSET', META, 'seq', seq)
@@ -54,7 +54,8 @@ local function record(change, users, seq)
   bodies[#bodies + 1] = body
 end
 
--- Who becomes owner once `gone` is not in the room: the member of the longest standing, if there is no owner.
+-- Returns the user who becomes owner once `gone` has left, the longest-standing member, or nil if there still is an
+-- owner.
 local function heir_of(gone)
   local heir, since
   local all = redis.call('HGETALL', MEMBERS)
@@ -114,7 +115,8 @@ elseif operation == 'remove' or operation == 'leave' then
   redis.call('HINCRBY', META, 'members', -1)
   record('memberRemoved', { user }, left_at)
   if heir then
-    -- Both memberships have one version: one record of the journal carries them, and one entry of the index awaits it.
+    -- Both memberships have one version: one record of the journal carries them, and one entry of the index stands for
+    -- it.
     local _, _, heir_joined, heir_name = parts(heir)
     member(heir, 'o', heir_joined, heir_name)
     record('roleChanged', { heir }, version)

@@ -1,4 +1,4 @@
--- Makes a room, unless it is there.
+-- Creates a room, unless it exists.
 -- ARGV: org, caller, kind (direct or group), name or '', case or '', then user, role (o or m), name of each member
 -- {'created', version, epoch} | {'exists', highest version that is not known to be stored or ''}
 local org, caller, kind, name, case = unpack(ARGV)

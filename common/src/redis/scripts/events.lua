@@ -1,4 +1,4 @@
--- The events after a seq, for a client's resume and a node's backfill.
+-- Returns the events after a seq, for a client's resume and a node's backfill.
 -- ARGV: org, user, after, limit
 -- {'found', 'whole' or 'truncated', head, epoch, trimmed, {{seq, prev, kind, message, ordinal, sender, body,
 --   present version, present kind, present body}, …}} | {'notFound'} | {'cold'}
@@ -12,7 +12,7 @@ local truncated = { 'found', 'truncated', found[1], found[2], found[3], {} }
 if seen > head or (seen < trimmed and seen ~= head) then return truncated end
 local entries = redis.call('XRANGE', STREAM, '(' .. after .. '-0', '+', 'COUNT', tonumber(limit) + 1)
 if #entries > tonumber(limit) then return truncated end
--- What the caller saw last is no event of the room any more: a failover took it back, and what lay before it.
+-- The last event that the caller saw is no longer in the room: a failover lost it and the events before it.
 if entries[1] and tonumber(entries[1][2][4]) < seen then return truncated end
 local events = {}
 for _, entry in ipairs(entries) do

@@ -1,12 +1,13 @@
--- Messages in their present state out of the stream, those after `after` and before `before`.
+-- Returns messages in their present state from the stream, those after `after` and before `before`.
 -- ARGV: org, user, after, before ('' for none), limit, 'asc' or 'desc'
--- {'found', trimmed, {state, …}, created at (ms)}: what lies at or before `trimmed` is DynamoDB's | {'notFound'} | {'cold'}
+-- {'found', trimmed, {state, …}, created at (ms)} | {'notFound'} | {'cold'}
+-- Messages at or before `trimmed` must be read from DynamoDB.
 local org, user, after, before, limit, direction = unpack(ARGV)
 local why = refused(org, user)
 if why then return { why } end
 limit = tonumber(limit)
 local trimmed = meta('trimmed')
--- Nothing comes before 0, and Redis knows no interval that ends there.
+-- Nothing comes before 0, and Redis has no interval that ends there.
 if before == '0' then return { 'found', trimmed, {}, meta('at') } end
 local low = '(' .. text(math.max(tonumber(after), tonumber(trimmed))) .. '-0'
 local high = before == '' and '+' or '(' .. before .. '-0'

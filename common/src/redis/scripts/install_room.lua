@@ -1,7 +1,7 @@
 -- Opens a room that was rebuilt from DynamoDB, under a new epoch, unless another node was faster.
--- ARGV: org, kind, name, case, by, at, archived, version, head, last message's seq, count, how many members,
---       then of each: user, value (`role version joinedSeq name`), readSeq, deliveredSeq;
---       then of each message of the dedup window: day, sender, clientId, seq
+-- ARGV: org, kind, name, case, by, at, archived, version, head, last message's seq, count, number of members,
+--       then for each: user, value (`role version joinedSeq name`), readSeq, deliveredSeq;
+--       then for each message of the dedup window: day, sender, clientId, seq
 local org, kind, name, case, by, at, archived, version, head, last, count, members = unpack(ARGV, 1, 12)
 if redis.call('EXISTS', META) == 1 then return { 'exists' } end
 redis.call('DEL', MEMBERS, MARKS, STREAM, CHANGED, DELETED)
@@ -27,8 +27,8 @@ for index = 1, #late, 2 do
   if tonumber(late[index]) > tonumber(last) then last = late[index] end
 end
 redis.call('DEL', LATE)
--- All before the epoch is DynamoDB's, also what reaches it later: a client or node that saw less than its head
--- is told to read history, and history looks there.
+-- Everything before the epoch is read from DynamoDB, including what reaches it later: a client or node that saw less
+-- than the head at the rebuild is told to read the history, which looks there.
 local epoch = text(micros())
 redis.call('HSET', META, 'org', org, 'kind', kind, 'name', name, 'case', case, 'by', by, 'at', at,
   'archived', archived, 'v', version, 'epoch', epoch, 'rebuilt', epoch, 'seq', head, 'trimmed', epoch, 'last', last, 'count', count)

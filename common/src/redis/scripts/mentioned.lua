@@ -1,4 +1,4 @@
--- Which of some texts are the ids of members.
+-- Returns those of some texts that are the ids of members.
 -- ARGV: org, user, then the texts
 -- {'found', {user, …}} | {'notFound'} | {'cold'}
 local org, user = unpack(ARGV, 1, 2)

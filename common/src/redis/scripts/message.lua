@@ -1,4 +1,4 @@
--- A message's present state.
+-- Returns a message's present state.
 -- ARGV: org, user, message seq
 -- {'found', role, archived, seq, version, kind, ordinal, sender, body} | {'stored', role, archived}: ask DynamoDB
 -- | {'absent'} | {'notFound'} | {'cold'}

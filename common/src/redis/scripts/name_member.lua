@@ -1,4 +1,4 @@
--- Notes a member's name, as their token carries it now. No event: clients learn it with the room.
+-- Notes a member's name, as their token carries it now. Publishes no event: clients learn it with the room.
 -- ARGV: org, user, name
 -- {'named', version, role, joinedSeq} | {'unchanged'} | {'notFound'} | {'cold'}
 local org, user, name = unpack(ARGV)

@@ -1,5 +1,5 @@
--- For messages read from DynamoDB: the present states of those that were changed since, as far as
--- the stream holds them.
+-- Returns, for messages read from DynamoDB, the present states of those that have changed since, if the stream holds
+-- them.
 -- ARGV: message seqs
 local states = {}
 for _, message in ipairs(ARGV) do

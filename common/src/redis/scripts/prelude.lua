@@ -1,13 +1,13 @@
--- Stands before every script of one room: KEYS[1] is its base key.
+-- Precedes every script of one room: KEYS[1] is its base key.
 enter(KEYS[1])
 local CHANGED, DELETED, LATE = base .. ':changed', base .. ':deleted', base .. ':late'
 local SCAN_MAX = 2000
 local LATE_TTL_SECONDS = 3600
 local SETTLING_MICROS = 300000000
 
--- Gives the next seq, records the event and publishes it, in one step: order on the channel is
--- order of seq. `hint` is the highest seq the calling node has seen of this room, so that none is
--- given twice after a failover that lost the newest entries. Returns seq, prev and epoch as text.
+-- Assigns the next seq, records the event and publishes it, in one step: order on the channel is order of seq. `hint`
+-- is the highest seq the calling node has seen of this room, so that none is given twice after a failover that lost the
+-- newest entries. Returns seq, prev and epoch as text.
 local function append(kind, message, ordinal, sender, body, hint)
   local found = redis.call('HMGET', META, 'seq', 'epoch')
   local prev = found[1]
@@ -20,7 +20,7 @@ local function append(kind, message, ordinal, sender, body, hint)
   return seq, prev, found[2]
 end
 
--- The highest of these versions of the room itself that is not known to be stored, or ''.
+-- Returns the highest of these versions of the room itself that is not known to be stored, or ''.
 local function highest_unstored(versions)
   local highest = ''
   for _, version in ipairs(versions) do
@@ -40,17 +40,17 @@ local function stream_entry(id)
   return redis.call('XRANGE', STREAM, id .. '-0', id .. '-0')[1]
 end
 
--- The version a message is at, as far as Redis knows: nil means only DynamoDB knows.
+-- Returns the version of a message, as far as Redis knows: nil means that only DynamoDB knows.
 local function version_of(message)
   local changed = redis.call('HGET', CHANGED, message)
   if changed then return changed end
-  -- The seq of any other event is no message.
+  -- Any other event's seq is not a message.
   local entry = stream_entry(message)
   if entry and entry[2][2] == 'c' then return message end
   return nil
 end
 
--- A message's present state: seq, version, kind, ordinal, sender, body.
+-- Returns a message's present state: seq, version, kind, ordinal, sender, body.
 local function present(message)
   local version = version_of(message)
   local entry = version and stream_entry(version)
@@ -59,16 +59,16 @@ local function present(message)
   return { message, version, fields[2], fields[8], fields[10], fields[12] }
 end
 
--- Whether the room was rebuilt from DynamoDB so lately that messages of before may still be on their way
--- there, and nobody may tell: then nothing but the history counts right.
+-- True if the room was rebuilt from DynamoDB so recently that earlier messages may still be on their way there, unknown
+-- to anyone: then only a count in the history is right.
 local function is_settling()
   local rebuilt = meta('rebuilt')
   return rebuilt and micros() - tonumber(rebuilt) < SETTLING_MICROS
 end
 
--- Recounts what `user` has unread after `read`. `n:` is how many messages of the room lie at or
--- before the mark, `o:` how many of the user's own, not deleted, lie after it; `q:` says that they
--- are not known here and have to be counted in the history.
+-- Recounts the unread messages of `user` after `read`. `n:` is the number of the room's messages at or before the mark,
+-- `o:` that of the user's own undeleted ones after it; `q:` says that the numbers are not known here and must be
+-- counted in the history.
 local function recount(user, read)
   if is_settling() then
     redis.call('HSET', MARKS, 'q:' .. user, '1')

@@ -1,9 +1,9 @@
--- Stands before every script of presence. KEYS[1] is a person's base key, or a partition's `presence:nodes`;
--- all other keys share its hash tag, so that one script sees people, their connections and the leases of
--- the nodes that hold them.
+-- Precedes every script of presence. KEYS[1] is a user's base key, or a partition's `presence:nodes`; all other keys
+-- share its hash tag, so that one script sees users, their connections and the leases of the nodes that hold them.
 --
--- `<person>:connections` is a hash of connection → `node status`, with status `o` (online) or `a` (away), and behind
--- it since when (ms) a connection is gone that is shown for a while longer. `<person>:status` is what was told last.
+-- `<user>:connections` is a hash of connection → `node status`, with status `o` (online) or `a` (away), followed by the
+-- time (ms) since when the connection is gone, if it is still shown for a while. `<user>:status` is the last published
+-- presence.
 local prefix = string.match(KEYS[1], '^rts:{[^}]*}')
 local NODES = prefix .. ':presence:nodes'
 local SEEN_TTL_SECONDS = 7776000
@@ -15,14 +15,14 @@ local function text(number) return string.format('%.0f', number) end
 local function people_of(node) return prefix .. ':presence:people:' .. node end
 local function parse(value) return string.match(value, '^(%S+) (%a) ?(%d*)$') end
 
--- Whether a node's lease runs, which is counted from its last renewal.
+-- True if a node's lease, which is counted from its last renewal, has not expired.
 local function is_alive(node, lease_ms)
   local renewed = redis.call('ZSCORE', NODES, node)
   return renewed and millis - tonumber(renewed) < lease_ms
 end
 
--- Compares a person's connections with what was told of the person last, and tells what is new: status, version,
--- last seen (ms). `left` is when the last connection went, if that is known better than by the clock.
+-- Compares a user's connections with the last published presence of the user, and publishes a change: status, version,
+-- last seen (ms). `left` is the time when the last connection went, if that is known better than by the clock.
 local function tell(base, left)
   local status, is_there = 'f', false
   for _, value in ipairs(redis.call('HVALS', base .. ':connections')) do
@@ -32,7 +32,7 @@ local function tell(base, left)
   end
   local known = redis.call('HMGET', base .. ':status', 's', 'v', 'at')
   local before = known[1] or 'f'
-  -- Those that are only shown for a while longer end one after the other, and nothing changes before the last.
+  -- Connections that are gone but still shown end one after the other, and nothing changes before the last.
   if status ~= 'f' and not is_there and before ~= 'f' then status = before end
   if before == status then return end
   local version = text(math.max(tonumber(known[2] or '0') + 1, micros))

@@ -1,8 +1,8 @@
--- Prolongs a node's lease in a partition, and ends the presence of those whose node has lost its own.
+-- Renews a node's lease in a partition, and ends the presence of users whose node has lost its lease.
 -- KEYS: the partition's `presence:nodes`. ARGV: node, lease (ms), the last renewal that the node knows of (ms, or 0),
---       '1' if it may judge others, how many people at most are dealt with
--- {'kept' or 'lost', this renewal (ms), how many people were dealt with}. Lost: the lease was over, or Redis does not have it any
--- more, or has an older one; what it knows of the node's people may be as old.
+--       '1' if it may judge others, the most users to process
+-- {'kept' or 'lost', this renewal (ms), number of users processed}. Lost: the lease had expired, or Redis no longer has
+-- it, or has an older one; what Redis knows of the node's users may be as old.
 local node, lease_ms, last, may_judge, most = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), ARGV[4], tonumber(ARGV[5])
 local renewed = tonumber(redis.call('ZSCORE', NODES, node) or '0')
 local is_kept = renewed > 0 and renewed >= last and millis - renewed < lease_ms

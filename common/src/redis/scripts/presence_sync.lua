@@ -1,8 +1,9 @@
--- Makes a node's connections of a person what the node says they are: states, not differences, so that a call
--- that comes twice, or one that never came, is made good by the next.
--- KEYS: the person's base key. ARGV: node, person, lease (ms), most connections of a person, then of each connection:
---       id, 'o' or 'a', 'n' (comes in now), 'l' (is there) or since when it is gone (ms)
--- {'synced', ids that do not come in because the person has as many as are allowed, …} | {'lost'}: the node's lease is over
+-- Sets a node's connections of a user to those that the node reports: states, not differences, so that the next call
+-- corrects one that came twice or never.
+-- KEYS: the user's base key. ARGV: node, user, lease (ms), most connections of a user, then for each connection:
+--       id, 'o' or 'a', 'n' (new), 'l' (live) or the time since when it is gone (ms)
+-- {'synced', ids that are rejected because the user has the most connections allowed, …} | {'lost'}: the node's lease
+-- has expired
 local base = KEYS[1]
 local node, person, lease_ms, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 if not is_alive(node, lease_ms) then return { 'lost' } end
@@ -24,7 +25,7 @@ for index = 1, #held, 2 do
   elseif gone == '' then
     if is_alive(holder, lease_ms) then count = count + 1 end
   elseif is_arriving then
-    -- It was shown until the person came back.
+    -- It was shown until the user came back.
     redis.call('HDEL', CONNECTIONS, id)
   end
 end

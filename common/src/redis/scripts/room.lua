@@ -1,9 +1,10 @@
--- Stands before every script of a room: its keys, and what the scripts share that make messages and those that do not.
--- A base key is `rts:{tag}:room:<id>`; all other keys share its hash tag, so they live in the same slot.
+-- Precedes every script of a room: its keys, and the functions shared by the scripts that create messages and the
+-- others.
+-- A base key is `rts:{tag}:room:<id>`; all other keys share its hash tag, so they are in the same slot.
 local base, room, META, MEMBERS, MARKS, STREAM, UNSTORED, JOURNALED
 local TRIM_BATCH, DELETED_MAX, SENT_TTL_SECONDS = 128, 10000, 176400
 
--- From here on, everything is about the room with this base key.
+-- From here on, everything concerns the room with this base key.
 local function enter(key)
   base, room = key, string.sub(key, -ROOM_ID_CHARS)
   META, MEMBERS, MARKS = key .. ':meta', key .. ':members', key .. ':marks'
@@ -28,7 +29,7 @@ local function role_of(user)
   return nil
 end
 
--- Why the caller cannot come in, or nil. A user of '' is the node itself.
+-- Returns the reason why the caller is refused, or nil. A user of '' is the node itself.
 local function refused(org, user)
   local found = meta('org')
   if not found then return 'cold' end
@@ -36,8 +37,8 @@ local function refused(org, user)
   return nil
 end
 
--- Others' messages, not deleted, that mention a member, by seq. What is read is dropped. After a loss nobody knows
--- them until they are counted in the history: `w:` says so.
+-- Others' undeleted messages that mention a member, by seq; read ones are dropped. After a loss they are unknown until
+-- they are counted in the history: `w:` says so.
 local function mentions_key(user) return base .. ':mentions:' .. user end
 local function add_mention(user, sender, message)
   if user == sender or tonumber(message) <= mark('r:' .. user) then return end
@@ -45,19 +46,19 @@ local function add_mention(user, sender, message)
   redis.call('ZREMRANGEBYRANK', mentions_key(user), 0, -DELETED_MAX - 1)
 end
 
--- What the partition's index of unstored entries calls a message at a version.
+-- The member of the partition's unstored index that stands for a message at a version.
 local function unstored_member(message, version) return 'm:' .. room .. ':' .. message .. ':' .. version end
--- Whether a score of the partition's journaled entries says that SQS has accepted the entry.
+-- True if a score in the partition's journaled set says that SQS has accepted the entry.
 local function is_accepted(score) return score and tonumber(score) % 2 == 1 end
 
--- Drops the oldest entries beyond what the stream keeps, but never one that is not yet stored. Each entry names the
--- one before it, so that the first one left tells the last one dropped.
+-- Drops the oldest entries beyond what the stream keeps, but never one that is not yet stored. Each entry names the one
+-- before it, so the first one left tells which was dropped last.
 local function trim()
   local excess = redis.call('XLEN', STREAM) - STREAM_EVENTS
   if excess < TRIM_BATCH / 2 then return end
   local changed, dropped = base .. ':changed', 0
   if redis.call('EXISTS', changed) == 0 then
-    -- What is older than all that is unstored in the whole partition is stored.
+    -- Everything older than all unstored entries of the whole partition is stored.
     local oldest = redis.call('ZRANGE', UNSTORED, 0, 0, 'WITHSCORES')[2] or '9007199254740991'
     dropped = redis.call('XTRIM', STREAM, 'MINID', '~', oldest .. '-0', 'LIMIT', excess)
   end

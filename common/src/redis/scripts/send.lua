@@ -1,13 +1,13 @@
--- Creates messages, or finds those that their senders made with the same clientId before. What a node has under way
--- at once shares a call: a room's facts are read once and written once, and it publishes once.
+-- Creates messages, or finds those that their senders made with the same clientId before. The messages that a node has
+-- in flight at once share a call: a room's facts are read once and written once, and it publishes once.
 -- KEYS: the base keys of the rooms
--- ARGV: of each room: hint, how many messages; of each of them: org, user, clientId, body, 'accept' or 'refuse' (then
---       only a duplicate is answered), how many it mentions, then whom
--- Of each: 'sent seq ordinal' | 'duplicate seq', and '1' while it is not known to be durable, else '0' | 'refused'
+-- ARGV: for each room: hint, number of messages; for each of these: org, user, clientId, body, 'accept' or 'refuse'
+--       (then only a duplicate is answered), number of mentions, then the mentioned users
+-- For each: 'sent seq ordinal' | 'duplicate seq' and '1' while it is not known to be durable, else '0' | 'refused'
 -- | 'archived' | 'notFound' | 'cold'
--- Messages of one room and one call have seqs that follow one another, those of different calls never do: the journal
--- sends those of a call as one entry, and whoever journals them again can tell which they were.
--- Redis hashes each byte of each text that a script makes: bodies are put together once.
+-- Messages of one room and one call have consecutive seqs, those of different calls never do: the journal sends those
+-- of a call as one entry, and a node that journals them again can tell which they were.
+-- Redis hashes each byte of each string that a script makes: bodies are concatenated only once.
 local now = micros()
 local day = math.floor(now / DAY_MICROS)
 local answers = {}
@@ -18,9 +18,9 @@ local function open(hint)
     org = found[1], archived = found[2], prev = found[3], epoch = found[4], count = found[5], last = found[6],
     least = math.max(tonumber(found[3] or 0) + 2, tonumber(hint) + 2, now),
     today = sent_key(day), before = sent_key(day - 1),
-    -- How many of them each user sent, false if they are no member; where each went by sender and clientId.
+    -- The number of them that each user sent, false if not a member; the seq of each by sender and clientId.
     users = {}, sent = {},
-    -- Arguments of the commands that write all of them, and what is published.
+    -- The arguments of the commands that write all of them, and the publication.
     fields = {}, index = {}, places = {}, bodies = { '' },
   }
 end
@@ -56,11 +56,12 @@ end
 
 local function close(opened)
   local made, count = #opened.places, tonumber(opened.count)
-  -- First of all: whatever else may fail, what is found as a duplicate or was seen is known to be unstored.
+  -- Comes first: whatever else may fail, a message that was seen or is found as a duplicate is in the unstored index.
   redis.call('ZADD', UNSTORED, unpack(opened.index))
   redis.call('HSET', META, 'seq', opened.seq, 'last', opened.seq, 'count', text(count + made))
   redis.call('HSET', opened.today, unpack(opened.fields))
-  -- The day's first ones; a seq may run ahead of the clock, but not by a minute. Again below, for what this misses.
+  -- The day's first messages; a seq may run ahead of the clock, but not by a minute. Repeated below, for those this
+  -- misses.
   if math.floor((opened.last - 60000000) / DAY_MICROS) ~= day then
     redis.call('EXPIRE', opened.today, SENT_TTL_SECONDS, 'NX')
   end
@@ -72,7 +73,7 @@ local function close(opened)
     .. table.concat(opened.places, ' ') .. '\n'
   redis.call('SPUBLISH', base .. ':events', table.concat(opened.bodies))
   if math.floor((count + made) / 64) ~= math.floor(count / 64) then
-    -- With a field as long as this, Redis does not keep the hash as a list any more, which each lookup walks.
+    -- A field this long makes Redis stop keeping the hash as a list, which each lookup walks.
     redis.call('HSETNX', opened.today, string.rep('-', 65), '')
     redis.call('EXPIRE', opened.today, SENT_TTL_SECONDS, 'NX')
     trim()

@@ -1,5 +1,5 @@
--- Keeps what was counted in the history, if nothing happened to the room or the mark meanwhile.
--- ARGV: user, readSeq it was made for, head it was made at, how many late messages were known, others' undeleted
+-- Stores a count made in the history, if neither the room nor the mark changed meanwhile.
+-- ARGV: user, readSeq it was made for, head it was made at, number of late messages known then, others' undeleted
 --       messages, own undeleted messages, then '' or 'mentions' and the messages that mention the user
 local user, read, head, late, others, own, mentions = unpack(ARGV, 1, 7)
 if meta('seq') ~= head or (meta('late') or '0') ~= late or text(mark('r:' .. user)) ~= read then return 0 end

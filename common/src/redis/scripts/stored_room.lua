@@ -1,7 +1,7 @@
--- A change of a room has been written to DynamoDB. A room that was rebuilt before that write learns
--- what it missed: each part is taken if its version is higher.
--- ARGV: version, facts version or '', name, archived, how many members, then of each: user, value;
---       then of each mark: user, readSeq, deliveredSeq
+-- Records that a change of a room has been written to DynamoDB. A room that was rebuilt before that write learns what
+-- it missed: each part is taken if its version is higher.
+-- ARGV: version, facts version or '', name, archived, number of members, then for each: user, value;
+--       then for each mark: user, readSeq, deliveredSeq
 local version, facts, name, archived, members = unpack(ARGV, 1, 5)
 redis.call('ZREM', UNSTORED, 'r:' .. room .. ':' .. version)
 redis.call('ZREM', JOURNALED, 'r:' .. room .. ':' .. version)

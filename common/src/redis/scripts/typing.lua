@@ -1,5 +1,5 @@
--- Tells the room's nodes that a member types, or has stopped. Nothing is kept.
--- ARGV: org, user, '1' or '0', whether to tell: '1', or '0' to look only whether they might
+-- Announces to the room's nodes that a member is typing, or has stopped. Nothing is stored.
+-- ARGV: org, user, '1' or '0' (is typing), '1' to announce or '0' only to check that the user may
 -- {'told'} | {'archived'} | {'notFound'} | {'cold'}
 local org, user, typing, tell = unpack(ARGV)
 local why = refused(org, user)

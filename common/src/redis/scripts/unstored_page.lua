@@ -1,7 +1,7 @@
--- Reads some of a partition's unstored entries, oldest first.
+-- Reads a page of a partition's unstored entries, oldest first.
 -- KEYS: unstored, journaled
--- ARGV: rank of the first, how many, and the seq at which to stop
--- member and its score in journaled ('' if none), of each
+-- ARGV: rank of the first, number of entries, the seq at which to stop
+-- For each: member, and its score in journaled ('' if none)
 local page = {}
 local entries = redis.call('ZRANGE', KEYS[1], ARGV[1], ARGV[1] + ARGV[2] - 1, 'WITHSCORES')
 for index = 1, #entries, 2 do

@@ -1,5 +1,6 @@
--- Merges memberships into a user's list of rooms, the higher version of each, and tells the user's nodes.
--- KEYS: the user's base key. ARGV: 'load' (all of DynamoDB's; nothing is told) or 'change', then of each: room, version, '1' or '0'
+-- Merges memberships into a user's list of rooms, the higher version of each, and notifies the user's nodes.
+-- KEYS: the user's base key
+-- ARGV: 'load' (all of DynamoDB's; nobody is notified) or 'change', then for each: room, version, '1' or '0'
 local rooms, channel = KEYS[1] .. ':rooms', KEYS[1] .. ':events'
 for index = 2, #ARGV, 3 do
   local room, version, member = ARGV[index], ARGV[index + 1], ARGV[index + 2]

@@ -1,5 +1,5 @@
--- A room as one member sees it.
--- ARGV: org, user, how many members may be given ('' for all), up to where messages have expired
+-- Returns a room as one member sees it.
+-- ARGV: org, user, the most members to return ('' for all), seq up to which messages have expired
 -- {'found', meta, members, marks, unread or 'unknown', last message's present state or nil, mentions or 'unknown'}
 -- | {'notFound'} | {'cold'}
 local org, user, inline, expired = unpack(ARGV)

@@ -1,5 +1,5 @@
-//! From a JSON body to a record. The type stands anywhere in the object (the JavaScript client
-//! writes it last), so every field is first taken as it stands, then read as its type wants it.
+//! Decodes a JSON body to a record. The type may be anywhere in the object (the JavaScript client writes it last), so
+//! every field is first taken as raw text, then read as its type requires.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -15,14 +15,14 @@ use crate::signalr::oversized::Call;
 use crate::signalr::record::kind;
 use crate::signalr::{ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record};
 
-/// Reads the record of a body without its separator; `None` for one of an unknown type.
+/// Reads the record of a body without its separator; `None` for an unknown type.
 pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, ProtocolError> {
     let text = std::str::from_utf8(body).map_err(|_| ProtocolError::Malformed)?;
-    // A derived struct would be read from an array, too.
+    // A derived struct would also accept an array.
     if !text.trim_ascii_start().starts_with('{') {
         return Err(ProtocolError::Malformed);
     }
-    // The record itself, and its arguments, are two of them.
+    // The record itself and its arguments are two of them.
     if depth(body) > RECORD_DEPTH + 2 {
         return Err(ProtocolError::Malformed);
     }
@@ -114,13 +114,13 @@ pub(in crate::signalr) fn element(array: &[u8], index: usize) -> Result<&[u8], A
         .map_err(|_| ArgumentError::Missing)
 }
 
-/// The text of the element of an array that was seen to have one: nothing has to be looked for.
+/// Returns the text of the element of an array known to have exactly one, without a search.
 pub(in crate::signalr) fn only_element(array: &[u8]) -> Result<&[u8], ArgumentError> {
     let inner = array.strip_prefix(b"[").and_then(|rest| rest.strip_suffix(b"]"));
     inner.map(<[u8]>::trim_ascii).ok_or(ArgumentError::Missing)
 }
 
-/// The fields of every type, each undecoded. `Some` means present, also when null.
+/// The fields of every type, each undecoded. `Some` means present, even if null.
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Fields<'a> {
@@ -148,13 +148,13 @@ struct Fields<'a> {
     sequence_id: Option<&'a RawValue>,
 }
 
-/// Keeps null apart from absent: a null result is a result, a null id is an error.
+/// Distinguishes null from absent: a null result is a result, a null id is an error.
 fn present<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
     <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 impl Fields<'_> {
-    /// The type, which must be an integer token: neither `"1"` nor `1.0`.
+    /// Returns the type, which must be an integer token: neither `"1"` nor `1.0`.
     fn kind(&self) -> Result<i64, ProtocolError> {
         required(self.kind, ProtocolError::Type)
     }
@@ -191,7 +191,7 @@ impl Fields<'_> {
         }
     }
 
-    /// Lenient with null: whoever sends it is leaving anyway.
+    /// Lenient with null: the sender is leaving anyway.
     fn close(&self) -> Result<Record, ProtocolError> {
         let error = optional::<Option<String>>(self.error, ProtocolError::Close)?;
         let allow = optional::<Option<bool>>(self.allow_reconnect, ProtocolError::Close)?;
@@ -218,7 +218,7 @@ fn payload(body: &Bytes, raw: &RawValue) -> Payload {
     Payload::new(Protocol::Json, body.slice_ref(raw.get().as_bytes()))
 }
 
-/// Takes one element of an array and passes over the others.
+/// Takes one element of an array and skips the others.
 struct Nth(usize);
 
 impl<'de> Visitor<'de> for Nth {

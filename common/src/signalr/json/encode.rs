@@ -1,5 +1,5 @@
-//! From a record's parts to its JSON text, in one buffer. Absent fields are left out: a null
-//! `invocationId` kills the JavaScript client, and the Java client rejects null strings.
+//! Encodes a record's parts as JSON text, in one buffer. Absent fields are left out: a null `invocationId` kills the
+//! JavaScript client, and the Java client rejects null strings.
 
 use bytes::Bytes;
 use serde::Serialize;
@@ -41,7 +41,7 @@ struct Completion<'a, T> {
     result: &'a T,
 }
 
-/// A record of strings, numbers and flags only.
+/// A record that only has strings, numbers and flags.
 #[derive(Default, Serialize)]
 #[serde(rename_all = "camelCase")]
 struct Plain<'a> {
@@ -57,7 +57,7 @@ struct Plain<'a> {
     sequence_id: Option<u64>,
 }
 
-/// An invocation or, with that `kind`, a stream invocation.
+/// Encodes an invocation or, with that `kind`, a stream invocation.
 pub(in crate::signalr) fn invocation<T: Serialize>(
     kind: u8,
     invocation_id: Option<&str>,

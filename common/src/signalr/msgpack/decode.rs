@@ -1,5 +1,4 @@
-//! From a MessagePack body to a record. Arrays may be longer than we know: what follows is passed
-//! over.
+//! Decodes a MessagePack body to a record. Arrays may be longer than the known elements: the rest is skipped.
 
 use bytes::Bytes;
 
@@ -13,7 +12,7 @@ pub(super) const ERROR_RESULT: u8 = 1;
 pub(super) const VOID_RESULT: u8 = 2;
 pub(super) const VALUE_RESULT: u8 = 3;
 
-/// Reads the record of a body without its length; `None` for one of an unknown type.
+/// Reads the record of a body without its length; `None` for an unknown type.
 pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, ProtocolError> {
     let mut fields = Fields::open(body)?;
     let Some(kind) = fields.kind()? else {
@@ -70,7 +69,7 @@ pub(in crate::signalr) fn element(values: &[u8], index: usize) -> Result<&[u8], 
     Ok(reader.value()?)
 }
 
-/// Whether a value is a map.
+/// True if a value is a map.
 pub(in crate::signalr) fn is_map(value: &[u8]) -> bool {
     matches!(Reader::new(value).token(), Ok(Token::Map(_)))
 }
@@ -97,7 +96,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The next element's token; `missing` when there is none.
+    /// Returns the next element's token; `missing` if there is none.
     fn token(&mut self, missing: ProtocolError) -> Result<Token<'a>, ProtocolError> {
         self.left = self.left.checked_sub(1).ok_or(missing)?;
         Ok(self.reader.token()?)
@@ -110,7 +109,7 @@ impl<'a> Fields<'a> {
         self.token(ProtocolError::Malformed)
     }
 
-    /// The type, an integer of any width; `None` beyond all that are known.
+    /// Returns the type, an integer of any width; `None` beyond all known types.
     fn kind(&mut self) -> Result<Option<u8>, ProtocolError> {
         match self.token(ProtocolError::Type)? {
             Token::Unsigned(kind) => Ok(u8::try_from(kind).ok()),
@@ -129,7 +128,7 @@ impl<'a> Fields<'a> {
         Ok(())
     }
 
-    /// An id, or none if it is nil or empty.
+    /// Returns an id; `None` if it is nil or empty.
     fn invocation_id(&mut self) -> Result<Option<String>, ProtocolError> {
         match self.token(ProtocolError::InvocationId)? {
             Token::Nil | Token::Str([]) => Ok(None),
@@ -167,7 +166,7 @@ impl<'a> Fields<'a> {
         let Token::Array(length) = self.token(ProtocolError::StreamIds)? else {
             return Err(ProtocolError::StreamIds);
         };
-        // Not collected by an announced length: the vector grows with what is there.
+        // Not allocated by an announced length: the vector grows with the elements that are there.
         let mut ids = Vec::new();
         for _ in 0..length {
             let token = self.reader.token()?;
@@ -194,7 +193,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// The JavaScript client leaves out the flag; a bare `[7]` is taken, too.
+    /// The JavaScript client leaves out the flag; a bare `[7]` is accepted, too.
     fn close(&mut self) -> Result<Record, ProtocolError> {
         let error = match self.token_or_nil()? {
             Token::Nil => None,
@@ -215,7 +214,7 @@ impl<'a> Fields<'a> {
         }
     }
 
-    /// Passes over elements beyond the known ones; after the array nothing may follow.
+    /// Skips elements beyond the known ones; nothing may follow the array.
     fn finish(mut self) -> Result<(), ProtocolError> {
         for _ in 0..self.left {
             self.reader.value()?;
@@ -224,7 +223,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// The text of a string token that is UTF-8.
+/// Returns the text of a string token that is UTF-8.
 fn as_text<'a>(token: &Token<'a>) -> Option<&'a str> {
     match token {
         Token::Str(bytes) => std::str::from_utf8(bytes).ok(),

@@ -1,5 +1,4 @@
-//! From a record's parts to its MessagePack bytes, in one buffer. Structs become maps with the names
-//! they have in JSON.
+//! Encodes a record's parts as MessagePack, in one buffer. Structs become maps with the names they have in JSON.
 
 use bytes::Bytes;
 use rmp::encode::{write_array_len, write_bool, write_map_len, write_nil, write_str, write_uint};
@@ -12,14 +11,14 @@ use crate::signalr::record::kind;
 
 /// Room for most events, so that a record is rarely copied as it grows.
 const CAPACITY: usize = 512;
-/// Why the writes below are not looked at one by one.
+/// The reason why the writes below are not checked one by one.
 const INFALLIBLE: &str = "a vector takes every write";
 
-/// A whole ping.
+/// A complete ping.
 pub(in crate::signalr) const PING: &[u8] = &[0x02, 0x91, kind::PING];
 
-/// An invocation or, with that `kind`, a stream invocation. Always with its stream ids: the Python
-/// client reads element 5 without asking whether it is there.
+/// Encodes an invocation or, with that `kind`, a stream invocation. It always has its stream ids: the Python client
+/// reads element 5 without checking that it exists.
 pub(in crate::signalr) fn invocation<T: Serialize>(
     kind: u8,
     invocation_id: Option<&str>,
@@ -88,13 +87,13 @@ fn numbered(kind: u8, sequence_id: u64) -> Bytes {
     record.finish()
 }
 
-/// A record being written, after room for its length.
+/// A record being written, after space for its length.
 struct Writer {
     bytes: Vec<u8>,
 }
 
 impl Writer {
-    /// A record of `elements`, the first of which is its type.
+    /// Starts a record of `elements`, the first of which is its type.
     fn new(elements: u32, kind: u8) -> Self {
         let mut bytes = Vec::with_capacity(CAPACITY);
         bytes.extend_from_slice(&[0; PREFIX_BYTES_MAX]);
@@ -131,16 +130,16 @@ impl Writer {
         }
     }
 
-    /// Writes ids and times as the texts they are in JSON, which is what "human readable" means.
+    /// Writes ids and times as the texts they are in JSON, as "human readable" formats do.
     fn value<T: Serialize>(&mut self, value: &T) -> Result<(), Error> {
         let mut serializer = rmp_serde::Serializer::new(&mut self.bytes).with_struct_map().with_human_readable();
         value.serialize(&mut serializer)
     }
 
-    /// Puts the length right before the body, and gives both.
+    /// Writes the length immediately before the body, and returns both.
     fn finish(mut self) -> Bytes {
         let body_bytes = self.bytes.len() - PREFIX_BYTES_MAX;
-        let room = self.bytes.first_chunk_mut().expect("room for the length was made first");
+        let room = self.bytes.first_chunk_mut().expect("space for the length was reserved first");
         let prefix_bytes = LengthPrefix::write(body_bytes, room);
         Bytes::from(self.bytes).slice(PREFIX_BYTES_MAX - prefix_bytes..)
     }

@@ -2,21 +2,21 @@
 
 use crate::signalr::ProtocolError;
 
-/// The most bytes a prefix has; its last may hold the three highest bits of 31.
+/// The most bytes of a prefix; its last may hold the three highest bits of 31.
 pub(super) const PREFIX_BYTES_MAX: usize = 5;
 
-/// A whole length prefix.
+/// A complete length prefix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in crate::signalr) struct LengthPrefix {
-    /// Its own length.
+    /// The length of the prefix itself.
     pub(in crate::signalr) prefix_bytes: usize,
     /// The length of the body that follows.
     pub(in crate::signalr) body_bytes: usize,
 }
 
 impl LengthPrefix {
-    /// Reads the prefix that `bytes` start with; `None` if it goes on beyond them. A body of no bytes
-    /// is no record, one of more than `body_bytes_max` is refused before anything is held for it.
+    /// Reads the prefix that `bytes` start with; `None` if it continues beyond them. An empty body is not a record, and
+    /// one of more than `body_bytes_max` is refused before anything is held for it.
     pub(in crate::signalr) fn parse(bytes: &[u8], body_bytes_max: usize) -> Result<Option<Self>, ProtocolError> {
         let mut length = 0_usize;
         for (index, &byte) in bytes.iter().take(PREFIX_BYTES_MAX).enumerate() {
@@ -35,13 +35,12 @@ impl LengthPrefix {
         Ok(None)
     }
 
-    /// The length of prefix and body.
+    /// Returns the length of prefix and body together.
     pub(in crate::signalr) fn record_bytes(self) -> usize {
         self.prefix_bytes + self.body_bytes
     }
 
-    /// Writes the prefix of a body so that it ends where the room for it does; gives how many bytes
-    /// it took.
+    /// Writes the prefix of a body so that it ends at the end of its space; returns the number of bytes it took.
     pub(super) fn write(body_bytes: usize, room: &mut [u8; PREFIX_BYTES_MAX]) -> usize {
         let mut prefix = [0; PREFIX_BYTES_MAX];
         let mut prefix_bytes = 0;

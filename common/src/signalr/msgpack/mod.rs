@@ -1,8 +1,8 @@
 //! Records as MessagePack arrays.
 //!
-//! Values are written by `rmp-serde`, structs as maps. They are read by a deserializer of our own
-//! ([`value`]) over a bounded reader: `rmp-serde` takes arrays for structs, has no text for a
-//! timestamp, and would need a second walk anyway to find where an undecoded value ends.
+//! `rmp-serde` writes values, structs as maps. Our own deserializer ([`value`]) over a bounded reader reads them:
+//! `rmp-serde` accepts arrays for structs, has no text for a timestamp, and would need a second pass anyway to find the
+//! end of an undecoded value.
 
 mod decode;
 mod encode;

@@ -1,10 +1,10 @@
-//! Reads MessagePack token by token, never past the bytes there are.
+//! Reads MessagePack token by token, never past the end of the bytes.
 
 use rmp::Marker;
 
 use crate::limits::RECORD_DEPTH;
 
-/// Bytes that are no MessagePack, end too early, or nest too deep.
+/// Bytes that are not MessagePack, end too early, or nest too deep.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Invalid;
 
@@ -13,7 +13,7 @@ pub(super) struct Invalid;
 pub(super) enum Token<'a> {
     Nil,
     Bool(bool),
-    /// An integer of any width that is not negative.
+    /// A non-negative integer of any width.
     Unsigned(u64),
     /// A negative integer of any width.
     Negative(i64),
@@ -23,13 +23,13 @@ pub(super) enum Token<'a> {
     Str(&'a [u8]),
     Bin(&'a [u8]),
     Ext(i8, &'a [u8]),
-    /// The head of so many elements.
+    /// The head of this many elements.
     Array(u32),
-    /// The head of so many pairs.
+    /// The head of this many pairs.
     Map(u32),
 }
 
-/// A place in some bytes.
+/// A position in some bytes.
 #[derive(Clone, Debug)]
 pub(super) struct Reader<'a> {
     rest: &'a [u8],
@@ -40,7 +40,7 @@ impl<'a> Reader<'a> {
         Self { rest: bytes }
     }
 
-    /// What has not been read.
+    /// Returns the bytes that have not been read.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.rest
     }
@@ -89,12 +89,12 @@ impl<'a> Reader<'a> {
         })
     }
 
-    /// Reads the next token without passing it.
+    /// Reads the next token without consuming it.
     pub(super) fn peek(&self) -> Result<Token<'a>, Invalid> {
         self.clone().token()
     }
 
-    /// Passes over one value with all that it holds, and gives its bytes.
+    /// Consumes one value with all its elements, and returns its bytes.
     pub(super) fn value(&mut self) -> Result<&'a [u8], Invalid> {
         let start = self.rest;
         self.skip(RECORD_DEPTH)?;
@@ -108,7 +108,7 @@ impl<'a> Reader<'a> {
             _ => return Ok(()),
         };
         let depth_left = depth_left.checked_sub(1).ok_or(Invalid)?;
-        // An announced length costs nothing: the first element that is not there ends this.
+        // An announced length costs nothing: the first missing element ends this.
         for _ in 0..elements {
             self.skip(depth_left)?;
         }
@@ -128,7 +128,7 @@ impl<'a> Reader<'a> {
         Ok(*bytes)
     }
 
-    /// A length of `N` bytes.
+    /// Reads a length of `N` bytes.
     fn length<const N: usize>(&mut self) -> Result<u32, Invalid> {
         let bytes = self.array::<N>()?;
         Ok(bytes.iter().fold(0, |length, &b| length << 8 | u32::from(b)))

@@ -1,12 +1,12 @@
-//! The timestamp extension (type -1), which a JavaScript `Date` is sent as.
+//! The timestamp extension (type -1), the form in which a JavaScript `Date` is sent.
 
 use time::OffsetDateTime;
 
 /// The extension's type.
 pub(super) const TIMESTAMP: i8 = -1;
 
-/// The ISO-8601 text in UTC with milliseconds that the same `Date` has in JSON; `None` for no
-/// timestamp, or one outside the years 0 to 9999.
+/// Returns the ISO-8601 text in UTC with milliseconds that the same `Date` has in JSON; `None` for anything that is not
+/// a timestamp, or is outside the years 0 to 9999.
 pub(super) fn iso_8601(data: &[u8]) -> Option<String> {
     let (seconds, nanoseconds) = match data.len() {
         4 => (i64::from(u32::from_be_bytes(data.try_into().ok()?)), 0),

@@ -1,7 +1,7 @@
-//! Gives serde the types of a MessagePack value, so that a request type reads the same from here as
-//! from JSON: structs by name only, a timestamp as ISO-8601 text, integers of any width.
+//! Presents a MessagePack value to serde, so that a request type reads the same as from JSON: structs by name only, a
+//! timestamp as ISO-8601 text, integers of any width.
 //!
-//! Values get here after [`Reader::value`] has walked them: lengths are true and nesting is bounded.
+//! [`Reader::value`] has checked every value before it gets here: lengths are true and nesting is bounded.
 
 use serde::Deserializer;
 use serde::de::value::{SeqDeserializer, StrDeserializer};
@@ -111,7 +111,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
         }
     }
 
-    /// `bin` is a sequence of bytes to whoever wants one, so that `Vec<u8>` takes it.
+    /// `bin` is also readable as a sequence of bytes, so that `Vec<u8>` accepts it.
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ArgumentError> {
         match self.0.peek()? {
             Token::Bin(bytes) => {
@@ -138,7 +138,7 @@ impl<'de> Deserializer<'de> for Value<'_, 'de> {
         }
     }
 
-    /// Names are text: serde would take a number for a field's place in its struct.
+    /// Names are text: serde would take a number for a field's index in its struct.
     fn deserialize_identifier<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, ArgumentError> {
         match self.0.token()? {
             Token::Str(bytes) => visitor.visit_borrowed_str(text(bytes)?),
@@ -172,7 +172,7 @@ impl<'de> Elements<'_, 'de> {
         seed.deserialize(Value(self.reader)).map(Some)
     }
 
-    /// Whoever took some of them must have taken all.
+    /// Fails unless all elements were taken.
     fn finish(self) -> Result<(), ArgumentError> {
         match self.left {
             0 => Ok(()),
@@ -189,7 +189,7 @@ impl<'de> SeqAccess<'de> for Elements<'_, 'de> {
     }
 
     fn size_hint(&self) -> Option<usize> {
-        // True, since the elements were walked: each is a byte at least.
+        // Exact, since the elements were checked: each takes at least a byte.
         usize::try_from(self.left).ok()
     }
 }

@@ -1,4 +1,4 @@
-//! Every rule on bad input: which error a record gives, and what is tolerated.
+//! Every rule on bad input: the error that a record gives, and the deviations that are tolerated.
 
 use super::{BOTH, Decoder, LIMIT, Protocol, ProtocolError, Record, decode, decode_body, decode_json, from_hex};
 
@@ -267,7 +267,7 @@ fn record_limit_counts_the_record_and_not_the_frame() {
     assert_eq!(decode(Protocol::Json, json(LIMIT + 1).as_bytes()), Err(ProtocolError::TooLarge));
 
     let message_pack = |body: usize| {
-        // A ping whose second element is binary of the length that is left.
+        // A ping whose second element is binary of the remaining length.
         let mut record = vec![
             0x80 | u8::try_from(body & 0x7F).unwrap(),
             0x80 | u8::try_from(body >> 7 & 0x7F).unwrap(),

@@ -1,4 +1,4 @@
-//! What the decoder holds, and what it shares.
+//! The memory that the decoder holds, and the memory that it shares.
 
 use bytes::Bytes;
 

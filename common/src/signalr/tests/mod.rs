@@ -16,7 +16,7 @@ use super::{Arguments, CompletionResult, Decoder, Protocol, ProtocolError, Recor
 const BOTH: [Protocol; 2] = [Protocol::Json, Protocol::MessagePack];
 const LIMIT: usize = 32_768;
 
-/// Decodes all that is whole in `bytes`, as one frame.
+/// Decodes all complete records in `bytes`, as one frame.
 fn decode(protocol: Protocol, bytes: &[u8]) -> Result<Vec<Record>, ProtocolError> {
     let mut decoder = Decoder::new(protocol, LIMIT);
     decoder.push(Bytes::copy_from_slice(bytes));
@@ -45,7 +45,7 @@ fn decode_body(hex: &str) -> Result<Vec<Record>, ProtocolError> {
 fn arguments(record: &Record) -> &Arguments {
     match record {
         Record::Invocation { arguments, .. } | Record::StreamInvocation { arguments, .. } => arguments,
-        other => panic!("no invocation: {other:?}"),
+        other => panic!("not an invocation: {other:?}"),
     }
 }
 
@@ -53,7 +53,7 @@ fn from_hex(hex: &str) -> Vec<u8> {
     hex.split_whitespace().map(|byte| u8::from_str_radix(byte, 16).unwrap()).collect()
 }
 
-/// A record with its payloads, in the words of the fixtures.
+/// Formats a record with its payloads, in the notation of the fixtures.
 fn show(record: &Record) -> String {
     let call = |name: &str, id: &str, target: &str, arguments: &Arguments, streams: &[String]| {
         let values: Vec<Value> = (0..arguments.len()).map(|index| arguments.decode(index).unwrap()).collect();

@@ -1,4 +1,4 @@
-//! What holds for every record and every byte.
+//! Properties of every record and every sequence of bytes.
 
 use bytes::Bytes;
 use proptest::collection::vec;
@@ -15,7 +15,7 @@ use crate::signalr::{
 /// A limit that random input can reach.
 const SMALL_LIMIT: usize = 64;
 
-/// What to encode, and how it must be shown once decoded.
+/// A record to encode, and its form in the notation of the fixtures once decoded.
 #[derive(Clone, Debug)]
 enum Sent {
     Call(Option<String>, String, Value),
@@ -88,7 +88,7 @@ fn value() -> impl Strategy<Value = Value> {
         any::<i64>().prop_map(Value::from),
         any::<u64>().prop_map(Value::from),
         (-100_i8..100).prop_map(Value::from),
-        // Halves have the same decimal text again after any parser.
+        // Halves keep the same decimal text through any parser.
         any::<i16>().prop_map(|half| Value::from(f64::from(half) / 2.0)),
         text().prop_map(Value::from),
     ];
@@ -125,7 +125,7 @@ fn frames(bytes: &[u8], cuts: &[usize]) -> Vec<Bytes> {
     cuts.windows(2).map(|frame| Bytes::copy_from_slice(&bytes[frame[0]..frame[1]])).collect()
 }
 
-/// Reads a handshake in frames, and gives it with all that follows.
+/// Reads a handshake in frames, and returns it with all that follows.
 fn read_cut<T>(bytes: &[u8], cuts: &[usize], mut push: impl FnMut(Bytes) -> Option<(T, Bytes)>) -> (T, Vec<u8>) {
     let mut frames = frames(bytes, cuts).into_iter();
     let (read, rest) = frames.by_ref().find_map(&mut push).expect("it is whole");
@@ -164,7 +164,8 @@ proptest! {
         }
     }
 
-    /// What a client of stateful reconnect says after a re-upgrade: where it is, its replay, and acks between.
+    /// The records that a client of stateful reconnect sends after a re-upgrade: its position, its replay, and acks in
+    /// between.
     #[test]
     fn a_replay_is_decoded_however_it_is_cut(
         first in any::<u64>(),
@@ -182,7 +183,7 @@ proptest! {
         }
     }
 
-    /// Both versions of both protocols, from either side, with records behind them in the same frame.
+    /// Both versions of both protocols, from either side, followed by records in the same frame.
     #[test]
     fn a_handshake_is_read_however_it_is_cut(
         version in 1_u8..=2,
@@ -221,7 +222,7 @@ proptest! {
             for frame in &frames {
                 decoder.push(Bytes::copy_from_slice(frame));
                 while let Ok(Some(_)) = decoder.next_record() {}
-                // A MessagePack prefix stands before the body that the limit is for.
+                // A MessagePack prefix precedes the body to which the limit applies.
                 prop_assert!(decoder.partial_bytes() <= SMALL_LIMIT + 5);
             }
         }

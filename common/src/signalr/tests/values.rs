@@ -1,4 +1,4 @@
-//! Arguments by type: what MessagePack's own types become, and what no type takes.
+//! Arguments by type: the results of MessagePack's own types, and values that no type accepts.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -106,7 +106,7 @@ fn a_date_is_its_json_text() {
     }
 }
 
-/// As `@microsoft/signalr-protocol-msgpack` 10.0 writes one object of all its types.
+/// As `@microsoft/signalr-protocol-msgpack` 10.0 writes one object with all its types.
 #[test]
 fn every_type_of_the_javascript_client() {
     #[derive(Debug, PartialEq, Deserialize)]
@@ -154,7 +154,7 @@ fn unknown_fields_of_any_type_are_passed_over() {
 
 #[test]
 fn structs_have_names() {
-    // An array in a struct's place, and a map whose keys are numbers.
+    // An array in place of a struct, and a map whose keys are numbers.
     assert_eq!(value::<Request>("92 a1 72 05"), Err(ArgumentError::Mistyped));
     assert_eq!(value::<Request>("82 00 a1 72 01 05"), Err(ArgumentError::Mistyped));
     let records = decode_json(r#"{"type":1,"target":"A","arguments":[["r",5],{"roomId":"r"}]}"#).unwrap();

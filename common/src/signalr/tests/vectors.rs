@@ -1,4 +1,4 @@
-//! Frozen bytes: what clients were seen to send, and what the encoders must go on to write.
+//! Frozen bytes: input that clients were seen to send, and output that the encoders must keep writing.
 
 use serde::Serialize;
 

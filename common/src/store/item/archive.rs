@@ -7,8 +7,8 @@ use crate::ids::{OrgId, RoomId};
 use crate::room::{Closing, RoomFacts};
 use crate::store::schema::archive as names;
 
-/// The entry of a room, with its keys; `None` for one that is not archived. Without a closing, what was in the
-/// room is not told.
+/// Returns the entry of a room, with its keys; `None` for a room that is not archived. Without a closing, the entry
+/// leaves out the room's content.
 pub(in crate::store) fn archive_entry(
     org: &OrgId,
     room: &RoomId,

@@ -1,5 +1,5 @@
-//! The mapping between our types and DynamoDB items, written out attribute by attribute: what is
-//! stored does not change because a field was renamed in Rust.
+//! The mapping between our types and DynamoDB items, written out attribute by attribute: renaming a field in Rust does
+//! not change the stored form.
 
 mod archive;
 mod message;
@@ -66,16 +66,16 @@ impl ItemBuilder {
     }
 }
 
-/// A seq as a number attribute.
+/// Returns a seq as a number attribute.
 pub(super) fn seq_value(seq: Seq) -> AttributeValue {
     AttributeValue::N(seq.to_string())
 }
 
-/// Takes an item apart. Each attribute is taken out, so that texts are moved and not copied.
+/// Takes an item apart. Each attribute is moved out, so that texts are not copied.
 pub(super) struct Fields(pub(super) Item);
 
 impl Fields {
-    /// An attribute that has to be there.
+    /// Returns a mandatory attribute.
     pub(super) fn required<T>(
         &mut self,
         name: &'static str,
@@ -84,7 +84,7 @@ impl Fields {
         self.optional(name, read)?.ok_or(StoreError::Malformed(name))
     }
 
-    /// An attribute that may be absent or NULL.
+    /// Returns an attribute that may be absent or NULL.
     pub(super) fn optional<T>(
         &mut self,
         name: &'static str,
@@ -96,7 +96,7 @@ impl Fields {
         }
     }
 
-    /// A list of maps, each read by `read`; an absent one is empty.
+    /// Returns a list of maps, each read by `read`; an absent one is empty.
     pub(super) fn maps<T>(
         &mut self,
         name: &'static str,

@@ -9,7 +9,7 @@ use crate::seq::Seq;
 use crate::store::StoreError;
 use crate::store::schema::rooms as names;
 
-/// The item of a room's facts, with its keys.
+/// Makes the item of a room's facts, with its keys.
 pub(in crate::store) fn facts_to_item(org: &OrgId, room: &RoomId, facts: &RoomFacts) -> Item {
     let kind = match facts.kind {
         RoomKind::Direct => "direct",
@@ -29,7 +29,7 @@ pub(in crate::store) fn facts_to_item(org: &OrgId, room: &RoomId, facts: &RoomFa
         .build()
 }
 
-/// The organization and the facts of a `META` item.
+/// Reads the organization and the facts of a `META` item.
 pub(in crate::store) fn facts_from_item(item: Item) -> Result<(OrgId, RoomFacts), StoreError> {
     let mut fields = Fields(item);
     let org = fields.required(names::ORG, id)?;
@@ -45,8 +45,8 @@ pub(in crate::store) fn facts_from_item(item: Item) -> Result<(OrgId, RoomFacts)
     Ok((org, facts))
 }
 
-/// The membership of a member's item. One that has marks only, because they overtook the
-/// membership, is a tombstone of version zero: no member, and any membership supersedes it.
+/// Reads the membership of a member's item. An item that only has marks, because they overtook the membership, is a
+/// tombstone of version zero: no member, and any membership supersedes it.
 pub(in crate::store) fn membership_from_item(user_id: UserId, fields: &mut Fields) -> Result<Membership, StoreError> {
     Ok(Membership {
         user_id,
@@ -57,7 +57,7 @@ pub(in crate::store) fn membership_from_item(user_id: UserId, fields: &mut Field
     })
 }
 
-/// The marks of a member's item.
+/// Reads the marks of a member's item.
 pub(in crate::store) fn marks_from_item(fields: &mut Fields) -> Result<Marks, StoreError> {
     Ok(Marks {
         read_seq: fields.optional(names::READ_SEQ, seq)?.unwrap_or(Seq::ZERO),
@@ -65,7 +65,7 @@ pub(in crate::store) fn marks_from_item(fields: &mut Fields) -> Result<Marks, St
     })
 }
 
-/// A role as it is stored.
+/// Returns the stored form of a role.
 pub(in crate::store) fn role_to_text(role: Role) -> &'static str {
     match role {
         Role::Owner => "owner",

@@ -1,4 +1,4 @@
-//! Where a cluster lives: its directory and its ports.
+//! The directory and the ports of a cluster.
 
 use std::fs::{self, File};
 use std::io;
@@ -13,7 +13,7 @@ use crate::ports::{self, PortLease};
 /// Set to keep the directories of test clusters.
 const KEEP_VARIABLE: &str = "RTS_KEEP";
 
-/// The directory of a cluster, its own as long as this lives.
+/// The directory of a cluster, reserved while this exists.
 #[derive(Debug)]
 pub(crate) struct Home {
     directory: PathBuf,
@@ -22,12 +22,12 @@ pub(crate) struct Home {
 }
 
 impl Home {
-    /// The directory of `up`; `None` if a supervisor is using it.
+    /// Claims the directory of `up`; `None` if a supervisor is using it.
     pub(crate) fn of_up() -> io::Result<Option<Self>> {
         Self::claim(&paths::up_directory(), false)
     }
 
-    /// A new one for a test.
+    /// Makes a new one for a test.
     pub(crate) fn of_fixture() -> io::Result<Self> {
         static COUNT: AtomicUsize = AtomicUsize::new(1);
         let name = format!("{}-{}", std::process::id(), COUNT.fetch_add(1, Ordering::Relaxed));
@@ -38,7 +38,7 @@ impl Home {
         Self::claim(&directory, true)?.ok_or_else(|| io::Error::other("the fixture's directory is in use"))
     }
 
-    /// Removes the directories of fixtures that nobody uses any more.
+    /// Removes the directories of fixtures that are no longer in use.
     pub(crate) fn remove_old_fixtures() -> io::Result<()> {
         let directory = paths::fixtures_directory();
         if !directory.exists() {
@@ -54,7 +54,7 @@ impl Home {
         Ok(())
     }
 
-    /// The directory.
+    /// Returns the directory.
     pub(crate) fn path(&self) -> &Path {
         &self.directory
     }
@@ -75,7 +75,7 @@ impl Drop for Home {
         if std::thread::panicking() || std::env::var_os(KEEP_VARIABLE).is_some() {
             eprintln!("the cluster's logs are in {}", self.directory.display());
         } else {
-            // What remains is removed by the next `cargo local test`.
+            // The next `cargo local test` removes the rest.
             let _ = fs::remove_dir_all(&self.directory);
         }
     }
@@ -87,17 +87,17 @@ pub(crate) struct Ports {
     pub(crate) balancer: u16,
     pub(crate) gateways: Vec<u16>,
     pub(crate) admins: Vec<u16>,
-    /// Of the Redis servers, each with that of its cluster bus.
+    /// The ports of the Redis servers, each with that of its cluster bus.
     pub(crate) redis: Vec<(u16, u16)>,
     pub(crate) aws: u16,
     pub(crate) prometheus: u16,
-    /// Where Prometheus looks for a load test; no part of the cluster.
+    /// The port that Prometheus scrapes for a load test; not part of the cluster.
     pub(crate) loadtest: u16,
     _leases: Vec<PortLease>,
 }
 
 impl Ports {
-    /// The well-known ones of `cargo local up`.
+    /// Returns the well-known ports of `cargo local up`.
     pub(crate) fn fixed(nodes: usize) -> Self {
         let from = |first: u16| (first..).take(nodes).collect();
         Self {
@@ -112,7 +112,7 @@ impl Ports {
         }
     }
 
-    /// Free ones that no other cluster gets.
+    /// Leases free ports that no other cluster gets.
     pub(crate) fn leased(options: &ClusterOptions) -> io::Result<Self> {
         let mut leases = Vec::new();
         let mut lease = || -> io::Result<u16> {
@@ -138,7 +138,7 @@ impl Ports {
         })
     }
 
-    /// Which of the ports are taken, in words. Prometheus' does not count: the rest does without it.
+    /// Returns a sentence for each port that is taken, except that of Prometheus, without which the rest runs.
     pub(crate) fn taken(&self, options: &ClusterOptions) -> Vec<String> {
         let mut wanted = vec![("redis".to_owned(), self.redis[0].0)];
         wanted.extend(options.aws.then(|| ("aws".to_owned(), self.aws)));
@@ -166,7 +166,7 @@ mod tests {
         let ports = Ports::fixed(2);
         assert_eq!(ports.gateways, [8081, 8082]);
         assert_eq!(ports.admins, [9081, 9082]);
-        // Nine gateways do not reach Prometheus.
+        // Nine gateways do not reach Prometheus's port.
         assert!(!Ports::fixed(9).admins.iter().any(|port| [ports.prometheus, ports.loadtest].contains(port)));
     }
 

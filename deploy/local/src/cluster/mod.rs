@@ -23,35 +23,35 @@ use crate::parts::redis;
 use crate::proxy::Proxy;
 use crate::supervisor::{Event, PartError, PartStatus, Supervisor};
 
-/// How long a part may take until it is ready.
+/// The time that a part may take to become ready.
 const PATIENCE: Duration = Duration::from_mins(1);
 
-/// Why a cluster, or a part of it, is not as asked.
+/// The reason why a request for a cluster, or a part of it, failed.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// Options that do not go together.
+    /// The options contradict each other.
     #[error("{0}")]
     Options(&'static str),
-    /// Ports that are taken.
+    /// Ports are taken.
     #[error("{}", .0.join("\n"))]
     Ports(Vec<String>),
-    /// Something that is needed is not there.
+    /// Something needed is missing.
     #[error(transparent)]
     Missing(#[from] Missing),
-    /// A part is not as asked.
+    /// A request for a part failed.
     #[error(transparent)]
     Part(#[from] PartError),
-    /// What a part answered.
+    /// The answer of a part was unexpected.
     #[error("{0}")]
     Answer(String),
-    /// Files and processes.
+    /// An error with files or processes.
     #[error(transparent)]
     Io(#[from] io::Error),
 }
 
 /// A running cluster. Dropping it ends every process of it at once.
 pub struct Cluster {
-    // First: its processes end before their directory goes.
+    // Comes first: its processes must end before their directory is removed.
     supervisor: Supervisor,
     ports: Ports,
     deployment: Option<Arc<Deployment>>,
@@ -64,14 +64,14 @@ pub struct Cluster {
 }
 
 impl Cluster {
-    /// Starts a cluster on free ports, in a directory of its own, and waits until all of it is ready.
+    /// Starts a cluster on free ports, in a directory of its own, and waits until it is completely ready.
     ///
     /// The binaries come from the directory that `RTS_BIN_DIR` names, or are built.
     pub async fn start(options: ClusterOptions) -> Result<Self, ClusterError> {
         ClusterSpec::of_fixture(options).await?.build(&|_| {}).await
     }
 
-    /// Where clients connect: the balancer, or the first gateway if there is none.
+    /// Returns the address for clients: that of the balancer, or of the first gateway if there is none.
     pub fn balancer_url(&self) -> String {
         if self.has_balancer {
             return http_url(self.ports.balancer);
@@ -79,43 +79,43 @@ impl Cluster {
         self.gateway_url(0)
     }
 
-    /// Where the web app is, if the gateways serve it.
+    /// Returns the address of the web app, if the gateways serve it.
     pub fn web_url(&self) -> Option<String> {
         self.has_web_app.then(|| format!("{}/", self.balancer_url()))
     }
 
-    /// A gateway, counted from 0.
+    /// Returns the address of a gateway, counted from 0.
     pub fn gateway_url(&self, index: usize) -> String {
         http_url(self.ports.gateways[index])
     }
 
-    /// The admin address of a gateway, counted from 0.
+    /// Returns the admin address of a gateway, counted from 0.
     pub fn admin_url(&self, index: usize) -> String {
         http_url(self.ports.admins[index])
     }
 
-    /// What `RTS_REDIS_URL` is: one address, or several with commas.
+    /// Returns the value of `RTS_REDIS_URL`: one address, or several separated by commas.
     pub fn redis_url(&self) -> String {
         let urls: Vec<_> = self.ports.redis.iter().map(|(port, _)| redis::url(*port)).collect();
         urls.join(",")
     }
 
-    /// The address of every AWS service.
+    /// Returns the address of every AWS service.
     pub fn aws_endpoint(&self) -> String {
         http_url(self.ports.aws)
     }
 
-    /// Prometheus, if the cluster has it.
+    /// Returns the address of Prometheus, if the cluster has it.
     pub fn prometheus_url(&self) -> Option<String> {
         self.status().into_iter().any(|part| part.name == "prometheus").then(|| http_url(self.ports.prometheus))
     }
 
-    /// Where Prometheus looks for the metrics of a load test.
+    /// Returns the address that Prometheus scrapes for the metrics of a load test.
     pub fn loadtest_metrics(&self) -> String {
         format!("127.0.0.1:{}", self.ports.loadtest)
     }
 
-    /// The queues, tables and bucket.
+    /// Returns the queues, tables and bucket.
     ///
     /// # Panics
     ///
@@ -125,12 +125,12 @@ impl Cluster {
         deployed.expect("the cluster was started with AWS")
     }
 
-    /// How tokens are signed and checked.
+    /// Returns the settings by which tokens are signed and checked.
     pub fn jwt(&self) -> &Jwt {
         &self.jwt
     }
 
-    /// A token of the dev login for a user of an organization.
+    /// Requests a token of the dev login for a user of an organization.
     pub async fn dev_token(&self, user: &str, org: &str) -> Result<String, ClusterError> {
         let request = json!({ "userId": user, "orgId": org, "name": user });
         let url = format!("{}/dev/token", self.balancer_url());
@@ -142,7 +142,7 @@ impl Cluster {
         token.ok_or_else(|| ClusterError::Answer(format!("no token: {} {text}", answer.start)))
     }
 
-    /// The proxy between a gateway, counted from 0, and Redis.
+    /// Returns the proxy between a gateway, counted from 0, and Redis.
     ///
     /// # Panics
     ///
@@ -151,7 +151,7 @@ impl Cluster {
         &self.redis_proxies[index]
     }
 
-    /// The proxy between a gateway, counted from 0, and SQS.
+    /// Returns the proxy between a gateway, counted from 0, and SQS.
     ///
     /// # Panics
     ///
@@ -160,7 +160,7 @@ impl Cluster {
         &self.sqs_proxies[index]
     }
 
-    /// A proxy by its name: `redis-1` or `sqs-1` is that of the first gateway.
+    /// Returns a proxy by its name: `redis-1` or `sqs-1` is that of the first gateway.
     pub(crate) fn proxy(&self, name: &str) -> Option<&Proxy> {
         let (kind, number) = name.split_once('-')?;
         let proxies = match kind {
@@ -176,7 +176,7 @@ impl Cluster {
         Ok(self.supervisor.kill(part).await?)
     }
 
-    /// Ends a part in good order; it stays down until it is started. The stand-in keeps its data.
+    /// Ends a part gracefully; it stays down until it is started. The stand-in keeps its data.
     pub async fn stop(&self, part: &str) -> Result<(), ClusterError> {
         Ok(self.supervisor.stop(part).await?)
     }
@@ -186,12 +186,12 @@ impl Cluster {
         Ok(self.supervisor.start(&[part], PATIENCE).await?)
     }
 
-    /// SIGSTOP: the part keeps its connections and does nothing.
+    /// Sends SIGSTOP: the part keeps its connections and does nothing.
     pub async fn pause(&self, part: &str) -> Result<(), ClusterError> {
         Ok(self.supervisor.pause(part).await?)
     }
 
-    /// SIGCONT.
+    /// Sends SIGCONT.
     pub async fn resume(&self, part: &str) -> Result<(), ClusterError> {
         Ok(self.supervisor.resume(part).await?)
     }
@@ -201,12 +201,12 @@ impl Cluster {
         Ok(self.supervisor.set_variable(part, name, value).await?)
     }
 
-    /// Waits until a part is ready, also after it died by itself.
+    /// Waits until a part is ready, even after it crashed.
     pub async fn wait_ready(&self, part: &str) -> Result<(), ClusterError> {
         Ok(self.supervisor.wait_ready(part, PATIENCE).await?)
     }
 
-    /// Lets the queues feed the functions, or not; it stays so over restarts of the stand-in.
+    /// Lets the queues feed the functions, or not; this persists across restarts of the stand-in.
     pub async fn feed_functions(&self, feeds: bool) -> Result<(), ClusterError> {
         let deployment = self.deployed()?;
         *deployment.feeds_functions.lock().unwrap_or_else(PoisonError::into_inner) = feeds;
@@ -214,7 +214,7 @@ impl Cluster {
         deployed.map_err(|error| ClusterError::Answer(error.to_string()))
     }
 
-    /// Switches a fault of the stand-in, or none of one service; it stays so over restarts of the stand-in.
+    /// Switches a fault of the stand-in, or none of one service; this persists across restarts of the stand-in.
     pub async fn set_fault(&self, fault: Fault) -> Result<(), ClusterError> {
         let deployment = self.deployed()?;
         deployment.faults.lock().unwrap_or_else(PoisonError::into_inner).set(fault);
@@ -226,7 +226,7 @@ impl Cluster {
         self.deployment.as_deref().ok_or_else(|| ClusterError::Answer("the cluster has no AWS".to_owned()))
     }
 
-    /// The faults that are on, and whether the queues feed the functions, as `status` says it.
+    /// Returns the active faults, and whether the queues feed the functions, in the form of `status`.
     pub(crate) fn troubles(&self) -> (Value, Value) {
         let Some(deployment) = &self.deployment else { return (Value::Null, Value::Null) };
         let faults = *deployment.faults.lock().unwrap_or_else(PoisonError::into_inner);
@@ -234,23 +234,23 @@ impl Cluster {
         (faults.status(), json!(if feeds { "on" } else { "off" }))
     }
 
-    /// Every part as it is now.
+    /// Returns the present status of every part.
     pub fn status(&self) -> Vec<PartStatus> {
         self.supervisor.status()
     }
 
-    /// The process of a part, if there is one.
+    /// Returns the process of a part, if there is one.
     pub fn pid(&self, part: &str) -> Option<u32> {
         let mut parts = self.status().into_iter();
         parts.find(|status| status.name == part)?.pid
     }
 
-    /// The directory with `logs/`.
+    /// Returns the directory that contains `logs/`.
     pub fn directory(&self) -> &Path {
         self.home.path()
     }
 
-    /// Ends all parts in good order: first the gateways, which need the others for it.
+    /// Ends all parts gracefully: first the gateways, which need the others to do so.
     pub async fn shut_down(self) {
         self.stop_all().await;
     }
@@ -266,7 +266,7 @@ impl Cluster {
         self.supervisor.events()
     }
 
-    /// Everything that another program needs to work with the cluster.
+    /// Returns everything that another program needs to work with the cluster.
     pub(crate) fn description(&self) -> Value {
         let urls = |ports: &[u16]| ports.iter().map(|port| http_url(*port)).collect::<Vec<_>>();
         let deployed = self.deployment.as_ref().and_then(|it| it.outputs());
@@ -290,19 +290,19 @@ impl Cluster {
     }
 }
 
-/// What the names of gateways begin with.
+/// The prefix of the gateways' names.
 const GATEWAYS: &str = "gateway-";
 
 fn http_url(port: u16) -> String {
     format!("http://127.0.0.1:{port}")
 }
 
-/// Whether a variable for `wanted` is meant for the part `name`.
+/// True if a variable for `wanted` concerns the part `name`.
 fn is_meant(wanted: &str, name: &str) -> bool {
     wanted == name || (wanted == "gateway" && name.starts_with(GATEWAYS))
 }
 
-/// The name of a Redis server, counted from 1 among so many.
+/// Returns the name of a Redis server, counted from 1 among `servers`.
 fn redis_name(number: usize, servers: usize) -> String {
     if servers == 1 { "redis".to_owned() } else { format!("redis-{number}") }
 }

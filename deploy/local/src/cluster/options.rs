@@ -1,43 +1,43 @@
-//! What a cluster is to have.
+//! The options of a cluster.
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::parts::aws::FunctionFault;
 
-/// What a cluster is to have. The default is what `cargo local up` starts, without Prometheus.
+/// The options of a cluster. The default is that of `cargo local up`, without Prometheus.
 #[derive(Clone, Debug)]
 #[expect(clippy::struct_excessive_bools, reason = "each says whether there is one more thing")]
 pub struct ClusterOptions {
-    /// How many gateways, at most 9.
+    /// The number of gateways, at most 9.
     pub nodes: usize,
-    /// How many Redis servers: one, or at least three masters of a Redis Cluster.
+    /// The number of Redis servers: one, or at least three masters of a Redis Cluster.
     pub redis_servers: usize,
-    /// Whether there is the AWS stand-in with queues, tables and functions. Gateways need it.
+    /// True to run the AWS stand-in with queues, tables and functions. Gateways need it.
     pub aws: bool,
-    /// Whether the queues feed the functions from the start; see
+    /// True if the queues feed the functions from the start; see
     /// [`Cluster::feed_functions`](crate::Cluster::feed_functions).
     pub feeds_functions: bool,
     /// Makes the functions fail.
     pub function_fault: Option<FunctionFault>,
-    /// How long a failed batch stays out of sight, in seconds.
+    /// The time for which a failed batch is invisible, in seconds.
     pub visibility_seconds: u64,
-    /// After how many days messages expire; 0 keeps all.
+    /// The number of days after which messages expire; 0 keeps all.
     pub retention_days: f64,
-    /// Whether there is a balancer in front of the gateways.
+    /// True to run a balancer in front of the gateways.
     pub balancer: bool,
-    /// Whether Prometheus scrapes the gateways, if it can be had.
+    /// True to have Prometheus scrape the gateways, if it is available.
     pub prometheus: bool,
-    /// Seconds from one scrape of Prometheus to the next.
+    /// The seconds between two scrapes of Prometheus.
     pub scrape_seconds: u64,
-    /// Whether a [`Proxy`](crate::Proxy) stands between each gateway and Redis, and one between it and
-    /// SQS. Not with a Redis Cluster, whose servers name each other.
+    /// True to put a [`Proxy`](crate::Proxy) between each gateway and Redis, and one between it and SQS. Not possible
+    /// with a Redis Cluster, whose servers name each other.
     pub proxies: bool,
-    /// Whether data outlives the processes.
+    /// True if data outlives the processes.
     pub keeps_data: bool,
-    /// How long after its death a part is started again.
+    /// The time after its death until a part is started again.
     pub restart_after: Duration,
-    /// The directory of the built web app, if the gateways are to serve it.
+    /// The directory of the built web app, if the gateways should serve it.
     pub web_root: Option<PathBuf>,
     /// More variables for parts; `gateway` stands for all gateways.
     pub environment: Vec<Variable>,
@@ -48,9 +48,9 @@ pub struct ClusterOptions {
 pub struct Variable {
     /// The name of the part, or `gateway`.
     pub part: String,
-    /// The variable.
+    /// The variable's name.
     pub name: String,
-    /// Its value.
+    /// The variable's value.
     pub value: String,
 }
 
@@ -77,24 +77,24 @@ impl Default for ClusterOptions {
 }
 
 impl ClusterOptions {
-    /// Redis and nothing else.
+    /// Returns options for Redis and nothing else.
     pub fn redis_only() -> Self {
         Self { nodes: 0, aws: false, balancer: false, ..Self::default() }
     }
 
-    /// Redis, and the stand-in with its functions.
+    /// Returns options for Redis, and the stand-in with its functions.
     pub fn without_gateways() -> Self {
         Self { nodes: 0, balancer: false, ..Self::default() }
     }
 
-    /// With one more variable for a part, or for all gateways as `gateway`.
+    /// Adds a variable for a part, or for all gateways as `gateway`.
     #[must_use]
     pub fn with_variable(mut self, part: &str, name: &str, value: impl Into<String>) -> Self {
         self.environment.push(Variable { part: part.to_owned(), name: name.to_owned(), value: value.into() });
         self
     }
 
-    /// What cannot be, in words.
+    /// Returns a sentence on options that contradict each other.
     pub(crate) fn problem(&self) -> Option<&'static str> {
         if self.nodes > 9 {
             Some("there can be 9 gateways at most")

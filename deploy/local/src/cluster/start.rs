@@ -1,4 +1,4 @@
-//! Bringing a cluster up, part after part.
+//! Brings a cluster up, part after part.
 
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
@@ -20,7 +20,7 @@ pub(crate) struct ClusterSpec {
     pub(crate) home: Home,
     pub(crate) ports: Ports,
     pub(crate) tools: Tools,
-    /// Where the gateway and the functions are, if they are wanted.
+    /// The directory of the gateway and the functions, if they are wanted.
     pub(crate) binaries: Option<PathBuf>,
     pub(crate) jwt: Jwt,
     pub(crate) allowed_origins: Vec<String>,
@@ -53,8 +53,8 @@ impl ClusterSpec {
         })
     }
 
-    /// Starts everything and waits until it is ready; `say` hears of each step. What has started ends
-    /// again if something does not.
+    /// Starts everything and waits until it is ready; calls `say` for each step. If something does not start, ends
+    /// everything that did.
     pub(crate) async fn build(self, say: &dyn Fn(&str)) -> Result<Cluster, ClusterError> {
         raise_file_limit();
         let run = self.home.path();
@@ -83,7 +83,7 @@ impl ClusterSpec {
     }
 }
 
-/// A cluster on its way up.
+/// A cluster that is being started.
 struct Build<'a> {
     supervisor: Supervisor,
     deployment: Option<Arc<Deployment>>,
@@ -93,7 +93,7 @@ struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// Redis, and AWS with what is deployed on it.
+    /// Starts Redis, and AWS with its deployment.
     async fn stores(&mut self, say: &dyn Fn(&str)) -> Result<(), ClusterError> {
         let ClusterSpec { options, ports, tools, home, .. } = self.spec;
         let mut names = Vec::new();
@@ -133,7 +133,7 @@ impl Build<'_> {
             let servers: Vec<_> = ports.redis.iter().map(|(port, _)| *port).collect();
             timeout(PATIENCE, redis::join_cluster(&tools.redis_cli, &servers))
                 .await
-                .unwrap_or_else(|_| Err("the servers do not agree in time".to_owned()))
+                .unwrap_or_else(|_| Err("the servers did not agree in time".to_owned()))
                 .map_err(|how| PartError::Failed {
                     part: "the Redis Cluster".to_owned(),
                     how,
@@ -193,7 +193,7 @@ impl Build<'_> {
         Ok(gateway::part(home.path(), &gateway)?)
     }
 
-    /// The balancer and Prometheus.
+    /// Starts the balancer and Prometheus.
     async fn fronts(&mut self, say: &dyn Fn(&str)) -> Result<(), ClusterError> {
         let ClusterSpec { options, ports, tools, home, .. } = self.spec;
         let mut names = Vec::new();
@@ -247,11 +247,11 @@ impl Build<'_> {
     }
 }
 
-/// As many open files as may be, for this process and all that it starts: each client is one.
+/// Raises the limit of open files as far as allowed, for this process and all that it starts: each client takes one.
 fn raise_file_limit() {
     use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
     let limit = getrlimit(Resource::Nofile);
     let raised = Rlimit { current: limit.maximum, maximum: limit.maximum };
-    // The limit there is does for few clients.
+    // The present limit is enough for a few clients.
     let _ = setrlimit(Resource::Nofile, raised);
 }

@@ -1,21 +1,21 @@
-//! Packages by apt, and the services that Debian starts with them stopped again: the cluster runs its own.
+//! Installs packages with apt, and stops the services that Debian starts with them: the cluster runs its own.
 
 use std::path::Path;
 use std::process::{Command, Output};
 
-/// Packages that bring a service of the same name.
+/// Packages that contain a service of the same name.
 const SERVICES: [&str; 3] = ["redis-server", "nginx", "prometheus"];
 
-/// Whether packages can be installed: as root, with apt.
+/// True if packages can be installed: as root, with apt.
 pub(super) fn is_usable() -> bool {
     rustix::process::geteuid().is_root() && super::find("apt-get").is_some()
 }
 
-/// Installs packages; an error is what apt said last.
+/// Installs packages; an error is the last output of apt.
 pub(super) fn install(packages: &[&str]) -> Result<(), String> {
     let mut install = vec!["install", "--yes", "--quiet", "--no-install-recommends"];
     install.extend(packages);
-    // The lists may be missing or old; then they are fetched, and it is tried again.
+    // The lists may be missing or old; then they are fetched, and the installation is tried again.
     if apt(&install).is_err() {
         apt(&["update", "--quiet"])?;
         apt(&install)?;
@@ -40,7 +40,7 @@ fn apt(arguments: &[&str]) -> Result<(), String> {
     Err(last_lines(&output))
 }
 
-/// Stops a service that came with a package just now. That there is none is fine.
+/// Stops a service that was just installed with a package, if there is one.
 fn stop_service(name: &str) {
     let is_systemd = Path::new("/run/systemd/system").exists();
     let arguments: &[&str] =

@@ -1,5 +1,5 @@
-//! The binaries that the cluster runs: optimised ones for `up`, and for the tests those that `cargo test`
-//! builds anyway.
+//! The binaries that the cluster runs: optimised ones for `up`, and for the tests those that `cargo test` builds
+//! anyway.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,19 +10,19 @@ use serde_json::Value;
 use super::Missing;
 use crate::paths;
 
-/// Names a directory with binaries that are to be run as they are.
+/// Names a directory with binaries that are run as they are.
 pub(crate) const BINARIES_VARIABLE: &str = "RTS_BIN_DIR";
 
-/// What has to be there.
+/// The binaries that must exist.
 const BINARIES: [&str; 4] = ["rts-gateway", "chat-message-to-db", "chat-room-to-db", "rts-local"];
 const PACKAGES: [&str; 3] = ["rts-gateway", "rts-persister", "rts-local"];
 
-/// How they are built.
+/// The kind of build.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Build {
-    /// To be used.
+    /// For use.
     Optimised,
-    /// To be tested.
+    /// For tests.
     Test,
 }
 
@@ -33,13 +33,13 @@ impl Build {
                 let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
                 ["build", "--bins", "--profile", "local"].into_iter().chain(packages).collect()
             }
-            // The whole workspace, as the tests: the same features, so nothing is built twice.
+            // The whole workspace, like the tests: with the same features, so nothing is built twice.
             Self::Test => vec!["build", "--bins", "--workspace"],
         }
     }
 }
 
-/// The directory of the binaries: given by `RTS_BIN_DIR`, or else built, once in a process.
+/// Returns the directory of the binaries: given by `RTS_BIN_DIR`, or else built, once per process.
 pub(crate) fn binaries(how: Build, say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     if let Some(directory) = std::env::var_os(BINARIES_VARIABLE) {
@@ -79,7 +79,7 @@ fn check(directory: &Path) -> Result<(), Missing> {
     }
 }
 
-/// Where cargo put the executables, from its messages.
+/// Finds the directory of the executables in cargo's messages.
 fn executable_directory(messages: &str) -> Option<PathBuf> {
     messages.lines().find_map(|line| {
         let message: Value = serde_json::from_str(line).ok()?;

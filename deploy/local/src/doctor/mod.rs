@@ -1,4 +1,4 @@
-//! The doctor: finds what the cluster needs, and gets what is missing if it may.
+//! The doctor: finds everything that the cluster needs, and installs missing parts if it may.
 
 mod apt;
 pub(crate) mod build;
@@ -11,57 +11,57 @@ use std::process::Command;
 
 use crate::parts::aws;
 
-/// Programs of Debian that are not always on a person's PATH.
+/// Debian's directories of programs that are not always on a user's PATH.
 const MORE_DIRECTORIES: [&str; 3] = ["/usr/sbin", "/usr/local/sbin", "/sbin"];
-/// Sharded publish and subscribe came with this version of Redis.
+/// The first version of Redis with sharded publish and subscribe.
 const REDIS_VERSION_MIN: u32 = 7;
 
-/// What the cluster needs, and where it is.
+/// The programs that the cluster needs.
 #[derive(Clone, Debug)]
 pub(crate) struct Tools {
     pub(crate) redis_server: PathBuf,
     pub(crate) redis_cli: PathBuf,
     pub(crate) nginx: PathBuf,
-    /// The cluster does without it if it cannot be had.
+    /// Optional: the cluster runs without it.
     pub(crate) prometheus: Option<PathBuf>,
-    /// The directory of the stand-in's Python environment, if it was asked for.
+    /// The directory of the stand-in's Python environment, if requested.
     pub(crate) stand_in: Option<PathBuf>,
 }
 
-/// Why something that is needed is not there.
+/// The reason why something needed is missing.
 #[derive(Debug, thiserror::Error)]
 pub enum Missing {
-    /// Packages that this user cannot install.
-    #[error("these are needed and not here: {0}. Install them:\n    sudo apt-get install {1}")]
+    /// Packages are missing that this user cannot install.
+    #[error("these are needed but missing: {0}. Install them:\n    sudo apt-get install {1}")]
     Packages(String, String),
-    /// apt did not do it.
+    /// apt failed.
     #[error("apt-get could not install {0}: {1}")]
     Apt(String, String),
-    /// A version that is too old.
+    /// A version is too old.
     #[error("{0}")]
     TooOld(String),
-    /// A Python environment that could not be made.
+    /// A Python environment could not be made.
     #[error("the Python environment for {0} could not be made: {1}")]
     Venv(String, String),
-    /// A Node.js that could not be had.
-    #[error("Node.js could not be got: {0}")]
+    /// Node.js could not be installed.
+    #[error("Node.js could not be installed: {0}")]
     Node(String),
-    /// A build that failed.
+    /// The build failed.
     #[error("the build failed: {0}")]
     Build(String),
 }
 
-/// A program, and the Debian package that has it.
+/// A program, and the Debian package that contains it.
 #[derive(Clone, Copy)]
 struct Wanted {
     program: &'static str,
     package: &'static str,
-    /// Whether the cluster runs without it.
+    /// True if the cluster runs without it.
     is_optional: bool,
 }
 
 const WANTED: [Wanted; 6] = [
-    // The gateway's allocator is built by it.
+    // The build of the gateway's allocator needs it.
     wanted("make", "make"),
     wanted("redis-server", "redis-server"),
     wanted("redis-cli", "redis-tools"),
@@ -74,7 +74,7 @@ const fn wanted(program: &'static str, package: &'static str) -> Wanted {
     Wanted { program, package, is_optional: false }
 }
 
-/// Finds everything, installing what is missing; `say` hears what takes time.
+/// Finds everything, installing missing parts; calls `say` before slow steps.
 pub(crate) fn tools(with_stand_in: bool, say: &dyn Fn(&str)) -> Result<Tools, Missing> {
     install_missing(&WANTED, say)?;
     let stand_in = with_stand_in.then(|| venv::ensure(aws::PACKAGE, &aws::SERVER, say)).transpose()?;
@@ -104,7 +104,7 @@ fn install_missing(wanted: &[Wanted], say: &dyn Fn(&str)) -> Result<(), Missing>
         say(&format!("installing {}", packages(&missing)));
         let names: Vec<_> = missing.iter().map(|wanted| wanted.package).collect();
         if let Err(error) = apt::install(&names) {
-            // Once more without what is only nice to have.
+            // Once more without the optional ones.
             let names: Vec<_> = needed.iter().map(|wanted| wanted.package).collect();
             if names.is_empty() || apt::install(&names).is_err() {
                 let is_fatal = needed.iter().any(|wanted| find(wanted.program).is_none());
@@ -136,13 +136,13 @@ fn check_redis(server: &Path) -> Result<(), Missing> {
     }
 }
 
-/// The main version in what `redis-server --version` prints.
+/// Reads the major version in the output of `redis-server --version`.
 fn redis_version(text: &str) -> Option<u32> {
     let (_, rest) = text.split_once("v=")?;
     rest.split('.').next()?.parse().ok()
 }
 
-/// Where a program is, or its bare name.
+/// Returns the path of a program, or its bare name.
 fn program(name: &str) -> PathBuf {
     find(name).unwrap_or_else(|| PathBuf::from(name))
 }

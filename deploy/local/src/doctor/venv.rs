@@ -8,14 +8,14 @@ use std::process::Command;
 use super::Missing;
 use crate::paths;
 
-/// The environment of a package at a version, and of what goes with it, made if it is not there.
+/// Returns the environment of a package at a version, with its companions; makes it if needed.
 pub(crate) fn ensure(package: (&str, &str), others: &[(&str, &str)], say: &dyn Fn(&str)) -> Result<PathBuf, Missing> {
     let name = format!("{} {}", package.0, package.1);
     let failed = |error: String| Missing::Venv(name.clone(), error);
     let directory = paths::local().join("python").join(name.replace(' ', "-"));
     let wanted: Vec<_> =
         [package].iter().chain(others).map(|(package, version)| format!("{package}=={version}")).collect();
-    // Written last, so that an environment half made is made anew.
+    // Written last, so that an incomplete environment is made again.
     let complete = directory.join("complete");
     let is_complete = || fs::read_to_string(&complete).is_ok_and(|found| found == wanted.join("\n"));
     if is_complete() {
@@ -26,7 +26,7 @@ pub(crate) fn ensure(package: (&str, &str), others: &[(&str, &str)], say: &dyn F
         return Ok(directory);
     }
     say(&format!("making a Python environment with {name}"));
-    // One that only lacks a package gets it: another cluster may run in it.
+    // One that only lacks a package is extended: another cluster may be using it.
     if !complete.exists() {
         make(&directory, &failed)?;
     }
@@ -38,7 +38,7 @@ pub(crate) fn ensure(package: (&str, &str), others: &[(&str, &str)], say: &dyn F
     Ok(directory)
 }
 
-/// Makes an empty environment, in place of what is there.
+/// Makes an empty environment, replacing any that exists.
 fn make(directory: &Path, failed: &dyn Fn(String) -> Missing) -> Result<(), Missing> {
     if directory.exists() {
         fs::remove_dir_all(directory).map_err(|error| failed(error.to_string()))?;

@@ -1,4 +1,4 @@
-//! The web app that the gateways serve: built when Node.js is there, and done without when it is not.
+//! The web app that the gateways serve: built if Node.js is present, left out otherwise.
 
 use std::fs::{self, File};
 use std::io;
@@ -9,7 +9,7 @@ use std::time::SystemTime;
 use super::{Missing, install_missing, node, wanted};
 use crate::paths;
 
-/// What the app is built from, below its directory.
+/// The sources of the app, relative to its directory.
 const SOURCES: [&str; 9] = [
     "src",
     "public",
@@ -21,11 +21,11 @@ const SOURCES: [&str; 9] = [
     "tsconfig.app.json",
     ".npmrc",
 ];
-/// Names another browser than the machine's, for the browser tests.
+/// The variable that names a browser other than the machine's for the browser tests.
 const BROWSER_VARIABLE: &str = "CHROMIUM";
 
-/// The directory of the built app, built anew if its sources have changed. Without Node.js, or when the build
-/// fails, `say` hears of it, and there is none: everything else runs without.
+/// Returns the directory of the built app, built again if its sources have changed. Without Node.js, or if the build
+/// fails, calls `say` and returns `None`: everything else runs without it.
 pub(crate) fn built(say: &dyn Fn(&str)) -> Option<PathBuf> {
     let directory = paths::web_directory();
     if !directory.join("package.json").exists() {
@@ -51,7 +51,7 @@ fn build(directory: &Path, say: &dyn Fn(&str)) -> Result<PathBuf, String> {
         return Ok(root);
     }
     let path = node::present()
-        .ok_or_else(|| format!("it is built with Node.js {} or newer, which is not here", node::MAJOR_MIN))?;
+        .ok_or_else(|| format!("its build needs Node.js {} or newer, which is missing", node::MAJOR_MIN))?;
     say("building the web app");
     let npm = |arguments: &[&str]| run(Command::new("npm").args(arguments).env("PATH", &path).current_dir(directory));
     if is_older(&directory.join("node_modules/.package-lock.json"), &directory.join("package-lock.json")) {
@@ -59,12 +59,12 @@ fn build(directory: &Path, say: &dyn Fn(&str)) -> Result<PathBuf, String> {
     }
     npm(&["run", "build"])?;
     if written(&root.join("index.html")).is_none() {
-        return Err("the build made no index.html".to_owned());
+        return Err("the build produced no index.html".to_owned());
     }
     Ok(root)
 }
 
-/// Makes sure of the browser of the browser tests.
+/// Ensures that the browser of the browser tests is installed.
 pub(crate) fn browser(say: &dyn Fn(&str)) -> Result<(), Missing> {
     if std::env::var_os(BROWSER_VARIABLE).is_some() {
         return Ok(());
@@ -72,7 +72,7 @@ pub(crate) fn browser(say: &dyn Fn(&str)) -> Result<(), Missing> {
     install_missing(&[wanted("chromium", "chromium")], say)
 }
 
-/// Whether a file is missing or was written before another.
+/// True if a file is missing or was written before another.
 pub(crate) fn is_older(file: &Path, other: &Path) -> bool {
     written(file).is_none_or(|at| written(other).is_some_and(|other| at < other))
 }
@@ -81,7 +81,7 @@ fn written(file: &Path) -> Option<SystemTime> {
     file.metadata().and_then(|facts| facts.modified()).ok()
 }
 
-/// When the last change was made in a file, or below a directory.
+/// Returns the time of the last change of a file, or below a directory.
 fn newest(path: &Path) -> Option<SystemTime> {
     let own = written(path)?;
     let Ok(entries) = fs::read_dir(path) else { return Some(own) };
@@ -97,7 +97,7 @@ fn lock(file: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// Runs a command; the error is what it said last.
+/// Runs a command; the error is its last output.
 fn run(command: &mut Command) -> Result<(), String> {
     let name = command.get_program().display().to_string();
     let output = command.stdin(Stdio::null()).output().map_err(|error| format!("{name}: {error}"))?;

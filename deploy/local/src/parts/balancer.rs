@@ -1,5 +1,5 @@
-//! The balancer: nginx in front of the gateways, round robin and without affinity, as a load balancer of
-//! production is. Its logs hold no query strings, because tokens travel there.
+//! The balancer: nginx in front of the gateways, round robin and without affinity, like a load balancer in production.
+//! Its logs contain no query strings, because these carry tokens.
 
 use std::fs;
 use std::io;
@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::{Part, Probe, variables};
 
-/// nginx as a part.
+/// Returns nginx as a part.
 pub(crate) fn part(run: &Path, program: PathBuf, port: u16, gateway_ports: &[u16]) -> io::Result<Part> {
     let directory = run.join("balancer");
     fs::create_dir_all(&directory)?;
@@ -37,7 +37,7 @@ fn config(port: u16, gateway_ports: &[u16], file_limit: u64, is_root: bool) -> S
     });
     // Two files for each connection, and some to spare.
     let connections = (file_limit / 2).clamp(512, 32_768);
-    // Its workers would be nobody's otherwise, who may not see this directory.
+    // Otherwise its workers would run as nobody, who may not read this directory.
     let user = if is_root { "user root;\n" } else { "" };
     format!(
         r"{user}daemon off;
@@ -98,7 +98,7 @@ fn is_root() -> bool {
     rustix::process::geteuid().is_root()
 }
 
-/// How many files a process may have open.
+/// Returns the number of files that a process may open.
 fn file_limit() -> u64 {
     use rustix::process::{Resource, getrlimit};
     const MOST: u64 = 65_536;

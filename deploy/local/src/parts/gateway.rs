@@ -10,25 +10,25 @@ use serde::Serialize;
 use super::aws::{ACCESS_KEY_ID, Outputs, SECRET_ACCESS_KEY};
 use super::{Part, Probe, variables};
 
-/// How tokens of a local cluster are signed (HS256) and checked.
+/// The settings by which tokens of a local cluster are signed (HS256) and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
 pub struct Jwt {
     /// The key.
     pub secret: String,
-    /// `iss`.
+    /// The claim `iss`.
     pub issuer: String,
-    /// `aud`.
+    /// The claim `aud`.
     pub audience: String,
 }
 
 impl Jwt {
-    /// With a secret that nobody knows yet.
+    /// Makes settings with a new random secret.
     pub(crate) fn generate() -> Self {
         Self { secret: random_secret(), issuer: "rts-local".to_owned(), audience: "rts".to_owned() }
     }
 }
 
-/// 32 random bytes in hexadecimal.
+/// Returns 32 random bytes in hexadecimal.
 pub(crate) fn random_secret() -> String {
     use std::fmt::Write;
     let bytes: [u8; 32] = rand::rng().random();
@@ -38,40 +38,40 @@ pub(crate) fn random_secret() -> String {
     })
 }
 
-/// What one gateway is told.
+/// The settings of one gateway.
 pub(crate) struct Gateway<'a> {
-    /// From 1.
+    /// The number of the gateway, from 1.
     pub(crate) number: usize,
     pub(crate) program: PathBuf,
     pub(crate) port: u16,
     pub(crate) admin_port: u16,
     pub(crate) redis_url: String,
-    /// Of every AWS service.
+    /// The address of every AWS service.
     pub(crate) aws_endpoint: String,
-    /// Of SQS alone, if something stands between.
+    /// The address of SQS alone, if a proxy is in between.
     pub(crate) sqs_endpoint: Option<String>,
     pub(crate) outputs: &'a Outputs,
     pub(crate) jwt: &'a Jwt,
     pub(crate) connection_secret: &'a str,
     pub(crate) allowed_origins: &'a [String],
     pub(crate) retention_days: f64,
-    /// Where the web app is, if it is to be served.
+    /// The directory of the web app, if it is served.
     pub(crate) web_root: Option<&'a Path>,
 }
 
-/// The name of the gateway with a number from 1.
+/// Returns the name of the gateway with a number from 1.
 pub(crate) fn name(number: usize) -> String {
     format!("gateway-{number}")
 }
 
-/// A gateway as a part.
+/// Returns a gateway as a part.
 pub(crate) fn part(run: &Path, gateway: &Gateway) -> io::Result<Part> {
     let name = name(gateway.number);
     let directory = run.join(&name);
     std::fs::create_dir_all(&directory)?;
     let url = format!("http://127.0.0.1:{}", gateway.port);
     let outputs = gateway.outputs;
-    // No RTS_NODE_ID: a node has a new one at every start.
+    // No RTS_NODE_ID: a node gets a new one at every start.
     let mut environment = variables([
         ("RTS_LISTEN", format!("127.0.0.1:{}", gateway.port)),
         ("RTS_ADMIN_LISTEN", format!("127.0.0.1:{}", gateway.admin_port)),
@@ -91,7 +91,7 @@ pub(crate) fn part(run: &Path, gateway: &Gateway) -> io::Result<Part> {
         ("RTS_RETENTION_DAYS", gateway.retention_days.to_string()),
         ("RTS_LOG", "info".to_owned()),
         ("RTS_LOG_FORMAT", "text".to_owned()),
-        // The balancer here asks nobody for readiness, so there is nobody to give notice to.
+        // The balancer here does not check readiness, so it needs no notice.
         ("RTS_DRAIN_NOTICE_SECONDS", "0".to_owned()),
         ("RTS_DRAIN_SECONDS", "2".to_owned()),
         ("AWS_ENDPOINT_URL", gateway.aws_endpoint.clone()),

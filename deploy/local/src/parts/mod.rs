@@ -1,4 +1,4 @@
-//! The parts of a cluster: for each, one file that says which process it is and when it is ready.
+//! The parts of a cluster: one file for each defines its process and its readiness.
 
 pub(crate) mod aws;
 pub(crate) mod balancer;
@@ -15,42 +15,40 @@ use tokio::time::sleep;
 
 use crate::http;
 
-/// How often a part is asked whether it is ready.
+/// The interval between checks whether a part is ready.
 const PROBE_PAUSE: Duration = Duration::from_millis(50);
 
-/// One part: a process, and how to tell that it is ready.
+/// One part: a process, and the check that it is ready.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
     /// Its name in every command and log.
     pub(crate) name: String,
-    /// What to run.
     pub(crate) program: PathBuf,
-    /// With these arguments.
     pub(crate) arguments: Vec<String>,
-    /// With these variables, and hardly any others.
+    /// The program's variables; it gets hardly any others.
     pub(crate) environment: BTreeMap<String, String>,
-    /// In this directory, below that of the run.
+    /// The working directory, below that of the run.
     pub(crate) directory: PathBuf,
-    /// When it is ready.
+    /// The check that it is ready.
     pub(crate) probe: Probe,
-    /// Where it answers.
+    /// The address at which it answers.
     pub(crate) url: Option<String>,
-    /// How long it may take to end after SIGTERM.
+    /// The time it may take to end after SIGTERM.
     pub(crate) grace: Duration,
 }
 
-/// When a part is ready.
+/// The check that a part is ready.
 #[derive(Clone, Debug)]
 pub(crate) enum Probe {
-    /// When a Redis answers PING on the port.
+    /// A Redis answers PING on the port.
     Redis(u16),
-    /// When GET of the address says 200.
+    /// A GET of the address returns 200.
     Http(String),
-    /// When the stand-in answers and the data template is deployed on it.
+    /// The stand-in answers and the data template is deployed on it.
     Deployed(Arc<aws::Deployment>),
 }
 
-/// Why a part that runs will never be ready.
+/// The reason why a running part will never be ready.
 #[derive(Debug, thiserror::Error)]
 #[error("{0}")]
 pub(crate) struct NeverReady(pub(crate) String);
@@ -83,7 +81,7 @@ async fn wait_for_ok(url: &str) {
     }
 }
 
-/// Variables from pairs.
+/// Makes a map of variables from pairs.
 pub(crate) fn variables<const N: usize>(pairs: [(&str, String); N]) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
 }

@@ -1,4 +1,4 @@
-//! Prometheus: scrapes every gateway, as the production's does, and a load test while one runs.
+//! Prometheus: scrapes every gateway, as in production, and a load test while one runs.
 
 use std::fs;
 use std::io;
@@ -7,17 +7,17 @@ use std::time::Duration;
 
 use super::{Part, Probe, variables};
 
-/// What Prometheus scrapes, and how often.
+/// The targets of Prometheus, and the interval.
 pub(crate) struct Scraped<'a> {
     /// The admin port of each gateway.
     pub(crate) gateways: &'a [u16],
-    /// Where a load test shows its metrics; the target is down while none runs.
+    /// The port at which a load test serves its metrics; the target is down while none runs.
     pub(crate) loadtest: u16,
-    /// Seconds from one scrape to the next.
+    /// The seconds between two scrapes.
     pub(crate) every_seconds: u64,
 }
 
-/// Prometheus as a part.
+/// Returns Prometheus as a part.
 pub(crate) fn part(run: &Path, program: PathBuf, port: u16, scraped: &Scraped<'_>) -> io::Result<Part> {
     let directory = run.join("prometheus");
     fs::create_dir_all(&directory)?;

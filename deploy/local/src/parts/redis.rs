@@ -1,5 +1,5 @@
-//! Redis: one server, or three masters of a Redis Cluster. Its data is in memory only, as a test of a
-//! restart with data loss wants it, unless the run keeps its data.
+//! Redis: one server, or three masters of a Redis Cluster. Its data is in memory only, for tests of a restart with data
+//! loss, unless the run keeps its data.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -12,23 +12,23 @@ use tokio::time::{sleep, timeout};
 
 use super::{PROBE_PAUSE, Part, Probe};
 
-/// How long a command of [`command`] may take.
+/// The deadline of a command by [`command`].
 const COMMAND_DEADLINE: Duration = Duration::from_secs(2);
 
-/// How a Redis server is to run.
+/// The settings of a Redis server.
 #[derive(Clone, Debug)]
 pub(crate) struct RedisServer<'a> {
-    /// `redis`, or `redis-1` and so on in a Redis Cluster.
+    /// The name: `redis`, or `redis-1` and so on in a Redis Cluster.
     pub(crate) name: &'a str,
     pub(crate) program: &'a Path,
     pub(crate) port: u16,
     /// The port of the cluster's bus, in a Redis Cluster.
     pub(crate) bus_port: Option<u16>,
-    /// Whether its data outlives it.
+    /// True if its data outlives the process.
     pub(crate) keeps_data: bool,
 }
 
-/// A Redis server as a part.
+/// Returns a Redis server as a part.
 pub(crate) fn part(run: &Path, server: &RedisServer) -> io::Result<Part> {
     let directory = run.join(server.name);
     if !server.keeps_data && directory.exists() {
@@ -44,7 +44,7 @@ pub(crate) fn part(run: &Path, server: &RedisServer) -> io::Result<Part> {
     .split_whitespace()
     .map(str::to_owned)
     .collect::<Vec<_>>();
-    // No snapshots: an empty argument, which a text with blanks cannot hold.
+    // No snapshots: an empty argument, which a text split at blanks cannot express.
     arguments.extend(["--save", ""].map(str::to_owned));
     if let Some(bus_port) = server.bus_port {
         let cluster = format!(
@@ -65,12 +65,12 @@ pub(crate) fn part(run: &Path, server: &RedisServer) -> io::Result<Part> {
     })
 }
 
-/// The address of a Redis on loopback.
+/// Returns the address of a Redis on loopback.
 pub(crate) fn url(port: u16) -> String {
     format!("redis://127.0.0.1:{port}")
 }
 
-/// Makes one Redis Cluster of servers that run, and waits until all of them agree.
+/// Joins running servers into one Redis Cluster, and waits until all of them agree.
 pub(crate) async fn join_cluster(command_line: &PathBuf, ports: &[u16]) -> Result<(), String> {
     let output = Command::new(command_line)
         .args(["--cluster", "create"])
@@ -79,7 +79,7 @@ pub(crate) async fn join_cluster(command_line: &PathBuf, ports: &[u16]) -> Resul
         .kill_on_drop(true)
         .output()
         .await
-        .map_err(|error| format!("redis-cli does not start: {error}"))?;
+        .map_err(|error| format!("redis-cli did not start: {error}"))?;
     if !output.status.success() {
         return Err(String::from_utf8_lossy(&output.stdout).into_owned());
     }

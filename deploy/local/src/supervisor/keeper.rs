@@ -1,4 +1,4 @@
-//! Keeps one part: does what its state says.
+//! Keeps one part in the condition that its state requires.
 
 use std::future::{Future, pending};
 use std::path::PathBuf;
@@ -13,47 +13,46 @@ use super::process::Process;
 use super::state::{Deed, Happening, State};
 use crate::parts::{NeverReady, Part};
 
-/// What may be asked of a keeper.
+/// A request to a keeper.
 #[derive(Clone, Debug)]
 pub(super) enum Ask {
-    /// Bring it up.
+    /// Start the part.
     Start,
-    /// End it in good order and keep it down.
+    /// End it gracefully and keep it down.
     Stop,
-    /// SIGKILL, and keep it down.
+    /// Send SIGKILL, and keep it down.
     Kill,
-    /// SIGSTOP.
+    /// Send SIGSTOP.
     Pause,
-    /// SIGCONT.
+    /// Send SIGCONT.
     Resume,
     /// Set a variable for its next start.
     Variable(String, String),
 }
 
-/// How a part is.
+/// The status of a part.
 #[derive(Clone, Debug)]
 pub(super) struct Status {
     pub(super) state: State,
     pub(super) pid: Option<u32>,
-    /// How often its process ended, or failed to start, by itself.
+    /// The number of times that its process crashed, or failed to start.
     pub(super) failures: u32,
-    /// How its process ended last, or why it cannot be used.
+    /// The way its process last ended, or the reason why it cannot be used.
     pub(super) trouble: Option<String>,
 }
 
-/// Something worth saying about a part.
+/// A notable event of a part.
 #[derive(Clone, Debug)]
 pub(crate) struct Event {
-    /// The part.
     pub(crate) part: String,
-    /// What happened.
+    /// The kind of event.
     pub(crate) kind: EventKind,
 }
 
-/// What happened to a part by itself.
+/// A change of a part that nobody requested.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum EventKind {
-    /// Its process ended, so, and is started again after so long.
+    /// Its process ended in this way, and is started again after this time.
     Ended { how: String, again_in: Duration },
     /// It is ready again after that.
     Back,
@@ -70,18 +69,18 @@ pub(super) struct Keeper {
     pub(super) events: broadcast::Sender<Event>,
 }
 
-/// What a keeper waits for at the moment.
+/// The things that a keeper is waiting for.
 #[derive(Default)]
 struct Pending {
     process: Option<Process>,
     probing: Option<Probing>,
     time: Option<Instant>,
-    /// It will never be ready, which has been said.
+    /// True if it will never be ready, which has been reported.
     is_doomed: bool,
 }
 
 impl Keeper {
-    /// Runs until nobody can ask anything any more.
+    /// Runs until no more requests can come.
     pub(super) async fn keep(mut self) {
         let mut state = State::Stopped;
         let mut now = Pending::default();
@@ -126,7 +125,7 @@ impl Keeper {
         }
     }
 
-    /// Does what an ask says at once, or names what it means for the state.
+    /// Handles a request at once, or returns its meaning for the state.
     fn answer(&mut self, ask: Ask, process: Option<&Process>) -> Option<Happening> {
         match (ask, process) {
             (Ask::Start, _) => return Some(Happening::StartAsked),
@@ -142,7 +141,7 @@ impl Keeper {
         None
     }
 
-    /// Does what a state asks for; what happens of it at once is returned.
+    /// Carries out a deed; returns its immediate consequence.
     fn carry_out(&mut self, deed: Deed, now: &mut Pending) -> Option<Happening> {
         match deed {
             Deed::Nothing => {}
@@ -155,7 +154,7 @@ impl Keeper {
                     }
                     Err(error) => {
                         let program = self.part.program.display();
-                        self.note_failure(format!("{program} does not start: {error}"));
+                        self.note_failure(format!("{program} did not start: {error}"));
                         return Some(Happening::NotSpawned);
                     }
                 }
@@ -163,7 +162,7 @@ impl Keeper {
             Deed::Terminate => {
                 if let Some(process) = &now.process {
                     process.signal(Signal::TERM);
-                    // One that is paused could not hear it.
+                    // A paused one could not react to it.
                     process.signal(Signal::CONT);
                 }
                 now.probing = None;
@@ -207,7 +206,7 @@ impl Keeper {
     }
 
     fn say(&self, kind: EventKind) {
-        // Nobody listens in tests.
+        // In tests, nobody listens.
         let _ = self.events.send(Event { part: self.part.name.clone(), kind });
     }
 }

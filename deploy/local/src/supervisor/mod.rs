@@ -1,5 +1,5 @@
-//! Runs the parts of one cluster: starts them, watches them, starts again what dies, and leaves nothing
-//! behind. It knows nothing of what a part is.
+//! Runs the parts of one cluster: starts them, watches them, restarts those that die, and leaves nothing behind. It
+//! does not know what a part does.
 
 mod keeper;
 mod process;
@@ -24,35 +24,35 @@ pub(crate) use self::reaper::sweep;
 pub use self::state::State;
 use crate::parts::Part;
 
-/// Asks that wait for one keeper; each is answered at once.
+/// Requests waiting for one keeper; each is answered at once.
 const ASKS: usize = 16;
-/// Events that nobody has read yet; older ones are forgotten.
+/// Unread events; older ones are dropped.
 const EVENTS: usize = 256;
-/// How many lines of a log tell why a part is not there.
+/// The number of log lines that explain why a part is missing.
 const TAIL_LINES: usize = 15;
 
-/// Why a part is not as asked.
+/// The reason why a request for a part failed.
 #[derive(Debug, thiserror::Error)]
 pub enum PartError {
     /// No part has the name.
     #[error("there is no part {0}; see cargo local status")]
     Unknown(String),
-    /// It ended, or cannot be used.
+    /// The part ended, or cannot be used.
     #[error("{part} did not come up: {how}{}", tail_text(log))]
     Failed {
-        /// Its name.
+        /// The part's name.
         part: String,
-        /// How it ended.
+        /// The way it ended.
         how: String,
         /// The last lines of its log.
         log: Vec<String>,
     },
-    /// It took too long.
-    #[error("{part} is not there after {seconds} s{}", tail_text(log))]
+    /// The part took too long.
+    #[error("{part} was not ready after {seconds} s{}", tail_text(log))]
     TooLate {
-        /// Its name.
+        /// The part's name.
         part: String,
-        /// How long was waited.
+        /// The time waited.
         seconds: u64,
         /// The last lines of its log.
         log: Vec<String>,
@@ -62,16 +62,16 @@ pub enum PartError {
 /// A part as `status` shows it.
 #[derive(Clone, Debug, Serialize)]
 pub struct PartStatus {
-    /// Its name.
+    /// The name.
     pub name: String,
-    /// What it does.
+    /// The state.
     pub state: State,
-    /// Its process, if there is one.
+    /// The process, if there is one.
     pub pid: Option<u32>,
-    /// Where it answers.
+    /// The address at which it answers.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
-    /// How its process ended last time, while it is not ready again.
+    /// The way its process last ended, until it is ready again.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub trouble: Option<String>,
 }
@@ -94,7 +94,7 @@ pub(crate) struct Supervisor {
 }
 
 impl Supervisor {
-    /// A supervisor of a run's directory, with no parts yet. Ends what an earlier run left there.
+    /// Makes a supervisor of a run's directory, with no parts yet. Ends processes that an earlier run left there.
     pub(crate) fn new(run: &Path, restart_after: Duration) -> io::Result<Self> {
         let run = run.canonicalize()?;
         reaper::sweep(&run)?;
@@ -113,7 +113,7 @@ impl Supervisor {
         })
     }
 
-    /// Takes charge of a part, which stays down for now.
+    /// Adds a part, which stays down for now.
     pub(crate) fn add(&mut self, part: Part) {
         let (asks, receiver) = mpsc::channel(ASKS);
         let (status, seen) = watch::channel(Status { state: State::Stopped, pid: None, failures: 0, trouble: None });
@@ -130,12 +130,12 @@ impl Supervisor {
         self.parts.push(Handle { name, url, asks, status: seen, keeper: tokio::spawn(keeper.keep()) });
     }
 
-    /// What happens to parts by itself, from now on.
+    /// Returns the events of parts from now on.
     pub(crate) fn events(&self) -> broadcast::Receiver<Event> {
         self.events.subscribe()
     }
 
-    /// Every part, in the order they were added.
+    /// Returns every part, in the order they were added.
     pub(crate) fn status(&self) -> Vec<PartStatus> {
         let one = |part: &Handle| {
             let status = part.status.borrow();
@@ -150,7 +150,7 @@ impl Supervisor {
         self.parts.iter().map(one).collect()
     }
 
-    /// Brings parts up, all at once, and waits until they are ready.
+    /// Starts parts concurrently, and waits until they are ready.
     pub(crate) async fn start(&self, names: &[&str], patience: Duration) -> Result<(), PartError> {
         let mut failures = Vec::new();
         for name in names {
@@ -164,7 +164,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// Waits until a part is ready, however often it has to be started for that.
+    /// Waits until a part is ready, however often it has to be started.
     pub(crate) async fn wait_ready(&self, name: &str, patience: Duration) -> Result<(), PartError> {
         self.settle(name, patience, |_| false).await
     }
@@ -191,7 +191,7 @@ impl Supervisor {
         }
     }
 
-    /// Ends a part in good order and keeps it down.
+    /// Ends a part gracefully and keeps it down.
     pub(crate) async fn stop(&self, name: &str) -> Result<(), PartError> {
         self.end(name, Ask::Stop).await
     }
@@ -201,24 +201,24 @@ impl Supervisor {
         self.end(name, Ask::Kill).await
     }
 
-    /// Ends parts in good order, all at once.
+    /// Ends parts gracefully and concurrently.
     pub(crate) async fn stop_several(&self, names: &[String]) {
         for part in names.iter().filter_map(|name| self.part(name).ok()) {
             part.ask(Ask::Stop).await;
         }
         for name in names {
-            // They exist; there is nothing else to fail.
+            // They exist; nothing else can fail.
             let _ = self.stop(name).await;
         }
     }
 
-    /// SIGSTOP to all processes of a part.
+    /// Sends SIGSTOP to all processes of a part.
     pub(crate) async fn pause(&self, name: &str) -> Result<(), PartError> {
         self.part(name)?.ask(Ask::Pause).await;
         Ok(())
     }
 
-    /// SIGCONT to all processes of a part.
+    /// Sends SIGCONT to all processes of a part.
     pub(crate) async fn resume(&self, name: &str) -> Result<(), PartError> {
         self.part(name)?.ask(Ask::Resume).await;
         Ok(())
@@ -231,7 +231,7 @@ impl Supervisor {
         Ok(())
     }
 
-    /// The last lines of a part's log.
+    /// Returns the last lines of a part's log.
     pub(crate) fn log_tail(&self, name: &str) -> Vec<String> {
         let text = fs::read(log_file(&self.run, name)).unwrap_or_default();
         let text = String::from_utf8_lossy(&text);
@@ -265,7 +265,7 @@ impl Drop for Supervisor {
 
 impl Handle {
     async fn ask(&self, ask: Ask) {
-        // Keepers live as long as their supervisor, or the runtime is going down.
+        // Keepers live as long as their supervisor, unless the runtime is shutting down.
         let _ = self.asks.send(ask).await;
     }
 }

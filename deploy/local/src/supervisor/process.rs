@@ -1,4 +1,4 @@
-//! One process of a run: a group of its own, a log file, a record for the reaper.
+//! One process of a run, with its own process group, a log file, and a record for the leash.
 
 use std::fs::{self, OpenOptions};
 use std::io;
@@ -10,11 +10,11 @@ use tokio::process::{Child, Command};
 
 use crate::parts::Part;
 
-/// Passed on from the environment of whoever starts the run; nothing else is, so that a run does not
-/// depend on a person's settings for AWS, proxies or languages.
+/// The variables passed on from the environment of the run's caller; no others are, so that a run does not depend on a
+/// user's settings for AWS, proxies or languages.
 const INHERITED: [&str; 4] = ["PATH", "LANG", "RUST_BACKTRACE", "LD_LIBRARY_PATH"];
 
-/// A running process with all that it started.
+/// A running process and everything that it started.
 pub(super) struct Process {
     child: Child,
     group: Pid,
@@ -51,37 +51,37 @@ impl Process {
         Ok(Self { child, group, record })
     }
 
-    /// Its process id, which is also that of its group.
+    /// Returns its process id, which is also that of its group.
     pub(super) fn id(&self) -> u32 {
         self.group.as_raw_nonzero().get().cast_unsigned()
     }
 
-    /// Waits for the end of the process, then ends what it left behind.
+    /// Waits for the end of the process, then ends the processes it left behind.
     pub(super) async fn wait(&mut self) -> String {
         let status = self.child.wait().await;
         self.signal(Signal::KILL);
-        // The record may be gone with the whole directory.
+        // The record may have been removed with the whole directory.
         let _ = fs::remove_file(&self.record);
         status.map_or_else(|error| error.to_string(), describe)
     }
 
-    /// Signals the whole group; a group that is gone is none to signal.
+    /// Signals the whole group, if it still exists.
     pub(super) fn signal(&self, signal: Signal) {
         let _ = kill_process_group(self.group, signal);
     }
 }
 
-/// Where a part's output goes.
+/// Returns the file of a part's output.
 pub(crate) fn log_file(run: &Path, part: &str) -> PathBuf {
     logs_directory(run).join(format!("{part}.log"))
 }
 
-/// Where the logs of a run are.
+/// Returns the directory of a run's logs.
 pub(crate) fn logs_directory(run: &Path) -> PathBuf {
     run.join("logs")
 }
 
-/// Where the groups of a run are recorded for the reaper.
+/// Returns the directory in which the groups of a run are recorded for the leash.
 pub(super) fn groups_directory(run: &Path) -> PathBuf {
     run.join("groups")
 }

@@ -1,5 +1,5 @@
-//! The reaper: a small shell that outlives whoever runs a cluster, and then ends what is left of it. So
-//! nothing stays behind even after `kill -9` of the supervisor or of a test.
+//! The leash: a small shell that outlives the process that runs a cluster, and then ends the rest of the cluster. So
+//! nothing is left behind even after `kill -9` of the supervisor or of a test.
 
 use std::io;
 use std::os::unix::process::CommandExt;
@@ -26,12 +26,12 @@ impl Reaper {
 impl Drop for Reaper {
     fn drop(&mut self) {
         drop(self.held.take());
-        // Should the shell be gone, the next run sweeps.
+        // If the shell is gone, the next run sweeps.
         let _ = self.shell.wait();
     }
 }
 
-/// Ends what an earlier run left behind.
+/// Ends the processes that an earlier run left behind.
 pub(crate) fn sweep(run: &Path) -> io::Result<()> {
     command(run).stdin(Stdio::null()).status().map(drop)
 }
@@ -41,7 +41,7 @@ fn command(run: &Path) -> Command {
     command
         .args(["-c", SCRIPT, "reaper.sh"])
         .arg(run)
-        // A signal from the terminal is not for it.
+        // Signals from the terminal must not reach it.
         .process_group(0)
         .current_dir("/")
         .stdout(Stdio::null())
@@ -55,7 +55,7 @@ mod tests {
     use std::fs;
     use std::time::Duration;
 
-    /// A group with a child in it, working in `directory`.
+    /// Starts a process group with a child in it, working in `directory`.
     fn group(directory: &Path) -> Child {
         Command::new("sh").args(["-c", "sleep 600 & wait"]).current_dir(directory).process_group(0).spawn().unwrap()
     }

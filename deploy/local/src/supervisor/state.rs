@@ -1,4 +1,4 @@
-//! What becomes of a part: a pure table of states.
+//! The states of a part, as a pure table.
 
 use serde::Serialize;
 
@@ -6,58 +6,57 @@ use serde::Serialize;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum State {
-    /// Its process runs and is not ready yet.
+    /// The process runs and is not ready yet.
     Starting,
-    /// Ready.
+    /// The part is ready.
     Running,
-    /// Asked to end.
+    /// The part was told to end.
     Stopping,
-    /// Asked to end, and to start again after that.
+    /// The part was told to end, and to start again after that.
     Cycling,
-    /// It ended by itself and starts again in a moment.
+    /// The process crashed and starts again shortly.
     Restarting,
-    /// Down, and staying down.
+    /// The part is down, and stays down.
     Stopped,
 }
 
-/// What may happen to a part.
+/// An event in the life of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Happening {
-    /// Someone wants it up.
+    /// A start was requested.
     StartAsked,
-    /// Someone wants it down, in good order.
+    /// A graceful stop was requested.
     StopAsked,
-    /// Someone wants it dead.
+    /// A kill was requested.
     KillAsked,
-    /// It answers.
+    /// The part answers.
     Ready,
-    /// It runs and will never be ready.
+    /// The part runs and will never be ready.
     Unusable,
-    /// Its process has ended.
+    /// The process has ended.
     Ended,
-    /// Its process could not be made.
+    /// The process could not be started.
     NotSpawned,
-    /// The pause before a restart, or the grace to end in good order, is over.
+    /// The pause before a restart, or the grace for ending, is over.
     TimeOver,
 }
 
-/// What to do about it.
+/// The reaction to an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Deed {
-    /// Nothing.
     Nothing,
     /// Start the process.
     Spawn,
-    /// SIGTERM, and a grace.
+    /// Send SIGTERM, and allow a grace period.
     Terminate,
-    /// SIGKILL.
+    /// Send SIGKILL.
     Kill,
-    /// Wait a moment, then [`Happening::TimeOver`].
+    /// Wait for a moment, then [`Happening::TimeOver`].
     Pause,
 }
 
 impl State {
-    /// The next state, and what to do.
+    /// Returns the next state, and the reaction.
     pub(super) fn on(self, happening: Happening) -> (Self, Deed) {
         use Happening as H;
         match (self, happening) {
@@ -83,7 +82,7 @@ impl State {
         }
     }
 
-    /// Whether a process belongs to the state.
+    /// True if a process belongs to the state.
     #[cfg(test)]
     fn has_process(self) -> bool {
         !matches!(self, Self::Stopped | Self::Restarting)

@@ -1,6 +1,5 @@
-//! `fixture`: a cluster for the tests of another language. It prints one line of JSON with everything,
-//! takes the commands of `commands` on standard input, one a line, answers each with a line of
-//! JSON, and ends with its input.
+//! `fixture`: a cluster for the tests of another language. It prints one line of JSON with everything, takes the
+//! commands of `commands` on standard input, one per line, answers each with a line of JSON, and ends with its input.
 
 use std::process::ExitCode;
 
@@ -23,7 +22,7 @@ pub async fn run(options: ClusterOptions) -> anyhow::Result<ExitCode> {
         () = serve(&cluster) => {}
         () = signals.end() => {}
     }
-    // At once: whoever started it is done with it.
+    // At once: the caller has finished with it.
     drop(cluster);
     Ok(ExitCode::SUCCESS)
 }
@@ -40,8 +39,8 @@ async fn serve(cluster: &Cluster) {
     }
 }
 
-/// The lines of standard input. A thread of its own reads them: one of the runtime's would hold up the
-/// end of the process until another line came.
+/// Returns the lines of standard input. A separate thread reads them: one of the runtime's would delay the end of the
+/// process until another line came.
 fn standard_input() -> mpsc::Receiver<String> {
     let (sender, lines) = mpsc::channel(1);
     std::thread::spawn(move || {

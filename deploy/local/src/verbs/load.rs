@@ -11,14 +11,14 @@ use crate::cluster::{Cluster, ClusterOptions};
 use crate::http;
 use crate::parts::aws::{ACCESS_KEY_ID, DynamodbFault, Fault, SECRET_ACCESS_KEY, SqsFault};
 
-/// Messages a second that `up` says the cluster carries.
+/// The messages a second that, according to `up`, the cluster carries.
 const RATE: u32 = 300;
-/// Of which storms have fewer: what they leave behind has to be made up for.
+/// The rate during storms, which is lower: the cluster must catch up afterwards.
 const STORM_RATE: u32 = 120;
-/// How long the load goes on before a part fails.
+/// The duration of the load before a part fails.
 const BEFORE: Duration = Duration::from_mins(1);
 
-/// A part that fails amid a load.
+/// A part that fails in the middle of a load.
 #[derive(Clone, Copy)]
 struct Storm {
     name: &'static str,
@@ -54,8 +54,8 @@ const STORMS: [Storm; 4] = [
     },
 ];
 
-/// Five minutes of what the cluster carries: all is acknowledged, right, and stored, and nothing is refused, and next to
-/// nothing is journaled twice.
+/// Loads the cluster for five minutes with as much as it carries: everything is acknowledged, right, and stored,
+/// nothing is refused, and next to nothing is journaled twice.
 pub(super) async fn ordinary_day(binaries: &Path) -> anyhow::Result<()> {
     let cluster = Cluster::start(ClusterOptions::default()).await?;
     let required = "unavailable=0,rate_limited=0,unacked=0,lost=0,dropped=0";
@@ -73,7 +73,8 @@ pub(super) async fn ordinary_day(binaries: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The same while a part fails: nothing is lost, few entries are journaled again, and all is stored soon after.
+/// Does the same while a part fails: nothing is lost, few entries are journaled again, and everything is stored soon
+/// after.
 pub(super) async fn storms(binaries: &Path) -> anyhow::Result<()> {
     for storm in STORMS {
         println!("  {}", storm.name);
@@ -85,7 +86,7 @@ pub(super) async fn storms(binaries: &Path) -> anyhow::Result<()> {
 async fn weather(binaries: &Path, storm: Storm) -> anyhow::Result<()> {
     let cluster = Cluster::start(ClusterOptions::default()).await?;
     let length = format!("{}s", (BEFORE + storm.lasts + Duration::from_secs(30)).as_secs());
-    // What is refused meanwhile is sent again, by users that wait up to some ten seconds.
+    // Messages refused meanwhile are sent again, by users that wait up to some ten seconds.
     let required =
         if storm.trouble.makes_refusals() { "unacked=0,lost=0,refused_told_p99<1s" } else { "unacked=0,lost=0" };
     let patience = ["--ack-gap-max", "10m", "--settle", "3m", "--require", required];
@@ -110,7 +111,7 @@ async fn weather(binaries: &Path, storm: Storm) -> anyhow::Result<()> {
 }
 
 impl Trouble {
-    /// True if the journal cannot take all of the load meanwhile.
+    /// True if the journal cannot take the whole load meanwhile.
     fn makes_refusals(self) -> bool {
         matches!(self, Self::Aws { on: Fault::Sqs(_), .. })
     }
@@ -125,7 +126,7 @@ impl Trouble {
     }
 }
 
-/// The load tool on a cluster, told to compare what DynamoDB holds.
+/// Makes the command of the load tool on a cluster, which also compares DynamoDB's content.
 fn load(cluster: &Cluster, binaries: &Path, rate: u32, length: &str) -> Command {
     let outputs = cluster.outputs();
     let mut command = Command::new(binaries.join("loadtest"));
@@ -149,7 +150,7 @@ async fn wait_stored(cluster: &Cluster, patience: Duration) -> anyhow::Result<()
             return Ok(());
         }
         if Instant::now() > deadline {
-            bail!("{unstored} messages are not stored in time");
+            bail!("{unstored} messages were not stored in time");
         }
         sleep(Duration::from_secs(1)).await;
     }
@@ -160,7 +161,7 @@ async fn share_journaled_again(cluster: &Cluster) -> anyhow::Result<f64> {
     Ok(again / sum(cluster, "rts_messages_accepted_total").await?.max(1.0))
 }
 
-/// A metric of both gateways together.
+/// Returns a metric, summed over both gateways.
 async fn sum(cluster: &Cluster, metric: &str) -> anyhow::Result<f64> {
     let mut all = 0.0;
     for index in 0..2 {

@@ -1,4 +1,4 @@
-//! `logs PART`: what a part has said, and goes on saying.
+//! `logs PART`: prints the log of a part, and follows it on request.
 
 use std::fs::{self, File};
 use std::io::{Read, Seek, Write};
@@ -8,10 +8,10 @@ use std::time::Duration;
 
 use crate::{paths, supervisor};
 
-/// How often a followed log is looked at.
+/// The interval at which a followed log is read.
 const PAUSE: Duration = Duration::from_millis(200);
 
-/// Prints the last lines of a part's log, and what comes if `follow`.
+/// Prints the last lines of a part's log, and new ones if `follow`.
 pub fn run(part: &str, lines: usize, follow: bool) -> anyhow::Result<ExitCode> {
     let run = paths::up_directory();
     let is_name = part.chars().all(|it| it.is_ascii_alphanumeric() || it == '-');
@@ -29,7 +29,7 @@ pub fn run(part: &str, lines: usize, follow: bool) -> anyhow::Result<ExitCode> {
     loop {
         output.flush()?;
         std::thread::sleep(PAUSE);
-        // A new run begins a new log.
+        // A new run starts a new log.
         let log = supervisor::log_file(&run, part);
         let seen = file.stream_position()?;
         if fs::metadata(&log).is_ok_and(|now| now.len() < seen) {
@@ -41,7 +41,7 @@ pub fn run(part: &str, lines: usize, follow: bool) -> anyhow::Result<ExitCode> {
     }
 }
 
-/// The last lines of a text, whole.
+/// Returns the last complete lines of a text.
 fn tail(text: &[u8], lines: usize) -> &[u8] {
     let body = text.strip_suffix(b"\n").unwrap_or(text);
     let mut breaks = body.iter().enumerate().rev().filter(|(_, byte)| **byte == b'\n');
@@ -57,7 +57,7 @@ fn names(run: &Path) -> String {
     let mut names: Vec<_> = logs.filter_map(|log| Some(log.path().file_stem()?.to_str()?.to_owned())).collect();
     names.sort();
     if names.is_empty() {
-        return "none: cargo local up has not run here".to_owned();
+        return "none: cargo local up was never run here".to_owned();
     }
     names.join(", ")
 }

@@ -1,4 +1,4 @@
-//! The verbs of `cargo local`, one file each; the small ones that only ask the supervisor stand here.
+//! The verbs of `cargo local`, one file each; small ones that only ask the supervisor are in this file.
 
 pub mod fixture;
 mod load;
@@ -14,7 +14,7 @@ use crate::commands::Command;
 use crate::console::{Paint, table};
 use crate::{control, paths, supervisor};
 
-/// `status`: the parts and their states.
+/// `status`: prints the parts and their states.
 pub async fn status(as_json: bool) -> anyhow::Result<ExitCode> {
     let answer = control::ask(&paths::up_directory(), &Command::Status).await?;
     let is_running = answer.is_some();
@@ -44,9 +44,9 @@ pub async fn start(part: String) -> anyhow::Result<ExitCode> {
     ask(&Command::Start(part.clone()), &format!("{part} is up")).await
 }
 
-/// `functions on|off`: whether the queues feed them.
+/// `functions on|off`: lets the queues feed the functions, or not.
 pub async fn functions(feeds: bool) -> anyhow::Result<ExitCode> {
-    let done = if feeds { "the queues feed the functions" } else { "the queues keep what they have" };
+    let done = if feeds { "the queues feed the functions" } else { "the queues keep their messages" };
     ask(&Command::Functions(feeds), done).await
 }
 
@@ -57,7 +57,7 @@ pub async fn fault(words: &[String]) -> anyhow::Result<ExitCode> {
     ask(&command, &command.line()).await
 }
 
-/// `down`: ends everything, also what a supervisor that died left behind.
+/// `down`: ends everything, including processes that a dead supervisor left behind.
 pub async fn down() -> anyhow::Result<ExitCode> {
     let directory = paths::up_directory();
     match control::ask(&directory, &Command::Down).await {

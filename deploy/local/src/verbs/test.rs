@@ -1,4 +1,4 @@
-//! `test`: every test there is, as a list of steps. The first that fails ends it.
+//! `test`: runs every test, as a list of steps. It ends at the first failure.
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -15,20 +15,20 @@ use crate::paths;
 /// The stock SignalR client for Python: the package, its version, and the variable that names an interpreter with it.
 const SIGNALRCORE: (&str, &str) = ("signalrcore", "1.0.2");
 const SIGNALRCORE_PYTHON: &str = "RTS_SIGNALRCORE_PYTHON";
-/// Clusters that tests of one binary run at once, at most: each is some ten processes.
+/// The most clusters that tests of one binary run at once: each has some ten processes.
 const TEST_THREADS_MAX: usize = 4;
 
-/// One step: a name, and what it runs.
+/// One step: a name, and the function that runs it.
 struct Step {
     name: &'static str,
     what: &'static str,
     run: fn(&Context) -> anyhow::Result<()>,
-    /// Whether there is something for it to do.
+    /// True if there is something for it to do.
     applies: fn() -> bool,
 }
 
 const STEPS: [Step; 6] = [
-    Step { name: "doctor", what: "what the cluster needs", run: doctor, applies: || true },
+    Step { name: "doctor", what: "the programs that the cluster needs", run: doctor, applies: || true },
     Step { name: "rust", what: "cargo test --workspace", run: rust, applies: || true },
     Step {
         name: "clients",
@@ -44,7 +44,7 @@ const STEPS: [Step; 6] = [
     },
     Step {
         name: "day",
-        what: "five minutes of what the local cluster carries",
+        what: "five minutes of the load that the local cluster carries",
         run: |context| wait_for(load::ordinary_day(&context.binaries)),
         applies: || true,
     },
@@ -56,15 +56,15 @@ const STEPS: [Step; 6] = [
     },
 ];
 
-/// The step that takes longer than a gate should.
+/// The step that takes too long for a regular gate.
 const LONG: &str = "storms";
 
-/// What every step needs.
+/// The things that every step needs.
 struct Context {
     binaries: PathBuf,
 }
 
-/// Runs the steps with these names, or all; the long one only if it is wanted.
+/// Runs the steps with these names, or all; the long one only on request.
 pub fn run(wanted: &[String], long: bool) -> anyhow::Result<ExitCode> {
     let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
@@ -129,13 +129,14 @@ fn clients(context: &Context) -> anyhow::Result<()> {
     node(context, &clients_directory(), &[&["test"]], &[(SIGNALRCORE_PYTHON, &python)])
 }
 
-/// Unit tests first; then the app as it is built, in a browser, on a server in memory and on a cluster of two nodes.
+/// Runs the unit tests first; then tests the built app in a browser, with a server in memory and with a cluster of two
+/// nodes.
 fn web(context: &Context) -> anyhow::Result<()> {
     doctor::web::browser(&say)?;
     node(context, &paths::web_directory(), &[&["test"], &["run", "e2e"]], &[])
 }
 
-/// A suite of Node.js: its packages if they are not those of the lock file, then its tests.
+/// Runs a Node.js suite: installs its packages if they differ from the lock file, then runs its tests.
 fn node(context: &Context, directory: &Path, scripts: &[&[&str]], environment: &[(&str, &Path)]) -> anyhow::Result<()> {
     let path = doctor::node::path(&say)?;
     let npm = |arguments: &[&str]| {
@@ -162,7 +163,7 @@ fn clients_directory() -> PathBuf {
     paths::repository().join("gateway/tests/clients")
 }
 
-/// Runs a step that is asynchronous.
+/// Runs an asynchronous step.
 fn wait_for(step: impl Future<Output = anyhow::Result<()>>) -> anyhow::Result<()> {
     tokio::task::block_in_place(|| tokio::runtime::Handle::current().block_on(step))
 }

@@ -1,4 +1,4 @@
-//! `up`: brings the cluster up and is its supervisor until it is told to end.
+//! `up`: brings the cluster up and supervises it until it is told to end.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -26,25 +26,25 @@ use crate::parts::gateway::Jwt;
 use crate::supervisor::{self, Event, EventKind};
 use crate::{paths, ports};
 
-/// How long a supervisor in the background may take until it answers.
+/// The time in which a supervisor in the background must answer.
 const DETACH_PATIENCE: Duration = Duration::from_mins(3);
-/// This program as it runs, also when a build has put another in its place.
+/// This running program, even after a build has replaced its file.
 const THIS_PROGRAM: &str = "/proc/self/exe";
-/// Where Angular's development server listens.
+/// The port of Angular's development server.
 const WEB_DEVELOPMENT_PORT: u16 = 4200;
 
-/// What `up` was told.
+/// The arguments of `up`.
 #[derive(Clone, Debug)]
 pub struct Arguments {
-    /// How many gateways.
+    /// The number of gateways.
     pub nodes: usize,
-    /// Return when all is ready, and leave it running.
+    /// True to return when everything is ready, and leave it running.
     pub detach: bool,
-    /// Keep the data of the last run, and keep this run's for the next.
+    /// True to keep the data of the last run, and this run's for the next.
     pub keep: bool,
-    /// It is the one that `--detach` leaves running.
+    /// True for the process that `--detach` leaves running.
     pub is_background: bool,
-    /// The web app that the one in the background is given; others build it.
+    /// The web app for the background process; others build it.
     pub web_root: Option<PathBuf>,
 }
 
@@ -81,7 +81,7 @@ pub async fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     }
     let asked_down = supervise(&cluster, &listener, &mut signals, paint).await;
     control::close(cluster.directory());
-    say("stopping; once more Ctrl-C ends it at once");
+    say("stopping; another Ctrl-C ends it at once");
     tokio::select! {
         () = cluster.stop_all() => {}
         () = signals.end() => {}
@@ -133,7 +133,7 @@ fn spec(arguments: &Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Cluster
     })
 }
 
-/// How tokens are signed: the same in every run, so that a client's token outlives a restart.
+/// Returns the settings for signing tokens: the same in every run, so that a client's token outlives a restart.
 fn jwt(file: &Path) -> std::io::Result<Jwt> {
     let known = fs::read(file).ok().and_then(|text| serde_json::from_slice(&text).ok());
     if let Some(jwt) = known {
@@ -145,7 +145,7 @@ fn jwt(file: &Path) -> std::io::Result<Jwt> {
     Ok(jwt)
 }
 
-/// Watches and answers until the end is asked for; the request that asked for it is returned.
+/// Watches and answers until the end is requested; returns the request for it.
 async fn supervise(
     cluster: &Arc<Cluster>,
     listener: &UnixListener,
@@ -163,7 +163,7 @@ async fn supervise(
 
 /// Answers the control socket.
 async fn serve(cluster: &Arc<Cluster>, listener: &UnixListener, end: mpsc::Sender<Request>) {
-    // Ended with this future.
+    // Aborted with this future.
     let mut answers = JoinSet::new();
     loop {
         tokio::select! {
@@ -181,7 +181,7 @@ async fn serve(cluster: &Arc<Cluster>, listener: &UnixListener, end: mpsc::Sende
 async fn answer(stream: UnixStream, cluster: Arc<Cluster>, end: mpsc::Sender<Request>) {
     let Some(request) = Request::read(stream).await else { return };
     if request.command == Command::Down {
-        // Answered when all is down.
+        // Answered when everything is down.
         let _ = end.send(request).await;
         return;
     }
@@ -189,7 +189,7 @@ async fn answer(stream: UnixStream, cluster: Arc<Cluster>, end: mpsc::Sender<Req
     request.answer(&answer).await;
 }
 
-/// Says what happens to parts by itself; less and less of one that keeps dying.
+/// Prints events of parts; less and less often for one that keeps dying.
 async fn narrate(cluster: &Cluster, paint: Paint) {
     let mut events = cluster.events();
     let mut deaths: HashMap<String, u32> = HashMap::new();
@@ -247,7 +247,7 @@ async fn detach(arguments: &Arguments, binaries: &Path, started: Instant) -> any
         }
         if let Some(status) = supervisor.try_wait()? {
             eprint!("{}", fs::read_to_string(&log)?);
-            bail!("the supervisor did not stay: {status}");
+            bail!("the supervisor exited: {status}");
         }
         if spawned.elapsed() > DETACH_PATIENCE {
             supervisor.kill()?;
@@ -266,7 +266,7 @@ pub(crate) struct Signals {
 }
 
 impl Signals {
-    /// From now on signals come here instead of ending the process.
+    /// From now on receives signals, which no longer end the process.
     pub(crate) fn listen() -> std::io::Result<Self> {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
@@ -276,12 +276,12 @@ impl Signals {
         })
     }
 
-    /// A closed terminal no longer ends the run.
+    /// Keeps the run alive when the terminal closes.
     fn ignore_hangup(&mut self) {
         self.ignores_hangup = true;
     }
 
-    /// Waits until a signal asks for the end.
+    /// Waits for a signal that requests the end.
     pub(crate) async fn end(&mut self) {
         loop {
             tokio::select! {

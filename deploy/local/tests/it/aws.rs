@@ -10,7 +10,7 @@ use rts_local::{
 
 use crate::support::{processes_below, until};
 
-/// A record of the journal: a message, with `SEQ` as its number.
+/// A record of the journal: a message, with `SEQ` in place of its number.
 const MESSAGE: &str = include_str!("../../../../common/tests/fixtures/records/message-new.json");
 const SEQ: u64 = 1_767_225_600_000_000;
 
@@ -30,12 +30,12 @@ impl Aws {
         }
     }
 
-    /// Journals the message under a number of its own.
+    /// Journals the message with a number of its own.
     async fn send(&self, number: u64) {
         assert!(self.try_send(number).await);
     }
 
-    /// Whether the message could be journaled.
+    /// Returns true if the message could be journaled.
     async fn try_send(&self, number: u64) -> bool {
         let mut record: serde_json::Value = serde_json::from_str(MESSAGE).unwrap();
         for field in ["seq", "version"] {
@@ -52,7 +52,7 @@ impl Aws {
             .is_ok()
     }
 
-    /// The numbers of the stored messages.
+    /// Returns the numbers of the stored messages.
     async fn stored(&self) -> Vec<u64> {
         let table = &self.outputs.messages_table_name;
         let Ok(page) = self.dynamodb.scan().table_name(table).send().await else {
@@ -66,7 +66,7 @@ impl Aws {
         numbers
     }
 
-    /// How many messages wait in the queue.
+    /// Returns the number of messages in the queue.
     async fn waiting(&self) -> u32 {
         let name = QueueAttributeName::ApproximateNumberOfMessages;
         let url = &self.outputs.message_queue_url;
@@ -159,7 +159,7 @@ async fn faults_come_and_go() {
     cluster.set_fault(Fault::Dynamodb(DynamodbFault::Throttle(100))).await.unwrap();
     aws.send(5).await;
     assert!(aws.dynamodb.scan().table_name(&aws.outputs.messages_table_name).send().await.is_err());
-    // It is on again after the stand-in's own end.
+    // It is still on after the stand-in itself was restarted.
     cluster.stop("aws").await.unwrap();
     cluster.start_part("aws").await.unwrap();
     assert!(aws.dynamodb.scan().table_name(&aws.outputs.messages_table_name).send().await.is_err());

@@ -1,4 +1,4 @@
-//! Redis alone: what the supervisor does with one part, and a Redis Cluster.
+//! Redis alone: the supervisor's handling of one part, and a Redis Cluster.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ async fn two_clusters_at_once_are_apart_and_leave_nothing_behind() {
             .unwrap();
     redis(&one.redis_url(), "SET name one").await.unwrap();
     assert!(redis(&two.redis_url(), "GET name").await.unwrap().starts_with("$-1"));
-    // What sharded publish and subscribe need.
+    // The requirements of sharded publish and subscribe.
     assert!(redis(&one.redis_url(), "HELLO 3").await.unwrap().starts_with('%'));
     assert!(redis(&one.redis_url(), "SPUBLISH channel text").await.unwrap().starts_with(":0"));
 
@@ -62,7 +62,7 @@ async fn a_paused_part_answers_later() {
     assert!(!answer.is_finished());
     cluster.resume("redis").await.unwrap();
     assert!(answer.await.unwrap().unwrap().contains("PONG"));
-    // Also one that is paused ends when it is told to.
+    // Even a paused one ends when it is told to.
     cluster.pause("redis").await.unwrap();
     cluster.stop("redis").await.unwrap();
 }
@@ -77,7 +77,7 @@ async fn three_servers_make_a_redis_cluster() {
         let info = redis(url, "CLUSTER INFO").await.unwrap();
         assert!(info.contains("cluster_state:ok") && info.contains("cluster_size:3"), "{info}");
     }
-    // One of them comes back into the cluster.
+    // One of them returns to the cluster.
     cluster.kill("redis-2").await.unwrap();
     cluster.start_part("redis-2").await.unwrap();
     for url in urls.split(',') {
@@ -91,7 +91,7 @@ async fn three_servers_make_a_redis_cluster() {
 #[tokio::test]
 async fn a_part_that_cannot_start_is_named_with_its_log() {
     let options = ClusterOptions::redis_only().with_variable("redis", "LD_PRELOAD", "/dev/null/x");
-    // It starts all the same; a variable only reaches the part.
+    // It starts all the same; the variable only reaches that part.
     Cluster::start(options).await.unwrap().shut_down().await;
 
     let cluster = Cluster::start(ClusterOptions::redis_only()).await.unwrap();

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared functions of the tests.
 
 use std::path::Path;
 use std::time::Duration;
@@ -19,7 +19,7 @@ pub(crate) async fn redis(url: &str, commands: &str) -> std::io::Result<String> 
     Ok(replies)
 }
 
-/// Waits until something is so; `what` is said if it never is.
+/// Waits until a condition holds; `what` names it in the panic if it never does.
 pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let wait = async {
         while !is_so().await {
@@ -29,7 +29,7 @@ pub(crate) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     timeout(DEADLINE, wait).await.unwrap_or_else(|_| panic!("not in time: {what}"));
 }
 
-/// The processes that work below a directory.
+/// Returns the processes that work below a directory.
 pub(crate) fn processes_below(directory: &Path) -> Vec<u32> {
     let entries = std::fs::read_dir("/proc").unwrap().flatten();
     let pids = entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
@@ -42,7 +42,7 @@ pub(crate) fn processes_below(directory: &Path) -> Vec<u32> {
     .collect()
 }
 
-/// The status of a GET, if there is an answer.
+/// Returns the status of a GET, if there is an answer.
 pub(crate) async fn http_status(url: &str, path: &str) -> Option<u16> {
     let address = url.trim_start_matches("http://");
     let request = format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n");

@@ -9,26 +9,25 @@ use super::{Content, Event, HistoryCheck, Kind, MessageKey, Progress, Resume, Ro
 
 const HEAD: u64 = 100;
 
-/// What a run saw of one room, in the order it saw it; seqs are places, 1 being the first after
-/// [`HEAD`].
+/// An observation of one room, in the order of the run; seqs are positions, 1 being the first after [`HEAD`].
 #[derive(Clone, Copy, Debug)]
 enum Step {
-    /// Member, place; the message is number `place` of member 0.
+    /// Member, position; the message is number `position` of member 0.
     Got(u32, u64),
-    /// Member, place, the place told as the one before.
+    /// Member, position, the position named as the one before.
     GotAfter(u32, u64, u64),
-    /// Member, place, number: another message than the place says.
+    /// Member, position, number: a message other than the position implies.
     GotOther(u32, u64, u32),
-    /// Member, place.
+    /// Member, position.
     GotForeign(u32, u64),
-    /// Number, place.
+    /// Number, position.
     Acked(u32, u64),
     /// Number.
     Refused(u32),
     Abandoned(u32),
-    /// Member, the place that was told to be the head, truncated.
+    /// Member, the position named as the head, truncated.
     Resumed(u32, u64, bool),
-    /// The clock goes on by more than the grace.
+    /// The clock advances by more than the grace.
     Later,
 }
 use Step::{Abandoned, Acked, Got, GotAfter, GotForeign, GotOther, Later, Refused, Resumed};
@@ -80,7 +79,7 @@ impl Recorded {
         }
     }
 
-    /// Ends with a history of these (place, number).
+    /// Ends with a history of these (position, number).
     fn finish(mut self, history: &[(u64, u32)]) -> Violations {
         self.check.finish(self.now, &mut self.found);
         let mut check = self.check.history();
@@ -96,7 +95,7 @@ fn feed(check: &mut HistoryCheck<'_>, history: &[(u64, u32)], found: &mut Violat
     }
 }
 
-/// The violations of a history as (kind, place, member, number).
+/// The violations of a history as (kind, position, member, number).
 type Named = (Kind, Option<u64>, Option<u32>, Option<u32>);
 
 fn named(found: &Violations) -> Vec<Named> {
@@ -127,7 +126,7 @@ fn a_lost_event_is_named_with_the_member_it_never_reached() {
     let got = [Got(0, 1), Got(0, 2), Got(0, 3), Got(1, 1), Got(1, 3)];
     expect(2, &[&got[..], &acked].concat(), &history, &lost);
     expect(2, &[&acked[..], &got].concat(), &history, &lost);
-    // Also before the end, once nobody can expect it any more.
+    // Found before the end too, once nobody can expect it any more.
     let mut early = Recorded::new(2, &[&acked[..], &got, &[Later, Acked(4, 4)]].concat());
     assert_eq!(named(&early.found), lost);
     assert!(!early.check.is_settled());
@@ -148,7 +147,7 @@ fn an_event_that_reached_nobody_is_lost_for_all() {
     let steps = [Acked(1, 1), Got(0, 2), Got(1, 2), Acked(2, 2)];
     let expected = [(Kind::Lost, Some(1), Some(0), Some(1)), (Kind::Lost, Some(1), Some(1), Some(1))];
     expect(2, &steps, &[(1, 1), (2, 2)], &expected);
-    // Known only because another one's prev names it.
+    // Known only because another event's prev names it.
     let steps = [Got(0, 2), Got(1, 2), Acked(2, 2)];
     let expected = [
         (Kind::Lost, Some(1), Some(0), None),
@@ -208,7 +207,7 @@ fn an_ack_must_name_its_own_message() {
     let steps = [Got(0, 1), Acked(2, 1)];
     let expected = [(Kind::AckMismatch, Some(1), None, Some(2))];
     expect(1, &[&steps[..], &[Acked(1, 1)]].concat(), &[(1, 1)], &expected);
-    // Also when the place is settled; a repeated ack of the right message is fine.
+    // Found too once the position is settled; a repeated ack of the right message is fine.
     let steps = [Got(0, 1), Acked(1, 1), Acked(1, 1), Acked(2, 1)];
     expect(1, &steps, &[(1, 1)], &expected);
 }
@@ -268,7 +267,7 @@ fn unread_counts_are_those_of_others_after_the_mark() {
     run.check.unread(0, 1, 0, &mut run.found);
     run.check.unread(1, 4, 0, &mut run.found);
     assert_eq!(run.found.count(Kind::Unread), 2);
-    // Whoever does not know whether a mark was set knows no truth.
+    // A member that does not know whether a mark was set has no right count to compare.
     run.check.reading(1);
     run.check.read(1, false);
     assert!(!run.check.unread(1, 3, 0, &mut run.found));
@@ -327,13 +326,13 @@ fn what_was_not_compared_in_the_end_is_told() {
     let (check, found) = (&mut run.check, &mut run.found);
     assert!(check.take(&Tell::Unread(0, 0), 1, found));
     assert!(check.take(&Tell::History(vec![(HEAD + 1, Some(key(1)))]), 2, found));
-    assert!(!check.take(&Tell::Reading(3), 3, found), "there is no such member");
+    assert!(!check.take(&Tell::Reading(3), 3, found), "the room has no such member");
     assert_eq!(found.total(), 0);
     check.close(4, found);
     assert_eq!(named(found), [(Kind::Unverified, None, None, None), (Kind::Unverified, None, Some(1), None)]);
     check.take(&Tell::HistoryEnd, 5, found);
-    check.take(&Tell::Unverified(Some(1), "it is deaf".to_owned()), 6, found);
+    check.take(&Tell::Unverified(Some(1), "it does not answer".to_owned()), 6, found);
     assert_eq!(found.count(Kind::Unverified), 3);
     check.close(7, found);
-    assert_eq!(found.total(), 3, "everything is compared, or told not to be");
+    assert_eq!(found.total(), 3, "everything is compared, or reported as unverified");
 }

@@ -5,7 +5,7 @@ const HEAD_BYTES_MAX: usize = 10;
 /// RFC 6455, section 5.5.
 const CONTROL_BYTES_MAX: u64 = 125;
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation,
@@ -16,16 +16,16 @@ pub(crate) enum Opcode {
     Pong,
 }
 
-/// A piece of what came.
+/// A piece of the received bytes.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Chunk<'a> {
     /// The next bytes of a message; `end` with the last of them.
     Data { bytes: &'a [u8], binary: bool, end: bool },
-    /// A whole control frame.
+    /// A complete control frame.
     Control { opcode: Opcode, payload: Vec<u8> },
 }
 
-/// Why a server's bytes are no frames.
+/// The reason why a server's bytes are not valid frames.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum FrameError {
     #[error("a frame with reserved bits or an unknown opcode")]
@@ -38,14 +38,14 @@ pub(crate) enum FrameError {
     Fragment,
 }
 
-/// Reads frames of one connection.
+/// Reads the frames of one connection.
 #[derive(Debug, Default)]
 pub(crate) struct FrameReader {
     head: [u8; HEAD_BYTES_MAX],
     head_len: usize,
     /// The frame whose payload is being read.
     frame: Option<Frame>,
-    /// Whether the message in progress is binary.
+    /// The type of the message in progress; true for binary.
     message_binary: Option<bool>,
     control: Vec<u8>,
 }
@@ -102,7 +102,7 @@ impl FrameReader {
         }
     }
 
-    /// Reads a frame's head; `false` if it is not whole yet.
+    /// Reads a frame's head; `false` if it is incomplete.
     fn read_head(&mut self, input: &mut &[u8]) -> Result<bool, FrameError> {
         loop {
             let needed = match (self.head_len, self.head[1] & 0x7f) {
@@ -168,7 +168,7 @@ impl FrameReader {
     }
 }
 
-/// Appends one whole frame, masked as a client's must be.
+/// Appends one complete frame, masked as a client's must be.
 pub(crate) fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], mask: [u8; 4]) {
     let code: u8 = match opcode {
         Opcode::Continuation => 0,
@@ -199,7 +199,7 @@ pub(crate) fn write_frame(out: &mut Vec<u8>, opcode: Opcode, payload: &[u8], mas
 mod tests {
     use super::*;
 
-    /// An unmasked frame as a server sends it.
+    /// Makes an unmasked frame, as a server sends it.
     fn server_frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mut frame = vec![first];
         match payload.len() {

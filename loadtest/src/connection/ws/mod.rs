@@ -1,7 +1,7 @@
 //! The client's side of WebSocket framing, sans-IO: RFC 6455 without extensions.
 //!
-//! Message payloads are handed on in the pieces in which they arrive, so a connection holds no buffer;
-//! whoever reads them must not care where a frame ends, as the SignalR decoder does not.
+//! Message payloads are passed on in the pieces in which they arrive, so a connection holds no buffer; their reader
+//! must not depend on where a frame ends, and the SignalR decoder does not.
 
 mod frame;
 mod upgrade;

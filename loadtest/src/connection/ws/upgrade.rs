@@ -7,7 +7,7 @@ use sha1::{Digest, Sha1};
 /// RFC 6455, section 1.3.
 const ACCEPT_SUFFIX: &str = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// The request for `path_and_query` at `authority`, and its key.
+/// Returns the request for `path_and_query` at `authority`, and its key.
 pub(crate) fn upgrade_request(authority: &str, path_and_query: &str) -> (String, String) {
     let key = STANDARD.encode(rand::random::<[u8; 16]>());
     let request = format!(
@@ -17,7 +17,7 @@ pub(crate) fn upgrade_request(authority: &str, path_and_query: &str) -> (String,
     (request, key)
 }
 
-/// What `Sec-WebSocket-Accept` must be for a key.
+/// Returns the `Sec-WebSocket-Accept` that belongs to a key.
 pub(crate) fn accept_key(key: &str) -> String {
     let mut hash = Sha1::new();
     hash.update(key);

@@ -1,5 +1,4 @@
-//! The end of a run: what was not received by now is lost, what was to be compared is, and all of it is
-//! told.
+//! The end of a run: events not received by now are lost, pending comparisons are made, and everything is reported.
 
 use std::time::Duration;
 
@@ -12,11 +11,11 @@ use crate::engine::queue::QueueReport;
 use crate::engine::store::{self, Comparison};
 use crate::procfs::ProcessSample;
 
-/// So long may the last look into DynamoDB take.
+/// The most time that the last look into DynamoDB may take.
 const STORE_GRACE: Duration = Duration::from_secs(30);
 
-/// The watched processes when the load began and ended, how many connections there were, and how
-/// many users and answers were missing at the end.
+/// The watched processes at the beginning and at the end of the load, the number of connections, and the numbers of
+/// missing users and answers at the end.
 pub(super) struct Loaded {
     pub(super) begun: Vec<ProcessSample>,
     pub(super) ended: Vec<ProcessSample>,
@@ -30,7 +29,7 @@ pub(super) struct Loaded {
 }
 
 impl Conductor<'_> {
-    /// Compares DynamoDB, if asked for; gives when all was there.
+    /// Compares DynamoDB, if requested; returns the time when everything was there.
     pub(super) async fn compare_store(&mut self, plan: Option<StorePlan>, since_us: u64) -> Option<Duration> {
         let plan = plan?;
         self.watcher.stage("comparing DynamoDB");
@@ -46,20 +45,20 @@ impl Conductor<'_> {
             return comparing.await.ok().flatten();
         }
         comparing.abort();
-        self.shared.unverified(0, None, "the comparison with DynamoDB was not done in time");
+        self.shared.unverified(0, None, "the comparison with DynamoDB was not finished in time");
         None
     }
 
-    /// Waits until the gateways say that nothing is left to be stored; gives what they say, if they are known.
+    /// Waits until the gateways report that nothing is left to be stored; returns their report, if they are known.
     pub(super) async fn drain(&mut self, within: Duration, loaded_us: u64) -> Option<QueueReport> {
         let queue = self.queue.clone()?;
-        self.watcher.stage("waiting until all is stored");
+        self.watcher.stage("waiting until everything is stored");
         let shared = self.shared.clone();
         self.until(within, |_| queue.is_empty(shared.now_us())).await;
         Some(queue.report(loaded_us, shared.now_us()))
     }
 
-    /// Nothing more is waited for: tells the checker, and gives how many users are not there.
+    /// Ends all waiting: informs the checker, and returns the number of absent users.
     pub(super) fn finish(&mut self) -> u64 {
         let now_us = self.shared.now_us();
         let present: Vec<_> = (0..self.shared.scenario.users).map(|user| self.shared.is_online(user)).collect();
@@ -77,12 +76,12 @@ impl Conductor<'_> {
         absent.len() as u64
     }
 
-    /// Whatever was to be compared and was not is told.
+    /// Reports comparisons that were due and not made.
     pub(super) fn close(&mut self) {
         let now_us = self.shared.now_us();
         for room in (0_u32..).take(self.shared.world.rooms.len()) {
             if self.shared.check(room, |check, found| check.close(now_us, found)).is_none() {
-                self.shared.unverified(room, None, "it could not be made");
+                self.shared.unverified(room, None, "the room could not be created");
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The conductor: starts the workers, changes the load, gathers the figures, and ends the run.
+//! The coordinator: starts the workers, changes the load, gathers the figures, and ends the run.
 
 mod closing;
 mod scheduling;
@@ -26,21 +26,21 @@ use super::threads::{Threads, take_figures};
 use crate::procfs::{ProcessSample, Watched};
 use crate::scenario::World;
 
-/// Everyone must be connected this long after the last was to begin.
+/// The deadline for everyone to be connected, after the last connect was due.
 const CONNECT_GRACE: Duration = Duration::from_secs(45);
-/// All rooms must be made by then.
+/// The deadline for creating all rooms.
 const SETUP_DEADLINE: Duration = Duration::from_mins(3);
-/// Everyone must have stopped sending by then.
+/// The deadline for everyone to stop sending.
 const STOP_DEADLINE: Duration = Duration::from_secs(10);
-/// The comparison at the end must be done by then: a long load on a busy store takes its time to be read back.
+/// The deadline for the comparison at the end: reading back a long load from a busy store takes time.
 const CHECK_DEADLINE: Duration = Duration::from_mins(10);
-/// After the load's end, until the last fault is undone, beyond its own time.
+/// The time after the load's end in which the last fault must be undone, beyond its own duration.
 const FAULT_GRACE: Duration = Duration::from_secs(30);
-/// So much of the load at either end is compared; of a short load half of it.
+/// The part of the load at either end that is compared; half of a short load.
 const ENDS_MAX: Duration = Duration::from_mins(1);
-/// Points of the series; when there are so many, two become one.
+/// The most points of the series; at that number, each two become one.
 const SERIES_MAX: usize = 3600;
-/// So long before it begins is a load told to other machines.
+/// The lead time with which a load is announced to other machines.
 const NOTICE: Duration = Duration::from_millis(250);
 
 /// Runs a plan on this machine alone to its end, or until interrupted, and checks it either way.
@@ -59,17 +59,17 @@ pub async fn run(plan: Plan, watcher: &mut dyn Watcher) -> anyhow::Result<Outcom
     outcome
 }
 
-/// Those who do what is told, on this machine or on others: threads here, or machines.
+/// The workers that carry out a run: threads here, or other machines.
 pub(super) struct Crew {
-    /// What each has measured since it was last taken.
+    /// The figures that each has measured since they were last taken.
     pub(super) figures: Vec<Arc<Mutex<Stats>>>,
-    /// Which of them has done with which stage.
+    /// Receives the stages that each has finished.
     pub(super) finished: mpsc::UnboundedReceiver<(usize, Stage)>,
-    /// If they are machines, what is known of each.
+    /// The state of each, if they are machines.
     pub(super) machines: Vec<Arc<Machine>>,
 }
 
-/// Has a crew carry a plan out, and checks it.
+/// Has a crew carry out a plan, and checks it.
 pub(super) async fn conduct(
     shared: Arc<Shared>,
     crew: Crew,
@@ -100,7 +100,7 @@ pub(super) async fn conduct(
         last_us: 0,
     };
     let conducted = conductor.conduct(faults, admins, &limits, store).await;
-    // Whatever happened, no fault stays behind.
+    // Whatever happened, no fault is left behind.
     let faults = match conductor.course.take() {
         Some(course) => course.end().await,
         None => Vec::new(),
@@ -115,7 +115,7 @@ struct Conductor<'a> {
     crew: Crew,
     spare: Stats,
     total: Stats,
-    /// Since the present phase began.
+    /// The figures since the present phase began.
     span: Stats,
     series: Vec<Point>,
     spans: Vec<Span>,
@@ -124,14 +124,14 @@ struct Conductor<'a> {
     last: Vec<ProcessSample>,
     watcher: &'a mut dyn Watcher,
     done: Vec<(usize, Stage)>,
-    /// Faults that happen, once there is load.
+    /// The faults in progress, once there is load.
     course: Option<Course>,
-    /// While acknowledgements are waited for.
+    /// The watch over acknowledgements, while they are expected.
     acks: Option<AckWatch>,
     ends: Option<FirstAndLast>,
-    /// What the gateways say, if they are known.
+    /// The watch over the gateways' metrics, if they are known.
     queue: Option<Arc<QueueWatch>>,
-    /// How often the end was asked for: once ends the load, twice also what is waited for after it.
+    /// The number of interrupts: one ends the load, two also the waiting after it.
     interrupts: u32,
     is_loading: bool,
     last_us: u64,
@@ -164,7 +164,7 @@ impl Conductor<'_> {
             ends.end(loaded_us);
         }
         self.end_faults(begun_us, faults_end).await;
-        self.watcher.stage("waiting for what is under way");
+        self.watcher.stage("waiting for messages in flight");
         let shared = self.shared.clone();
         let since_us = shared.now_us() + u64::try_from(NOTICE.as_micros()).unwrap_or_default();
         self.until(limits.settle, |this| this.has_heard_after(since_us) && is_settled(&shared)).await;
@@ -179,14 +179,14 @@ impl Conductor<'_> {
         self.watcher.stage("comparing unread counts and histories");
         self.shared.stage.send_replace(Stage::Checking);
         if !self.until(CHECK_DEADLINE, |this| this.all_done(Stage::Checking)).await {
-            self.shared.ended("the comparison at the end was not done in time".to_owned());
+            self.shared.ended("the comparison at the end was not finished in time".to_owned());
         }
         let all_stored = self.compare_store(store, loaded_us).await;
         self.close();
         Ok(Loaded { begun, ended, connections, absent, unanswered, all_stored, longest_gap, ack_p99, queue })
     }
 
-    /// Has rooms made and everyone connected.
+    /// Has rooms created and everyone connected.
     async fn gather_people(&mut self) -> anyhow::Result<()> {
         self.watcher.stage("making rooms");
         let unmade_in_time = !self.until(SETUP_DEADLINE, |this| this.all_done(Stage::Setup)).await;
@@ -195,7 +195,7 @@ impl Conductor<'_> {
         let made = (0_u32..).take(rooms).filter(|&room| self.shared.room(room).is_some()).count();
         if unmade_in_time || made == 0 {
             let reasons: Vec<_> = self.shared.ends().into_iter().map(|(why, n)| format!("{n} × {why}")).collect();
-            bail!("{made} of {rooms} rooms could be made: {}", reasons.join("; "));
+            bail!("{made} of {rooms} rooms could be created: {}", reasons.join("; "));
         }
         self.watcher.stage("connecting");
         self.shared.stage.send_replace(Stage::Running);
@@ -205,12 +205,12 @@ impl Conductor<'_> {
             let all = |this: &mut Self| this.shared.online_count() == users;
             self.until(connect.over + CONNECT_GRACE, all).await;
         }
-        // What connecting and making rooms cost is not the load's.
+        // The cost of connecting and creating rooms is not part of the load.
         self.pause(Duration::from_secs(1)).await;
         Ok(())
     }
 
-    /// Waits until the faults that have begun are over; what follows is measured without them.
+    /// Waits until the faults that have begun are over, so that later measurements are without them.
     async fn end_faults(&mut self, begun_us: u64, faults_end: Duration) {
         let Some(course) = &mut self.course else { return };
         course.begin_no_more();
@@ -227,8 +227,8 @@ impl Conductor<'_> {
         self.until(time, |_| false).await;
     }
 
-    /// Waits for a condition, looking often, and gathers figures each second; `false` if it did not
-    /// come true in time.
+    /// Waits for a condition, checking often, and gathers figures each second; `false` if it did not become true in
+    /// time.
     async fn until(&mut self, time: Duration, mut reached: impl FnMut(&mut Self) -> bool) -> bool {
         let deadline = Instant::now() + time;
         let mut seconds = interval(Duration::from_secs(1));
@@ -259,19 +259,18 @@ impl Conductor<'_> {
         }
     }
 
-    /// Whether what is under way has to end: asked for, or a machine is lost, and with it the load that
-    /// was meant to be.
+    /// True if the run must end early: on request, or because a machine is lost, and with it part of the intended load.
     fn is_cut_short(&self) -> bool {
         let is_lost = self.crew.machines.iter().any(|machine| machine.is_lost());
         self.interrupts > u32::from(!self.is_loading) || (self.is_loading && is_lost)
     }
 
-    /// Whether every machine has told how it stands since then.
+    /// True if every machine has reported its state since a time.
     fn has_heard_after(&self, at_us: u64) -> bool {
         self.crew.machines.iter().all(|machine| machine.is_lost() || machine.has_told_after(at_us))
     }
 
-    /// Whether all of the crew have done with a stage, but for lost machines.
+    /// True if all of the crew have finished a stage, except for lost machines.
     fn all_done(&mut self, stage: Stage) -> bool {
         while let Ok(done) = self.crew.finished.try_recv() {
             self.done.push(done);
@@ -280,7 +279,7 @@ impl Conductor<'_> {
         (0..self.crew.figures.len()).all(|member| is_lost(member) || self.done.contains(&(member, stage)))
     }
 
-    /// Takes the workers' figures; as a point of the series, if a second is over.
+    /// Takes the workers' figures; adds them to the series if a second is over.
     fn gather(&mut self, is_second: bool) {
         let mut second = Stats::new();
         take_figures(&self.crew.figures, &mut self.spare, &mut second);
@@ -303,7 +302,7 @@ impl Conductor<'_> {
             (!histogram.is_empty()).then(|| histogram.value_at_quantile(q) as f64 / 1e6)
         };
         let mut processes = Vec::new();
-        // A process that was killed on purpose is not there for a while.
+        // A process that was killed as a fault is absent for a while.
         for (watched, last) in self.watched.iter().zip(&mut self.last) {
             let now = ProcessSample::of(watched.pid).unwrap_or_default();
             processes.push((now.cpu.saturating_sub(last.cpu).as_secs_f64() / seconds, now.rss_bytes));
@@ -330,7 +329,7 @@ impl Conductor<'_> {
     }
 }
 
-/// Whether every send is answered, and everyone has everything.
+/// True if every send is answered, and every member has every event.
 fn is_settled(shared: &Shared) -> bool {
     let rooms = (0_u32..).take(shared.world.rooms.len());
     shared.pending.load(Ordering::Relaxed) == 0

@@ -8,11 +8,11 @@ use crate::engine::context::Load;
 use crate::engine::outcome::{Span, measures_of};
 use crate::scenario::{Phase, PhaseKind};
 
-/// Between two steps, for what is under way.
+/// The pause between two steps, for messages in flight.
 const STEP_PAUSE: Duration = Duration::from_secs(2);
 
 impl Conductor<'_> {
-    /// Goes through the scenario.
+    /// Goes through the phases of the scenario.
     pub(super) async fn phases(&mut self) {
         for phase in self.shared.scenario.phases.clone() {
             if self.is_cut_short() {
@@ -26,7 +26,7 @@ impl Conductor<'_> {
         }
     }
 
-    /// One rate after the other until the limit breaks.
+    /// Applies one rate after another until the limit breaks.
     async fn steps(&mut self, phase: &Phase) {
         let mut multiple = phase.from;
         for step in 1..=phase.steps {
@@ -53,12 +53,12 @@ impl Conductor<'_> {
         Kind::ALL.into_iter().map(|kind| violations.count(kind)).collect()
     }
 
-    /// Load between two multiples of the scenario's rates for some time.
+    /// Applies a load between two multiples of the scenario's rates for some time.
     async fn span(&mut self, name: String, time: Duration, from: f64, to: f64) {
         self.watcher.stage(&name);
         self.gather(false);
         self.span.clear();
-        // Other machines have to hear of it first, so that all begin at once.
+        // Other machines must be told beforehand, so that all begin at once.
         let notice = if self.crew.machines.is_empty() { Duration::ZERO } else { NOTICE };
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX / 2);
         let start_us = self.shared.now_us() + micros(notice);

@@ -1,8 +1,8 @@
-//! Both sides prove that they know the run's secret, without telling it: each sends a random challenge, and
-//! answers the other's with an HMAC over both.
+//! Both sides prove that they know the run's secret without revealing it: each sends a random challenge, and answers
+//! the other's with an HMAC over both.
 //!
-//! Frames after that are neither signed nor hidden. They hold no tokens, but whoever stands in the way could
-//! change them: across an untrusted network the channel belongs into a tunnel.
+//! Frames after that are neither signed nor encrypted. They hold no tokens, but a man in the middle could change them:
+//! across an untrusted network, the channel needs a tunnel.
 
 use std::io;
 
@@ -10,14 +10,14 @@ use hmac::{Hmac, Mac};
 use sha2::Sha256;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
-/// What the lead says first.
+/// The first bytes that the lead sends.
 const GREETING: &[u8; 8] = b"rts-lt1\n";
 const CHALLENGE_BYTES: usize = 32;
 const PROOF_BYTES: usize = 32;
 
 type Challenge = [u8; CHALLENGE_BYTES];
 
-/// Lets a worker in that knows the secret.
+/// Admits a worker that knows the secret.
 pub(super) async fn admit(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), secret: &str) -> io::Result<()> {
     let mine: Challenge = rand::random();
     stream.write_all(&[&GREETING[..], &mine].concat()).await?;
@@ -28,13 +28,13 @@ pub(super) async fn admit(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), se
     stream.write_all(&keyed(secret, b"lead", &mine, theirs).finalize().into_bytes()).await
 }
 
-/// Gets in, and makes sure that it is the lead who let us in.
+/// Joins, and verifies that the other side is the lead.
 pub(super) async fn apply(stream: &mut (impl AsyncRead + AsyncWrite + Unpin), secret: &str) -> io::Result<()> {
     let mut hello = [0; GREETING.len() + CHALLENGE_BYTES];
     stream.read_exact(&mut hello).await?;
     let (greeting, theirs) = hello.split_at(GREETING.len());
     if greeting != GREETING {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "this is no lead of a load test"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "this is not the lead of a load test"));
     }
     let mine: Challenge = rand::random();
     let proof = keyed(secret, b"worker", theirs, &mine).finalize().into_bytes();
@@ -57,7 +57,7 @@ fn keyed(secret: &str, side: &[u8], of_lead: &[u8], of_worker: &[u8]) -> Hmac<Sh
 }
 
 fn verify(mac: Hmac<Sha256>, proof: &[u8]) -> io::Result<()> {
-    mac.verify_slice(proof).map_err(|_| io::Error::new(io::ErrorKind::PermissionDenied, "the other has another secret"))
+    mac.verify_slice(proof).map_err(|_| io::Error::new(io::ErrorKind::PermissionDenied, "the peer has another secret"))
 }
 
 #[cfg(test)]
@@ -92,7 +92,7 @@ mod tests {
             one.write_all(&[&GREETING[..], &[7; CHALLENGE_BYTES]].concat()).await.unwrap();
             let mut answer = [0; CHALLENGE_BYTES + PROOF_BYTES];
             one.read_exact(&mut answer).await.unwrap();
-            // All that it has is what it was sent.
+            // An impostor has only the bytes that it was sent.
             one.write_all(&answer[CHALLENGE_BYTES..]).await.unwrap();
         };
         let ((), applied) = tokio::join!(impostor, apply(&mut other, "the secret"));

@@ -1,4 +1,4 @@
-//! What a machine has measured, as it travels: histograms whole, so that they can be added up.
+//! The figures of a machine, as they travel: complete histograms, so that they can be merged.
 
 use std::collections::BTreeMap;
 
@@ -9,25 +9,25 @@ use serde::{Deserialize, Serialize};
 
 use crate::engine::stats::{Count, Latency, Stats};
 
-/// Of a second or so.
+/// The figures of a second or so.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct Figures {
-    /// As [`Count::ALL`].
+    /// The counts, as [`Count::ALL`].
     pub(super) counts: Vec<u64>,
-    /// As [`Latency::ALL`], each in the format V2 of HDR histograms; empty where nothing was measured.
+    /// The histograms, as [`Latency::ALL`], each in the HDR format V2; empty if nothing was measured.
     pub(super) latencies: Vec<Bytes>,
-    /// When they were made, by the run's clock.
+    /// The time when they were made, by the run's clock.
     pub(super) at_us: u64,
-    /// Sends under way then.
+    /// The number of sends in flight at that time.
     pub(super) pending: u64,
-    /// Why connections ended since the last time.
+    /// The reasons why connections ended since the last time.
     pub(super) ends: BTreeMap<String, u64>,
-    /// How far off its clock may be.
+    /// The possible error of the machine's clock.
     pub(super) clock_error_us: u64,
 }
 
 impl Figures {
-    /// Without a time, sends under way, ends, and the clock's error.
+    /// Packs figures without a time, sends in flight, ends, and the clock's error.
     pub(super) fn new(stats: &Stats) -> Self {
         let mut serializer = V2Serializer::new();
         let mut pack = |histogram: &Histogram<u64>| {
@@ -47,7 +47,7 @@ impl Figures {
         }
     }
 
-    /// What was measured; `None` if these are no figures.
+    /// Unpacks the figures; `None` if they are malformed.
     pub(super) fn stats(&self) -> Option<Stats> {
         let mut stats = Stats::new();
         if self.counts.len() != Count::ALL.len() || self.latencies.len() != Latency::ALL.len() {

@@ -1,4 +1,4 @@
-//! The lead's side: lets workers in, tells them what to do, and takes what they say.
+//! The lead's side: admits workers, instructs them, and takes their reports.
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -24,39 +24,38 @@ use crate::engine::stats::{Count, Stats};
 use crate::scenario::World;
 use crate::sync::lock;
 
-/// One worker has to prove who it is by then.
+/// The deadline for one worker to authenticate.
 const ADMIT_DEADLINE: Duration = Duration::from_secs(5);
-/// All have to be ready by then.
+/// The deadline for all to be ready.
 const READY_DEADLINE: Duration = Duration::from_mins(1);
-/// At the end, until everyone has heard of it.
+/// The time at the end in which everyone must be informed.
 const GOODBYE_DEADLINE: Duration = Duration::from_secs(5);
-/// Threads of one machine.
+/// The most threads of one machine.
 const THREADS_MAX: usize = 1024;
-/// Bytes of a worker's name.
+/// The most bytes of a worker's name.
 const NAME_MAX: usize = 100;
 
-/// Where workers join.
+/// The listener for workers.
 #[derive(Debug)]
 pub struct Gate {
-    /// Listens for them.
+    /// The socket.
     pub listener: TcpListener,
-    /// What they have to know.
+    /// The secret that they must know.
     pub secret: String,
-    /// How many are waited for.
+    /// The number of workers to wait for.
     pub machines: usize,
-    /// How long.
+    /// The time to wait for them.
     pub patience: Duration,
 }
 
-/// A worker that was let in.
+/// A worker that was admitted.
 struct Joined {
     stream: TcpStream,
     name: String,
     threads: usize,
 }
 
-/// Runs a plan with the workers that join, to its end, or until interrupted or one is lost, and checks it
-/// in any case.
+/// Runs a plan with the workers that join, to its end, or until interrupted or one is lost, and checks it in any case.
 pub async fn lead(plan: Plan, gate: Gate, watcher: &mut dyn Watcher) -> anyhow::Result<Outcome> {
     let Plan { scenario, dialer, tokens, workers: _, seed, orders } = plan;
     let run = orders.run.clone();
@@ -115,7 +114,7 @@ pub async fn lead(plan: Plan, gate: Gate, watcher: &mut dyn Watcher) -> anyhow::
     outcome
 }
 
-/// Waits until every worker has made the same of the plan.
+/// Waits until every worker has built the same world from the plan.
 async fn all_ready(
     shared: &Shared,
     machines: &[Arc<Machine>],
@@ -124,7 +123,7 @@ async fn all_ready(
     let deadline = Instant::now() + READY_DEADLINE;
     let mine = shared.digest();
     for _ in machines {
-        // A line that has ended says nothing more.
+        // A line that has ended sends nothing more.
         let lost = async {
             while !machines.iter().any(|machine| machine.is_lost()) {
                 sleep(Duration::from_millis(50)).await;
@@ -136,24 +135,24 @@ async fn all_ready(
         };
         let lost = machines.iter().find_map(|machine| Some((&machine.name, machine.lost.get()?)));
         match (digest, lost) {
-            (_, Some((name, why))) => bail!("worker {name} was lost before anything began: {why}"),
+            (_, Some((name, why))) => bail!("worker {name} was lost before the run began: {why}"),
             (Some(digest), None) if digest == mine => {}
             (Some(_), None) => {
                 bail!("a worker has other users or rooms: it needs the same program, and the same --org and --tokens")
             }
-            (None, None) => bail!("a worker has gone"),
+            (None, None) => bail!("a worker has disconnected"),
         }
     }
     Ok(())
 }
 
 impl Gate {
-    /// Lets workers in until all are there.
+    /// Admits workers until all are present.
     async fn gather(self, watcher: &mut dyn Watcher) -> anyhow::Result<Vec<Joined>> {
         let deadline = Instant::now() + self.patience;
         let mut joined = Vec::new();
         while joined.len() < self.machines {
-            watcher.stage(&format!("waiting for workers, {} of {} are here", joined.len(), self.machines));
+            watcher.stage(&format!("waiting for workers, {} of {} have joined", joined.len(), self.machines));
             let accepted = timeout_at(deadline, self.listener.accept()).await;
             let accepted = accepted.with_context(|| format!("only {} of {} workers", joined.len(), self.machines))?;
             let Ok((stream, peer)) = accepted else {
@@ -162,8 +161,8 @@ impl Gate {
             };
             match timeout(ADMIT_DEADLINE, self.admit(stream)).await {
                 Ok(Ok(worker)) => joined.push(worker),
-                Ok(Err(error)) => eprintln!("{peer} was not let in: {error}"),
-                Err(_) => eprintln!("{peer} was not let in: it says nothing"),
+                Ok(Err(error)) => eprintln!("{peer} was not admitted: {error}"),
+                Err(_) => eprintln!("{peer} was not admitted: it sent nothing"),
             }
         }
         Ok(joined)
@@ -173,10 +172,10 @@ impl Gate {
         stream.set_nodelay(true)?;
         auth::admit(&mut stream, &self.secret).await?;
         let ToLead::Join { format, name, threads } = wire::read(&mut stream).await? else {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "it does not say who it is"));
+            return Err(io::Error::new(io::ErrorKind::InvalidData, "it did not identify itself"));
         };
         let refusal = if format != FORMAT {
-            "it is of another version"
+            "it has a different version"
         } else if !(1..=THREADS_MAX).contains(&threads) || name.len() > NAME_MAX {
             "it has too many threads or too long a name"
         } else {
@@ -191,17 +190,17 @@ impl Gate {
 struct Line {
     shared: Arc<Shared>,
     machine: Arc<Machine>,
-    /// Which of the machines it is.
+    /// The number of the machine.
     number: usize,
     stats: Arc<Mutex<Stats>>,
     done: mpsc::UnboundedSender<(usize, Stage)>,
     ready: mpsc::Sender<u64>,
-    /// Sends under way there, as last told.
+    /// The number of its sends in flight, as last reported.
     pending: u64,
 }
 
 impl Line {
-    /// Speaks and listens until the end.
+    /// Sends and receives until the end.
     async fn serve(mut self, stream: TcpStream, plan: PlanMessage, begin: watch::Receiver<bool>) {
         let shared = self.shared.clone();
         let (reader, writer) = stream.into_split();
@@ -213,7 +212,7 @@ impl Line {
                 why = &mut listening => why,
                 spoken = speak(&shared, writer, plan, begin, asked) => match spoken {
                     Ok(()) => {
-                        // Closed by the worker: what it has sent meanwhile must not cut off what it is told.
+                        // Closed by the worker: the frames it has sent meanwhile must not cut off those sent to it.
                         let _whatever_it_says = timeout(GOODBYE_DEADLINE, listening).await;
                         return;
                     }
@@ -238,18 +237,18 @@ impl Line {
         self.machine.numbers.contains(&(user % self.shared.workers))
     }
 
-    /// Takes what the worker says; gives why it says nothing more.
+    /// Takes the worker's frames; returns the reason why there are no more.
     async fn listen(&mut self, mut reader: OwnedReadHalf, clock: mpsc::Sender<(u64, u64)>) -> String {
         loop {
             let message = match timeout(SILENCE_MAX, wire::read(&mut reader)).await {
                 Ok(Ok(message)) => message,
-                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return "it has gone".to_owned(),
+                Ok(Err(error)) if error.kind() == io::ErrorKind::UnexpectedEof => return "it disconnected".to_owned(),
                 Ok(Err(error)) => return error.to_string(),
-                Err(_) => return "it fell silent".to_owned(),
+                Err(_) => return "it sent nothing for too long".to_owned(),
             };
             match message {
                 ToLead::Ask(at_us) => {
-                    // Whoever asks faster than it is answered needs no answer to each.
+                    // A worker that asks faster than it is answered does not need every answer.
                     let _full = clock.try_send((at_us, self.shared.now_us()));
                 }
                 ToLead::Ready { digest, clock_error_us } => {
@@ -258,11 +257,11 @@ impl Line {
                 }
                 ToLead::Said(said) => {
                     if !said.into_iter().all(|said| self.take(said)) {
-                        return "it told of rooms or users that are not there".to_owned();
+                        return "it reported rooms or users that do not exist".to_owned();
                     }
                 }
                 ToLead::Figures(figures) => {
-                    let Some(stats) = figures.stats() else { return "it sent figures that are none".to_owned() };
+                    let Some(stats) = figures.stats() else { return "it sent malformed figures".to_owned() };
                     lock(&self.stats).merge(&stats);
                     self.shared.acks.fetch_add(stats.count(Count::Acked), Ordering::Relaxed);
                     let more = figures.pending.wrapping_sub(self.pending);
@@ -283,7 +282,7 @@ impl Line {
         }
     }
 
-    /// Takes one thing; `false` if it cannot be.
+    /// Takes one observation; `false` if it is invalid.
     fn take(&self, said: Said) -> bool {
         let shared = &self.shared;
         let is_room = |room: u32| (room as usize) < shared.world.rooms.len();
@@ -314,7 +313,7 @@ impl Line {
     }
 }
 
-/// Tells a worker the plan, and then whatever changes.
+/// Sends a worker the plan, and then every change.
 async fn speak(
     shared: &Shared,
     mut writer: OwnedWriteHalf,

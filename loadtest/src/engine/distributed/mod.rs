@@ -1,17 +1,17 @@
 //! A run on several machines: one leads, the others work.
 //!
-//! The lead has no users. It says when what happens, checks, and reports; each worker has its share of the
-//! users' threads, and tells the lead all that its users see. So a message sent on one machine is
-//! checked at the members on all others, by the one checker that a run on one machine has, too.
+//! The lead has no users. It decides when everything happens, checks, and reports; each worker runs its share of the
+//! users' threads, and reports everything that its users see to the lead. A message sent on one machine is therefore
+//! checked at the members on all others, by the same checker that a run on one machine has.
 //!
-//! A worker joins over one TCP connection: both prove that they know the run's secret (`auth`), then
-//! frames go both ways (`wire`). All machines go by the lead's clock, which each worker asks for once a
-//! second; the report says how far off it may be.
+//! A worker joins over one TCP connection: both prove that they know the run's secret (`auth`), then frames go both
+//! ways (`wire`). All machines use the lead's clock, which each worker asks for once a second; the report gives the
+//! possible error.
 //!
-//! Who dies when:
-//! - A worker before the run begins: the lead says so and ends.
+//! What happens when a party dies:
+//! - A worker before the run begins: the lead reports it and ends.
 //! - A worker later (its connection ends, or says nothing for `SILENCE_MAX`): the load ends for all, what
-//!   the others' users saw is checked, each check that its users would have made is told as unverified,
+//!   the others' users saw is checked, each check that its users would have made is reported as unverified,
 //!   and the run has failed.
 //! - The lead: its workers end with an error.
 //! - A worker that makes more checks than the lead takes: as if it had died, with that reason.
@@ -34,11 +34,11 @@ pub use work::{Work, join};
 
 use super::outcome::MachineReport;
 
-/// What the programs have to agree on; goes up with each change of the messages.
+/// The version on which the programs must agree; increases with each change of the messages.
 const FORMAT: u32 = 2;
-/// Each side says something every second; one that is silent for so long is gone.
+/// The longest silence: each side sends something every second, and one that is silent for longer is lost.
 const SILENCE_MAX: Duration = Duration::from_secs(15);
-/// One frame has to be taken by then.
+/// The deadline for writing one frame.
 const WRITE_DEADLINE: Duration = Duration::from_secs(10);
 
 /// A worker, as the lead knows it.
@@ -49,7 +49,7 @@ pub(super) struct Machine {
     numbers: Range<usize>,
     users: usize,
     clock_error_us: AtomicU64,
-    /// When its last figures were made, by the run's clock.
+    /// The time when its last figures were made, by the run's clock.
     told_us: AtomicU64,
     lost: OnceLock<String>,
 }
@@ -59,12 +59,12 @@ impl Machine {
         self.lost.get().is_some()
     }
 
-    /// Whether what it has told is newer than a time of the run.
+    /// True if its last report is newer than a time of the run.
     pub(super) fn has_told_after(&self, at_us: u64) -> bool {
         self.told_us.load(Ordering::Relaxed) > at_us
     }
 
-    /// What a report says of it.
+    /// Returns its part of the report.
     pub(super) fn report(&self) -> MachineReport {
         MachineReport {
             name: self.name.clone(),

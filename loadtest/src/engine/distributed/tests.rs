@@ -1,4 +1,4 @@
-//! What travels between machines.
+//! The messages between machines.
 
 use std::collections::BTreeMap;
 
@@ -41,7 +41,7 @@ async fn everything_that_is_said_arrives_as_it_was() {
     let ToLead::Said(arrived) = sent(&ToLead::Said(said.clone())).await else { panic!("something else") };
     assert_eq!(arrived, said);
 
-    // A delivery is what there is most of.
+    // Deliveries are the most frequent.
     let mut bytes = Vec::new();
     wire::write(&mut bytes, &ToLead::Said(said[..1].to_vec())).await.unwrap();
     assert!(bytes.len() < 64, "{} bytes", bytes.len());
@@ -69,7 +69,7 @@ async fn histograms_are_whole_after_their_journey() {
     let mut merged = arrived.stats().unwrap();
     assert_eq!(merged.latency(Latency::Delivery), stats.latency(Latency::Delivery));
     assert_eq!(merged.count(Count::Delivered), 4999);
-    // Those of two machines add up.
+    // The figures of two machines add up.
     merged.merge(&arrived.stats().unwrap());
     let (both, one) = (merged.latency(Latency::Delivery), stats.latency(Latency::Delivery));
     assert_eq!((both.len(), both.value_at_quantile(0.99)), (2 * one.len(), one.value_at_quantile(0.99)));

@@ -1,4 +1,4 @@
-//! What lead and workers say to each other: frames of a length and a MessagePack value.
+//! The messages between lead and workers: frames of a length and a MessagePack value.
 
 use std::io;
 
@@ -17,41 +17,41 @@ const FRAME_BYTES_MAX: usize = 16 << 20;
 /// Items of a list in one frame.
 pub(super) const LIST_MAX: usize = 4096;
 
-/// What a worker says.
+/// A message from a worker.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToLead {
-    /// First: who it is.
+    /// The first message: the worker's identity.
     Join { format: u32, name: String, threads: usize },
-    /// It has the plan, made the same world of it, and knows the time, more or less.
+    /// It has the plan, built the same world from it, and knows the time, with this error.
     Ready { digest: u64, clock_error_us: u64 },
-    /// What time is it? With its own time.
+    /// A question for the time, with its own time.
     Ask(u64),
-    /// What its users see.
+    /// Observations of its users.
     Said(Vec<Said>),
-    /// What it has measured since the last time.
+    /// Its figures since the last time.
     Figures(Figures),
-    /// All its threads have done with a stage, and everything about it has been said.
+    /// All its threads have finished a stage, and have reported everything about it.
     Done(Stage),
-    /// It cannot go on.
+    /// It cannot continue.
     Failed(String),
 }
 
-/// What the lead says.
+/// A message from the lead.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum ToWorker {
-    /// It does not want this worker.
+    /// The worker is refused, for this reason.
     Refused(String),
-    /// What is to be run.
+    /// The plan of the run.
     Plan(PlanMessage),
     /// All are ready.
     Begin,
-    /// The time that was asked for: the worker's, as it said, and the run's.
+    /// The answer to a question for the time: the worker's time, as it sent it, and the run's.
     Clock(u64, u64),
-    /// Rooms that were made: number, id, head. All of them come before [`Stage::Running`].
+    /// Rooms that were created: number, id, head. All of them come before [`Stage::Running`].
     Rooms(Vec<(u32, String, u64)>),
-    /// How much is to be done, and when.
+    /// The load, and its time.
     Load(Load),
-    /// Who was not there when the load was over. All of them come before [`Stage::Checking`].
+    /// The users that were not present when the load ended. All of them come before [`Stage::Checking`].
     Absent(Vec<u32>),
     /// The next stage begins.
     Stage(Stage),
@@ -60,15 +60,15 @@ pub(super) enum ToWorker {
 /// A plan as it travels.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct PlanMessage {
-    /// As JSON.
+    /// The scenario, as JSON.
     pub(super) scenario: String,
     pub(super) run: String,
     pub(super) seed: u64,
-    /// Threads of all machines.
+    /// The number of threads on all machines.
     pub(super) workers: usize,
-    /// The worker's own are those from this one on.
+    /// The number of the worker's first thread.
     pub(super) first: usize,
-    /// When the run's clock stood at 0, in microseconds since the Unix epoch.
+    /// The time at which the run's clock was at 0, in microseconds since the Unix epoch.
     pub(super) epoch_us: u64,
 }
 
@@ -76,21 +76,21 @@ pub(super) struct PlanMessage {
 pub(super) async fn read<T: DeserializeOwned>(reader: &mut (impl AsyncRead + Unpin)) -> io::Result<T> {
     let length = reader.read_u32().await? as usize;
     if length > FRAME_BYTES_MAX {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a frame that is too long"));
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "the frame is too long"));
     }
     let mut frame = Vec::new();
-    // It grows as it comes: a length alone allocates nothing.
+    // The buffer grows with the bytes that arrive: a length alone allocates nothing.
     if reader.take(length as u64).read_to_end(&mut frame).await? < length {
         return Err(io::ErrorKind::UnexpectedEof.into());
     }
-    rmp_serde::from_slice(&frame).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "a frame that is none"))
+    rmp_serde::from_slice(&frame).map_err(|_| io::Error::new(io::ErrorKind::InvalidData, "the frame is malformed"))
 }
 
 /// Writes one frame, within a deadline.
 pub(super) async fn write<T: Serialize>(writer: &mut (impl AsyncWrite + Unpin), message: &T) -> io::Result<()> {
     let body = rmp_serde::to_vec(message).map_err(io::Error::other)?;
     let length = u32::try_from(body.len()).ok().filter(|_| body.len() <= FRAME_BYTES_MAX);
-    let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "a frame that is too long"))?;
+    let length = length.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the frame is too long"))?;
     let written = async {
         writer.write_all(&length.to_be_bytes()).await?;
         writer.write_all(&body).await

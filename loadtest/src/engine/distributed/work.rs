@@ -1,4 +1,4 @@
-//! A worker's side: joins, does what it is told, and tells what its users see.
+//! A worker's side: joins, follows the lead, and reports its users' observations.
 
 use std::io;
 use std::sync::Arc;
@@ -21,20 +21,20 @@ use crate::engine::stats::Stats;
 use crate::engine::threads::{Threads, take_figures};
 use crate::scenario::{Scenario, World};
 
-/// Until the lead has let us in, once it was reached.
+/// The time in which the lead must admit the worker, once it was reached.
 const ADMIT_DEADLINE: Duration = Duration::from_secs(10);
-/// All the workers have to be there, before the lead says what to do.
+/// The time in which all workers must join and the lead must send the plan.
 const PLAN_DEADLINE: Duration = Duration::from_hours(1);
-/// Between two attempts to reach the lead.
+/// The pause between two attempts to reach the lead.
 const KNOCK_PAUSE: Duration = Duration::from_millis(500);
-/// How often the lead is asked for the time before anything begins.
+/// The number of questions for the lead's time before anything begins.
 const QUESTIONS: usize = 10;
-/// How long what users see may wait before it is told.
+/// The longest time before an observation is reported.
 const TELL_EVERY: Duration = Duration::from_millis(20);
-/// Messages of the lead that wait here; there are few.
+/// Messages of the lead that may wait here; there are few.
 const INCOMING_MAX: usize = 64;
 
-/// A place in a run that is led elsewhere.
+/// A worker's part in a run that is led elsewhere.
 pub struct Work {
     stream: TcpStream,
     plan: PlanMessage,
@@ -42,7 +42,7 @@ pub struct Work {
     threads: usize,
 }
 
-/// Joins the run of a lead, trying as long as patience lasts, and waits until it says what to do.
+/// Joins the run of a lead, trying as long as patience lasts, and waits for the plan.
 pub async fn join(address: &str, secret: &str, name: &str, threads: usize, patience: Duration) -> anyhow::Result<Work> {
     let deadline = Instant::now() + patience;
     let mut stream = loop {
@@ -57,43 +57,43 @@ pub async fn join(address: &str, secret: &str, name: &str, threads: usize, patie
     };
     stream.set_nodelay(true)?;
     let admitted = timeout(ADMIT_DEADLINE, auth::apply(&mut stream, secret)).await;
-    admitted.context("the lead does not let us in: no answer in time")?.context("the lead does not let us in")?;
+    admitted.context("the lead does not admit us: no answer in time")?.context("the lead does not admit us")?;
     wire::write(&mut stream, &ToLead::Join { format: FORMAT, name: name.to_owned(), threads }).await?;
     let said = timeout(PLAN_DEADLINE, wire::read(&mut stream)).await;
-    match said.context("the lead does not begin")?.context("the lead has gone")? {
+    match said.context("the lead did not begin")?.context("the lead has disconnected")? {
         ToWorker::Plan(plan) => {
             let scenario: Scenario = serde_json::from_str(&plan.scenario).context("the lead's scenario")?;
             scenario.check()?;
             Ok(Work { stream, plan, scenario, threads })
         }
-        ToWorker::Refused(why) => bail!("the lead does not let us in: {why}"),
-        _ => bail!("the lead says something else than what to do"),
+        ToWorker::Refused(why) => bail!("the lead does not admit us: {why}"),
+        _ => bail!("the lead sent something other than a plan"),
     }
 }
 
 impl Work {
-    /// What is to be run.
+    /// Returns the scenario of the run.
     pub fn scenario(&self) -> &Scenario {
         &self.scenario
     }
 
-    /// The run's id.
+    /// Returns the run's id.
     pub fn run(&self) -> &str {
         &self.plan.run
     }
 
-    /// How many of the users are here.
+    /// Returns the number of users on this machine.
     pub fn users(&self) -> usize {
         let numbers = self.plan.first..self.plan.first + self.threads;
         numbers.map(|thread| (thread..self.scenario.users).step_by(self.plan.workers.max(1)).len()).sum()
     }
 
-    /// Tells the lead that it cannot be done here.
+    /// Tells the lead that this worker cannot take part.
     pub async fn give_up(mut self, why: &str) {
         let _lead_has_gone = wire::write(&mut self.stream, &ToLead::Failed(why.to_owned())).await;
     }
 
-    /// Does it, until the lead says that it is over.
+    /// Carries out the plan, until the lead says that the run is over.
     pub async fn carry_out(self, dialer: Dialer, tokens: Tokens, say: &dyn Fn(&str)) -> anyhow::Result<()> {
         let Self { stream, plan, scenario, threads } = self;
         let world = World::new(&scenario, plan.seed)?;
@@ -131,7 +131,7 @@ impl Work {
     }
 }
 
-/// Hands on what the lead says; the channel ends when it says nothing more.
+/// Passes on the lead's messages; the channel ends when no more arrive.
 async fn listen(mut reader: OwnedReadHalf, sender: mpsc::Sender<ToWorker>) {
     while let Ok(Ok(message)) = timeout(SILENCE_MAX, wire::read(&mut reader)).await {
         if sender.send(message).await.is_err() {
@@ -151,13 +151,13 @@ struct Line {
 }
 
 impl Line {
-    /// The whole run; gives the threads to be waited for, if it came to any.
+    /// Takes part in the whole run; returns the threads to be joined, if any were started.
     async fn work(&mut self, numbers: std::ops::Range<usize>, say: &dyn Fn(&str)) -> anyhow::Result<Option<Threads>> {
         for _ in 0..QUESTIONS {
             self.ask().await?;
             match self.next().await? {
                 ToWorker::Clock(asked_us, told_us) => self.clock(asked_us, told_us),
-                _ => bail!("the lead does not tell the time"),
+                _ => bail!("the lead did not send the time"),
             }
         }
         let ready = ToLead::Ready { digest: self.shared.digest(), clock_error_us: self.clock_error_us };
@@ -169,9 +169,9 @@ impl Line {
                     ToWorker::Clock(asked_us, told_us) => self.clock(asked_us, told_us),
                     ToWorker::Begin => break,
                     ToWorker::Stage(Stage::Over) => return Ok(None),
-                    _ => bail!("the lead does not begin"),
+                    _ => bail!("the lead did not begin"),
                 },
-                // Says that we are there.
+                // Shows that this worker is alive.
                 _ = seconds.tick() => self.ask().await?,
             }
         }
@@ -212,7 +212,7 @@ impl Line {
                             return Ok(());
                         }
                     }
-                    ToWorker::Refused(_) | ToWorker::Plan(_) | ToWorker::Begin => bail!("the lead begins twice"),
+                    ToWorker::Refused(_) | ToWorker::Plan(_) | ToWorker::Begin => bail!("the lead began twice"),
                 },
                 _ = tells.tick() => self.tell().await?,
                 _ = seconds.tick() => {
@@ -239,7 +239,7 @@ impl Line {
                 say("running");
                 self.shared.rooms_made();
             }
-            Stage::Draining => say("waiting until all is stored"),
+            Stage::Draining => say("waiting until everything is stored"),
             Stage::Checking => {
                 say("comparing unread counts and histories");
                 let mut present = vec![true; self.shared.scenario.users];
@@ -257,7 +257,7 @@ impl Line {
 
     async fn next(&mut self) -> anyhow::Result<ToWorker> {
         // The channel ends when the lead is gone, or silent for too long.
-        self.incoming.recv().await.context("the lead has gone")
+        self.incoming.recv().await.context("the lead has disconnected")
     }
 
     async fn ask(&mut self) -> io::Result<()> {
@@ -271,13 +271,13 @@ impl Line {
         self.clock_error_us = estimate.error_us;
     }
 
-    /// Tells what users have seen since the last time.
+    /// Reports what users have seen since the last time.
     async fn tell(&mut self) -> anyhow::Result<()> {
         let Some(outbox) = &self.shared.outbox else { return Ok(()) };
         let mut said = outbox.take()?.into_iter();
         while said.len() > 0 {
             let part = said.by_ref().take(LIST_MAX).collect();
-            wire::write(&mut self.writer, &ToLead::Said(part)).await.context("the lead takes nothing")?;
+            wire::write(&mut self.writer, &ToLead::Said(part)).await.context("the lead accepts no observations")?;
         }
         Ok(())
     }

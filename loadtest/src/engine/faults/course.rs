@@ -1,4 +1,4 @@
-//! Lets faults happen at their times, and sees to it that none is left behind.
+//! Starts faults at their times, and makes sure that none is left behind.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,42 +11,42 @@ use tokio::time::{sleep, timeout};
 use super::Fault;
 use crate::engine::context::Shared;
 
-/// All has to be undone by then.
+/// The deadline for undoing everything.
 const UNDO_DEADLINE: Duration = Duration::from_mins(2);
 
-/// Tells what became of a fault.
+/// The outcome of a fault.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct FaultReport {
-    /// As it was written.
+    /// The fault as it was written.
     pub name: String,
-    /// When it happened, in seconds since the run's start.
+    /// The time when it happened, in seconds since the run's start.
     pub from: Option<f64>,
-    /// When it was undone, if it had to be.
+    /// The time when it was undone, if it had to be.
     pub to: Option<f64>,
-    /// Why it failed, if it did.
+    /// The reason why it failed, if it did.
     pub error: Option<String>,
 }
 
-/// Up to when faults may go on.
+/// The faults that may still happen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Leave {
-    /// They begin and end at their times.
+    /// All faults begin and end at their times.
     All,
-    /// Those that have begun end at their times.
+    /// Faults that have begun end at their times.
     End,
-    /// All is over.
+    /// All faults end now.
     None,
 }
 
-/// Faults that happen, or will.
+/// The faults in progress or still to come.
 pub(in super::super) struct Course {
     leave: watch::Sender<Leave>,
     tasks: JoinSet<FaultReport>,
     reports: Vec<FaultReport>,
 }
 
-/// Lets each fault happen at its time from now on, in a load of so many messages a second.
+/// Schedules each fault at its time from now on, in a load of `rate` messages a second.
 pub(in super::super) fn schedule(faults: Vec<Fault>, rate: f64, shared: &Arc<Shared>) -> Course {
     let leave = watch::Sender::new(Leave::All);
     let mut tasks = JoinSet::new();
@@ -57,12 +57,12 @@ pub(in super::super) fn schedule(faults: Vec<Fault>, rate: f64, shared: &Arc<Sha
 }
 
 impl Course {
-    /// Lets nothing begin any more: the load is over.
+    /// Prevents further faults from beginning: the load is over.
     pub(in super::super) fn begin_no_more(&self) {
         self.leave.send_replace(Leave::End);
     }
 
-    /// True if all have happened, and what had to be undone is.
+    /// True if all have happened, and those that had to be undone are.
     pub(in super::super) fn is_over(&mut self) -> bool {
         while let Some(report) = self.tasks.try_join_next() {
             self.reports.extend(report);
@@ -70,7 +70,7 @@ impl Course {
         self.tasks.is_empty()
     }
 
-    /// Undoes what is not yet, and says what became of all of them.
+    /// Undoes the remaining faults, and returns the outcome of all.
     pub(in super::super) async fn end(mut self) -> Vec<FaultReport> {
         self.leave.send_replace(Leave::None);
         let undone = async {
@@ -79,7 +79,7 @@ impl Course {
             }
         };
         if timeout(UNDO_DEADLINE, undone).await.is_err() {
-            let error = Some("a fault may still be there: the local cluster did not answer".to_owned());
+            let error = Some("a fault may still be active: the local cluster did not answer".to_owned());
             self.reports.push(FaultReport { name: "undoing".to_owned(), from: None, to: None, error });
         }
         self.reports
@@ -107,7 +107,7 @@ async fn happen(fault: Fault, rate: f64, shared: Arc<Shared>, mut leave: watch::
             _ = leave.wait_for(|&leave| leave > Leave::End) => {}
         }
     }
-    // Also if it failed: it may have been done by halves.
+    // Even if it failed: it may have been half done.
     let undone = spawn_blocking(move || fault.undo(rate)).await;
     if let Err(error) = undone.map_err(anyhow::Error::from).flatten() {
         report.error.get_or_insert_with(|| format!("it could not be undone: {error:#}"));

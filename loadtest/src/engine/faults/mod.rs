@@ -1,4 +1,4 @@
-//! Faults of the local cluster, at a time of the load; the checker shows what they cost.
+//! Faults of the local cluster, at a time of the load; the checker finds their consequences.
 
 mod course;
 
@@ -14,26 +14,26 @@ use crate::units::duration;
 pub use course::FaultReport;
 pub(super) use course::{Course, schedule};
 
-/// A queue that is slowed takes this share of the messages that the scenario asks for.
+/// The share of the scenario's messages that a slowed queue takes.
 const SLOW_SHARE: f64 = 0.1;
 
-/// Names something that is done to the local cluster.
+/// A fault of the local cluster.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fault {
-    /// As written.
+    /// The fault as written.
     pub name: String,
-    /// How long after the load has begun.
+    /// The time after the beginning of the load.
     pub at: Duration,
-    /// How long it lasts, if it has to be undone.
+    /// Its duration, if it has to be undone.
     pub lasts: Option<Duration>,
     deed: Deed,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Deed {
-    /// One part ends, and is started again by the cluster.
+    /// Ends one part, which the cluster starts again.
     End { part: String, is_gentle: bool },
-    /// Something is switched on, and off again.
+    /// Switches something on, and off again.
     Switch(Switch),
 }
 
@@ -41,11 +41,11 @@ enum Deed {
 enum Switch {
     /// The queues do not feed the functions.
     FunctionsOff,
-    /// Every request is refused.
+    /// SQS refuses every request.
     SqsRefuse,
-    /// Sends wait for their turn: so many messages a second.
+    /// Sends are delayed to this many messages a second.
     SqsSlow(Option<u32>),
-    /// So many per cent of the requests are throttled.
+    /// This percentage of the requests is throttled.
     DynamodbThrottle(Option<u32>),
 }
 
@@ -67,7 +67,7 @@ impl Switch {
     fn parse(text: &str) -> Result<Option<Self>, String> {
         let (word, number) = text.split_once(':').unwrap_or((text, ""));
         let parsed = || {
-            let number: u32 = number.parse().map_err(|_| format!("{number:?} is no number of {word}"))?;
+            let number: u32 = number.parse().map_err(|_| format!("{number:?} is not a number of {word}"))?;
             if number == 0 || (word == "dynamodb-throttle" && number > 100) {
                 return Err(format!("{number} is out of the range of {word}"));
             }
@@ -85,12 +85,12 @@ impl Switch {
 }
 
 impl Fault {
-    /// Returns when it is over.
+    /// Returns the time when it is over.
     pub fn until(&self) -> Duration {
         self.at.saturating_add(self.lasts.unwrap_or_default())
     }
 
-    /// Does it now; blocks until it is done.
+    /// Carries it out now; blocks until it is done.
     fn strike(&self, rate: f64) -> anyhow::Result<()> {
         let cluster = Cluster::find()?;
         match &self.deed {

@@ -33,12 +33,12 @@ struct Shared {
 }
 
 impl FakeServer {
-    /// On a port that the system chooses.
+    /// Starts it on a port that the system chooses.
     pub(crate) fn start() -> Self {
         Self::refusing(Refusals::default())
     }
 
-    /// One that refuses some calls.
+    /// Starts one that refuses some calls.
     pub(crate) fn refusing(refusals: Refusals) -> Self {
         let (stop, stopped) = oneshot::channel::<()>();
         let shared = Shared { hub: Arc::new(Mutex::new(Hub::new(refusals))), seen: Arc::default() };
@@ -62,12 +62,12 @@ impl FakeServer {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// How many WebSockets were ever open.
+    /// Returns the number of WebSockets ever opened.
     pub(crate) fn connections_seen(&self) -> usize {
         self.shared.seen.load(Ordering::Relaxed)
     }
 
-    /// How often a message was sent, again or for the first time.
+    /// Returns the number of sends, repeated ones included.
     pub(crate) fn send_calls(&self) -> usize {
         self.shared.hub.lock().unwrap().send_calls()
     }
@@ -99,7 +99,7 @@ async fn serve(mut stream: TcpStream, shared: Shared) -> Option<()> {
     session(socket, user?, &shared).await
 }
 
-/// The dev login and negotiate.
+/// Answers the dev login and negotiate.
 async fn post(stream: &mut TcpStream) -> Option<()> {
     let mut request = Vec::new();
     let (head, body) = loop {

@@ -1,10 +1,10 @@
-//! One GET.
+//! A single GET request.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::{Duration, timeout};
 
-/// The body of a 200 at `http://host:port` or `host:port`; HTTP/1.0, so that it is never in chunks.
+/// Returns the body of a 200 at `http://host:port` or `host:port`; uses HTTP/1.0, so that it is never chunked.
 pub(crate) async fn get(url: &str, path: &str) -> String {
     let address = url.trim_start_matches("http://");
     let exchange = async {

@@ -1,4 +1,4 @@
-//! The hub of the fake server: rooms in memory, with as much of the API as the tool uses.
+//! The hub of the fake server: rooms in memory, with the part of the API that the tool uses.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -9,16 +9,16 @@ use rts_common::signalr::{Protocol, encode_invocation};
 use serde_json::{Value, json};
 use tokio::sync::mpsc;
 
-/// What the server refuses with `unavailable`.
+/// The calls that the server refuses with `unavailable`.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Refusals {
-    /// Sends, from and to so long after the first.
+    /// Sends in this span of time after the first.
     pub(crate) sends: Option<Range<Duration>>,
-    /// So many reads of a history.
+    /// This many reads of a history.
     pub(crate) histories: usize,
 }
 
-/// Everything the server knows.
+/// The server's state.
 #[derive(Default)]
 pub(crate) struct Hub {
     refusals: Refusals,
@@ -48,7 +48,7 @@ impl Hub {
         Self { refusals, ..Self::default() }
     }
 
-    /// How often `SendMessage` was called.
+    /// Returns the number of calls of `SendMessage`.
     pub(crate) fn send_calls(&self) -> usize {
         self.send_calls
     }

@@ -1,4 +1,4 @@
-//! What the tests run the tool against.
+//! The servers that the tests run the tool against.
 
 mod fake;
 mod http;

@@ -1,5 +1,4 @@
-//! A WebSocket proxy that plants one fault: of the messages that one client is sent, it drops,
-//! doubles or swaps one.
+//! A WebSocket proxy that plants one fault: it drops, doubles or swaps one of the messages sent to one client.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -12,7 +11,7 @@ use tokio::sync::oneshot;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::server::{ErrorResponse, Request, Response};
 
-/// What the proxy does to one delivered message.
+/// The proxy's treatment of one delivered message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Fault {
     /// It never arrives.
@@ -31,11 +30,11 @@ pub(crate) struct Proxy {
     _stop: oneshot::Sender<()>,
 }
 
-/// Of the first connection that gets so many messages, this one is tampered with.
+/// The number of the message to tamper with, on the first connection that gets as many.
 const VICTIM_MESSAGE: usize = 5;
 
 impl Proxy {
-    /// In front of a server.
+    /// Starts a proxy in front of a server.
     pub(crate) fn start(upstream: &str, fault: Fault) -> Self {
         let upstream = upstream.strip_prefix("http://").unwrap().to_owned();
         let (stop, stopped) = oneshot::channel::<()>();
@@ -130,7 +129,7 @@ async fn relay(mut client: TcpStream, upstream: String, fault: Fault, faults_lef
     }
 }
 
-/// A frame's records, each a frame of its own.
+/// Splits a frame into its records, each in a frame of its own.
 fn records(message: Message) -> Vec<Message> {
     match message {
         Message::Text(text) => text.split_inclusive('\u{1e}').map(Message::text).collect(),
@@ -141,7 +140,7 @@ fn records(message: Message) -> Vec<Message> {
     }
 }
 
-/// MessagePack records, each behind its length: seven bits a byte, the lowest first.
+/// Returns MessagePack records, each after its length: seven bits a byte, the lowest first.
 fn packed_records(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let digits = bytes.iter().position(|byte| byte & 0x80 == 0)? + 1;

@@ -1,4 +1,4 @@
-//! A DynamoDB endpoint that answers as a test says.
+//! A DynamoDB endpoint that answers as a test decides.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,7 +7,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinHandle;
 
-/// What a call gets: its number, from 0, and its body; `None` is success, otherwise an error's name.
+/// The answer to a call with this number, from 0, and this body: `None` is success, otherwise an error's name.
 type Answer = dyn Fn(usize, &str) -> Option<&'static str> + Send + Sync;
 
 /// Listens on loopback until dropped.
@@ -32,7 +32,7 @@ impl FaultyDynamo {
         Self { endpoint, calls, task }
     }
 
-    /// How many calls have come.
+    /// Returns the number of calls received.
     pub(crate) fn calls(&self) -> usize {
         self.calls.load(Ordering::SeqCst)
     }

@@ -1,4 +1,4 @@
-//! What the tests share: a stand-in with fresh tables, records, batches.
+//! Shared parts of the tests: a stand-in with fresh tables, records, batches.
 
 mod fault_bootstrap;
 mod records;
@@ -21,7 +21,7 @@ pub(crate) use self::records::*;
 pub(crate) use self::redis::RedisServer;
 pub(crate) use self::stand_in::Database;
 
-/// How the SDK finds an endpoint on this machine.
+/// Returns the SDK's configuration for an endpoint on this machine.
 pub(crate) fn sdk_config(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
     SdkConfig::builder()
@@ -32,13 +32,13 @@ pub(crate) fn sdk_config(endpoint: &str) -> SdkConfig {
         .build()
 }
 
-/// A function without Redis.
+/// Makes a function without Redis.
 pub(crate) fn persister(queue: Queue, endpoint: &str, tables: &Tables) -> Persister {
     let writer = Writer::connect(&sdk_config(endpoint), tables.clone());
     Persister::new(queue, writer, Notifier::new(None).unwrap())
 }
 
-/// A batch as SQS hands it over: of each message its group and its body.
+/// Makes a batch as SQS delivers it, from the group and the body of each message.
 pub(crate) fn event(messages: &[(&str, String)]) -> SqsEvent {
     let records: Vec<_> = messages
         .iter()
@@ -54,7 +54,7 @@ pub(crate) fn event(messages: &[(&str, String)]) -> SqsEvent {
     serde_json::from_value(serde_json::json!({ "Records": records })).unwrap()
 }
 
-/// A batch of records in one group.
+/// Makes a batch of records in one group.
 pub(crate) fn event_of<T: Serialize>(records: &[T]) -> SqsEvent {
     let messages: Vec<_> = records.iter().map(|record| ("g", body(record))).collect();
     event(&messages)
@@ -68,7 +68,7 @@ pub(crate) async fn handle(persister: &Persister, event: SqsEvent) -> Vec<String
     identifiers(persister.handle(event, Instant::now() + Duration::from_secs(30)).await.unwrap())
 }
 
-/// Hands over a batch of which all has to be stored.
+/// Handles a batch that must be stored completely.
 pub(crate) async fn store(persister: &Persister, event: SqsEvent) {
     assert_eq!(handle(persister, event).await, [""; 0]);
 }

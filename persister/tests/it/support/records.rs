@@ -18,13 +18,13 @@ pub(crate) fn seq(value: u64) -> Seq {
     Seq::new(value).unwrap()
 }
 
-/// The seq of a moment in ISO-8601.
+/// Returns the seq of a moment in ISO-8601.
 pub(crate) fn seq_at(text: &str) -> Seq {
     let moment: Timestamp = serde_json::from_str(&format!("\"{text}\"")).unwrap();
     seq(moment.millis() * 1000)
 }
 
-/// A message by ann; its body and reactions tell the version.
+/// Makes a message by ann; its body and reactions show the version.
 pub(crate) fn message(room: &RoomId, at: Seq, version: Seq) -> MessageRecord {
     MessageRecord {
         v: FORMAT,

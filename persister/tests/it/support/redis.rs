@@ -1,4 +1,4 @@
-//! A Redis server on loopback, spoken to in inline commands.
+//! A Redis server on loopback, controlled by inline commands.
 
 use std::net::TcpListener;
 use std::process::{Child, Command, Stdio};
@@ -11,7 +11,7 @@ use tokio::time::{sleep, timeout};
 
 const DEADLINE: Duration = Duration::from_secs(10);
 
-/// Ends when dropped.
+/// The running server; ends when dropped.
 pub(crate) struct RedisServer {
     process: Child,
     port: u16,
@@ -41,7 +41,7 @@ impl RedisServer {
         RedisServers::parse(&format!("redis://127.0.0.1:{}", self.port)).unwrap()
     }
 
-    /// A conversation of its own.
+    /// Opens a connection.
     pub(crate) async fn talk(&self) -> RedisTalk {
         RedisTalk(BufReader::new(TcpStream::connect(("127.0.0.1", self.port)).await.unwrap()))
     }
@@ -64,7 +64,7 @@ impl RedisTalk {
         self.line().await
     }
 
-    /// Reads lines until one is as given.
+    /// Reads lines until one equals `wanted`.
     pub(crate) async fn wait_for(&mut self, wanted: &str) {
         while self.line().await != wanted {}
     }
@@ -72,7 +72,7 @@ impl RedisTalk {
     async fn line(&mut self) -> String {
         let mut line = String::new();
         let read = timeout(DEADLINE, self.0.read_line(&mut line)).await;
-        assert!(read.expect("redis answers").unwrap() > 0, "redis has gone");
+        assert!(read.expect("redis answers").unwrap() > 0, "redis closed the connection");
         line.trim_end().to_owned()
     }
 }

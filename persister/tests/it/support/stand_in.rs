@@ -1,5 +1,4 @@
-//! A DynamoDB on loopback: one process for all tests that run at the same time, tables of its own
-//! for each.
+//! A DynamoDB on loopback: one process for all tests that run at the same time, with separate tables for each.
 
 use std::net::{TcpListener, TcpStream};
 use std::path::PathBuf;
@@ -55,7 +54,7 @@ impl StandIn {
             .expect("the stand-in starts");
         let deadline = Instant::now() + Duration::from_secs(30);
         while TcpStream::connect(("127.0.0.1", port)).is_err() {
-            assert!(process.try_wait().unwrap().is_none(), "the stand-in ended at once");
+            assert!(process.try_wait().unwrap().is_none(), "the stand-in exited at once");
             assert!(Instant::now() < deadline, "the stand-in does not listen");
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -63,7 +62,7 @@ impl StandIn {
     }
 }
 
-/// The stand-in's Python environment: `RTS_AWS_VENV`, or the one that the local run has made.
+/// Returns the stand-in's Python environment: `RTS_AWS_VENV`, or the one that the local run has made.
 fn venv() -> PathBuf {
     if let Some(venv) = std::env::var_os("RTS_AWS_VENV") {
         return venv.into();
@@ -96,7 +95,7 @@ impl Database {
     pub(crate) async fn start() -> Self {
         let stand_in = tokio::task::spawn_blocking(StandIn::shared).await.unwrap();
         let config = sdk_config(&stand_in.endpoint);
-        // A room id is as good as any unique name.
+        // A room id serves as a unique name.
         let prefix = RoomId::new_group().to_string();
         let tables = Tables {
             rooms: format!("{prefix}-rooms"),
@@ -117,14 +116,14 @@ impl Database {
 }
 
 impl Database {
-    /// A function of messages that expire.
+    /// Makes a function whose messages expire.
     pub(crate) fn persister_keeping(&self, retention: Retention) -> Persister {
         let writer = Writer::connect(&sdk_config(&self.stand_in.endpoint), self.tables.clone());
         Persister::new(Queue::Messages, writer.with_retention(retention), Notifier::new(None).unwrap())
     }
 }
 
-/// As `deploy/cloudformation/data.yaml` makes them.
+/// Creates the tables as `deploy/cloudformation/data.yaml` does.
 async fn create_tables(client: &Client, tables: &Tables) {
     let by_user = GlobalSecondaryIndex::builder()
         .index_name(rooms::BY_USER)

@@ -8,7 +8,7 @@ use crate::message::{Attachment, MessageContent, MessageState, Reaction};
 use crate::store::StoreError;
 use crate::store::schema::messages as names;
 
-/// The item of a message, with its keys.
+/// Makes the item of a message, with its keys.
 pub(in crate::store) fn message_to_item(org: &OrgId, message: &MessageState, expires_at: Option<u64>) -> Item {
     let content = &message.content;
     let attachments = content.attachments.iter().map(attachment_to_value).collect();
@@ -33,7 +33,7 @@ pub(in crate::store) fn message_to_item(org: &OrgId, message: &MessageState, exp
         .build()
 }
 
-/// The message of a room's item.
+/// Reads the message of a room's item.
 pub(in crate::store) fn message_from_item(room: &RoomId, item: Item) -> Result<MessageState, StoreError> {
     let mut fields = Fields(item);
     Ok(MessageState {

@@ -1,39 +1,39 @@
-//! Faults of the stand-in that are switched while it runs.
+//! Faults of the stand-in that can be switched while it runs.
 
 use serde_json::{Value, json};
 
-/// A tenth of what the local cluster carries.
+/// A tenth of the load that the local cluster carries.
 const SLOW_PER_SECOND: u32 = 30;
 const THROTTLED_PERCENT: u8 = 90;
 
 /// A fault of one service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
-    /// What is wrong with SQS.
+    /// A fault of SQS.
     Sqs(SqsFault),
-    /// What is wrong with `DynamoDB`.
+    /// A fault of `DynamoDB`.
     Dynamodb(DynamodbFault),
 }
 
 /// A fault of SQS. The functions are fed as before.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SqsFault {
-    /// Nothing.
+    /// No fault.
     #[default]
     None,
     /// Every request is answered with 503 at once.
     Refuse,
-    /// Sends wait their turn: so many messages a second, of all senders and queues.
+    /// Sends are delayed to this many messages a second, over all senders and queues.
     Slow(u32),
 }
 
-/// What is wrong with `DynamoDB`.
+/// A fault of `DynamoDB`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum DynamodbFault {
-    /// Nothing.
+    /// No fault.
     #[default]
     None,
-    /// So many percent of all requests exceed the provisioned throughput.
+    /// This percentage of all requests exceeds the provisioned throughput.
     Throttle(u8),
 }
 
@@ -56,7 +56,7 @@ impl Fault {
         })
     }
 
-    /// The words that [`Fault::parse`] reads.
+    /// Returns the words that [`Fault::parse`] reads.
     pub fn words(self) -> String {
         match self {
             Self::Sqs(fault) => format!("sqs {}", fault.word()),
@@ -84,7 +84,7 @@ impl DynamodbFault {
     }
 }
 
-/// The faults that are on.
+/// The active faults.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Faults {
     sqs: SqsFault,
@@ -99,12 +99,12 @@ impl Faults {
         }
     }
 
-    /// What `status` says.
+    /// Returns the form shown by `status`.
     pub(crate) fn status(self) -> Value {
         json!({ "sqs": self.sqs.word(), "dynamodb": self.dynamodb.word() })
     }
 
-    /// What the stand-in reads; see `site/faults.py`.
+    /// Returns the form that the stand-in reads; see `site/faults.py`.
     pub(super) fn order(self) -> Value {
         json!({
             "sqs": match self.sqs {

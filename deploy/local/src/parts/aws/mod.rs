@@ -1,8 +1,8 @@
-//! AWS: a stand-in on this machine with the same data template as in production, deployed each time the
-//! stand-in starts. All that is particular to this stand-in is in this folder.
+//! AWS: a stand-in on this machine with the same data template as in production, deployed each time the stand-in
+//! starts. Everything specific to this stand-in is in this folder.
 //!
-//! Its functions are the real binaries. Their code packages hold a launcher only, so that a package is
-//! made, stored and unpacked in no time.
+//! Its functions are the real binaries. Their code packages contain only a launcher, so that a package is made, stored
+//! and unpacked quickly.
 
 mod faults;
 mod site;
@@ -24,13 +24,13 @@ pub use self::faults::{DynamodbFault, Fault, SqsFault};
 use super::{NeverReady, Part, Probe, variables};
 use crate::{http, paths};
 
-/// The package and version of the stand-in, which `site/` was written for.
+/// The package and version of the stand-in for which `site/` was written.
 pub(crate) const PACKAGE: (&str, &str) = ("ministack", "1.5.33");
 /// The HTTP server that it runs on.
 pub(crate) const SERVER: [(&str, &str); 3] = [("uvicorn", "0.54.0"), ("httptools", "0.9.0"), ("uvloop", "0.23.0")];
-/// The region that it plays.
+/// The region that it emulates.
 pub const REGION: &str = "us-east-1";
-/// The access key that it takes for the account's own. It listens on loopback only.
+/// The access key that it accepts as the account's own. It listens on loopback only.
 pub const ACCESS_KEY_ID: &str = "rts-local";
 /// The secret of [`ACCESS_KEY_ID`].
 pub const SECRET_ACCESS_KEY: &str = "rts-local-secret";
@@ -39,7 +39,7 @@ const DEPLOY_SCRIPT: &str = include_str!("deploy.py");
 const CODE_BUCKET: &str = "rts-local-code";
 const STACK: &str = "rts-data";
 
-/// The stack's outputs: what was made, by the names it has.
+/// The stack's outputs: the created resources, by their names.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all(deserialize = "PascalCase", serialize = "camelCase"))]
 #[expect(missing_docs, reason = "named and described in the template")]
@@ -57,16 +57,16 @@ pub struct Outputs {
     pub room_function_name: String,
 }
 
-/// How the functions are made to fail, for tests.
+/// The fault injected into the functions, for tests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FunctionFault {
-    /// Every so many invocations of one instance, from the first on.
+    /// The interval between failing invocations of one instance, starting with the first.
     pub every: u32,
-    /// Whether the function has done its work by then.
+    /// The time of the failure: before or after the function's work.
     pub when: FaultTime,
 }
 
-/// When an invocation is made to fail.
+/// The time at which an invocation fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
 pub enum FaultTime {
     /// Before the function sees the event.
@@ -75,30 +75,30 @@ pub enum FaultTime {
     After,
 }
 
-/// What is to be deployed on the stand-in.
+/// The deployment on the stand-in.
 #[derive(Debug)]
 pub(crate) struct Deployment {
     pub(crate) python: PathBuf,
     pub(crate) port: u16,
-    /// Where the functions' binaries are.
+    /// The directory of the functions' binaries.
     pub(crate) binaries: PathBuf,
     pub(crate) redis_url: String,
-    /// Whose pages may put and get files.
+    /// The origins whose pages may put and get files.
     pub(crate) allowed_origins: Vec<String>,
-    /// How long a failed batch stays out of sight; six times a function's time on AWS.
+    /// The time for which a failed batch is invisible; on AWS, six times a function's timeout.
     pub(crate) visibility_seconds: u64,
-    /// After how many days messages expire; 0 keeps all.
+    /// The number of days after which messages expire; 0 keeps all.
     pub(crate) retention_days: f64,
-    /// `RTS_LOG` of the functions.
+    /// The value of `RTS_LOG` for the functions.
     pub(crate) log_filter: String,
     pub(crate) fault: Option<FunctionFault>,
-    /// Whether the queues feed the functions.
+    /// True if the queues feed the functions.
     pub(crate) feeds_functions: Mutex<bool>,
     pub(crate) faults: Mutex<Faults>,
     pub(crate) outputs: Mutex<Option<Outputs>>,
 }
 
-/// The stand-in as a part.
+/// Returns the stand-in as a part.
 pub(crate) fn part(run: &Path, keeps_data: bool, deployment: &Arc<Deployment>) -> io::Result<Part> {
     let directory = run.join("aws");
     if !keeps_data && directory.exists() {
@@ -112,7 +112,7 @@ pub(crate) fn part(run: &Path, keeps_data: bool, deployment: &Arc<Deployment>) -
     let shown = |path: &Path| path.display().to_string();
     let environment = variables([
         ("GATEWAY_PORT", deployment.port.to_string()),
-        // It listens on all addresses otherwise, and runs code for whoever asks.
+        // Otherwise it listens on all addresses, and runs code for anyone.
         ("BIND_HOST", "127.0.0.1".to_owned()),
         ("AUTH", "true".to_owned()),
         ("LOG_LEVEL", "WARNING".to_owned()),
@@ -120,7 +120,7 @@ pub(crate) fn part(run: &Path, keeps_data: bool, deployment: &Arc<Deployment>) -
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
         ("AWS_ENDPOINT_URL", deployment.endpoint()),
-        // A listener of its own, on all addresses.
+        // A separate listener on all addresses.
         ("IOT_MTLS_ENABLED", "0".to_owned()),
         ("PERSIST_STATE", "1".to_owned()),
         ("S3_PERSIST", "1".to_owned()),
@@ -138,23 +138,23 @@ pub(crate) fn part(run: &Path, keeps_data: bool, deployment: &Arc<Deployment>) -
         directory,
         probe: Probe::Deployed(Arc::clone(deployment)),
         url: Some(deployment.endpoint()),
-        // It writes its state down, some seconds for each 100,000 messages.
+        // Time to save its state, which takes some seconds for each 100,000 messages.
         grace: Duration::from_secs(30),
     })
 }
 
 impl Deployment {
-    /// The address of every AWS service.
+    /// Returns the address of every AWS service.
     pub(crate) fn endpoint(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    /// Where the stand-in says that it is there.
+    /// Returns the address at which the stand-in reports its health.
     pub(super) fn health_url(&self) -> String {
         format!("{}/_ministack/health", self.endpoint())
     }
 
-    /// What was deployed.
+    /// Returns the outputs of the deployment.
     pub(crate) fn outputs(&self) -> Option<Outputs> {
         let outputs = self.outputs.lock();
         outputs.unwrap_or_else(PoisonError::into_inner).clone()
@@ -189,7 +189,7 @@ impl Deployment {
         self.switch_faults().await
     }
 
-    /// Tells the stand-in which faults are on.
+    /// Tells the stand-in which faults are active.
     pub(crate) async fn switch_faults(&self) -> Result<(), NeverReady> {
         let order = self.faults.lock().unwrap_or_else(PoisonError::into_inner).order();
         let answer = http::post_json(&format!("{}/_rts/faults", self.endpoint()), &order).await;
@@ -200,7 +200,7 @@ impl Deployment {
         }
     }
 
-    /// What `deploy.py` reads.
+    /// Returns the input of `deploy.py`.
     fn order(&self) -> serde_json::Value {
         let feeds_functions = *self.feeds_functions.lock().unwrap_or_else(PoisonError::into_inner);
         let architecture = match std::env::consts::ARCH {
@@ -243,7 +243,7 @@ impl Deployment {
     }
 }
 
-/// The `bootstrap` of a function: becomes its binary, or what makes it fail.
+/// Returns the `bootstrap` of a function: it becomes the function's binary, or the program that makes it fail.
 fn launcher(binaries: &Path, name: &str, fault: Option<FunctionFault>) -> String {
     let quoted = |file: &str| {
         let path = binaries.join(file).display().to_string();

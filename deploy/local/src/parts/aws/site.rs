@@ -1,9 +1,9 @@
-//! The Python that starts the stand-in with what is mended in it; see `site/`.
+//! The Python files that start the stand-in with our fixes; see `site/`.
 
 use std::io;
 use std::path::Path;
 
-/// The one that starts it.
+/// The file that starts it.
 pub(super) const START: &str = "start.py";
 
 const FILES: [(&str, &str); 9] = [
