@@ -99,13 +99,9 @@ impl RedisServers {
     /// what is wrong was noted. What is noted never quotes a URL: it may hold a password.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let allows_plain_password = environment.flag(ALLOW_PLAIN_PASSWORD, false);
-        let authorities_pem = match environment.text(CA_FILE).map(std::fs::read).transpose() {
-            Ok(pem) => pem,
-            Err(_) => {
-                environment.problem(CA_FILE, "cannot be read");
-                None
-            }
-        };
+        let authorities_pem = environment.text(CA_FILE).and_then(|file| {
+            std::fs::read(file).inspect_err(|_| environment.problem(CA_FILE, "cannot be read")).ok()
+        });
         let urls = environment.text(URL)?;
         let trust = RedisTrust { authorities_pem, allows_plain_password };
         Self::trusting(&urls, trust)
@@ -146,8 +142,7 @@ pub fn tcp_settings() -> TcpSettings {
 fn node(url: &str) -> Result<ConnectionInfo, RedisServersError> {
     let info = url.into_connection_info().map_err(|_| RedisServersError::Url)?;
     match info.addr() {
-        ConnectionAddr::Tcp(..) => {}
-        ConnectionAddr::TcpTls { insecure: false, .. } => {}
+        ConnectionAddr::Tcp(..) | ConnectionAddr::TcpTls { insecure: false, .. } => {}
         ConnectionAddr::TcpTls { .. } => return Err(RedisServersError::Insecure),
         _ => return Err(RedisServersError::Url),
     }
