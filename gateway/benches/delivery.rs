@@ -1,4 +1,4 @@
-//! What an event costs from its publication to its frames: `cargo bench -p rts-gateway`.
+//! The cost of an event from its publication to its frames: `cargo bench -p rts-gateway`.
 
 use std::future::poll_fn;
 use std::net::TcpStream;
@@ -27,7 +27,7 @@ fn publication() -> String {
     format!("b\n1767225600000000 1767225600000001 1\n1767225600123456 {}\n{content}", content.len())
 }
 
-/// A publication of Redis to the record that all sessions of a protocol share.
+/// Measures the way from Redis's publication to the record that all sessions of a protocol share.
 #[divan::bench(args = PROTOCOLS)]
 fn read_and_encode(bencher: Bencher, protocol: Protocol) {
     let (room, publication) = (room(), publication());
@@ -37,7 +37,7 @@ fn read_and_encode(bencher: Bencher, protocol: Protocol) {
     });
 }
 
-/// One record into the outboxes of a room, and out of them.
+/// Measures one record into the outboxes of a room, and out of them.
 #[divan::bench(args = [10, 1000])]
 fn fan_out(bencher: Bencher, sessions: usize) {
     let outboxes: Vec<_> = (0..sessions).map(|_| Arc::new(Outbox::default())).collect();
@@ -52,7 +52,7 @@ fn fan_out(bencher: Bencher, sessions: usize) {
     });
 }
 
-/// Records that waited together, as frames, into a socket that is read.
+/// Measures records that waited together, as frames, into a socket that is read.
 #[divan::bench(args = [1, 10, 100])]
 fn frames(bencher: Bencher, records: usize) {
     let waiting = vec![Bytes::from(vec![b'x'; 300]); records];

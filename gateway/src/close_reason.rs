@@ -1,36 +1,37 @@
-//! Why sessions end: one reason is the client's text, whether it may reconnect, and the metric's label.
+//! The reasons why sessions end: each has the text for the client, a flag that says if it may reconnect, and the
+//! metric's label.
 
 /// Makes the enum of close reasons from their table.
 macro_rules! close_reasons {
     ($($(#[$doc:meta])* $reason:ident = $label:literal, $text:expr, $reconnect:ident;)*) => {
-        /// Why a session ended.
+        /// The reason why a session ended.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
         pub enum CloseReason {
             $($(#[$doc])* $reason,)*
         }
 
         impl CloseReason {
-            /// Every reason.
+            /// All reasons.
             pub const ALL: &[Self] = &[$(Self::$reason),*];
-            /// The label of every reason.
+            /// The labels of all reasons.
             pub const LABELS: &[&str] = &[$($label),*];
 
-            /// Returns the text that the Close record tells the client; `None` where it is not told by a Close record: it
-            /// left, is gone, or the handshake's answer said it.
+            /// Returns the text that the Close record gives the client; `None` where there is no Close record: the
+            /// client left, is gone, or has the reason from the handshake's answer.
             pub const fn text(self) -> Option<&'static str> {
                 match self {
                     $(Self::$reason => $text,)*
                 }
             }
 
-            /// True if the client may reconnect by itself. Without it the JavaScript client gives up for good.
+            /// True if the client may reconnect automatically. Otherwise the JavaScript client gives up for good.
             pub const fn allows_reconnect(self) -> bool {
                 match self {
                     $(Self::$reason => Reconnect::$reconnect.is_allowed(),)*
                 }
             }
 
-            /// Returns the label of metrics and logs.
+            /// Returns the label for metrics and logs.
             pub const fn label(self) -> &'static str {
                 match self {
                     $(Self::$reason => $label,)*
@@ -40,7 +41,7 @@ macro_rules! close_reasons {
     };
 }
 
-/// Whether a client that was closed is welcome again.
+/// Says if a closed client may reconnect.
 enum Reconnect {
     Allowed,
     Refused,
@@ -53,39 +54,39 @@ impl Reconnect {
 }
 
 close_reasons! {
-    /// The client said goodbye.
+    /// The client closed the connection.
     ClientLeft = "client_left", None, Refused;
-    /// The socket broke, or ended without a goodbye.
+    /// The socket broke, or ended without a close.
     ConnectionLost = "connection_lost", None, Allowed;
-    /// This node is going down; another one takes over.
+    /// This node is shutting down; another one takes over.
     Drain = "drain", Some("The server is going down; reconnect."), Allowed;
-    /// The node, or a part behind it, cannot carry this session now.
+    /// The node, or a service behind it, cannot carry this session now.
     Overload = "overload", Some("The server cannot serve this connection now; reconnect."), Allowed;
-    /// The client reads slower than its rooms speak: its outbox is full.
+    /// The client reads more slowly than events arrive: its outbox is full.
     Slow = "slow", Some("The connection is too slow for its events; reconnect and resume."), Allowed;
-    /// The token's `exp` has come.
+    /// The token's `exp` has passed.
     TokenExpired = "token_expired", Some("Token expired."), Allowed;
-    /// The person's access was taken away.
+    /// The user's access was revoked.
     Revoked = "revoked", Some("Access was revoked."), Refused;
-    /// The user has as many connections as are allowed.
+    /// The user has the maximum number of connections.
     TooManyConnections = "too_many_connections", Some("The user has too many connections."), Refused;
-    /// The client broke the protocol. The text is the reference server's, for its own faults too.
+    /// The client broke the protocol. The text is the reference server's, which uses it for internal errors too.
     ProtocolError = "protocol_error", Some("Connection closed with an error."), Allowed;
-    /// There was no valid handshake, or it asked for what the server does not have.
+    /// There was no valid handshake, or it asked for something that the server does not support.
     HandshakeFailed = "handshake_failed", None, Allowed;
-    /// The handshake did not come in time.
+    /// The handshake did not arrive in time.
     HandshakeTimeout = "handshake_timeout", None, Allowed;
-    /// Nothing was heard of the client for too long.
+    /// Nothing was received from the client for too long.
     KeepAliveTimeout = "keep_alive_timeout", Some("The client was silent for too long."), Allowed;
-    /// The client sends more records than any client needs to.
+    /// The client sends more records than any client needs to send.
     TooManyRecords = "too_many_records", Some("The client sends too much too fast; reconnect."), Allowed;
-    /// A stateful session's socket was lost, and no other came in time.
+    /// The socket of a stateful session was lost, and no other replaced it in time.
     NotRejoined = "not_rejoined", None, Allowed;
-    /// More happened than a stateful session without a socket keeps to be sent again.
+    /// More happened than a stateful session without a socket keeps for replay.
     ReplayFull = "replay_full", None, Allowed;
     /// The session may have missed events that the node cannot replay to it; the client resumes.
     Resync = "resync", Some("Events may be missing; reconnect and resume."), Allowed;
-    /// The server has a fault.
+    /// The server failed.
     Internal = "internal", Some("Connection closed with an error."), Allowed;
 }
 

@@ -1,9 +1,10 @@
-//! Connection tokens: what a negotiate gives out and a transport brings back. Signed and stateless,
-//! so that nothing is held for a client that never comes, and any node can take it up.
+//! Connection tokens: a negotiate issues them and a transport presents them. Signed and stateless, so that no memory is
+//! held for a client that never connects, and any node can accept them.
 //!
-//! `1.<payload>.<signature>` in base64url, `2.…` where stateful reconnect (protocol version 2) was granted. Payload: expiry (8 bytes, milliseconds), connection id (16),
-//! digest of the person (16), and the id of the node that made it. The connection is the node's where
-//! it is taken up, whichever made the token. Signature: HMAC-SHA256 of all before it.
+//! `1.<payload>.<signature>` in base64url, `2.…` where stateful reconnect (protocol version 2) was granted. Payload:
+//! expiry (8 bytes, milliseconds), connection id (16), digest of the user (16), and the id of the node that issued it.
+//! The connection belongs to the node that accepts it, whichever node issued the token. Signature: HMAC-SHA256 of
+//! everything before it.
 
 use std::time::Duration;
 
@@ -17,52 +18,52 @@ use sha2::{Digest as _, Sha256};
 
 use crate::connection::ConnectionId;
 
-/// How long a token can be taken up: what the reference server gives an id that never attaches.
+/// Time for which a token is accepted: as long as the reference server keeps an id to which nothing connects.
 pub const TOKEN_LIFE: Duration = Duration::from_secs(15);
-/// Longer is no token of ours.
+/// The greatest length of a token that this cluster issues.
 const TOKEN_BYTES_MAX: usize = 256;
 const PLAIN: &str = "1";
 const STATEFUL: &str = "2";
 
-/// Makes and checks tokens with the secret that all nodes share.
+/// Issues and checks tokens with the secret that all nodes share.
 #[derive(Clone)]
 pub struct TokenSigner {
     mac: Hmac<Sha256>,
     node: NodeId,
 }
 
-/// What a token says.
+/// The content of a token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectionToken {
-    /// The connection it is for.
+    /// The connection that it is for.
     pub connection_id: ConnectionId,
-    /// The node that made it.
+    /// The node that issued it.
     pub node: NodeId,
-    /// When it ends.
+    /// Its expiry.
     pub expires: Timestamp,
-    /// Whether stateful reconnect was granted.
+    /// True if stateful reconnect was granted.
     pub is_stateful: bool,
     person: [u8; 16],
 }
 
-/// A token that is not ours, was changed, or is over: all the same to whoever brings it.
+/// A token that is foreign, was changed, or has expired: the client cannot tell these apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("no such connection")]
 pub struct InvalidToken;
 
 impl TokenSigner {
-    /// With the shared secret, for tokens that name this node.
+    /// Returns a signer with the shared secret, for tokens that name this node.
     pub fn new(secret: &Secret, node: NodeId) -> Self {
         let mac = Hmac::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length");
         Self { mac, node }
     }
 
-    /// A token for a connection of a person, from now on.
+    /// Returns a token for a connection of a user, valid from now on.
     pub fn sign(&self, connection_id: ConnectionId, person: &Person, now: Timestamp) -> String {
         self.sign_as(PLAIN, connection_id, person, now)
     }
 
-    /// One that grants stateful reconnect.
+    /// Returns a token that grants stateful reconnect.
     pub fn sign_stateful(&self, connection_id: ConnectionId, person: &Person, now: Timestamp) -> String {
         self.sign_as(STATEFUL, connection_id, person, now)
     }
@@ -79,13 +80,13 @@ impl TokenSigner {
         format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
     }
 
-    /// What a token says, if it is one of this cluster's and not over.
+    /// Returns the content of a token if this cluster issued it and it has not expired.
     pub fn verify(&self, token: &str, now: Timestamp) -> Result<ConnectionToken, InvalidToken> {
         self.read(token).and_then(|token| if token.is_over(now) { Err(InvalidToken) } else { Ok(token) })
     }
 
-    /// What a token says, if it is one of this cluster's. Requests bring it for as long as the
-    /// connection lives, which it can be taken up for only while it is not over.
+    /// Returns the content of a token if this cluster issued it. Requests carry it as long as the connection is open,
+    /// but a connection can only be opened with it before it expires.
     pub fn read(&self, token: &str) -> Result<ConnectionToken, InvalidToken> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(InvalidToken);
@@ -104,17 +105,17 @@ impl TokenSigner {
 }
 
 impl ConnectionToken {
-    /// Whether the token was made for this person.
+    /// True if the token was issued to this user.
     pub fn is_of(&self, person: &Person) -> bool {
         self.person == digest(person)
     }
 
-    /// Whether it can no longer be taken up.
+    /// True if it has expired.
     pub fn is_over(&self, now: Timestamp) -> bool {
         self.expires <= now
     }
 
-    /// How long it can still be taken up.
+    /// Returns the time until it expires.
     pub fn left(&self, now: Timestamp) -> Duration {
         Duration::from_millis(self.expires.millis().saturating_sub(now.millis()))
     }
@@ -156,7 +157,7 @@ mod tests {
     }
 
     #[test]
-    fn any_node_with_the_secret_takes_a_token_up_for_its_person_only() {
+    fn any_node_with_the_secret_accepts_a_token_for_its_user_only() {
         let (ann, id) = (person("acme", "ann"), ConnectionId::random());
         let token = signer("secret", "one").sign(id, &ann, NOW);
         assert!(token.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.".contains(&b)), "{token}");
@@ -167,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_granted_cannot_be_changed() {
+    fn a_grant_cannot_be_changed() {
         let one = signer("secret", "one");
         let (id, ann) = (ConnectionId::random(), person("acme", "ann"));
         let (plain, stateful) = (one.sign(id, &ann, NOW), one.sign_stateful(id, &ann, NOW));
@@ -176,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_after_its_life() {
+    fn a_token_expires() {
         let one = signer("secret", "one");
         let token = one.sign(ConnectionId::random(), &person("acme", "ann"), NOW);
         let after = |seconds: u64| Timestamp::from_millis(NOW.millis() + seconds * 1000);

@@ -1,35 +1,35 @@
-//! What a failed call answers: one kind that is the client's code, the log's level and the metric's label.
+//! The error of a failed call: its kind is the client's code, the log's level and the metric's label.
 
 use std::fmt;
 use std::time::Duration;
 
 use crate::metrics::{self, Limit};
 
-/// Why a call failed.
+/// The kind of a failure.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ErrorKind {
     /// The request has a wrong type or value.
     InvalidArgument,
-    /// Unknown, or not the caller's to see.
+    /// Unknown, or not visible to the caller.
     NotFound,
-    /// Seen, but not the caller's to do.
+    /// Visible, but not allowed for the caller.
     Forbidden,
-    /// A text, list or record over its limit.
+    /// A text, list or record exceeds its limit.
     TooLarge,
-    /// Too many too fast; may be retried after the time told.
+    /// Too many calls in a short time; may be retried after the time given.
     RateLimited,
     /// The room is read-only.
     Archived,
-    /// The present state does not allow it.
+    /// The current state does not allow it.
     Conflict,
-    /// A part behind the gateway did not answer; may be retried.
+    /// A service behind the gateway did not answer; may be retried.
     Unavailable,
-    /// A fault of ours.
+    /// An internal error.
     Internal,
 }
 
 impl ErrorKind {
-    /// The code in the client's error text, also the label of metrics.
+    /// Returns the code in the client's error text, which is also the label of metrics.
     pub const fn code(self) -> &'static str {
         match self {
             Self::InvalidArgument => "invalidArgument",
@@ -45,46 +45,46 @@ impl ErrorKind {
     }
 }
 
-/// A failed call: its kind and the sentence that the client is told.
+/// A failed call: its kind and the sentence for the client.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HubError {
-    /// Why.
+    /// The kind of the failure.
     pub kind: ErrorKind,
     sentence: String,
 }
 
 impl HubError {
-    /// With a sentence chosen for the client.
+    /// Returns an error with a sentence chosen for the client.
     pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
         Self { kind, sentence: sentence.into() }
     }
 
-    /// A wrong type or value in the request.
+    /// Returns the error for a wrong type or value in the request.
     pub fn invalid(sentence: impl Into<String>) -> Self {
         Self::new(ErrorKind::InvalidArgument, sentence)
     }
 
-    /// A room that is unknown or not the caller's to see: both look alike.
+    /// Returns the error for a room that is unknown or not visible to the caller: both look alike.
     pub fn room_not_found() -> Self {
         Self::new(ErrorKind::NotFound, "There is no such room.")
     }
 
-    /// A file that is unknown or not the caller's to see.
+    /// Returns the error for a file that is unknown or not visible to the caller.
     pub fn attachment_not_found() -> Self {
         Self::new(ErrorKind::NotFound, "There is no such attachment.")
     }
 
-    /// A part behind the gateway did not answer.
+    /// Returns the error for a service behind the gateway that did not answer.
     pub fn unavailable() -> Self {
         Self::new(ErrorKind::Unavailable, "The service cannot do this right now; try again.")
     }
 
-    /// Refuses for now. The sentence ends in the time after which the client may come again.
+    /// Returns an error that may be retried. The sentence ends in the time after which the client may try again.
     pub fn retry_after(kind: ErrorKind, sentence: &str, wait: Duration) -> Self {
         Self::new(kind, format!("{sentence}; retryAfterMs={}", wait.as_millis().max(1)))
     }
 
-    /// Refuses what a rate limit does not allow yet, and counts it.
+    /// Returns the error for a call over a rate limit, and counts it.
     pub fn rate_limited(limit: Limit, wait: Duration) -> Self {
         metrics::rate_limited(limit);
         let sentence = match limit {
@@ -97,7 +97,7 @@ impl HubError {
         Self::retry_after(ErrorKind::RateLimited, sentence, wait)
     }
 
-    /// A fault of ours; the cause is in the log.
+    /// Returns the internal error; its cause is in the log.
     pub fn internal() -> Self {
         Self::new(ErrorKind::Internal, "Something went wrong on the server.")
     }

@@ -1,7 +1,7 @@
 //! The life of the node: its tasks, its readiness, and its end.
 //!
-//! A critical task that ends by itself, by a panic too, asks for the node's end, and the process then ends with 1.
-//! A second signal does away with what is left of the waits.
+//! A critical task that ends on its own, also by a panic, shuts the node down, and the process then exits with 1. A
+//! second signal cuts the remaining waits short.
 
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-/// How long tasks may take to end once they are told.
+/// Time that tasks have to end after they are cancelled.
 const STOP_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Every task of the node is spawned through this. Cheap to clone.
@@ -24,22 +24,22 @@ pub struct Lifecycle {
 #[derive(Debug, Default)]
 struct Inner {
     tasks: TaskTracker,
-    /// The node is to go down.
+    /// The node is shutting down.
     shutdown: CancellationToken,
-    /// And quickly.
+    /// The node is shutting down without waits.
     hurry: CancellationToken,
-    /// Everything ends now.
+    /// All tasks end now.
     stop: CancellationToken,
     failed: OnceLock<&'static str>,
 }
 
 impl Lifecycle {
-    /// Of a node that begins.
+    /// Returns the lifecycle of a starting node.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Spawns a task that ends by itself: one connection, one session. It is waited for at the end.
+    /// Spawns a task that ends on its own: one connection, one session. The shutdown waits for it.
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,
@@ -48,18 +48,18 @@ impl Lifecycle {
         self.inner.tasks.spawn(task)
     }
 
-    /// Spawns a task that lasts as long as the node. If it ends by itself, the node goes down rather
-    /// than rot.
+    /// Spawns a task that runs as long as the node. If it ends on its own, the node shuts down: it would not work
+    /// without the task.
     pub fn spawn_critical(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let alarm = Alarm { lifecycle: self.clone(), name };
         self.inner.tasks.spawn(async move {
-            // Dropped at the end, and by a panic.
+            // Dropped at the end, also by a panic.
             let alarm = alarm;
             alarm.lifecycle.inner.stop.run_until_cancelled(task).await;
         });
     }
 
-    /// Asks for the node's end; asked again, for a quick one.
+    /// Requests the node's shutdown; called again, one without waits.
     pub fn shut_down(&self) {
         if self.inner.shutdown.is_cancelled() {
             self.inner.hurry.cancel();
@@ -67,22 +67,22 @@ impl Lifecycle {
         self.inner.shutdown.cancel();
     }
 
-    /// Waits until somebody asks for the node's end.
+    /// Waits until a shutdown is requested.
     pub async fn shutdown_asked(&self) {
         self.inner.shutdown.cancelled().await;
     }
 
-    /// Cancelled when all tasks are to end.
+    /// Returns the token that is cancelled when all tasks have to end.
     pub fn stopping(&self) -> &CancellationToken {
         &self.inner.stop
     }
 
-    /// The critical task that ended too soon, if one did.
+    /// Returns the name of the critical task that ended too soon, if one did.
     pub fn failure(&self) -> Option<&'static str> {
         self.inner.failed.get().copied()
     }
 
-    /// Tells all tasks to end, and waits for them.
+    /// Cancels all tasks, and waits for them.
     pub async fn stop(&self) {
         self.inner.stop.cancel();
         self.inner.tasks.close();
@@ -91,13 +91,13 @@ impl Lifecycle {
         }
     }
 
-    /// Waits, unless a quick end was asked for.
+    /// Waits for `time`, or not at all after a second request for shutdown.
     pub async fn pause(&self, time: Duration) {
         let _ = self.inner.hurry.run_until_cancelled(tokio::time::sleep(time)).await;
     }
 }
 
-/// Goes off when its task is over, unless everything is.
+/// Raises the alarm when its task ends, unless all tasks are ending.
 struct Alarm {
     lifecycle: Lifecycle,
     name: &'static str,
@@ -107,25 +107,25 @@ impl Drop for Alarm {
     fn drop(&mut self) {
         let inner = &self.lifecycle.inner;
         if !inner.stop.is_cancelled() {
-            tracing::error!(task = self.name, "a critical task ended; the node goes down");
+            tracing::error!(task = self.name, "a critical task ended; shutting the node down");
             let _first_stays = inner.failed.set(self.name);
             inner.shutdown.cancel();
         }
     }
 }
 
-/// What a node needs before it takes clients.
+/// A part that a node needs before it accepts clients.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
-    /// Redis answered.
+    /// Redis answers.
     Redis,
     /// SQS knows the queues.
     Journal,
-    /// The bus's subscriptions are up.
+    /// The fan-out's subscriptions are up.
     Fanout,
 }
 
-/// Whether the node takes clients; its parts and the drain say so. Cheap to clone.
+/// Says if the node accepts clients; its parts and the drain set it. Cheap to clone.
 #[derive(Clone, Debug, Default)]
 pub struct Readiness {
     flags: Arc<Flags>,
@@ -141,27 +141,27 @@ struct Flags {
 }
 
 impl Readiness {
-    /// Of a node of which nothing is ready.
+    /// Returns the readiness of a node of which no part is ready.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// A part is there, or is not.
+    /// Notes that a part is ready, or is not.
     pub fn set(&self, part: Part, is_ready: bool) {
         self.flag(part).store(is_ready, Ordering::Relaxed);
     }
 
-    /// The node is going down: `/readyz` fails from here on.
+    /// Notes that the node is shutting down: `/readyz` fails from here on.
     pub fn begin_draining(&self) {
         self.flags.draining.store(true, Ordering::Relaxed);
     }
 
-    /// New connections are refused from here on.
+    /// Refuses new connections from here on.
     pub fn refuse(&self) {
         self.flags.refusing.store(true, Ordering::Relaxed);
     }
 
-    /// What keeps the node from being ready; nothing if it is.
+    /// Returns the names of the parts that are not ready; empty if the node is ready.
     pub fn missing(&self) -> Vec<&'static str> {
         let parts = [(Part::Redis, "redis"), (Part::Journal, "journal"), (Part::Fanout, "bus")];
         let absent = parts.into_iter().filter(|(part, _)| !self.flag(*part).load(Ordering::Relaxed));
@@ -172,7 +172,7 @@ impl Readiness {
         missing
     }
 
-    /// Whether new connections are refused: the node is going down.
+    /// True if new connections are refused because the node is shutting down.
     pub fn is_refusing(&self) -> bool {
         self.flags.refusing.load(Ordering::Relaxed)
     }
@@ -186,12 +186,12 @@ impl Readiness {
     }
 }
 
-/// Asks for shutdown on SIGTERM and SIGINT, each time they come.
+/// Requests a shutdown on each SIGTERM and SIGINT.
 pub async fn watch_signals(lifecycle: Lifecycle) {
     use tokio::signal::unix::{SignalKind, signal};
     let signals = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
     let Ok((mut terminate, mut interrupt)) = signals else {
-        tracing::error!("signals cannot be watched");
+        tracing::error!("cannot watch signals");
         return;
     };
     loop {
@@ -199,7 +199,7 @@ pub async fn watch_signals(lifecycle: Lifecycle) {
             _ = terminate.recv() => "SIGTERM",
             _ = interrupt.recv() => "SIGINT",
         };
-        tracing::info!(signal = name, "asked to go down");
+        tracing::info!(signal = name, "shutdown requested");
         lifecycle.shut_down();
     }
 }

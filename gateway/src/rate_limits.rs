@@ -1,4 +1,4 @@
-//! How fast one user may send: a token bucket per user, on each node.
+//! Rate limits of users: a token bucket per user, on each node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 
 use rts_common::ids::Person;
 
-/// Buckets above which full ones are thrown out; about 200 bytes each.
+/// Number of buckets above which full ones are removed; about 200 bytes each.
 const SWEEP_ABOVE: usize = 10_000;
 
-/// Buckets of all users of a node.
+/// The buckets of all users of a node.
 pub struct RateLimits {
     per_second: f64,
     burst: f64,
@@ -22,12 +22,12 @@ struct Bucket {
 }
 
 impl RateLimits {
-    /// So many a second, and so many at once.
+    /// Allows `per_second` calls a second, and `burst` calls at once.
     pub fn new(per_second: u32, burst: u32) -> Self {
         Self { per_second: per_second.into(), burst: burst.into(), buckets: Mutex::default() }
     }
 
-    /// Takes one, or says how long until there is one.
+    /// Takes a token, or returns the time until there is one.
     pub fn take(&self, person: &Person, now: Instant) -> Result<(), Duration> {
         let mut buckets = self.buckets.lock().expect("no holder of this lock panics");
         if buckets.len() > SWEEP_ABOVE && !buckets.contains_key(person) {
@@ -42,7 +42,7 @@ impl RateLimits {
         Ok(())
     }
 
-    /// Takes one that is given back unless it is used.
+    /// Takes a token that is given back unless it is used.
     pub fn token(self: &Arc<Self>, person: &Person, now: Instant) -> Result<RateToken, Duration> {
         self.take(person, now)?;
         Ok(RateToken { limits: Arc::clone(self), person: person.clone(), is_used: false })
@@ -61,7 +61,7 @@ impl RateLimits {
     }
 }
 
-/// One of what somebody may do; given back when it is dropped unused.
+/// A token of a user's bucket; given back when it is dropped unused.
 pub struct RateToken {
     limits: Arc<RateLimits>,
     person: Person,
@@ -69,7 +69,7 @@ pub struct RateToken {
 }
 
 impl RateToken {
-    /// Uses it up.
+    /// Uses the token up.
     pub fn spend(mut self) {
         self.is_used = true;
     }

@@ -1,5 +1,5 @@
-//! A node without Redis and SQS, for the tests of transports and sessions: a service of the test's
-//! making behind real sockets.
+//! A node without Redis and SQS, for the tests of transports and sessions: real sockets, and a service that the test
+//! controls.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -29,16 +29,16 @@ use crate::session::{
     BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Registry, Service, Sessions, Settings, StreamRecord,
 };
 
-/// Nothing that a test waits for takes longer.
+/// The longest wait of a test for any condition.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(10);
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// Those of production, with a short goodbye: clients of tests do not all answer it.
+/// Returns the settings of production with a short close timeout: not all clients of tests answer a close.
 pub(crate) fn settings() -> Settings {
     Settings { close_timeout: Duration::from_millis(200), ..Settings::default() }
 }
 
-/// How tokens are checked in tests: by one secret.
+/// Returns the configuration of tokens in tests: a single secret.
 pub(crate) fn identity() -> IdentityConfig {
     IdentityConfig {
         keys: KeySource::Secret(Secret::new(SECRET)),
@@ -58,15 +58,15 @@ pub(crate) fn person(org: &str, user: &str) -> Person {
 
 /// The hub and fan-out of a test.
 pub(crate) struct FakeService {
-    /// The sessions that are connected, and were.
+    /// All sessions that were ever connected.
     pub(crate) sessions: Mutex<Vec<SessionHandle>>,
-    /// Why connecting is refused.
+    /// The reason for which connecting is refused.
     pub(crate) refuses: Mutex<Option<CloseReason>>,
-    /// What their calls do.
+    /// The hub for their calls.
     hub: Arc<FakeHub>,
 }
 
-/// What the calls of a test's sessions do.
+/// The hub for the calls of a test's sessions.
 pub(crate) struct FakeHub {
     /// Lets an `Effect` happen.
     pub(crate) effects: Semaphore,
@@ -78,13 +78,13 @@ pub(crate) struct FakeHub {
     pub(crate) begun: AtomicUsize,
     /// The targets whose effect has happened, in order.
     pub(crate) happened: Mutex<Vec<String>>,
-    /// How many items of streams were asked for.
+    /// Number of stream items that were requested.
     pub(crate) streamed: AtomicUsize,
-    /// How many streams are live.
+    /// Counts live streams by its references.
     streaming: Arc<()>,
 }
 
-/// A session that is connected to it.
+/// A session that is connected to the service.
 struct FakeCaller {
     hub: Arc<FakeHub>,
     protocol: Protocol,
@@ -108,7 +108,7 @@ impl std::ops::Deref for FakeService {
 }
 
 impl ConnectedCaller for FakeCaller {
-    /// `Effect` and `GetHistory` wait before they take effect, `Later…` before it is answered; all answer their name.
+    /// Answers each call with its name: `Effect` waits before it takes effect, `Later…` before it answers.
     fn call(&self, call: Call) -> BoxFuture<Outcome> {
         let (hub, protocol) = (Arc::clone(&self.hub), self.protocol);
         hub.begun.fetch_add(1, Ordering::Relaxed);
@@ -131,7 +131,7 @@ impl ConnectedCaller for FakeCaller {
         })
     }
 
-    /// `CountN` gives the numbers below N, then a completion; `Endless` large items that never end.
+    /// Streams for `CountN` the numbers below N, then a completion; for `Endless` large items without end.
     fn stream(&self, call: Call) -> Records {
         let id = call.invocation_id.unwrap();
         let (hub, protocol, live) = (Arc::clone(&self.hub), self.protocol, Arc::clone(&self.hub.streaming));
@@ -158,7 +158,7 @@ impl ConnectedCaller for FakeCaller {
 }
 
 impl FakeHub {
-    /// How many streams have not ended.
+    /// Returns the number of streams that have not ended.
     pub(crate) fn live_streams(&self) -> usize {
         Arc::strong_count(&self.streaming) - 1
     }
@@ -175,17 +175,17 @@ pub(crate) struct TestNode {
 }
 
 impl TestNode {
-    /// With the settings of production but for what a test shortens.
+    /// Starts a node with the given settings.
     pub(crate) async fn start(settings: Settings) -> Self {
         Self::start_among(settings, &MemoryDirectory::default()).await
     }
 
-    /// With a web app.
+    /// Starts a node with a web app.
     pub(crate) async fn start_with_site(site: Site) -> Self {
         Self::start_whole(settings(), &MemoryDirectory::default(), Some(site)).await
     }
 
-    /// As one of several nodes.
+    /// Starts one of several nodes.
     pub(crate) async fn start_among(settings: Settings, directory: &MemoryDirectory) -> Self {
         Self::start_whole(settings, directory, None).await
     }
@@ -229,7 +229,7 @@ impl TestNode {
         Self { address, service, registry, readiness, lifecycle, tokens }
     }
 
-    /// A token for a user of one organization.
+    /// Returns a token for a user of a fixed organization.
     pub(crate) fn token(&self, user: &str) -> String {
         self.token_for(user, Duration::from_mins(10))
     }
@@ -238,7 +238,7 @@ impl TestNode {
         self.tokens.issue(&person("acme", user), None, life).0
     }
 
-    /// One request on a connection of its own; the whole answer as text.
+    /// Sends one request on a new connection; returns the whole answer as text.
     pub(crate) async fn request(&self, head: &str, body: &str) -> String {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         let length = body.len();
@@ -250,13 +250,13 @@ impl TestNode {
         String::from_utf8(answer).unwrap()
     }
 
-    /// A WebSocket that has not shaken hands.
+    /// Opens a WebSocket without a handshake.
     pub(crate) async fn open(&self, query: &str) -> Client {
         let url = format!("ws://{}/hubs/chat?{query}", self.address);
         Client(connect_async(url).await.unwrap().0)
     }
 
-    /// A connection of a user, past its handshake and attached.
+    /// Opens a connection of a user, with its handshake done and its session attached.
     pub(crate) async fn connect(&self, user: &str) -> (Client, SessionHandle) {
         let mut client = self.open(&format!("access_token={}", self.token(user))).await;
         let before = self.service.sessions.lock().unwrap().len();
@@ -277,7 +277,7 @@ pub(crate) async fn until(condition: impl Fn() -> bool) {
     }
 }
 
-/// The other end of a WebSocket.
+/// The client's end of a WebSocket.
 pub(crate) struct Client(pub(crate) WebSocketStream<MaybeTlsStream<TcpStream>>);
 
 impl Client {
@@ -289,13 +289,13 @@ impl Client {
         self.0.send(Message::binary(Bytes::copy_from_slice(bytes))).await.unwrap();
     }
 
-    /// The next message, whatever it is; `None` at the end of the stream.
+    /// Returns the next message of any kind; `None` at the end of the stream.
     pub(crate) async fn next_message(&mut self) -> Option<Message> {
         let next = tokio::time::timeout(PATIENCE, self.0.next()).await.expect("a message in time");
         next.and_then(Result::ok)
     }
 
-    /// The next message that is text or a close frame's code.
+    /// Returns the next text, or the code of a close frame.
     pub(crate) async fn next(&mut self) -> Option<String> {
         loop {
             match self.next_message().await? {
@@ -308,7 +308,7 @@ impl Client {
         }
     }
 
-    /// The next text that is no ping.
+    /// Returns the next text that is not a ping.
     pub(crate) async fn next_record(&mut self) -> String {
         loop {
             let text = self.next().await.expect("a record");

@@ -99,9 +99,9 @@ impl RedisServers {
     /// what is wrong was noted. What is noted never quotes a URL: it may hold a password.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let allows_plain_password = environment.flag(ALLOW_PLAIN_PASSWORD, false);
-        let authorities_pem = environment.text(CA_FILE).and_then(|file| {
-            std::fs::read(file).inspect_err(|_| environment.problem(CA_FILE, "cannot be read")).ok()
-        });
+        let authorities_pem = environment
+            .text(CA_FILE)
+            .and_then(|file| std::fs::read(file).inspect_err(|_| environment.problem(CA_FILE, "cannot be read")).ok());
         let urls = environment.text(URL)?;
         let trust = RedisTrust { authorities_pem, allows_plain_password };
         Self::trusting(&urls, trust)

@@ -1,4 +1,4 @@
-//! One small document over HTTP or HTTPS, with a deadline and a bound.
+//! Fetches one small document over HTTP or HTTPS, with a deadline and a bound.
 
 use std::io;
 use std::time::Duration;
@@ -11,18 +11,18 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 
-/// For all of it: name, connection, TLS, answer.
+/// Time for everything: name, connection, TLS, answer.
 const TIMEOUT: Duration = Duration::from_secs(5);
-/// A hundred keys with certificate chains are less.
+/// The greatest size of a document: a hundred keys with certificate chains take less.
 const BODY_BYTES_MAX: usize = 512 * 1024;
 
-/// Gets the document of one URL.
+/// Fetches the document of one URL.
 pub(super) struct Fetcher {
     client: Client<HttpsConnector<HttpConnector>, Body>,
     url: String,
 }
 
-/// Why it could not be had.
+/// The reason why the document could not be fetched.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FetchError {
     #[error("no answer within {} s", TIMEOUT.as_secs())]
@@ -38,13 +38,13 @@ pub(super) enum FetchError {
 }
 
 impl Fetcher {
-    /// Trusts the system's certificates. Whether plain HTTP is allowed is the configuration's business.
+    /// Returns a fetcher that trusts the system's certificates. The configuration decides if plain HTTP is allowed.
     pub(super) fn new(url: &str) -> io::Result<Self> {
         let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
         Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), url: url.to_owned() })
     }
 
-    /// Gets it, within a deadline.
+    /// Fetches the document, within a deadline.
     pub(super) async fn fetch(&self) -> Result<Bytes, FetchError> {
         tokio::time::timeout(TIMEOUT, self.get()).await.map_err(|_| FetchError::Timeout)?
     }

@@ -1,4 +1,4 @@
-//! A key set by URL: cached, fetched again now and then, and when a token names a key that is not in it.
+//! A key set by URL: cached, and fetched again at intervals and when a token names a key that is not in it.
 
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
@@ -12,21 +12,21 @@ use super::AuthError;
 use super::fetch::Fetcher;
 use super::keys::{Key, KeyError};
 
-/// A key that was taken out of the set is accepted for this long at most.
+/// A key that was removed from the set is accepted for this long at most.
 const REFRESH: Duration = Duration::from_mins(5);
-/// Made-up key ids make us fetch no more often than this.
+/// The least time between fetches that unknown key ids cause.
 const REFETCH_MIN: Duration = Duration::from_secs(10);
-/// While there are no keys at all nobody can be let in: then it is tried this often.
+/// Interval of retries while there are no keys at all: nobody can sign in then.
 const RETRY: Duration = Duration::from_secs(2);
 /// Keys of a set; those beyond are ignored.
 const KEYS_MAX: usize = 100;
 
-/// The keys of a URL.
+/// The key set of a URL.
 pub(super) struct KeySet {
     fetcher: Fetcher,
     refetch_min: Duration,
     keys: RwLock<Arc<Vec<NamedKey>>>,
-    /// When it was last tried; held while fetching, so that one fetch serves all who wait.
+    /// The time of the last fetch; locked while fetching, so that one fetch serves all waiters.
     last_try: Mutex<Option<Instant>>,
 }
 
@@ -37,7 +37,7 @@ struct NamedKey {
 }
 
 impl KeySet {
-    /// Of a URL; nothing is fetched yet.
+    /// Returns the empty key set of a URL; fetches nothing yet.
     pub(super) fn new(url: &str) -> Result<Self, KeyError> {
         Self::with_refetch(url, REFETCH_MIN)
     }
@@ -51,7 +51,7 @@ impl KeySet {
         })
     }
 
-    /// Fetches the set at intervals, for ever.
+    /// Fetches the set at intervals, forever.
     pub(super) async fn keep_fresh(&self) {
         loop {
             self.refetch(Duration::ZERO).await;
@@ -60,12 +60,12 @@ impl KeySet {
         }
     }
 
-    /// The key of a `kid`; without one, the only key of the algorithm.
+    /// Returns the key of a `kid`; without one, the only key of the algorithm.
     pub(super) async fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Key, AuthError> {
         if let Some(key) = pick(&self.snapshot(), algorithm, kid) {
             return Ok(key);
         }
-        // Rotated, perhaps.
+        // The keys may have been rotated.
         self.refetch(self.refetch_min).await;
         let keys = self.snapshot();
         if keys.is_empty() {
@@ -78,7 +78,7 @@ impl KeySet {
         Arc::clone(&self.keys.read().expect("no holder of this lock panics"))
     }
 
-    /// Fetches, unless that was tried shortly before. Keys stay as they are when it fails.
+    /// Fetches the set, unless that was tried shortly before. The keys are kept if it fails.
     async fn refetch(&self, at_most_every: Duration) {
         let mut last_try = self.last_try.lock().await;
         if last_try.is_some_and(|at| at.elapsed() < at_most_every) {
@@ -88,7 +88,7 @@ impl KeySet {
         *last_try = Some(Instant::now());
         match fetched.map_err(|error| error.to_string()).and_then(|body| parse(&body)) {
             Ok(keys) => *self.keys.write().expect("no holder of this lock panics") = Arc::new(keys),
-            Err(error) => tracing::warn!(error, "the key set cannot be fetched; keys stay as they are"),
+            Err(error) => tracing::warn!(error, "failed to fetch the key set; keeping the keys"),
         }
     }
 }
@@ -104,7 +104,7 @@ fn pick(keys: &[NamedKey], algorithm: Algorithm, kid: Option<&str>) -> Option<Ke
     }
 }
 
-/// The usable keys of a set; one that is not understood does not spoil the others.
+/// Returns the usable keys of a set; an unknown one does not spoil the others.
 fn parse(body: &[u8]) -> Result<Vec<NamedKey>, String> {
     #[derive(Deserialize)]
     struct Set {
@@ -121,7 +121,7 @@ fn parse(body: &[u8]) -> Result<Vec<NamedKey>, String> {
     if keys.is_empty() { Err("it holds no usable key".to_owned()) } else { Ok(keys) }
 }
 
-/// A public signature key of a kind that is supported. Secrets have no place in a public set.
+/// Returns a public signature key of a supported kind. Secrets have no place in a public set.
 fn usable(jwk: &Jwk) -> Option<NamedKey> {
     if !matches!(jwk.common.public_key_use, None | Some(PublicKeyUse::Signature)) {
         return None;

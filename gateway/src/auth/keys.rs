@@ -1,5 +1,5 @@
-//! The keys that tokens are checked with. Each is good for one algorithm only: with a choice, an
-//! attacker could have a public key taken for an HMAC secret.
+//! The keys that check tokens. Each is valid for one algorithm only: with a choice, an attacker could have a public key
+//! used as an HMAC secret.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -10,13 +10,13 @@ use super::AuthError;
 use super::jwks::KeySet;
 use crate::config::KeySource;
 
-/// The key file cannot be used.
+/// An error of a key file.
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// It cannot be read.
     #[error("RTS_JWT_KEY_FILE cannot be read")]
     Unreadable(#[from] std::io::Error),
-    /// It holds no public key of a kind that is supported.
+    /// It holds no public key of a supported kind.
     #[error("RTS_JWT_KEY_FILE holds no RSA, P-256 or Ed25519 public key in PEM")]
     Unsupported,
     /// The system's certificates cannot be read.
@@ -24,7 +24,7 @@ pub enum KeyError {
     NoCertificates(#[source] std::io::Error),
 }
 
-/// A key and the one algorithm it is good for.
+/// A key and the one algorithm that it is valid for.
 #[derive(Clone, Debug)]
 pub(super) struct Key {
     pub(super) algorithm: Algorithm,
@@ -32,9 +32,9 @@ pub(super) struct Key {
 }
 
 pub(super) enum Keys {
-    /// Of a secret or a file; the token's `kid` does not matter.
+    /// The key of a secret or a file; the token's `kid` does not matter.
     One(Key),
-    /// By `kid`.
+    /// Keys by `kid`.
     Set(Box<KeySet>),
 }
 
@@ -57,7 +57,7 @@ impl Keys {
         }
     }
 
-    /// The key for a token that says it is signed so.
+    /// Returns the key for a token with this algorithm and `kid`.
     pub(super) async fn find(&self, algorithm: Algorithm, kid: Option<&str>) -> Result<Arc<DecodingKey>, AuthError> {
         let key = match self {
             Self::One(key) => key.clone(),

@@ -1,4 +1,4 @@
-//! Who somebody is: JSON Web Tokens, checked.
+//! Authentication: checks JSON Web Tokens.
 //!
 //! Tokens are never logged, nor is any part of them.
 
@@ -24,11 +24,11 @@ use crate::connection::Principal;
 
 pub use self::keys::KeyError;
 
-/// How far the clocks of who signs and who checks may be apart.
+/// The greatest difference between the clocks of the issuer and the node.
 const LEEWAY_SECONDS: u64 = 5;
-/// Longer is no token of a sane issuer, and fits no request's head.
+/// The greatest length of a token: a longer one comes from no sane issuer, and fits in no request's head.
 const TOKEN_BYTES_MAX: usize = 8 * 1024;
-/// A connection that lives longer than this is asked for a new token all the same.
+/// The longest life of a connection before a new token is required, however late the token expires.
 const LIFE_MAX: Duration = Duration::from_hours(10 * 365 * 24);
 
 /// Checks tokens.
@@ -41,37 +41,37 @@ pub struct Authenticator {
     name_claim: String,
 }
 
-/// What a good token says.
+/// The content of a valid token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Identity {
-    /// Who it is.
+    /// The token's user.
     pub person: Person,
-    /// The name shown to others: the user's id when the token has none.
+    /// The name shown to others: the user's id if the token has none.
     pub display_name: String,
     /// Its `exp`, on this process's clock.
     pub expires: Instant,
 }
 
 impl Identity {
-    /// Returns who it is, without the token's end.
+    /// Returns the user, without the token's expiry.
     pub fn into_principal(self) -> Principal {
         Principal { person: self.person, display_name: self.display_name }
     }
 }
 
-/// Why somebody is not let in.
+/// The reason why a request is not authenticated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// There is no token, or a bad one; the label says what is wrong with it.
+    /// There is no token, or an invalid one; the label names the error.
     #[error("the token is not accepted: {0}")]
     Refused(&'static str),
-    /// The keys to check it with are not there yet.
+    /// The keys to check it with were not fetched yet.
     #[error("no keys to check tokens with")]
     NoKeys,
 }
 
 impl Authenticator {
-    /// Reads the key file, or begins without keys that are to be fetched by [`Self::keep_keys_fresh`].
+    /// Reads the key file, or starts without keys until [`Self::keep_keys_fresh`] fetches them.
     pub fn new(config: &IdentityConfig) -> Result<Self, KeyError> {
         Ok(Self {
             keys: Keys::new(&config.keys)?,
@@ -83,18 +83,18 @@ impl Authenticator {
         })
     }
 
-    /// Fetches a key set now and then. Never ends.
+    /// Fetches a key set at intervals. Never returns.
     pub async fn keep_keys_fresh(&self) {
         self.keys.keep_fresh().await;
     }
 
-    /// Checks a token: signature by an allowed algorithm of a known key, `iss`, `aud`, `exp`, `nbf` if
-    /// there is one, and the claims that say who it is.
+    /// Checks a token: a signature by an allowed algorithm of a known key, `iss`, `aud`, `exp`, `nbf` if there is one,
+    /// and the claims that name the user.
     pub async fn authenticate(&self, token: &str) -> Result<Identity, AuthError> {
         if token.len() > TOKEN_BYTES_MAX {
             return Err(AuthError::Refused("too long"));
         }
-        // Also refuses `none`, and whatever else is no signature.
+        // Also refuses `none`, and everything else that is not a signature.
         let header = decode_header(token).map_err(|_| AuthError::Refused("malformed"))?;
         let key = self.keys.find(header.alg, header.kid.as_deref()).await?;
         let validation = self.validation(header.alg);
@@ -151,19 +151,19 @@ fn label(kind: &jsonwebtoken::errors::ErrorKind) -> &'static str {
     }
 }
 
-/// Gives tokens to whoever asks: for development only.
+/// Issues tokens to anyone: for development only.
 pub struct DevTokens {
     key: EncodingKey,
     config: IdentityConfig,
 }
 
 impl DevTokens {
-    /// Signs with a secret that the same configuration checks tokens with.
+    /// Returns an issuer that signs with the secret that the same configuration checks tokens with.
     pub fn new(secret: &Secret, config: IdentityConfig) -> Self {
         Self { key: EncodingKey::from_secret(secret.expose().as_bytes()), config }
     }
 
-    /// A token, and when it ends.
+    /// Returns a token and its expiry.
     pub fn issue(&self, person: &Person, name: Option<&str>, life: Duration) -> (String, Timestamp) {
         let now = Timestamp::now().millis() / 1000;
         let expires = now + life.as_secs();

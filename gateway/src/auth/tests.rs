@@ -36,7 +36,7 @@ fn by_secret(claims: &Value) -> String {
     signed(claims, Algorithm::HS256, None, &EncodingKey::from_secret(secret.expose().as_bytes()))
 }
 
-/// A key pair as an issuer has it.
+/// An issuer's key pair.
 struct Issuer {
     key: EncodingKey,
     public: Vec<u8>,
@@ -76,7 +76,7 @@ async fn check(config: &IdentityConfig, token: &str) -> Result<Identity, AuthErr
 }
 
 #[tokio::test]
-async fn a_good_token_says_who_it_is_and_when_it_ends() {
+async fn a_valid_token_gives_the_user_and_its_expiry() {
     let identity = check(&identity(), &by_secret(&good_claims())).await.unwrap();
     assert_eq!(identity.person, crate::test_support::person("acme", "ann"));
     assert_eq!(identity.display_name, "Ann");
@@ -144,7 +144,7 @@ async fn claims_can_have_other_names() {
 }
 
 #[tokio::test]
-async fn what_is_signed_otherwise_is_refused() {
+async fn tokens_signed_by_other_keys_or_algorithms_are_refused() {
     let secret = identity().connection_secret;
     let hmac = EncodingKey::from_secret(secret.expose().as_bytes());
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
@@ -165,7 +165,7 @@ async fn what_is_signed_otherwise_is_refused() {
     }
 }
 
-/// A file that is gone after the test.
+/// A file that is deleted after the test.
 struct KeyFile(PathBuf);
 
 impl Drop for KeyFile {
@@ -182,12 +182,12 @@ fn key_file(text: &str) -> (KeyFile, IdentityConfig) {
 }
 
 #[tokio::test]
-async fn key_files_are_good_for_the_algorithm_of_their_key_only() {
+async fn a_key_file_is_valid_for_the_algorithm_of_its_key_only() {
     for (issuer, algorithm) in [(ed25519(), Algorithm::EdDSA), (p256(), Algorithm::ES256)] {
         let (_file, config) = key_file(&issuer.pem);
         let token = signed(&good_claims(), algorithm, Some("any"), &issuer.key);
         assert!(check(&config, &token).await.is_ok(), "{algorithm:?}");
-        // The public key is known to all: it must not be taken for a secret.
+        // The public key is known to all: it must not be accepted as a secret.
         let confused = EncodingKey::from_secret(issuer.pem.as_bytes());
         let token = signed(&good_claims(), Algorithm::HS256, None, &confused);
         assert_eq!(check(&config, &token).await, Err(AuthError::Refused("algorithm")));
@@ -197,7 +197,7 @@ async fn key_files_are_good_for_the_algorithm_of_their_key_only() {
     assert!(matches!(Authenticator::new(&config), Err(KeyError::Unsupported)));
 }
 
-/// A server of a key set that can be changed.
+/// A server of a key set that the test can change.
 struct KeyServer {
     url: String,
     answer: Arc<Mutex<(http::StatusCode, String)>>,
@@ -243,7 +243,7 @@ async fn a_key_set_is_fetched_once_and_again_when_it_is_rotated() {
 
     server.serve(500, &[]);
     assert_eq!(authenticator.authenticate(&token(Some("old"), &old)).await, Err(AuthError::NoKeys));
-    // Keys that are not understood, and secrets, do not spoil the set and are not used.
+    // Unknown keys, and secrets, do not spoil the set and are not used.
     let odd = [json!({"kty": "new"}), json!(7), json!({"kty": "oct", "k": "c2VjcmV0", "kid": "s"}), jwk("old", &old)];
     server.serve(200, &odd);
     assert!(authenticator.authenticate(&token(Some("old"), &old)).await.is_ok());

@@ -6,9 +6,9 @@ use rts_common::retention::Retention;
 /// Names in AWS.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AwsConfig {
-    /// `RTS_ROOM_QUEUE_URL`: of `chat-room-queue`. Required.
+    /// `RTS_ROOM_QUEUE_URL`: the URL of `chat-room-queue`. Required.
     pub room_queue_url: String,
-    /// `RTS_MESSAGE_QUEUE_URL`: of `chat-message-queue.fifo`. Required.
+    /// `RTS_MESSAGE_QUEUE_URL`: the URL of `chat-message-queue.fifo`. Required.
     pub message_queue_url: String,
     /// `RTS_ROOMS_TABLE`. Default `chat-rooms`.
     pub rooms_table: String,
@@ -16,7 +16,7 @@ pub struct AwsConfig {
     pub messages_table: String,
     /// `RTS_ARCHIVE_TABLE`. Default `chat-archive-index`.
     pub archive_table: String,
-    /// `RTS_RETENTION_DAYS`: after how many days messages expire, as the functions are told too. Default 0: never.
+    /// `RTS_RETENTION_DAYS`: days after which messages expire, the same as for the functions. Default 0: never.
     pub retention: Retention,
 }
 

@@ -1,4 +1,4 @@
-//! How the node goes down.
+//! The times of a planned shutdown.
 
 use std::time::Duration;
 
@@ -7,11 +7,11 @@ use rts_common::config::Environment;
 /// Times of a drain.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct DrainConfig {
-    /// `RTS_DRAIN_NOTICE_SECONDS`: how long the node serves on after `/readyz` fails, until the
-    /// balancer has noticed. Default 10.
+    /// `RTS_DRAIN_NOTICE_SECONDS`: time for which the node still serves after `/readyz` fails, until the balancer has
+    /// noticed. Default 10.
     pub notice: Duration,
-    /// `RTS_DRAIN_SECONDS`: over how long sessions are closed then. Default 30; less than the
-    /// balancer's deregistration delay.
+    /// `RTS_DRAIN_SECONDS`: time over which the sessions are closed then. Default 30; less than the balancer's
+    /// deregistration delay.
     pub sessions: Duration,
 }
 

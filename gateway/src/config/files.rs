@@ -6,7 +6,7 @@ use rts_common::limits;
 use super::limits::number;
 use crate::uploads::{AllowedTypes, FileRules};
 
-/// Where files are, and which.
+/// The storage of files, and the rules for them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FilesConfig {
     /// `RTS_FILES_BUCKET`: the S3 bucket of attachments. Without one, messages carry no files.
@@ -18,7 +18,7 @@ pub struct FilesConfig {
 
 impl FilesConfig {
     pub(super) fn read(environment: &mut Environment) -> Self {
-        // What S3 takes in one request.
+        // The most that S3 accepts in one request.
         const SIZE_BYTES_MAX: usize = 5 * 1024 * 1024 * 1024;
         let (size, types) = ("RTS_LIMIT_ATTACHMENT_BYTES", "RTS_ATTACHMENT_TYPES");
         let size_bytes_max = number(environment, size, limits::ATTACHMENT_BYTES, 1..=SIZE_BYTES_MAX) as u64;
@@ -35,7 +35,7 @@ impl FilesConfig {
     }
 }
 
-/// A name becomes part of a host's name, which has no dots under a wildcard's certificate.
+/// Reads the bucket's name. It becomes part of a host's name, which has no dots under a wildcard's certificate.
 fn bucket(environment: &mut Environment) -> Option<String> {
     const NAME: &str = "RTS_FILES_BUCKET";
     let bucket = environment.text(NAME)?;

@@ -1,4 +1,4 @@
-//! Who is let in: keys of tokens, what tokens must say, and the login for development.
+//! Identity: the keys of tokens, the claims that tokens must have, and the login for development.
 
 use std::net::IpAddr;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use super::ListenConfig;
 /// An HMAC key shorter than its hash is weaker than it looks.
 const SECRET_BYTES_MIN: usize = 32;
 
-/// Where the keys of tokens come from.
+/// The source of the keys of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum KeySource {
     /// `RTS_JWT_SECRET`: HS256, at least 32 bytes.
@@ -24,11 +24,11 @@ pub enum KeySource {
 /// The login for development.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DevLogin {
-    /// What tokens of the login are signed with, the same that they are checked with.
+    /// The secret that signs the login's tokens, the same that checks them.
     pub secret: Secret,
 }
 
-/// Identity.
+/// The configuration of identity.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct IdentityConfig {
     /// Exactly one of `RTS_JWT_SECRET`, `RTS_JWT_KEY_FILE`, `RTS_JWKS_URL`.
@@ -111,7 +111,7 @@ fn keys(environment: &mut Environment) -> KeySource {
     }
 }
 
-/// Whether a URL cannot be read or changed on its way: https, or http on loopback.
+/// True if a URL cannot be read or changed on its way: https, or http on loopback.
 pub(super) fn is_safe_url(url: &str) -> bool {
     let Ok(url) = url.parse::<http::Uri>() else { return false };
     let host = url.host().unwrap_or_default().trim_matches(['[', ']']);

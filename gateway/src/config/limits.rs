@@ -1,13 +1,13 @@
-//! How much of everything; the reasons for the defaults stand in `rts_common::limits`.
+//! Limits; the reasons for the defaults are in `rts_common::limits`.
 
 use std::ops::RangeInclusive;
 
 use rts_common::config::Environment;
 use rts_common::limits;
 
-/// Connections of a user: some devices with some tabs each.
+/// Connections of a user: several devices with several tabs each.
 const USER_CONNECTIONS: usize = 20;
-/// Connections of a node: what 16 GiB hold with room for their outboxes.
+/// Connections of a node: as many as 16 GiB hold with room for their outboxes.
 const NODE_CONNECTIONS: usize = 200_000;
 
 /// Limits that a deployment may change.
@@ -19,7 +19,7 @@ pub struct LimitsConfig {
     pub record_bytes: usize,
     /// `RTS_LIMIT_ROOM_MEMBERS`: members of a room. Default 1000.
     pub room_members: usize,
-    /// `RTS_LIMIT_NAME_CHARS`: a room's or a person's name. Default 120.
+    /// `RTS_LIMIT_NAME_CHARS`: a room's or a user's name. Default 120.
     pub name_chars: usize,
     /// `RTS_LIMIT_PAGE`: items of a page. Default 200.
     pub page: usize,

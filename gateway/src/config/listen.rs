@@ -1,4 +1,4 @@
-//! Where the node listens.
+//! The addresses of the node.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
@@ -8,16 +8,16 @@ use rts_common::config::Environment;
 /// Addresses of the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ListenConfig {
-    /// `RTS_LISTEN`: for clients. Default `0.0.0.0:8080`.
+    /// `RTS_LISTEN`: the address for clients. Default `0.0.0.0:8080`.
     pub public: SocketAddr,
-    /// `RTS_ADVERTISE`: where the other nodes reach this one, to send requests on that belong here. Default:
-    /// `RTS_LISTEN`; where that is every address of the machine, the one that it reaches others from.
+    /// `RTS_ADVERTISE`: the address at which other nodes reach this one, to forward requests that belong here. Default:
+    /// `RTS_LISTEN`; where that is every address of the machine, the one from which it reaches others.
     pub advertise: SocketAddr,
-    /// `RTS_ADMIN_LISTEN`: for metrics and drains; not to be reached from outside. Default
+    /// `RTS_ADMIN_LISTEN`: the address for metrics and drains; must not be reachable from outside. Default
     /// `127.0.0.1:9080`.
     pub admin: SocketAddr,
-    /// `RTS_CLIENT_ADDRESS_HEADER`: where the balancer in front says whose request it is, such as
-    /// `x-forwarded-for`; only where nobody else can reach the node. Default: none, the socket says it.
+    /// `RTS_CLIENT_ADDRESS_HEADER`: the header in which the balancer in front gives the client's address, such as
+    /// `x-forwarded-for`; only where nobody else can reach the node. Default: none, the socket's address is used.
     pub client_address_header: Option<HeaderName>,
 }
 
@@ -43,8 +43,8 @@ impl ListenConfig {
     }
 }
 
-/// An address for others. A UDP socket that is connected sends nothing, and knows which address of the
-/// machine is used on the way out.
+/// Returns an address for other nodes. Connecting a UDP socket sends nothing, and shows which address of the machine is
+/// used for outgoing traffic.
 fn reachable(listen: SocketAddr) -> SocketAddr {
     const ANYWHERE: (Ipv4Addr, u16) = (Ipv4Addr::new(10, 255, 255, 255), 9);
     if !listen.ip().is_unspecified() {

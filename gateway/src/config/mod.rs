@@ -1,5 +1,5 @@
-//! The gateway's configuration: one struct per section; every variable is read and checked before
-//! a port is bound, and all that is wrong is told at once.
+//! The gateway's configuration: one struct per section; every variable is read and checked before a port is bound, and
+//! all errors are reported at once.
 
 mod aws;
 mod drain;
@@ -28,31 +28,31 @@ pub use self::redis::RedisConfig;
 pub use self::variables::{VARIABLES, Variable, table};
 pub use self::web::{OidcConfig, WebConfig, WebSignIn};
 
-/// All of it.
+/// The whole configuration.
 #[derive(Clone, Debug)]
 pub struct Config {
     /// `RTS_NODE_ID`: the node's name, different for every process start. Default: random.
     pub node_id: NodeId,
-    /// Where it listens.
+    /// The addresses of the node.
     pub listen: ListenConfig,
-    /// Where Redis is.
+    /// The servers of Redis.
     pub redis: RedisConfig,
     /// Queues and tables.
     pub aws: AwsConfig,
     /// Files in messages.
     pub files: FilesConfig,
-    /// Who is let in.
+    /// The keys and claims of tokens.
     pub identity: IdentityConfig,
-    /// Which web pages may connect, and the web app.
+    /// The web pages that may connect, and the web app.
     pub web: WebConfig,
-    /// How much of everything.
+    /// The limits that a deployment may change.
     pub limits: LimitsConfig,
-    /// How it goes down.
+    /// The times of a planned shutdown.
     pub drain: DrainConfig,
 }
 
 impl Config {
-    /// Reads everything. Logging is set by `RTS_LOG` and `RTS_LOG_FORMAT` before this.
+    /// Reads all variables. Logging is set up by `RTS_LOG` and `RTS_LOG_FORMAT` before this.
     pub fn read(mut environment: Environment) -> Result<Self, ConfigError> {
         let node_id = node_id(&mut environment);
         let listen = ListenConfig::read(&mut environment);

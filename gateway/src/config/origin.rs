@@ -2,16 +2,16 @@
 
 use std::fmt;
 
-/// An origin, normalized: lower case, without the port that its scheme has anyway.
+/// An origin, normalized: lower case, without the default port of its scheme.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Origin {
     scheme: String,
-    /// Host, and port if it is not the scheme's own.
+    /// Host, and port if it is not the scheme's default.
     authority: String,
 }
 
 impl Origin {
-    /// `scheme://host[:port]` of http or https, nothing more; not `*`, not `null`.
+    /// Parses `scheme://host[:port]` of http or https, nothing more; not `*`, not `null`.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, authority) = text.split_once("://")?;
         let scheme = scheme.to_ascii_lowercase();

@@ -1,4 +1,4 @@
-//! Where Redis is.
+//! The servers of Redis.
 
 use rts_common::config::Environment;
 use rts_common::redis::RedisServers;
@@ -6,10 +6,8 @@ use rts_common::redis::RedisServers;
 /// Redis, alone or as a cluster.
 #[derive(Clone, Debug)]
 pub struct RedisConfig {
-    /// `RTS_REDIS_URL`: one URL, or several of a cluster's nodes with commas between them; `rediss://` for TLS. Required.
-    /// `RTS_REDIS_CA_FILE`: the authorities that vouch for its certificates, in PEM. Default: the system's.
-    /// `RTS_REDIS_ALLOW_PLAIN_PASSWORD`: lets a password go without TLS beyond loopback. Default: false.
-    /// `None` only while other variables are still read.
+    /// `RTS_REDIS_URL`: one URL, or several of a cluster's nodes with commas between them. Required.
+    /// `None` only while other variables are still being read.
     servers: Option<RedisServers>,
 }
 

@@ -5,7 +5,7 @@ use super::*;
 
 const SECRET: &str = "0123456789abcdef0123456789abcdef";
 
-/// What a gateway needs at least.
+/// Returns the variables that a gateway requires.
 fn least() -> HashMap<&'static str, String> {
     [
         ("RTS_REDIS_URL", "redis://127.0.0.1:6390"),
@@ -28,7 +28,7 @@ fn read(changes: &[(&'static str, &str)]) -> Result<Config, String> {
 }
 
 #[test]
-fn the_least_is_enough_and_shows_no_secret() {
+fn the_required_variables_suffice_and_no_secret_is_shown() {
     let config = read(&[]).unwrap();
     assert_eq!(config.aws.rooms_table, "chat-rooms");
     assert_eq!(config.limits.body_bytes, 16 * 1024);
@@ -115,7 +115,7 @@ fn the_web_app_has_one_way_to_sign_in() {
 }
 
 #[test]
-fn the_table_of_variables_is_what_is_read() {
+fn the_table_lists_the_variables_that_are_read() {
     let asked = Arc::new(Mutex::new(BTreeSet::new()));
     let environment = Environment::from_lookup({
         let asked = Arc::clone(&asked);

@@ -1,13 +1,13 @@
-//! Every variable, for the documents' table and the test that holds it to the code.
+//! Every variable, for the table of the documents and the test that compares it with the code.
 
 /// A variable of the environment.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Variable {
     /// Its name.
     pub name: &'static str,
-    /// What holds when it is not set; `required` where nothing does.
+    /// Its default; `required` if it has none.
     pub default: &'static str,
-    /// What it says.
+    /// Its description.
     pub meaning: &'static str,
 }
 
@@ -97,7 +97,7 @@ pub const VARIABLES: [Variable; 54] = [
     variable("RTS_LOG_FORMAT", "text", "`text` or `json`"),
 ];
 
-/// The table of the README.
+/// Returns the table of the README.
 pub fn table() -> String {
     let rows = VARIABLES.iter().map(|variable| {
         let Variable { name, default, meaning } = variable;

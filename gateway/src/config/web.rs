@@ -1,4 +1,4 @@
-//! Web pages: which may connect, and the web app that the gateway serves.
+//! The web pages that may connect, and the web app that the gateway serves.
 
 use std::path::PathBuf;
 
@@ -12,29 +12,29 @@ const ISSUER: &str = "RTS_WEB_OIDC_ISSUER";
 /// The allow-list of origins, and the web app.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WebConfig {
-    /// `RTS_ALLOWED_ORIGINS`: origins like `https://app.example.com`, with commas. The server's own
-    /// is always allowed, as are clients that are no web pages. Default: none.
+    /// `RTS_ALLOWED_ORIGINS`: origins like `https://app.example.com`, with commas. The server's own is always allowed,
+    /// as are clients that are not web pages. Default: none.
     pub allowed_origins: Vec<Origin>,
     /// `RTS_WEB_ROOT`: the directory of the built web app. Default: none, and nothing at `/`.
     pub root: Option<PathBuf>,
-    /// How users of the web app sign in. Default: by the development login where it is on, else by
-    /// the page that loads the app.
+    /// The way that users of the web app sign in. Default: the development login where it is on, else the page that
+    /// loads the app.
     pub sign_in: Option<WebSignIn>,
-    /// `RTS_WEB_CONNECT_ORIGINS`: further origins that the web app may talk to, as a token endpoint that is
-    /// not at its issuer's origin. Default: none.
+    /// `RTS_WEB_CONNECT_ORIGINS`: further origins that the web app may connect to, such as a token endpoint that is not
+    /// at its issuer's origin. Default: none.
     pub connect_origins: Vec<Origin>,
 }
 
-/// A way to sign in that is not development's.
+/// A way to sign in other than the development login.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum WebSignIn {
     /// `RTS_WEB_HOST_ORIGIN`: the page that embeds the app gives it tokens.
     Host(Origin),
-    /// By `OpenID` Connect: code flow with PKCE.
+    /// `OpenID` Connect: code flow with PKCE.
     Oidc(OidcConfig),
 }
 
-/// Where the web app's users sign in.
+/// The `OpenID` Connect provider of the web app's users.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct OidcConfig {
     /// `RTS_WEB_OIDC_ISSUER`: https, or http on loopback.
@@ -45,8 +45,7 @@ pub struct OidcConfig {
     pub client_id: String,
     /// `RTS_WEB_OIDC_SCOPE`. Default `openid profile`.
     pub scope: String,
-    /// `RTS_WEB_OIDC_TOKEN`: the one of its tokens that gateways check, `access_token` or `id_token`. Default
-    /// `access_token`.
+    /// `RTS_WEB_OIDC_TOKEN`: the token that gateways check, `access_token` or `id_token`. Default `access_token`.
     pub token: String,
 }
 

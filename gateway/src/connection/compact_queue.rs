@@ -1,11 +1,11 @@
-//! A queue whose usual length is none or one: then it holds no allocation.
+//! A queue whose usual length is zero or one: then it holds no allocation.
 
 use std::collections::{VecDeque, vec_deque};
 use std::iter::Chain;
 use std::option;
 
-/// First in, first out. The first item lies in place, those behind it on the heap; what a burst needed
-/// there is given back with its last item.
+/// First in, first out. The first item is stored inline, those after it on the heap; the memory of a burst is released
+/// with its last item.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CompactQueue<T> {
     first: Option<T>,
@@ -20,17 +20,17 @@ impl<T> Default for CompactQueue<T> {
 }
 
 impl<T> CompactQueue<T> {
-    /// How many wait.
+    /// Returns the number of items.
     pub fn len(&self) -> usize {
         usize::from(self.first.is_some()) + self.rest.len()
     }
 
-    /// Whether none waits.
+    /// True if there is no item.
     pub fn is_empty(&self) -> bool {
         self.first.is_none()
     }
 
-    /// Puts one behind all.
+    /// Appends an item.
     pub fn push_back(&mut self, item: T) {
         if self.first.is_none() {
             self.first = Some(item);
@@ -39,19 +39,19 @@ impl<T> CompactQueue<T> {
         }
     }
 
-    /// Puts one before all.
+    /// Inserts an item before all others.
     pub fn push_front(&mut self, item: T) {
         if let Some(second) = self.first.replace(item) {
             self.rest.push_front(second);
         }
     }
 
-    /// The one whose turn it is.
+    /// Returns the first item.
     pub fn front_mut(&mut self) -> Option<&mut T> {
         self.first.as_mut()
     }
 
-    /// Takes the one whose turn it is.
+    /// Takes the first item.
     pub fn pop_front(&mut self) -> Option<T> {
         let first = self.first.take();
         self.first = self.rest.pop_front();
@@ -61,7 +61,7 @@ impl<T> CompactQueue<T> {
         first
     }
 
-    /// All, in order.
+    /// Returns all items, in order.
     pub fn iter(&self) -> Chain<option::Iter<'_, T>, vec_deque::Iter<'_, T>> {
         self.first.iter().chain(&self.rest)
     }

@@ -1,13 +1,12 @@
 //! Writing to a client's socket without waking its session.
 //!
-//! Most of the time a session waits and has nothing on its way. Whoever has a record for it then writes the
-//! frame to the socket at once: the session's task is not scheduled, and looks at nothing.
+//! Most of the time a session waits and has nothing to send. The pusher of a record then writes the frame to the socket
+//! immediately: the session's task is not scheduled at all.
 //!
-//! Who may write is settled under the outbox's lock. A session that waits with its socket flushed lets go
-//! of it ([`DirectWriter::release`]); whoever pushes writes then, and never waits: what the socket does not take at
-//! once is the session's to write, which is woken, and holds the socket until it waits again. A session
-//! takes its socket back before it writes anything of its own. So frames never mix, and what was pushed
-//! first goes out first.
+//! The right to write is guarded by the outbox's lock. A session that waits with its socket flushed releases it
+//! ([`DirectWriter::release`]); pushers write then, and never wait: bytes that the socket does not accept immediately
+//! are left to the session, which is woken, and holds the socket until it waits again. A session reclaims its socket
+//! before it writes anything itself. So frames never mix, and records are sent in the order they were pushed.
 
 use bytes::{Bytes, BytesMut};
 use rts_common::signalr::TransferFormat;
@@ -16,58 +15,58 @@ use super::SharedStream;
 use super::compact_queue::CompactQueue;
 use super::websocket_frame::put_frame_header;
 
-/// Records beyond this many bytes are left to the session: to copy them is no gain any more.
+/// Records beyond this many bytes are left to the session: copying them is no gain any more.
 const BYTES_MAX: usize = 16 * 1024;
 
 /// A socket that may be written without its session.
 #[derive(Debug)]
 pub(crate) struct DirectWriter {
     stream: SharedStream,
-    /// Of its frames.
+    /// The format of its frames.
     format: TransferFormat,
-    /// The session waits, and has nothing on its way.
+    /// The session waits, and has nothing to send.
     is_free: bool,
-    /// The end of a frame that the socket did not take whole.
+    /// The end of a frame that the socket did not accept completely.
     rest: Option<Bytes>,
     records: u64,
     bytes: u64,
 }
 
-/// What was written without the session.
+/// The writes that were made without the session.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct Written {
-    /// The end of a frame whose beginning is out: it has to be written before anything else.
+    /// The end of a frame whose beginning is sent: it has to be written before anything else.
     pub rest: Option<Bytes>,
-    /// Whole records.
+    /// Complete records.
     pub records: u64,
     /// Their bytes.
     pub bytes: u64,
 }
 
 impl DirectWriter {
-    /// The session holds it until it waits.
+    /// Returns a writer that the session holds until it waits.
     pub(crate) fn new(stream: SharedStream, format: TransferFormat) -> Self {
         Self { stream, format, is_free: false, rest: None, records: 0, bytes: 0 }
     }
 
-    /// The session waits.
+    /// Releases the socket: the session waits.
     pub(crate) fn release(&mut self) {
         self.is_free = true;
     }
 
-    /// The session holds its socket from here on; it writes this first.
+    /// Reclaims the socket for the session, which has to write the returned bytes first.
     pub(crate) fn reclaim(&mut self) -> Option<Bytes> {
         self.is_free = false;
         self.rest.take()
     }
 
-    /// Whether the session has to finish a frame.
+    /// True if the session has to finish a frame.
     pub(crate) fn has_rest(&self) -> bool {
         self.rest.is_some()
     }
 
-    /// Writes records as one frame, if the session waits. True if they are out, or their beginning is; else the
-    /// session has to be woken for them. `frame` is room to build it in.
+    /// Writes records as one frame, if the session waits. True if they are sent, or their beginning is; otherwise the
+    /// session has to be woken for them. `frame` is a buffer to build it in.
     pub(crate) fn write(&mut self, records: &CompactQueue<Bytes>, bytes: usize, frame: &mut BytesMut) -> bool {
         if !self.is_free || bytes > BYTES_MAX {
             return false;
@@ -85,7 +84,7 @@ impl DirectWriter {
                 }
                 true
             }
-            // Full, or broken: the session sees to either.
+            // Full, or broken: the session handles both.
             Ok(_) | Err(_) => {
                 self.is_free = false;
                 false
@@ -93,7 +92,7 @@ impl DirectWriter {
         }
     }
 
-    /// The session ends, or goes on without this socket.
+    /// Ends direct writes: the session ends, or continues without this socket.
     pub(crate) fn end(self) -> Written {
         Written { rest: self.rest, records: self.records, bytes: self.bytes }
     }
@@ -114,7 +113,7 @@ mod tests {
 
     const FORMAT: TransferFormat = TransferFormat::Text;
 
-    /// A session's outbox and socket, and its client.
+    /// Returns a session's outbox and socket, and its client.
     async fn connected() -> (Arc<Outbox>, WebSocket, TcpStream) {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
@@ -123,7 +122,7 @@ mod tests {
         (outbox, WebSocket::new(stream, &[]), client)
     }
 
-    /// What a session does when it is polled: takes what there is, or waits.
+    /// Polls like a session: takes the records, or waits.
     async fn poll_drain(outbox: &Outbox) -> Option<Drained> {
         poll_fn(|cx| {
             Poll::Ready(match outbox.poll_drain(cx) {
@@ -170,7 +169,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_the_socket_does_not_take_is_the_sessions_to_write_first() {
+    async fn bytes_that_the_socket_does_not_accept_are_written_first_by_the_session() {
         let (outbox, mut socket, mut client) = connected().await;
         outbox.begin_direct(socket.stream(), FORMAT);
         assert_eq!(poll_drain(&outbox).await, None);
@@ -200,7 +199,7 @@ mod tests {
         });
         poll_fn(|cx| socket.poll_flush(cx)).await.unwrap();
         let mut seen = reading.await.unwrap();
-        // The session's own record may stand before those that it took with the rest.
+        // The session's own record may precede those that it took with the rest.
         seen.sort_unstable();
         assert_eq!(seen, (0..=pushed).collect::<Vec<_>>());
     }

@@ -1,6 +1,6 @@
-//! A client's connection, as the rest of the node reaches it: its id, and the outbox of its session.
+//! A client's connection for the rest of the node: its id, and the outbox of its session.
 //!
-//! This is the ground floor: sessions, the fan-out, presence and the hub stand on it, and it knows none of them.
+//! This is the lowest layer: sessions, the fan-out, presence and the hub depend on it, and it on none of them.
 
 mod compact_queue;
 mod direct_writer;
@@ -20,22 +20,22 @@ pub(crate) use self::compact_queue::CompactQueue;
 pub use self::outbox::{Drained, FlushList, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, Outbox};
 pub use self::shared_stream::SharedStream;
 
-/// A connection's id: random, the same over its whole life. Shown as 22 characters of base64url.
+/// A connection's id: random, and the same as long as the connection exists. Shown as 22 characters of base64url.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId([u8; 16]);
 
 impl ConnectionId {
-    /// A fresh one.
+    /// Returns a new id.
     pub fn random() -> Self {
         Self(*uuid::Uuid::new_v4().as_bytes())
     }
 
-    /// One read from a connection token.
+    /// Returns the id in a connection token.
     pub const fn from_bytes(bytes: [u8; 16]) -> Self {
         Self(bytes)
     }
 
-    /// Its bytes.
+    /// Returns its bytes.
     pub const fn as_bytes(&self) -> &[u8; 16] {
         &self.0
     }
@@ -53,24 +53,24 @@ impl fmt::Debug for ConnectionId {
     }
 }
 
-/// A user as their token names them.
+/// A user and the name in their token.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Principal {
-    /// The authenticated person.
+    /// The authenticated user.
     pub person: Person,
-    /// The name in their token; their id when it has none.
+    /// The name in their token; their id if it has none.
     pub display_name: String,
 }
 
-/// One live session, for those who deliver to it. Cheap to clone: a copy and three counters.
+/// One live session, for its senders. Cheap to clone: a copy and three counters.
 #[derive(Clone, Debug)]
 pub struct SessionHandle {
-    /// The connection it is.
+    /// The session's connection.
     pub connection_id: ConnectionId,
-    /// Whose it is.
+    /// The session's user.
     pub person: Person,
-    /// How what is pushed must be encoded.
+    /// The protocol in which pushed records must be encoded.
     pub protocol: Protocol,
-    /// Where it is pushed.
+    /// The outbox for pushed records.
     pub outbox: Arc<Outbox>,
 }

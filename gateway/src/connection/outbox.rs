@@ -12,15 +12,15 @@ use super::direct_writer::{DirectWriter, Written};
 use crate::close_reason::CloseReason;
 use crate::metrics;
 
-/// Records that may wait. The queue itself then holds 32 bytes for each, 64 KiB in all; one that is
-/// empty, or holds one, nothing.
+/// Records that may wait. The queue itself then holds 32 bytes for each, 64 KiB in all; it allocates nothing while it
+/// holds one or none.
 pub const OUTBOX_RECORDS_MAX: usize = 2048;
-/// Bytes of records that may wait. Their memory is shared by all sessions that get them; a client
-/// that is the only one to wait holds up to this much.
+/// Bytes of records that may wait. Their memory is shared by all sessions that get them; the worst case of a single
+/// waiting client is this much.
 pub const OUTBOX_BYTES_MAX: usize = 2 * 1024 * 1024;
 
-/// What waits to be written to one client. Pushing never waits: when the outbox is full, the session
-/// is closed as too slow and its client resumes.
+/// Records that wait to be written to one client. Pushing never waits: when the outbox is full, the session is closed
+/// as too slow and its client resumes.
 #[derive(Debug)]
 pub struct Outbox {
     records_max: usize,
@@ -28,8 +28,8 @@ pub struct Outbox {
     state: Mutex<State>,
 }
 
-/// Outboxes that were put something into, seen to when this is dropped: what comes in at once is in the
-/// outbox before anybody looks, and goes out in one frame.
+/// Outboxes with new records, flushed when this is dropped: records that arrive together are in the outbox before it is
+/// flushed, and are sent in one frame.
 #[derive(Debug, Default)]
 pub struct FlushList {
     outboxes: Vec<Arc<Outbox>>,
@@ -37,17 +37,17 @@ pub struct FlushList {
 }
 
 impl FlushList {
-    /// With room for so many sessions.
+    /// Returns an empty list with room for `sessions`.
     pub fn with_capacity(sessions: usize) -> Self {
         Self { outboxes: Vec::with_capacity(sessions), frame: BytesMut::new() }
     }
 
-    /// Whether there is nothing to see to.
+    /// True if no outbox has to be flushed.
     pub fn is_empty(&self) -> bool {
         self.outboxes.is_empty()
     }
 
-    /// Takes over those of another.
+    /// Moves the outboxes of another list to this one.
     pub fn absorb(&mut self, mut other: Self) {
         if self.outboxes.is_empty() {
             std::mem::swap(&mut self.outboxes, &mut other.outboxes);
@@ -56,7 +56,7 @@ impl FlushList {
         }
     }
 
-    /// Writes to, or wakes, up to so many sessions, the last ones first.
+    /// Writes to, or wakes, up to `sessions_max` sessions, the last ones first.
     pub fn flush(&mut self, sessions_max: usize) {
         let keep = self.outboxes.len().saturating_sub(sessions_max);
         for outbox in self.outboxes.drain(keep..) {
@@ -78,18 +78,18 @@ struct State {
     closed: Option<CloseReason>,
     session: Option<Waker>,
     direct: Option<DirectWriter>,
-    /// Somebody will see to it later.
+    /// A [`FlushList`] has this outbox.
     is_listed: bool,
 }
 
-/// What a session finds in its outbox.
+/// The contents of an outbox for its session.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Drained {
-    /// The end of a frame that is to be written before all else.
+    /// The end of a frame that has to be written before all else.
     pub rest: Option<Bytes>,
-    /// All that waited, in the order pushed.
+    /// All records that waited, in the order pushed.
     pub records: CompactQueue<Bytes>,
-    /// Set once somebody wants the session ended; nothing comes after.
+    /// Set once the session has to end; nothing follows.
     pub closed: Option<CloseReason>,
 }
 
@@ -100,13 +100,13 @@ impl Default for Outbox {
 }
 
 impl Outbox {
-    /// An empty one with bounds of its own.
+    /// Returns an empty outbox with other bounds.
     pub fn with_bounds(records_max: usize, bytes_max: usize) -> Self {
         Self { records_max, bytes_max, state: Mutex::default() }
     }
 
-    /// Puts one or more whole records, encoded for the session's protocol, behind what waits
-    /// already. `false`: they will not be delivered, the session is ending.
+    /// Appends one or more complete records, encoded for the session's protocol. `false`: they will not be delivered,
+    /// the session is ending.
     pub fn try_push(&self, records: Bytes) -> bool {
         let is_in = self.push(records, |_| {});
         if is_in {
@@ -115,7 +115,7 @@ impl Outbox {
         is_in
     }
 
-    /// The same, and leaves it to [`FlushList`] to write it or to wake the session.
+    /// Works like [`Self::try_push`], and leaves it to [`FlushList`] to write the records or to wake the session.
     pub fn try_push_listed(self: &Arc<Self>, records: Bytes, later: &mut FlushList) -> bool {
         self.push(records, |state| {
             if !std::mem::replace(&mut state.is_listed, true) {
@@ -132,7 +132,7 @@ impl Outbox {
         let bytes = state.bytes + records.len();
         if state.records.len() >= self.records_max || bytes > self.bytes_max {
             metrics::outbox_overflow();
-            // Whoever misses one event must resume anyway: nothing of the rest is worth its memory.
+            // A client that misses one event must resume anyway: the rest is not worth its memory.
             state.records = CompactQueue::default();
             state.bytes = 0;
             end(state, CloseReason::Slow);
@@ -144,7 +144,7 @@ impl Outbox {
         true
     }
 
-    /// Writes what waits if the session does not have to, or wakes it.
+    /// Writes the records if the session does not have to, or wakes it.
     fn flush(&self, frame: &mut BytesMut) {
         let mut state = self.lock();
         state.is_listed = false;
@@ -166,22 +166,22 @@ impl Outbox {
         wake(state);
     }
 
-    /// From here on records are written to the session's socket whenever it waits.
+    /// From here on records are written to the session's socket directly whenever it waits.
     pub(crate) fn begin_direct(&self, stream: SharedStream, format: TransferFormat) {
         self.lock().direct = Some(DirectWriter::new(stream, format));
     }
 
-    /// The session is about to write by itself: this first.
+    /// Takes the socket back for the session, which has to write the returned bytes first.
     pub(crate) fn reclaim(&self) -> Option<Bytes> {
         self.lock().direct.as_mut().and_then(DirectWriter::reclaim)
     }
 
-    /// From here on the session writes all by itself.
+    /// From here on the session does all writes itself.
     pub(crate) fn end_direct(&self) -> Written {
         self.lock().direct.take().map(DirectWriter::end).unwrap_or_default()
     }
 
-    /// Ends the session, after what waits already. The first reason stays.
+    /// Ends the session, after the records that wait already. The first reason stays.
     pub fn close(&self, reason: CloseReason) {
         let state = self.lock();
         if state.closed.is_none() {
@@ -189,17 +189,17 @@ impl Outbox {
         }
     }
 
-    /// Whether the session is ending, and why.
+    /// Returns the reason if the session is ending.
     pub fn closed(&self) -> Option<CloseReason> {
         self.lock().closed
     }
 
-    /// Takes all that waits, once there is something or the outbox is closed. Only its session asks.
+    /// Takes all records, once there are some or the outbox is closed. Only its session calls this.
     pub fn poll_drain(&self, cx: &mut Context<'_>) -> Poll<Drained> {
         self.poll_drain_some(cx, usize::MAX)
     }
 
-    /// Takes what waits, up to some bytes or one record that is larger.
+    /// Takes records, up to some bytes or one record that is larger.
     pub fn poll_drain_some(&self, cx: &mut Context<'_>, bytes_max: usize) -> Poll<Drained> {
         let mut state = self.lock();
         if state.is_quiet() {
@@ -212,7 +212,7 @@ impl Outbox {
         Poll::Ready(if state.bytes <= bytes_max { state.drain() } else { state.drain_some(bytes_max) })
     }
 
-    /// Why the session is to end, once it is. For a session that cannot take what waits now.
+    /// Returns the reason for the session's end, once it is closed. For a session that cannot take records now.
     pub fn poll_closed(&self, cx: &mut Context<'_>) -> Poll<CloseReason> {
         let mut state = self.lock();
         if let Some(reason) = state.closed {
@@ -222,7 +222,7 @@ impl Outbox {
         Poll::Pending
     }
 
-    /// Takes all that waits, now.
+    /// Takes all records, without waiting.
     pub fn drain(&self) -> Drained {
         self.lock().drain()
     }
@@ -240,7 +240,7 @@ impl State {
         }
     }
 
-    /// Whether there is nothing for the session to do.
+    /// True if the session has nothing to do.
     fn is_quiet(&self) -> bool {
         self.records.is_empty() && self.closed.is_none() && !self.direct.as_ref().is_some_and(DirectWriter::has_rest)
     }
@@ -254,7 +254,7 @@ impl State {
             records.extend(self.records.pop_front());
         }
         self.bytes -= bytes;
-        // What closed it comes after the rest.
+        // The reason comes after the rest.
         let rest = self.direct.as_mut().and_then(DirectWriter::reclaim);
         Drained { rest, records, closed: self.closed.filter(|_| self.records.is_empty()) }
     }
@@ -271,7 +271,7 @@ fn end(mut state: MutexGuard<'_, State>, reason: CloseReason) {
     wake(state);
 }
 
-/// Wakes after the lock is gone: the session wants it next.
+/// Wakes after the lock is released: the session takes it next.
 fn wake(mut state: MutexGuard<'_, State>) {
     let waker = state.session.take();
     drop(state);
@@ -292,7 +292,7 @@ mod tests {
     }
 
     #[test]
-    fn holds_what_was_pushed_in_order() {
+    fn records_are_kept_in_the_order_pushed() {
         let outbox = Outbox::default();
         assert!(outbox.try_push(Bytes::from_static(b"a")));
         assert!(outbox.try_push(Bytes::from_static(b"b")));
@@ -341,7 +341,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_reason_stays_and_what_waited_is_still_given() {
+    fn the_first_reason_stays_and_waiting_records_are_still_taken() {
         let outbox = Outbox::default();
         assert!(outbox.try_push(record(3)));
         outbox.close(CloseReason::Drain);
@@ -351,7 +351,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_session_is_woken_once_for_all_that_comes_at_once() {
+    async fn a_session_is_woken_once_for_records_that_arrive_together() {
         let outbox = Arc::new(Outbox::default());
         let session = tokio::spawn({
             let outbox = Arc::clone(&outbox);

@@ -8,18 +8,18 @@ use std::task::{Context, Poll, ready};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
-/// A session's end of a shared stream. Others write only with what [`tokio`] calls `try_write`, and only while
-/// the session lets them.
+/// A session's end of a shared stream. Others write only with [`tokio`]'s `try_write`, and only while the session lets
+/// them.
 #[derive(Clone, Debug)]
 pub struct SharedStream(Arc<TcpStream>);
 
 impl SharedStream {
-    /// A stream that is to be shared.
+    /// Returns a stream that can be shared.
     pub fn new(stream: TcpStream) -> Self {
         Self(Arc::new(stream))
     }
 
-    /// Writes what the socket takes at once.
+    /// Writes as much as the socket accepts immediately.
     pub(super) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }
@@ -68,12 +68,12 @@ impl AsyncWrite for SharedStream {
         true
     }
 
-    /// Nothing is held back here.
+    /// Nothing is buffered here.
     fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }
 
-    /// The end of the last clone closes it.
+    /// Dropping the last clone closes it.
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         Poll::Ready(Ok(()))
     }

@@ -1,42 +1,41 @@
-//! WebSocket frames as a server sees them (RFC 6455), sans-IO: what was received goes in, unmasked
-//! payload comes out.
+//! WebSocket frames from a server's view (RFC 6455), sans-IO: received bytes in, unmasked payload out.
 //!
-//! Payload is given out as it arrives, whatever the borders of frames and messages are: the records
-//! inside carry their own borders, and their decoder bounds them. So nothing is ever collected here,
-//! an idle connection holds no buffer, and opcode and UTF-8 of data frames mean nothing (the records'
-//! decoder looks at them). Deliberately absent: extensions, hence no compression.
+//! Payload is passed on as it arrives, regardless of the borders of frames and messages: the records inside have their
+//! own borders, and their decoder bounds them. So nothing is ever collected here, an idle connection holds no buffer,
+//! and opcode and UTF-8 of data frames have no meaning (the records' decoder checks them). Deliberately absent:
+//! extensions, hence no compression.
 
 use bytes::{Buf, Bytes, BytesMut};
 use rts_common::signalr::TransferFormat;
 
-/// The longest header a client may send: two bytes, eight of length, four of mask.
+/// The longest header of a client: two bytes, eight of length, four of mask.
 const HEADER_BYTES_MAX: usize = 14;
-/// The most a control frame may carry.
+/// The largest payload of a control frame.
 const CONTROL_BYTES_MAX: u64 = 125;
 
 const FIN: u8 = 0x80;
 const RESERVED: u8 = 0x70;
 const MASKED: u8 = 0x80;
 
-/// Something that arrived.
+/// A decoded piece of the received bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Piece {
     /// Some payload of a data frame.
     Data(Bytes),
-    /// To be answered with the same payload.
+    /// A ping, to be answered with the same payload.
     Ping(Bytes),
-    /// The answer to a ping of ours.
+    /// The answer to the server's ping.
     Pong,
-    /// The other side is done, perhaps saying why by a code.
+    /// The other side closes, perhaps with a code.
     Close(Option<u16>),
 }
 
-/// What no client may send.
+/// The bytes are not a valid frame of a client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("malformed WebSocket frame")]
 pub(crate) struct MalformedFrame;
 
-/// What a frame is.
+/// The type of a frame.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Opcode {
     Continuation = 0x0,
@@ -71,14 +70,14 @@ pub(crate) struct FrameReader {
 #[derive(Debug)]
 struct Frame {
     opcode: Opcode,
-    /// Payload that is still to come.
+    /// Bytes of payload that have not arrived yet.
     missing: u64,
     mask: [u8; 4],
 }
 
 impl FrameReader {
-    /// The next piece of what was received; `None` once more is needed. What is left in `received`
-    /// then is the beginning of a header or of a control frame, and has to be there the next time.
+    /// Returns the next piece of the received bytes; `None` once more is needed. The rest of `received` then is the
+    /// beginning of a header or of a control frame, and has to be there the next time.
     pub(crate) fn next_piece(&mut self, received: &mut BytesMut) -> Result<Option<Piece>, MalformedFrame> {
         loop {
             if self.frame.is_none() {
@@ -107,7 +106,7 @@ impl FrameReader {
         }
     }
 
-    /// Takes a header off what was received, if it is whole.
+    /// Takes a header from the received bytes, if it is complete.
     fn header(&mut self, received: &mut BytesMut) -> Result<Option<Frame>, MalformedFrame> {
         let [first, second, ..] = received[..] else { return Ok(None) };
         let opcode = Opcode::parse(first & 0x0F).ok_or(MalformedFrame)?;
@@ -146,7 +145,7 @@ impl FrameReader {
     }
 }
 
-/// What a frame's payload is; an empty piece of data is nothing.
+/// Returns the piece of a frame's payload; `None` for an empty piece of data.
 fn piece(opcode: Opcode, mut payload: Bytes) -> Result<Option<Piece>, MalformedFrame> {
     Ok(Some(match opcode {
         Opcode::Ping => Piece::Ping(payload),
@@ -161,7 +160,7 @@ fn piece(opcode: Opcode, mut payload: Bytes) -> Result<Option<Piece>, MalformedF
     }))
 }
 
-/// Takes the mask off, and turns it to where the frame's next payload byte is.
+/// Removes the mask, and rotates it to the frame's next payload byte.
 fn unmask(payload: &mut [u8], mask: &mut [u8; 4]) {
     for four in payload.chunks_mut(4) {
         for (byte, mask) in four.iter_mut().zip(*mask) {
@@ -171,14 +170,14 @@ fn unmask(payload: &mut [u8], mask: &mut [u8; 4]) {
     mask.rotate_left(payload.len() % 4);
 }
 
-/// The header of a whole frame to a client.
+/// Returns the header of a whole frame to a client.
 pub(crate) fn header(opcode: Opcode, payload_bytes: usize) -> Bytes {
     let mut header = BytesMut::with_capacity(HEADER_BYTES_MAX);
     put_header(&mut header, opcode, payload_bytes);
     header.freeze()
 }
 
-/// How long such a header is.
+/// Returns the length of such a header.
 pub(crate) fn header_bytes(payload_bytes: usize) -> usize {
     match payload_bytes {
         0..=125 => 2,
@@ -217,7 +216,7 @@ pub(crate) fn opcode_of(format: TransferFormat) -> Opcode {
 mod tests {
     use super::*;
 
-    /// A frame as a client sends it.
+    /// Returns a frame as a client sends it.
     fn client_frame(first: u8, payload: &[u8]) -> Vec<u8> {
         let mask = [0x37, 0xFA, 0x21, 0x3D];
         let mut plain = BytesMut::new();
@@ -230,7 +229,7 @@ mod tests {
         frame
     }
 
-    /// All pieces of bytes that arrive in chunks of one size, data joined.
+    /// Returns all pieces of bytes that arrive in chunks of one size, data joined.
     fn read(bytes: &[u8], chunk: usize) -> Result<Vec<Piece>, MalformedFrame> {
         let mut reader = FrameReader::default();
         let mut received = BytesMut::new();
@@ -274,7 +273,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_client_may_send_is_refused() {
+    fn invalid_frames_of_a_client_are_refused() {
         let unmasked = vec![0x81, 0x02, b'h', b'i'];
         let mut endless = client_frame(0x82, b"");
         endless[1] = MASKED | 127;

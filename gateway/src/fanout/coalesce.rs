@@ -1,18 +1,18 @@
-//! How long a shard rests between its turns: not at all, unless the node is behind.
+//! The rest of a shard between its turns: none, unless the node is behind.
 //!
-//! A write to a socket costs about the same for one record and for ten. A node that has more to do than it can
-//! writes less often, so that more records share a write, until it keeps up: latency it would have anyway buys
-//! throughput. What tells is how long publications waited for their turn beyond the rest itself. Sans-IO.
+//! A write to a socket costs about the same for one record and for ten. An overloaded node writes less often, so that
+//! more records share a write, until it keeps up: it trades latency, which it would have anyway, for throughput. The
+//! measure is the wait of publications for their turn beyond the rest itself. Sans-IO.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// A wait that a node which keeps up does not see.
+/// A wait that a node which keeps up does not have.
 const LATE: Duration = Duration::from_millis(5);
 /// The first rest, and the shortest one.
 const REST_MIN: Duration = Duration::from_millis(2);
-/// And the longest: people do not notice it.
+/// The longest rest: users do not notice it.
 const REST_MAX: Duration = Duration::from_millis(50);
 
 #[derive(Debug, Default)]
@@ -22,17 +22,17 @@ pub(super) struct CoalesceDelay {
 }
 
 impl CoalesceDelay {
-    /// When the rest that goes on is over.
+    /// Returns the end of the current rest.
     pub(super) fn rests_until(&self) -> Option<Instant> {
         self.until
     }
 
-    /// It is over.
+    /// Ends the rest.
     pub(super) fn rested(&mut self) {
         self.until = None;
     }
 
-    /// A turn begins; its oldest publication has waited so long.
+    /// Begins a turn, whose oldest publication has waited for `waited`.
     pub(super) fn begin(&mut self, waited: Duration) {
         self.rest = if waited > self.rest + LATE {
             (self.rest * 2).clamp(REST_MIN, REST_MAX)
@@ -41,7 +41,7 @@ impl CoalesceDelay {
         };
     }
 
-    /// The turn is over.
+    /// Ends the turn.
     pub(super) fn end(&mut self, now: Instant) {
         self.until = (!self.rest.is_zero()).then(|| now + self.rest);
     }

@@ -1,4 +1,4 @@
-//! Asking Redis about a room or a person, until it answers or nobody wants to know any more.
+//! Reads a room or a user from Redis, until it answers or the result is not needed any more.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::rooms::RoomError;
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
 const PAUSE_CEILING: Duration = Duration::from_secs(2);
 
-/// Asks where a room stands, or what came after a seq, and tells the room's shard.
+/// Reads a room's head, or the events after a seq, and reports to the room's shard.
 pub(super) fn start(fanout: &Arc<Inner>, room: RoomId, after: Option<Seq>, generation: Weak<()>) {
     let asker = Arc::clone(fanout);
     fanout.spawn(async move {
@@ -30,7 +30,7 @@ pub(super) fn start(fanout: &Arc<Inner>, room: RoomId, after: Option<Seq>, gener
                     return asker.send(shard, command).await;
                 }
                 Err(error) => {
-                    tracing::warn!(room = %room, %error, "a room cannot be caught up with yet");
+                    tracing::warn!(room = %room, %error, "cannot catch up with a room yet");
                     sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                     pause = (pause * 2).min(PAUSE_CEILING);
                 }
@@ -39,7 +39,7 @@ pub(super) fn start(fanout: &Arc<Inner>, room: RoomId, after: Option<Seq>, gener
     });
 }
 
-/// Reads a watched person's status, and tells their shard.
+/// Reads a watched user's status, and reports to their shard.
 pub(super) fn read_status(fanout: &Arc<Inner>, person: Person, generation: Weak<()>) {
     let reader = Arc::clone(fanout);
     fanout.spawn(async move {
@@ -55,7 +55,7 @@ pub(super) fn read_status(fanout: &Arc<Inner>, person: Person, generation: Weak<
                     return reader.send(shard, Command::Watch(WatchCommand::Read { person, generation, status })).await;
                 }
                 Err(error) => {
-                    tracing::warn!(%error, "a presence cannot be read yet");
+                    tracing::warn!(%error, "cannot read a presence yet");
                     sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
                     pause = (pause * 2).min(PAUSE_CEILING);
                 }
@@ -66,7 +66,7 @@ pub(super) fn read_status(fanout: &Arc<Inner>, person: Person, generation: Weak<
 
 impl Inner {
     async fn ask(&self, room: &RoomId, after: Option<Seq>) -> Result<Answer, RoomError> {
-        // After a reconnect every room asks: not all at once.
+        // After a reconnect every room reads: not all at once.
         let _turn = self.turn().await;
         Ok(match after {
             None => self.rooms.head(room).await?.map_or(Answer::Gone, Answer::Head),

@@ -1,4 +1,4 @@
-//! What the fan-out's tasks share.
+//! The state that the fan-out's tasks share.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -15,7 +15,7 @@ use crate::connection::ConnectionId;
 use crate::lifecycle::Lifecycle;
 use crate::rooms::Rooms;
 
-/// Questions to Redis at once: enough to fill a connection, few enough not to delay calls.
+/// Reads from Redis at once: enough to fill a connection, few enough not to delay calls.
 pub(super) const QUESTIONS_AT_ONCE: usize = 64;
 
 /// Shared by shards and jobs.
@@ -38,13 +38,13 @@ impl Inner {
         Partition::of_person(person).index() % self.shards.len()
     }
 
-    /// Waits for a place in a shard's inbox. Not for shards themselves.
+    /// Sends a command, and waits for room in a shard's inbox. Not for shards themselves.
     pub(super) async fn send(&self, shard: usize, command: Command) {
         // A shard ends only with the node.
         let _ = self.shards[shard].send(command).await;
     }
 
-    /// Does not wait: where the inbox is full, a task does.
+    /// Sends a command without waiting: if the inbox is full, a task waits.
     pub(super) fn post(&self, shard: usize, command: Command) {
         if let Err(mpsc::error::TrySendError::Full(command)) = self.shards[shard].try_send(command) {
             let inbox = self.shards[shard].clone();
@@ -58,7 +58,7 @@ impl Inner {
         self.post(self.shard_of_person(person), command);
     }
 
-    /// Takes a session out of rooms.
+    /// Removes a session from rooms.
     pub(super) fn unregister(&self, connection: ConnectionId, rooms: Vec<RoomId>) {
         for (shard, rooms) in self.by_shard(rooms) {
             self.post(shard, Command::Unregister { connection, rooms });
@@ -77,7 +77,7 @@ impl Inner {
         self.questions.acquire().await.expect("nobody closes this semaphore")
     }
 
-    /// Spawns a task that ends by itself, or with the node.
+    /// Spawns a task that ends on its own, or with the node.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
         let stopping = self.lifecycle.stopping().clone();
         self.lifecycle.spawn(async move {

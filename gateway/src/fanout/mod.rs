@@ -1,4 +1,4 @@
-//! The room fanout: what is published in Redis reaches the sessions of this node.
+//! The fan-out: passes Redis's publications to the sessions of this node.
 //!
 //! ```text
 //! Redis ── one connection per server ──▶ link ──▶ shard ──▶ outboxes of the sessions that listen
@@ -7,34 +7,35 @@
 //!                                            rooms (scripts)
 //! ```
 //!
-//! - **Subscriptions**: sharded pub/sub only. A room's channel is subscribed for the first session
-//!   that listens, a person's for their first session, and both are dropped with the last one. Each
-//!   confirmation, the first and every later one (a reconnect, a slot that moved), means "from here on",
-//!   and makes the shard compare with Redis what may have been missed before.
-//! - **Shards**: each owns the rooms and people of its partitions and no lock is held on the way of an
-//!   event. An event is encoded once for each protocol, and pushed to outboxes, which never waits.
-//! - **Order**: a sequencer a room. Every event names the one before it; a gap stops the room's
-//!   delivery until the stream has filled it. What cannot be filled closes the room's sessions
-//!   with leave to reconnect, and their clients resume.
-//! - **Membership**: a removal takes the user's sessions out before the event is delivered, so that nothing
-//!   later can reach them. A room that is new to somebody is read while its events are held for
-//!   them, and what the snapshot lacks follows it.
+//! - **Subscriptions**: sharded pub/sub only. A room's channel is subscribed for the first session that listens, a
+//!   user's for their first session, and both are dropped with the last one. Each confirmation, the first and every
+//!   later one (a reconnect, a slot that moved), means "from here on", and makes the shard compare with Redis what may
+//!   have been missed before.
+//! - **Shards**: each owns the rooms and users of its partitions and no lock is held on the path of an event. An event
+//!   is encoded once for each protocol, and pushed to outboxes, which never waits.
+//! - **Order**: one sequencer per room. Every event names the one before it; a gap stops the room's delivery until the
+//!   stream has filled it. A gap that cannot be filled closes the room's sessions and allows them to reconnect, and
+//!   their clients resume.
+//! - **Membership**: a removal removes the user's sessions before the event is delivered, so that nothing later can
+//!   reach them. A room that is new to a user is read while its events are held for them, and the events that the
+//!   snapshot lacks follow it.
 //!
 //! What happens when a party dies:
-//! - *Redis, or the way to it*: sessions stay and hear nothing; links come back with backoff for ever, all
-//!   is subscribed again, every room asks what came after its last event, every person's list of
-//!   rooms is compared. Redis that came back empty is rebuilt by the asking; a rebuilt room that
-//!   goes on where this node stood loses nothing, any other has its sessions resume.
+//! - *Redis, or the way to it*: sessions stay and get no events; links reconnect with backoff forever, all channels are
+//!   subscribed again, every room asks for the events after its last one, every user's list of rooms is compared. A
+//!   Redis that came back empty is rebuilt by these reads; a rebuilt room that continues at this node's position loses
+//!   nothing, any other has its sessions resume.
 //! - *A publisher after its script ran*: the script published; nothing is missing here.
-//! - *A publisher between a change of members and the lists of rooms*: the room's own event takes people
-//!   out at once; those who were added hear of it when the change was stored, or reconciled.
+//! - *A publisher between a change of members and the lists of rooms*: the room's own event removes users immediately;
+//!   added users are notified when the change was stored, or reconciled.
 //! - *A client*: its [`Attachment`] is dropped, and every shard forgets it.
 //! - *This node*: its subscriptions end with its sockets; nothing else knew of them.
-//! - *A shard's task*: that is a fault of ours, and takes the node down (see its lifecycle).
+//! - *A shard's task*: that is a bug, and shuts the node down (see its lifecycle).
 //!
-//! - **Presence**: each person who is watched here has a channel, shared by all watchers of this node and dropped with
-//!   the last. It is subscribed first and the status read after, again after every loss, so no change falls in between.
-//! - **Typing** is a publication of the room, told to those who listen and kept nowhere.
+//! - **Presence**: each user who is watched here has a channel, shared by all watchers of this node and dropped with
+//!   the last. It is subscribed first and the status read after, again after every loss, so that no change is missed in
+//!   between.
+//! - **Typing** is a publication of the room, sent to the sessions that listen and stored nowhere.
 
 mod coalesce;
 mod fetch;
@@ -67,19 +68,18 @@ use crate::rooms::Rooms;
 
 pub use self::presence::watch_list::{AnswerUnderWay, WatchError, WatchList};
 
-/// More shards than this do not help: Redis delivers less than they take.
+/// More shards than this do not help: they handle more than Redis delivers.
 const SHARDS_MAX: usize = 8;
 /// Commands that wait for a shard: about 200 bytes each.
 const COMMANDS_MAX: usize = 4096;
-/// Publications that wait for a shard: 64 KiB each, as large as many messages at once make one, are 32 MiB. Behind
-/// them, Redis waits.
+/// Publications that wait for a shard: 64 KiB each, the size of many messages at once, are 32 MiB. Beyond it, Redis
+/// waits.
 const INCOMING_MAX: usize = 512;
-/// How long an attach may take, the wait for other devices of the same person included. The client is
-/// connected meanwhile and only its calls wait, so this is as patient as a storm of newcomers needs
-/// whose lists of rooms DynamoDB has to tell.
+/// Time for an attach, the wait for other devices of the same user included. The client is connected meanwhile and only
+/// its calls wait, so this is long enough for many users at once whose lists of rooms have to be read from DynamoDB.
 const ATTACH_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// A session was not attached, and hears nothing.
+/// A session was not attached, and gets no events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AttachError {
     /// Redis, or DynamoDB behind it, did not answer in time.
@@ -143,8 +143,8 @@ impl Fanout {
         Ok(Self { inner })
     }
 
-    /// Lets a session hear all rooms of its person, until the attachment is dropped. Once this
-    /// returns, the session misses no event past the heads that its rooms have now.
+    /// Subscribes a session to all rooms of its user, until the attachment is dropped. Once this returns, the session
+    /// misses no event after the current heads of its rooms.
     pub async fn attach(&self, session: SessionHandle) -> Result<Attachment, AttachError> {
         let attachment = Attachment {
             fanout: self.clone(),
@@ -162,13 +162,13 @@ impl Fanout {
         Ok(attachment)
     }
 
-    /// Whether every subscription has a server that answers.
+    /// True if every subscription has a server that answers.
     pub fn is_connected(&self) -> bool {
         self.inner.subscriptions.is_connected()
     }
 }
 
-/// A session's place on the fan-out; dropping it takes the session out of everything.
+/// A session's registration in the fan-out; dropping it removes the session everywhere.
 #[must_use = "dropping it detaches the session"]
 pub struct Attachment {
     fanout: Fanout,
@@ -178,7 +178,7 @@ pub struct Attachment {
 }
 
 impl Attachment {
-    /// The session as one who watches people.
+    /// Returns the session's watch list.
     pub fn watcher(&self) -> WatchList {
         self.watcher.clone()
     }

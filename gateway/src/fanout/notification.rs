@@ -1,4 +1,4 @@
-//! What comes over a person's channel, and the events that only one person gets.
+//! Publications on a user's channel, and the events that only one user gets.
 
 use bytes::Bytes;
 use rts_common::ids::{RoomId, UserId};
@@ -10,17 +10,17 @@ use serde::Serialize;
 
 use crate::presence::UserStatus;
 
-/// Something that concerns one person on all their devices.
+/// A notification of one user on all their devices.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum UserNotification {
-    /// They came into a room, or left it.
+    /// They joined a room, or left it.
     Membership(RoomId),
     /// Messages of theirs are stored.
     Stored(StoredNotice),
 }
 
 impl UserNotification {
-    /// Reads it; `None` for what this build does not know.
+    /// Parses it; `None` if this build does not know it.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (kind, rest) = text.split_once('\n')?;
         match kind {
@@ -58,10 +58,10 @@ struct TypingEvent<'a> {
     typing: bool,
 }
 
-/// One record, made once for each protocol that is asked for.
+/// One record, encoded once for each protocol that is requested.
 pub(super) struct PerProtocol<F> {
     make: F,
-    /// Once made; empty if it cannot be.
+    /// Set once encoded; empty if encoding failed.
     json: Option<Bytes>,
     messagepack: Option<Bytes>,
 }
@@ -71,12 +71,12 @@ impl<F: Fn(Protocol) -> Option<Bytes>> PerProtocol<F> {
         Self { make, json: None, messagepack: None }
     }
 
-    /// Bytes of the largest that was made.
+    /// Returns the size of the largest encoding.
     pub(super) fn bytes(&self) -> usize {
         [&self.json, &self.messagepack].into_iter().flatten().map(Bytes::len).max().unwrap_or_default()
     }
 
-    /// `None` if it cannot be written in this protocol.
+    /// Returns the encoding; `None` if this protocol cannot carry it.
     pub(super) fn get(&mut self, protocol: Protocol) -> Option<Bytes> {
         let made = match protocol {
             Protocol::Json => &mut self.json,
@@ -87,14 +87,14 @@ impl<F: Fn(Protocol) -> Option<Bytes>> PerProtocol<F> {
     }
 }
 
-/// An event's record, made when first asked for.
+/// Returns an event's record, encoded when first requested.
 pub(super) fn record<T: Serialize>(
     target: &'static str,
     argument: T,
 ) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
     PerProtocol::new(move |protocol| {
         signalr::encode_invocation(protocol, target, &argument)
-            .inspect_err(|error| tracing::error!(target, %error, "an event cannot be encoded"))
+            .inspect_err(|error| tracing::error!(target, %error, "cannot encode an event"))
             .ok()
     })
 }
@@ -120,7 +120,7 @@ pub(super) fn typing_changed<'a>(
     record("Typing", TypingEvent { room_id, user_id, typing: is_typing })
 }
 
-/// A person's status as their watchers get it.
+/// Returns a user's status for their watchers.
 pub(super) fn presence_changed(status: UserStatus) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
     record("PresenceChanged", status)
 }
@@ -131,7 +131,7 @@ mod tests {
     use rts_common::ids::NodeId;
 
     #[test]
-    fn notices_are_read_and_the_unknown_is_not() {
+    fn notifications_are_parsed_and_unknown_ones_ignored() {
         let room = RoomId::new_group();
         let membership = Some(UserNotification::Membership(room.clone()));
         assert_eq!(UserNotification::parse(&format!("a\n{room}")), membership);
@@ -144,7 +144,7 @@ mod tests {
     }
 
     #[test]
-    fn a_record_is_made_once_for_each_protocol() {
+    fn a_record_is_encoded_once_for_each_protocol() {
         let made = std::cell::Cell::new(0);
         let mut record = PerProtocol::new(|_| {
             made.set(made.get() + 1);

@@ -1,6 +1,6 @@
-//! A shard: the task that owns the rooms and people of some partitions.
+//! A shard: the task that owns the rooms and users of some partitions.
 //!
-//! It never waits for anything but its inbox. What has to be asked is asked by tasks that report back.
+//! It waits for nothing but its inbox. Separate tasks read from Redis, and report back.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
@@ -29,61 +29,98 @@ use crate::close_reason::CloseReason;
 use crate::connection::{ConnectionId, FlushList, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, SessionHandle};
 use crate::metrics;
 
-/// Sessions that have to resume are closed over this time, so that they do not come back at once.
+/// Sessions that have to resume are closed over this time, so that they do not all reconnect at once.
 const RESYNC_SPREAD: Duration = Duration::from_secs(1);
 
-/// Publications taken before their sessions are seen to: those of a session go out in one frame, so that a node
-/// that is behind writes the less often the further it is behind.
+/// Publications taken before their sessions are flushed: those of a session go out in one frame, so that a node writes
+/// the less often the further it is behind.
 const INCOMING_AT_ONCE: usize = 256;
 
-/// What may be put into outboxes until they are seen to: a quarter of what one holds, so that nobody is taken for slow
-/// who was not written to.
+/// The most that is put into outboxes before they are flushed: a quarter of an outbox, so that no session is closed as
+/// slow before it was written to.
 const UNFLUSHED_MAX: PendingWrites = PendingWrites { records: OUTBOX_RECORDS_MAX / 4, bytes: OUTBOX_BYTES_MAX / 4 };
 
-/// Publications taken before others have their turn: to a room of a thousand, two milliseconds.
+/// Publications taken before other tasks run: to a room of a thousand, two milliseconds.
 const INCOMING_IN_A_ROW: usize = 32;
 
-/// Sockets written to before others have their turn: half a millisecond.
+/// Sockets written to before other tasks run: half a millisecond.
 const FLUSHED_AT_ONCE: usize = 64;
 
-/// What a shard is told, other than by Redis.
+/// A command to a shard from within the node.
 pub(super) enum Command {
-    /// Lets a session listen to rooms. Answers those where its user's membership has to be checked.
-    Register { session: SessionHandle, rooms: Vec<RoomId>, open: OpenSignal, needs_check: oneshot::Sender<Vec<RoomId>> },
-    /// A session listens to rooms no more.
-    Unregister { connection: ConnectionId, rooms: Vec<RoomId> },
-    /// A user's sessions listen to a room no more, and are told so.
-    Remove { room: RoomId, person: Person },
-    /// Collects events for sessions that come into a room; answers `None` if all are in.
-    Hold { room: RoomId, sessions: Vec<SessionHandle>, open: OpenSignal, join: oneshot::Sender<Option<u64>> },
-    /// They come in, to the room as it was read; or not.
-    Release { room: RoomId, join: u64, read: Option<Box<JoinSnapshot>> },
-    /// Redis answered about a room.
-    Answered { room: RoomId, generation: Weak<()>, answer: Answer },
-    /// A session starts.
-    Attach { session: SessionHandle, reply: AttachReply },
-    /// A session is gone.
-    Detach { person: Person, connection: ConnectionId },
-    /// A job about a person is done.
-    JobDone { person: Person, outcome: Outcome },
-    /// Whether a person is in a room may have changed.
-    Recheck { person: Person, room: RoomId },
-    /// A person's rooms have to be compared.
-    Reload { person: Person },
-    /// Something about people who are watched.
+    /// Adds a session to rooms. Answers with those where its user's membership has to be checked.
+    Register {
+        session: SessionHandle,
+        rooms: Vec<RoomId>,
+        open: OpenSignal,
+        needs_check: oneshot::Sender<Vec<RoomId>>,
+    },
+    /// Removes a session from rooms.
+    Unregister {
+        connection: ConnectionId,
+        rooms: Vec<RoomId>,
+    },
+    /// Removes a user's sessions from a room, and notifies them.
+    Remove {
+        room: RoomId,
+        person: Person,
+    },
+    /// Collects events for sessions that join a room; answers `None` if all have joined.
+    Hold {
+        room: RoomId,
+        sessions: Vec<SessionHandle>,
+        open: OpenSignal,
+        join: oneshot::Sender<Option<u64>>,
+    },
+    /// Adds them to the room as it was read; or does not.
+    Release {
+        room: RoomId,
+        join: u64,
+        read: Option<Box<JoinSnapshot>>,
+    },
+    /// Redis answered for a room.
+    Answered {
+        room: RoomId,
+        generation: Weak<()>,
+        answer: Answer,
+    },
+    Attach {
+        session: SessionHandle,
+        reply: AttachReply,
+    },
+    /// A session has ended.
+    Detach {
+        person: Person,
+        connection: ConnectionId,
+    },
+    /// A job of a user is done.
+    JobDone {
+        person: Person,
+        outcome: Outcome,
+    },
+    /// A user's membership of a room may have changed.
+    Recheck {
+        person: Person,
+        room: RoomId,
+    },
+    /// A user's rooms have to be compared.
+    Reload {
+        person: Person,
+    },
+    /// A command about watched users.
     Watch(WatchCommand),
 }
 
-/// What a shard owns.
+/// The state of a shard.
 pub(super) struct Shard {
     fanout: Arc<Inner>,
     rooms: HashMap<RoomId, LocalRoom>,
     people: HashMap<Person, LocalPerson>,
     watching: Watches,
     receipts_due: BinaryHeap<Reverse<(Instant, RoomId)>>,
-    /// Those to be seen to at the end of a turn.
+    /// Outboxes to be flushed at the end of a turn.
     later: FlushList,
-    /// What was put into outboxes since they were seen to.
+    /// Counts the pushes into outboxes since they were flushed.
     put: PendingWrites,
 }
 
@@ -136,8 +173,7 @@ impl Shard {
         }
     }
 
-    /// Writes to the sessions that something was put into the outboxes of. A large room must not hold up the other
-    /// tasks of this thread.
+    /// Flushes the outboxes that something was put into. A large room must not hold up the other tasks of this thread.
     async fn flush(&mut self) {
         self.put = PendingWrites::default();
         self.later.flush(FLUSHED_AT_ONCE);
@@ -164,7 +200,7 @@ impl Shard {
     }
 
     fn room_incoming(&mut self, id: &RoomId, incoming: &Incoming) {
-        // Whoever is not here any more is being unsubscribed.
+        // A room that is not here any more is being unsubscribed.
         let Some(room) = self.rooms.get_mut(id) else {
             return;
         };
@@ -193,7 +229,7 @@ impl Shard {
                     }
                     person.push(messages_stored(&notice));
                 }
-                None => tracing::error!("a notice to a person cannot be read and is passed over"),
+                None => tracing::error!("skipping a notification of a user that cannot be parsed"),
             },
         }
         self.go_on(who);
@@ -281,7 +317,7 @@ impl Shard {
         }
     }
 
-    /// Starts a person's next job, or forgets them.
+    /// Starts a user's next job, or forgets them.
     fn go_on(&mut self, who: &Person) {
         let Some(person) = self.people.get_mut(who) else {
             return;
@@ -362,7 +398,7 @@ impl Shard {
 }
 
 pub(super) fn text(payload: &Bytes) -> Option<&str> {
-    std::str::from_utf8(payload).inspect_err(|_| tracing::error!("a publication is no UTF-8 and is passed over")).ok()
+    std::str::from_utf8(payload).inspect_err(|_| tracing::error!("skipping a publication that is not UTF-8")).ok()
 }
 
 /// Closes sessions one after the other over [`RESYNC_SPREAD`].
@@ -381,7 +417,7 @@ fn resync(fanout: &Arc<Inner>, sessions: Vec<SessionHandle>) {
     });
 }
 
-/// Takes what is published to this node.
+/// Handles a publication to this node.
 fn node_incoming(incoming: &Incoming) {
     let Incoming::Published { payload, .. } = incoming else { return };
     if let Some(notice) = text(payload).and_then(WaitNotice::decode) {

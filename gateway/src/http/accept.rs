@@ -21,7 +21,7 @@ use super::client_address::Peer;
 use super::router::as_routed;
 use crate::lifecycle::Lifecycle;
 
-/// Pauses after an error to accept, as when there are no more file descriptors.
+/// Pause after an error of accept, such as a lack of file descriptors.
 const BACKOFF: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
@@ -46,7 +46,7 @@ pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) 
     }
 }
 
-/// The connection was gone before it was accepted.
+/// True if the error concerns only the connection, which was gone before it was accepted.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -79,7 +79,7 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, lifecycle: Li
     let mut is_stopping = false;
     loop {
         tokio::select! {
-            // What went wrong with one connection is its client's to know.
+            // An error of one connection only concerns its client.
             _ended = connection.as_mut() => return,
             () = first_head.as_mut(), if is_new => {
                 if !has_asked.load(Ordering::Relaxed) {

@@ -1,8 +1,8 @@
-//! From which address a client comes, as far as that limits it.
+//! The address of a client, for the limit on its connections.
 //!
-//! The address of the socket counts, or what a header of the balancer says, if the deployment names one: it
-//! then has to be one that clients cannot set, so its last entry is taken, which the nearest balancer wrote.
-//! Never counted are loopback, and private addresses of sockets: those are a balancer's, not its clients'.
+//! The address is the socket's, or the one in a header of the balancer if the deployment names one: it then has to be
+//! one that clients cannot set, so its last entry is used, which the nearest balancer wrote. Loopback is never counted,
+//! nor are private addresses of sockets: those belong to a balancer, not to its clients.
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
@@ -13,7 +13,7 @@ use super::request_error::RequestError;
 use crate::metrics::{self, Limit};
 use crate::session::{AddressConnection, AddressConnections};
 
-/// The other end of the socket that a request came by.
+/// The remote address of the socket that a request came over.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
@@ -24,7 +24,7 @@ pub struct AddressPolicy {
 }
 
 impl AddressPolicy {
-    /// At most so many of one address, as a header tells it if one is named.
+    /// Allows at most `most` connections of one address, which a header gives if one is named.
     pub fn new(most: usize, header: Option<HeaderName>) -> Self {
         Self { connections: AddressConnections::new(most), header }
     }
@@ -65,7 +65,7 @@ fn is_public(address: &IpAddr) -> bool {
     }
 }
 
-/// Whoever has one IPv6 address has all of its /64.
+/// Returns the network that counts as one address: the owner of one IPv6 address has all of its /64.
 fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn public_addresses_are_counted_and_what_ends_makes_room() {
+    fn public_addresses_are_counted_until_their_connections_end() {
         let policy = AddressPolicy::new(1, None);
         let open = |address| policy.open(&headers(&["203.0.113.9"]), &peer(address));
         let first = open("198.51.100.7").unwrap();
@@ -114,7 +114,7 @@ mod tests {
         assert_eq!(open(&["2.2.2.2", "3.3.3.3, 198.51.100.7:443"]).unwrap_err(), RequestError::TooMany);
         assert!(open(&["198.51.100.7, 1.1.1.1"]).unwrap().is_some());
         assert!(open(&["127.0.0.1"]).unwrap().is_none());
-        // Without the header, or with nonsense in it, it is the balancer that counts.
+        // Without a valid header, the balancer's own address is counted.
         let _balancer = open(&[]).unwrap().unwrap();
         assert_eq!(open(&["nonsense"]).unwrap_err(), RequestError::TooMany);
     }

@@ -1,4 +1,4 @@
-//! The hub's address: every transport comes here.
+//! The hub's route, for all transports.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::query::QueryPairs;
 use super::request_error::RequestError;
 use super::{polling, websocket};
 
-/// A WebSocket, or a request of another transport.
+/// Accepts a WebSocket, or a request of another transport.
 pub(super) async fn connect(
     State(app): State<Arc<App>>,
     query: QueryPairs,

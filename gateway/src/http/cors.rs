@@ -1,5 +1,5 @@
-//! Cross-origin requests: allowed pages are told so on every answer, refusals too, or a page could
-//! not tell a bad token from a broken network.
+//! Cross-origin requests: every answer, also a refusal, has the headers for allowed pages: otherwise a page could not
+//! tell an invalid token from a broken network.
 
 use std::sync::Arc;
 
@@ -12,11 +12,11 @@ use super::App;
 use super::origin_policy::OriginCheck;
 use super::request_error::RequestError;
 
-/// What the SignalR clients send.
+/// The headers that the SignalR clients send.
 const HEADERS: HeaderValue =
     HeaderValue::from_static("authorization, content-type, x-requested-with, x-signalr-user-agent");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, POST, DELETE");
-/// How long a browser may remember, in seconds.
+/// Time for which a browser may cache the answer, in seconds.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("600");
 
 pub(super) async fn allow(State(app): State<Arc<App>>, request: Request, next: Next) -> Response {
@@ -45,7 +45,7 @@ fn preflight() -> Response {
     response
 }
 
-/// Credentials are included by the JavaScript client, so the origin has to be named: `*` would not do.
+/// Sets the headers. The JavaScript client includes credentials, so the origin has to be named: `*` would not do.
 fn mark(headers: &mut HeaderMap, origin: Option<HeaderValue>) {
     headers.append(header::VARY, HeaderValue::from_static("origin"));
     if let Some(origin) = origin {

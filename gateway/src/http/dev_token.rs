@@ -1,4 +1,4 @@
-//! The login for development: a token for whoever one says one is.
+//! The login for development: issues a token for any user that is asked for.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -14,9 +14,9 @@ use serde::{Deserialize, Serialize};
 use super::App;
 use super::request_error::RequestError;
 
-/// How long a token is good for when nothing is said.
+/// The default lifetime of a token.
 const LIFE_SECONDS: u64 = 3600;
-/// And at most.
+/// The longest lifetime of a token.
 const LIFE_SECONDS_MAX: u64 = 30 * 86_400;
 
 #[derive(Deserialize)]

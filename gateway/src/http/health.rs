@@ -9,7 +9,7 @@ use http::{StatusCode, header};
 use super::{Admin, App};
 use crate::lifecycle::Readiness;
 
-/// The process runs.
+/// Answers that the process runs.
 pub(super) async fn live() -> &'static str {
     "live"
 }
@@ -22,7 +22,7 @@ pub(super) async fn admin_ready(State(admin): State<Admin>) -> Response {
     ready(&admin.readiness)
 }
 
-/// 200 when clients are welcome; else 503 and what is missing.
+/// Answers 200 when the node accepts clients; else 503 and the missing parts.
 fn ready(readiness: &Readiness) -> Response {
     let missing = readiness.missing();
     if missing.is_empty() {
@@ -35,9 +35,9 @@ pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], admin.exporter.render()).into_response()
 }
 
-/// Begins the drain; the process ends when it is done.
+/// Begins the drain; the process exits when it is done.
 pub(super) async fn drain(State(admin): State<Admin>) -> Response {
-    tracing::info!("asked to go down over the admin address");
+    tracing::info!("shutdown requested over the admin address");
     admin.lifecycle.shut_down();
     (StatusCode::ACCEPTED, "draining").into_response()
 }

@@ -1,4 +1,4 @@
-//! Who makes a request.
+//! Identifies the user of a request.
 
 use http::{HeaderMap, header};
 
@@ -8,7 +8,7 @@ use super::request_error::RequestError;
 use crate::auth::Identity;
 use crate::connection_token::ConnectionToken;
 
-/// By the token of the `Authorization` header, else of the query: browsers cannot set headers on a
+/// Authenticates by the token of the `Authorization` header, else of the query: browsers cannot set headers on a
 /// WebSocket.
 pub(super) async fn identify(app: &App, headers: &HeaderMap, query: &QueryPairs) -> Result<Identity, RequestError> {
     let token = bearer(headers).or_else(|| query.get("access_token")).ok_or(RequestError::Unauthorized)?;
@@ -20,7 +20,7 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// The connection that a request is about, if it names one. Somebody else's is as good as none.
+/// Returns the connection that a request names. Another user's counts as none.
 pub(super) fn connection_token(
     app: &App,
     query: &QueryPairs,

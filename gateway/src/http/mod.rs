@@ -1,4 +1,4 @@
-//! HTTP: the routes, what stands before every request, and the listeners.
+//! HTTP: the routes, the checks before every request, and the listeners.
 
 mod accept;
 mod client_address;
@@ -35,37 +35,37 @@ pub use self::origin_policy::OriginPolicy;
 pub use self::router::{admin_router, public_router};
 pub use self::web::{Site, SiteError};
 
-/// What the routes for clients work with.
+/// The state of the routes for clients.
 pub struct App {
     /// Checks tokens.
     pub authenticator: Arc<Authenticator>,
     /// Signs and checks connection tokens.
     pub connection_tokens: TokenSigner,
-    /// How many connections an address may have.
+    /// Limits the connections of an address.
     pub addresses: AddressPolicy,
-    /// Which web pages may connect.
+    /// The web pages that may connect.
     pub origins: OriginPolicy,
-    /// The nodes where other connections are.
+    /// The nodes of other connections.
     pub peers: Peers,
     /// The node's connections.
     pub registry: Arc<Registry>,
-    /// What lives them.
+    /// Runs the sessions.
     pub sessions: Arc<Sessions>,
-    /// Whether clients are welcome.
+    /// Says if the node accepts clients.
     pub readiness: Readiness,
-    /// Gives tokens to anyone, in development.
+    /// Issues tokens to anyone, in development.
     pub dev_tokens: Option<DevTokens>,
     /// The web app, if it is served here.
     pub site: Option<Site>,
 }
 
-/// What the routes on the admin address work with.
+/// The state of the routes on the admin address.
 #[derive(Clone)]
 pub struct Admin {
-    /// What `/metrics` serves.
+    /// Renders `/metrics`.
     pub exporter: Exporter,
-    /// What `/drain` ends.
+    /// Shut down by `/drain`.
     pub lifecycle: Lifecycle,
-    /// What `/readyz` tells.
+    /// Answers `/readyz`.
     pub readiness: Readiness,
 }

@@ -1,4 +1,4 @@
-//! Negotiation: which transports there are, and a token to come back with.
+//! Negotiation: the transports that are offered, and a token for the connection.
 
 use std::sync::Arc;
 
@@ -24,7 +24,7 @@ struct Negotiated {
     #[serde(skip_serializing_if = "Option::is_none")]
     connection_token: Option<String>,
     available_transports: [OfferedTransport; 3],
-    /// Told only where it was asked for and granted.
+    /// Present only where it was requested and granted.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     use_stateful_reconnect: bool,
 }
@@ -41,7 +41,7 @@ struct NotNegotiated {
     error: String,
 }
 
-/// What is offered, best first.
+/// The transports that are offered, best first.
 const TRANSPORTS: [OfferedTransport; 3] = [
     OfferedTransport {
         transport: "WebSockets",
@@ -65,7 +65,7 @@ pub(super) async fn negotiate(
     let identity = identify(&app, &headers, &query).await?;
     let version = match version(query.get("negotiateVersion")) {
         Ok(version) => version,
-        // A 200 all the same: then the client shows the text.
+        // A 200 all the same: the client shows the text only then.
         Err(error) => return Ok(Json(NotNegotiated { error }).into_response()),
     };
     let id = ConnectionId::random();
@@ -76,7 +76,7 @@ pub(super) async fn negotiate(
     } else {
         tokens.sign(id, &identity.person, now)
     };
-    // Version 0 knows no token, and comes back with the id.
+    // Clients of version 0 know no token, and connect with the id.
     let (connection_id, connection_token) = match version {
         0 => (token, None),
         _ => (id.to_string(), Some(token)),
@@ -95,7 +95,7 @@ fn asks_for_stateful_reconnect(query: &QueryPairs) -> bool {
     query.get("useStatefulReconnect").is_some_and(|asked| asked.eq_ignore_ascii_case("true"))
 }
 
-/// The version to speak, or what the reference server says.
+/// Returns the version to speak, or the error text of the reference server.
 fn version(asked: Option<&str>) -> Result<u8, String> {
     let Some(asked) = asked else { return Ok(0) };
     match asked.trim().parse::<i32>() {

@@ -1,4 +1,4 @@
-//! What a request brings to a new session, and the session while other nodes can find it.
+//! Starts a session from a request, and runs it so that other nodes can find it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -9,17 +9,17 @@ use crate::auth::Identity;
 use crate::connection::{ConnectionId, Outbox};
 use crate::session::{Carrier, NewConnection, ReconnectSlot, Transport};
 
-/// Somebody whose request was checked.
+/// A request that was authenticated and checked.
 pub(super) struct Admitted {
     pub(super) identity: Identity,
-    /// When the request came.
+    /// The time when the request arrived.
     pub(super) arrived: Instant,
-    /// How long the connection's token could still be used.
+    /// The time for which the connection's token could still be used.
     pub(super) token_left: Duration,
 }
 
 impl Admitted {
-    /// Takes a place among the node's connections.
+    /// Takes a slot among the node's connections.
     pub(super) fn connect(self, app: &App, id: ConnectionId, carrier: Carrier) -> Result<NewConnection, RequestError> {
         let outbox = Arc::new(Outbox::default());
         let slot: Option<Arc<ReconnectSlot>> = match &carrier {
@@ -41,7 +41,7 @@ impl Admitted {
     }
 }
 
-/// Runs a session that requests on other nodes may ask for, and keeps its address for as long as it lives.
+/// Runs a session that requests on other nodes may look up, and keeps its address until it ends.
 pub(super) async fn run_findable(app: Arc<App>, connection: NewConnection, transport: Transport) {
     let (id, token_ends) = (connection.connection_id, connection.claim.token_ends());
     let session = Box::pin(app.sessions.run(connection, transport));

@@ -1,4 +1,4 @@
-//! Which origins of web pages may connect.
+//! The origins of web pages that may connect.
 
 use http::{HeaderMap, header};
 
@@ -10,25 +10,25 @@ pub struct OriginPolicy {
     allowed: Vec<Origin>,
 }
 
-/// Where a request comes from.
+/// The origin of a request, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum OriginCheck {
-    /// No web page: there is no `Origin`.
+    /// Not a web page: there is no `Origin`.
     NotAPage,
-    /// A page that may.
+    /// A page that may connect.
     Allowed,
-    /// A page that may not.
+    /// A page that may not connect.
     Foreign,
 }
 
 impl OriginPolicy {
-    /// Allows these, beside the server's own origin.
+    /// Allows these origins, besides the server's own.
     pub fn new(allowed: Vec<Origin>) -> Self {
         Self { allowed }
     }
 
-    /// Where a request with these headers comes from. The server's own origin is the one whose host is
-    /// that of the request; a balancer keeps `Host`, and may have taken TLS off.
+    /// Checks the origin of a request with these headers. The server's own origin is the one whose host is the
+    /// request's; a balancer keeps `Host`, and may have terminated TLS.
     pub(super) fn check(&self, headers: &HeaderMap) -> OriginCheck {
         let Some(value) = headers.get(header::ORIGIN) else { return OriginCheck::NotAPage };
         let Some(origin) = value.to_str().ok().and_then(Origin::parse) else { return OriginCheck::Foreign };
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_origin_is_not_taken_for_one() {
+    fn invalid_origins_are_refused() {
         for text in ["*", "null", "example.com", "https://", "https://a/b", "https://a b", "ftp://a", "https://u@a"] {
             assert_eq!(Origin::parse(text), None, "{text}");
         }

@@ -14,14 +14,14 @@ use http::{HeaderName, HeaderValue, StatusCode, header};
 use super::request_error::RequestError;
 use crate::session::{HttpTransport, Reader, Taken};
 
-/// Tells proxies that events go out as they come.
+/// Asks proxies to pass events on without buffering.
 const NO_BUFFERING: (HeaderName, HeaderValue) =
     (HeaderName::from_static("x-accel-buffering"), HeaderValue::from_static("no"));
 const NO_CACHE: (HeaderName, HeaderValue) = (header::CACHE_CONTROL, HeaderValue::from_static("no-cache,no-store"));
-/// A comment: with it, the client knows at once that the stream is open.
+/// A comment: it shows the client immediately that the stream is open.
 const OPENING: Bytes = Bytes::from_static(b":\r\n");
 
-/// The stream of a reader's events. It ends with the session; dropped with its request, it ends that.
+/// Streams a reader's events. The stream ends with the session; dropping it with its request ends the session.
 pub(super) fn events(mut reader: Reader) -> Response {
     let records = stream::poll_fn(move |cx| {
         reader.poll_take(cx).map(|taken| match taken {
@@ -34,7 +34,7 @@ pub(super) fn events(mut reader: Reader) -> Response {
     ([kind, NO_CACHE, NO_BUFFERING], body).into_response()
 }
 
-/// Records as one event. Line ends in JSON are white space, and every line has to be marked as data.
+/// Returns records as one event. Line ends in JSON are white space, and every line has to be marked as data.
 fn event(records: &[u8]) -> Bytes {
     let mut event = BytesMut::with_capacity(records.len() + 16);
     for line in records.split(|byte| matches!(byte, b'\n' | b'\r')).filter(|line| !line.is_empty()) {
@@ -46,10 +46,10 @@ fn event(records: &[u8]) -> Bytes {
     event.freeze()
 }
 
-/// A poll that takes what there is, or waits for it.
+/// Answers a poll with the records that wait, or waits for some.
 pub(super) async fn poll(idle: Duration, link: &Arc<HttpTransport>) -> Result<Response, RequestError> {
     let mut reader = link.reader().ok_or(RequestError::NoSuchConnection)?;
-    // Asked first: what waits already is taken even when no time is left.
+    // Polled before the timeout: records that wait already are taken even when no time is left.
     let taken = tokio::time::timeout(idle, poll_fn(|cx| reader.poll_take(cx))).await;
     Ok(match taken {
         Err(_) => empty_poll(),
@@ -61,7 +61,7 @@ pub(super) async fn poll(idle: Duration, link: &Arc<HttpTransport>) -> Result<Re
     })
 }
 
-/// The answer to the first poll, and to one in whose time nothing happened.
+/// Answers the first poll, and one in whose time nothing happened.
 pub(super) fn empty_poll() -> Response {
     ([NO_CACHE], Body::empty()).into_response()
 }

@@ -1,15 +1,15 @@
-//! Query parameters as SignalR has them: names in any case.
+//! Query parameters in SignalR's form: names are case-insensitive.
 
 use std::convert::Infallible;
 
 use axum::extract::{FromRequestParts, Query};
 use http::request::Parts;
 
-/// The pairs of a query; none if it cannot be read. Holds a token: not shown.
+/// The pairs of a query; empty if it cannot be parsed. Holds a token: has no `Debug`.
 pub(super) struct QueryPairs(Vec<(String, String)>);
 
 impl QueryPairs {
-    /// The first value of a name.
+    /// Returns the first value of a name.
     pub(super) fn get(&self, name: &str) -> Option<&str> {
         self.0.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
     }

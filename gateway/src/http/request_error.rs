@@ -7,17 +7,17 @@ use crate::auth::AuthError;
 use crate::peers::NoDirectory;
 use crate::session::ClaimError;
 
-/// When to come again after a refusal for lack of room, in seconds.
+/// Time after which to try again when there is no capacity, in seconds.
 const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 
-/// Why a request is not served.
+/// The reason why a request is not served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestError {
-    /// No token, or a bad one.
+    /// No token, or an invalid one.
     Unauthorized,
-    /// A web page that may not.
+    /// A web page that is not allowed.
     ForeignOrigin,
-    /// The id of no connection, or of one that is over or somebody else's.
+    /// The id of no connection, or of one that has ended or belongs to another user.
     NoSuchConnection,
     /// Its id is missing.
     NoConnectionId,
@@ -25,15 +25,15 @@ pub(super) enum RequestError {
     AlreadyConnected,
     /// It has another transport, or needs one that is not offered.
     WrongTransport,
-    /// The method is not for this.
+    /// The method is wrong for this connection.
     WrongMethod,
-    /// The request is wrong in another way.
+    /// The request is invalid in another way.
     Malformed(&'static str),
-    /// The body is larger than any that is taken, or broke off.
+    /// The body is too large, or was cut off.
     TooLarge,
-    /// Its address has as many connections as it may.
+    /// Its address has the maximum number of connections.
     TooMany,
-    /// The node is full, going down, or cannot check tokens now.
+    /// The node is full, shutting down, or cannot check tokens now.
     Unavailable,
 }
 
@@ -81,7 +81,7 @@ impl From<AuthError> for RequestError {
 
 impl From<NoDirectory> for RequestError {
     fn from(error: NoDirectory) -> Self {
-        tracing::debug!(%error, "the place of a connection is not known now");
+        tracing::debug!(%error, "cannot look up the node of a connection");
         Self::Unavailable
     }
 }

@@ -1,4 +1,4 @@
-//! Routes over real sockets.
+//! The routes over real sockets.
 
 use std::time::Duration;
 
@@ -43,7 +43,7 @@ async fn negotiate(node: &TestNode, user: &str, query: &str) -> String {
     node.request(&head, "").await
 }
 
-/// The status of an upgrade that is refused; 101 if it is not.
+/// Returns the status of an upgrade that is refused; 101 if it is accepted.
 async fn upgrade(node: &TestNode, query: &str, origin: Option<&str>) -> u16 {
     let mut request = format!("ws://{}/hubs/chat?{query}", node.address).into_client_request().unwrap();
     if let Some(origin) = origin {
@@ -92,12 +92,12 @@ async fn a_bad_token_is_401_everywhere_with_cors() {
     }
     assert_eq!(upgrade(&node, "", None).await, 401);
     assert_eq!(upgrade(&node, "access_token=x.y.z", None).await, 401);
-    // Within the leeway of five seconds a token that is just over is still taken.
+    // A token that has just expired is still accepted within the leeway of five seconds.
     assert_eq!(upgrade(&node, &format!("access_token={expired}"), None).await, 101);
 }
 
 #[tokio::test]
-async fn a_token_is_for_its_person_and_one_live_connection() {
+async fn a_token_is_for_its_user_and_one_live_connection() {
     let node = node().await;
     let body = json(&negotiate(&node, "ann", "?negotiateVersion=1").await);
     let id = body["connectionToken"].as_str().unwrap().to_owned();
@@ -183,7 +183,7 @@ async fn the_hub_is_found_in_any_letter_case_and_with_a_slash_behind_it() {
 }
 
 #[tokio::test]
-async fn any_node_takes_a_token_up() {
+async fn any_node_accepts_a_token() {
     let (one, secret) = (node().await, identity().connection_secret);
     let other = TokenSigner::new(&secret, NodeId::random());
     let id = other.sign(ConnectionId::random(), &person("acme", "ann"), Timestamp::now());
@@ -195,7 +195,7 @@ async fn any_node_takes_a_token_up() {
 }
 
 #[tokio::test]
-async fn foreign_pages_are_kept_out() {
+async fn foreign_pages_are_refused() {
     let node = node().await;
     let query = format!("access_token={}", node.token("ann"));
     let own = format!("http://{}", node.address);
@@ -220,7 +220,7 @@ async fn foreign_pages_are_kept_out() {
 }
 
 #[tokio::test]
-async fn the_dev_login_gives_tokens_that_work() {
+async fn the_dev_login_issues_valid_tokens() {
     let node = node().await;
     let ask = async |body: &str| {
         node.request("POST /dev/token HTTP/1.1\r\nhost: chat\r\ncontent-type: application/json", body).await
@@ -262,7 +262,7 @@ async fn a_draining_node_first_is_unready_then_refuses_then_closes() {
 }
 
 #[tokio::test]
-async fn a_wrong_websocket_version_is_told_the_right_one() {
+async fn a_wrong_websocket_version_is_answered_with_the_right_one() {
     let node = node().await;
     let head = format!(
         "GET /hubs/chat?access_token={} HTTP/1.1\r\nhost: chat\r\nupgrade: websocket\r\nsec-websocket-version: 8",
@@ -273,7 +273,7 @@ async fn a_wrong_websocket_version_is_told_the_right_one() {
 }
 
 #[tokio::test]
-async fn negotiations_that_nobody_comes_back_for_hold_nothing() {
+async fn negotiations_without_a_connection_hold_no_memory() {
     let node = node().await;
     for _ in 0..200 {
         assert_eq!(status(&negotiate(&node, "ann", "?negotiateVersion=1").await), 200);
@@ -282,7 +282,7 @@ async fn negotiations_that_nobody_comes_back_for_hold_nothing() {
 }
 
 #[tokio::test]
-async fn an_address_has_so_many_connections() {
+async fn the_connections_of_an_address_are_limited() {
     let node = node().await;
     let token = node.token("ann");
     let open = async |address: &'static str| {
@@ -300,7 +300,7 @@ async fn an_address_has_so_many_connections() {
     };
     let held = [open("198.51.100.7").await.unwrap(), open("198.51.100.7").await.unwrap()];
     assert_eq!(refused(open("198.51.100.7").await.unwrap_err()), 429);
-    // What requests carry counts as well; what is refused leaves no trace.
+    // Connections of HTTP requests count as well; a refused one leaves no trace.
     let body = json(&negotiate(&node, "ann", "?negotiateVersion=1").await);
     let id = body["connectionToken"].as_str().unwrap();
     let poll = format!(
@@ -328,9 +328,9 @@ async fn bodies_are_bounded() {
     assert_eq!(status(&node.request(&many, "").await), 431);
 }
 
-/// A client that sends the head of its request byte by byte keeps its connection no longer than one that says nothing.
+/// A client that sends the head of its request byte by byte keeps its connection no longer than a silent one.
 #[tokio::test]
-async fn a_head_that_drips_is_cut_off() {
+async fn a_slow_request_head_is_cut_off() {
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     let node = node().await;
     let mut stream = tokio::net::TcpStream::connect(node.address).await.unwrap();

@@ -27,22 +27,21 @@ use crate::connection::{ConnectionId, SharedStream};
 use crate::peers::{Hop, NodeLocation, Unreachable};
 use crate::session::{Carrier, NewConnection, ReconnectSlot, ReturnedSocket, Transport, WebSocket};
 
-/// The one version of the WebSocket protocol.
+/// The only version of the WebSocket protocol.
 const VERSION: &str = "13";
-/// How long the node of a session may take to agree to its next socket.
+/// Time for the node of a session to accept its next socket.
 const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Where an upgrade goes.
+/// The destination of an upgrade.
 enum Goal {
-    /// A new session.
     Session(NewConnection),
     /// A session that outlived its last socket.
     ReconnectSlot(Arc<ReconnectSlot>),
-    /// The node that the session lives on, or did: it knows what to answer.
+    /// The node that has or had the session: it knows the answer.
     Owner(SocketAddr),
 }
 
-/// Checks everything, then switches protocols and spawns the session, or hands it its next socket.
+/// Checks the request, then switches protocols and spawns the session, or gives it its next socket.
 pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Request) -> Result<Response, RequestError> {
     let arrived = Instant::now();
     if app.readiness.is_refusing() {
@@ -81,7 +80,7 @@ pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Requ
     Ok(switching(accept))
 }
 
-/// Finds out whose socket this is.
+/// Finds the session for a socket.
 async fn goal(
     app: &App,
     query: &QueryPairs,
@@ -90,7 +89,7 @@ async fn goal(
     hop: Hop,
 ) -> Result<Goal, RequestError> {
     let Some(token) = connection_token(app, query, &identity)? else {
-        // Without negotiation: nothing could come back with this id.
+        // Without negotiation nothing can reconnect with this id.
         let admitted = Admitted { identity, arrived, token_left: Duration::ZERO };
         return admitted.connect(app, ConnectionId::random(), Carrier::WebSocket(None)).map(Goal::Session);
     };
@@ -101,7 +100,7 @@ async fn goal(
     if app.registry.has_ended(id) {
         return Err(RequestError::NoSuchConnection);
     }
-    // Taken among all nodes, for as long as its token could be used a second time.
+    // Claimed among all nodes, for as long as its token could be used a second time.
     let left = token.left(now);
     let beginning = (!left.is_zero()).then(|| app.registry.begin(id));
     let place = if beginning.is_some() { app.peers.claim(id, left).await? } else { app.peers.find(id).await? };
@@ -130,9 +129,9 @@ impl Goal {
     }
 }
 
-/// The session of a socket, once there is one.
+/// Runs the session of a socket, once there is one.
 async fn begin(app: Arc<App>, arrival: NewConnection, upgrade: OnUpgrade, deadline: Instant) {
-    // Boxed: what an upgrade needs is not kept for the life of the session.
+    // Boxed: the state of the upgrade is not kept during the session.
     let Some(socket) = Box::pin(upgraded(upgrade, deadline)).await else { return };
     if arrival.rejoin.is_some() {
         return Box::pin(run_findable(app, arrival, Transport::WebSocket(socket))).await;
@@ -142,10 +141,10 @@ async fn begin(app: Arc<App>, arrival: NewConnection, upgrade: OnUpgrade, deadli
     sessions.run(arrival, Transport::WebSocket(socket)).await;
 }
 
-/// Sends an upgrade on to the node that the session lives on.
+/// Forwards an upgrade to the node of the session.
 async fn send_on(app: &Arc<App>, owner: SocketAddr, request: Request) -> Result<Response, RequestError> {
     let (response, tunnel) = app.peers.tunnel(owner, request, FORWARD_TIMEOUT).await.map_err(|error| {
-        tracing::info!(%owner, %error, "the node of a session cannot be reached");
+        tracing::info!(%owner, %error, "cannot reach the node of a session");
         match error {
             Unreachable::Full => RequestError::Unavailable,
             _ => RequestError::NoSuchConnection,
@@ -160,7 +159,7 @@ async fn send_on(app: &Arc<App>, owner: SocketAddr, request: Request) -> Result<
     Ok(response)
 }
 
-/// The socket once HTTP is done with it. Taken out of hyper's wrapping: it is always TCP here.
+/// Returns the socket once HTTP is done with it. Taken out of hyper's wrapper: it is always TCP here.
 async fn upgraded(upgrade: OnUpgrade, deadline: Instant) -> Option<WebSocket> {
     let upgraded = tokio::time::timeout_at(deadline.into(), upgrade).await.ok()?.ok()?;
     let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;

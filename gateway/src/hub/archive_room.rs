@@ -1,5 +1,5 @@
-//! `ArchiveRoom` and `UnarchiveRoom`: what an owner may; of a direct room that is who made it. An archived room is
-//! read-only and out of the list; its history, its marks and leaving it go on.
+//! `ArchiveRoom` and `UnarchiveRoom`: for owners only; the owner of a direct room is its creator. An archived room is
+//! read-only and not in the list; its history, its marks and leaving it still work.
 
 use super::rename_room::Response;
 use super::request::RoomRequest;

@@ -1,4 +1,4 @@
-//! The files of messages: taken by a message that is sent, given up by one that is deleted.
+//! The files of messages: claimed by a message that is sent, released by one that is deleted.
 
 use std::collections::HashSet;
 
@@ -12,13 +12,13 @@ use crate::error::{ErrorKind, HubError};
 use crate::uploads::{UploadError, Uploads};
 
 impl Hub {
-    /// The storage of files, if the deployment has one.
+    /// Returns the storage of files, if the deployment has one.
     pub(super) fn uploads(&self) -> Result<&Uploads, HubError> {
         let not_here = || HubError::new(ErrorKind::Unavailable, "Files are not set up here.");
         self.parts.uploads.as_ref().ok_or_else(not_here)
     }
 
-    /// Takes the caller's uploads for a message that is about to be sent.
+    /// Claims the caller's uploads for a message that is about to be sent.
     pub(super) async fn claim_files(
         &self,
         caller: &Caller,
@@ -30,8 +30,8 @@ impl Hub {
         Ok(Box::pin(uploads.claim(&caller.person, room, ids)).await?)
     }
 
-    /// Gives up the files of a message that the caller is about to delete: what is deleted is not to be had
-    /// any more from the moment on that it is said to be deleted.
+    /// Releases the files of a message that the caller is about to delete: once a message shows as deleted, its files
+    /// are not available any more.
     pub(super) async fn release_files(&self, caller: &Caller, room: &RoomId, seq: Seq) -> Result<(), HubError> {
         let Some(uploads) = &self.parts.uploads else { return Ok(()) };
         let found = self.parts.rooms.message(&caller.person, room, seq).await?;
@@ -61,11 +61,11 @@ impl From<UploadError> for HubError {
         match error {
             UploadError::NotFound => Self::attachment_not_found(),
             UploadError::Unavailable(cause) => {
-                tracing::warn!(cause, "the storage of files does not serve now");
+                tracing::warn!(cause, "the storage of files is unavailable");
                 Self::unavailable()
             }
             UploadError::Fault(cause) => {
-                tracing::error!(cause, "the storage of files refuses");
+                tracing::error!(cause, "the storage of files refused a request");
                 Self::unavailable()
             }
         }

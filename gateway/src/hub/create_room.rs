@@ -1,5 +1,5 @@
-//! `CreateRoom`: a direct room is the one of its pair and a case's room the one of its case, made
-//! or found, because their ids are derived from whom they are for.
+//! `CreateRoom`: a pair has one direct room and a case one room, created or found, because their ids are derived from
+//! the pair or the case.
 
 use rts_common::ids::{CaseId, RoomId, UserId};
 use rts_common::room::{Role, RoomKind};
@@ -92,7 +92,7 @@ async fn make(hub: &Hub, caller: &Caller, new: NewRoom<'_>) -> Result<Answer<Res
     Ok(Answer::once(Response { room }, ticket))
 }
 
-/// A room of a case that the caller is not in says no more than that it is there.
+/// Refuses a case's room that the caller is not in, so that nothing but its existence is revealed.
 async fn may_find(hub: &Hub, caller: &Caller, new: &NewRoom<'_>) -> Result<(), HubError> {
     match hub.parts.rooms.glance(&caller.person, new.room_id).await {
         Ok(_) => Ok(()),

@@ -1,4 +1,4 @@
-//! `CreateUpload`: a signed URL for one file, which a message of the room may then take.
+//! `CreateUpload`: a signed URL for one file, which a message of the room may then use.
 
 use std::collections::BTreeMap;
 use std::time::Instant;

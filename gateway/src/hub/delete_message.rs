@@ -1,4 +1,4 @@
-//! `DeleteMessage`: one's own messages; owners may delete any. It leaves a tombstone.
+//! `DeleteMessage`: deletes a message of the caller; owners may delete any. It leaves a tombstone.
 
 use rts_common::seq::Seq;
 use serde::Deserialize;
@@ -36,7 +36,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             Ok(Some(MessageChange::Delete(content)))
         })
         .await?;
-    // A second delete is journaled again too: the first may have died before it was.
+    // A second delete is journaled again too: the node of the first may have died before it was durable.
     let response = Response { message: state.clone().into() };
     Ok(Answer::once(response, [hub.journal_message(place, &caller.person.org, state)]))
 }

@@ -1,4 +1,4 @@
-//! `EditMessage`: one's own messages.
+//! `EditMessage`: edits a message of the caller.
 
 use rts_common::message::Message;
 use rts_common::seq::{Seq, Timestamp};

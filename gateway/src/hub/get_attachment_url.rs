@@ -24,7 +24,7 @@ pub(super) struct Response {
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let uploads = hub.uploads()?;
     let room = request.room_id.id()?;
-    // Whoever is no member is told of the room, not of the file.
+    // A caller who is not a member gets the error of the room, not of the file.
     hub.parts.rooms.is_archived(&caller.person, room).await?;
     let id = request.attachment_id.id()?;
     // A message is not older than its files: none of them outlives it.

@@ -31,7 +31,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let range = HistoryRange {
         after: request.after.unwrap_or_default(),
         before: request.before,
-        // From `after` upwards; without it, the newest.
+        // Upwards from `after`; without it, the newest.
         direction: if request.after.is_some() { Direction::Ascending } else { Direction::Descending },
         limit: request::page_limit(request.limit, hub.parts.limits.page)?,
     };

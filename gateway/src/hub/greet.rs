@@ -1,4 +1,4 @@
-//! What happens when a person comes in: the name in their token becomes the name that others see.
+//! Runs when a user connects: the name in their token becomes the name that others see.
 
 use rts_common::ids::RoomId;
 use rts_common::limits;
@@ -11,11 +11,11 @@ use crate::error::HubError;
 use crate::rooms::RoomError;
 
 impl Hub {
-    /// Notes the caller's name in the directory and in their rooms, if it is new. Best effort: what
-    /// fails is made up for when they come in again.
+    /// Notes the caller's name in the directory and in their rooms, if it is new. Best effort: a failure is made up for
+    /// when they connect again.
     pub async fn greet(&self, caller: &Caller) {
         if let Err(error) = self.note_name(caller).await {
-            tracing::warn!(%error, "a name could not be noted");
+            tracing::warn!(%error, "failed to note a name");
         }
     }
 
@@ -33,7 +33,7 @@ impl Hub {
         let profile = RoomChange::Profile { user_id, display_name: name.clone(), version: Seq::now() };
         let durable = journal_room(place, &caller.person.org, profile).await;
         durable.map_err(|_| HubError::unavailable())?;
-        // Last, so that a name is known only once every room has it and the directory will.
+        // Last, so that a name counts as known only once every room has it and the directory will.
         self.parts.rooms.name_is_durable(&caller.person, &name).await?;
         Ok(())
     }

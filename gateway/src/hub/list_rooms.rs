@@ -18,7 +18,7 @@ use super::{Answer, Caller, Hub};
 use crate::error::HubError;
 use crate::rooms::{RoomError, RoomSummary, RoomView};
 
-/// Rooms looked at at once for one request.
+/// Rooms looked up at once for one request.
 const AT_ONCE: usize = 32;
 
 #[derive(Deserialize)]
@@ -51,7 +51,7 @@ struct Listed {
     delivered_seq: Seq,
 }
 
-/// A room's place in the list: newest activity first, then by id.
+/// The position of a room in the list: newest activity first, then by id.
 type Place = (Reverse<Seq>, RoomId);
 
 pub(super) async fn one(hub: &Hub, caller: &Caller, request: RoomRequest) -> Result<Answer<RoomResponse>, HubError> {
@@ -85,7 +85,8 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     Ok(Answer::now(Response { rooms, cursor: None }))
 }
 
-/// The caller's rooms that are wanted, in order: open ones by activity, archived ones by when they were archived.
+/// Returns the caller's rooms that match the request, in order: open ones by activity, archived ones by the time they
+/// were archived.
 async fn places(
     hub: &Hub,
     caller: &Caller,
@@ -105,13 +106,13 @@ async fn places(
     Ok(places)
 }
 
-/// By a part of the name, or the beginning of the case's id.
+/// True if a part of the name, or the beginning of the case's id, matches the query.
 fn matches(standing: &RoomSummary, query: &str) -> bool {
     standing.name.as_deref().is_some_and(|name| folded(name).contains(query))
         || standing.case_id.as_deref().is_some_and(|case| folded(case).starts_with(query))
 }
 
-/// Composed and in lower case: Korean typed on any system is found by any other's.
+/// Returns a text in composed form and lower case: Korean typed on any system matches that of any other.
 fn folded(text: &str) -> String {
     text.nfc().flat_map(char::to_lowercase).collect()
 }

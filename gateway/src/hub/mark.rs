@@ -1,4 +1,4 @@
-//! `MarkRead` and `MarkDelivered`: they only grow.
+//! `MarkRead` and `MarkDelivered`: marks only move forward.
 
 use rts_common::record::RoomChange;
 use rts_common::room::Marks;
@@ -49,7 +49,7 @@ async fn mark(hub: &Hub, caller: &Caller, request: &Request, kind: MarkKind) -> 
     let room = request.room_id.id()?;
     let place = hub.room_place()?;
     let marks = hub.parts.rooms.mark(&caller.person, room, kind, request.seq).await?;
-    // Journaled also when it did not move: whoever moved it may have died before it was durable.
+    // Journaled also when it did not move: the node that moved it may have died before it was durable.
     let change = RoomChange::Marks { room_id: room.clone(), user_id: caller.person.user.clone(), marks };
     Ok((marks, journal_room(place, &caller.person.org, change)))
 }

@@ -31,7 +31,7 @@ pub(super) struct RemoveRequest {
 #[derive(Serialize)]
 pub(super) struct Empty {}
 
-/// On a direct room: a new group of all of them; the direct one stays as it is.
+/// On a direct room: creates a new group of all of them; the direct room stays as it is.
 pub(super) async fn add(hub: &Hub, caller: &Caller, request: AddRequest) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let view = hub.parts.rooms.glance(&caller.person, room).await?;
@@ -52,7 +52,7 @@ pub(super) async fn add(hub: &Hub, caller: &Caller, request: AddRequest) -> Resu
 pub(super) async fn remove(hub: &Hub, caller: &Caller, request: RemoveRequest) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let Some(user) = request.user_id.id() else {
-        // Whether the caller may see the room and remove people is told first.
+        // An error about access to the room, or the right to remove members, comes first.
         let view = hub.parts.rooms.glance(&caller.person, room).await?;
         return Err(
             if view.may_remove(&caller.person.user) { RoomError::NoMember } else { RoomError::Forbidden }.into()
@@ -72,8 +72,8 @@ pub(super) async fn leave(hub: &Hub, caller: &Caller, request: RoomRequest) -> R
 }
 
 impl Hub {
-    /// Changes a room, tells the people concerned, and journals it. What was as wanted already and is not known
-    /// to be stored is journaled again: the answer means "durable" then too.
+    /// Changes a room, notifies the users concerned, and journals it. A change that was made before and is not known to
+    /// be stored is journaled again: the answer means "durable" then too.
     pub(super) async fn change_room(
         &self,
         caller: &Caller,
@@ -89,8 +89,8 @@ impl Hub {
         Ok(Some(journal_room(place, &caller.person.org, change)))
     }
 
-    /// The change has happened whatever comes of this: should it fail, the Lambda does it again
-    /// after it stored the change, or the reconciler.
+    /// Updates the users' lists of rooms. The change has happened whether or not this fails: if it does, the Lambda
+    /// does it again after it stored the change, or the reconciler.
     pub(super) async fn relist(&self, caller: &Caller, change: &RoomChange) {
         let RoomChange::Room { room_id, members, .. } = change else {
             return;
@@ -98,7 +98,7 @@ impl Hub {
         let moved: Vec<_> =
             members.iter().map(|member| (member.user_id.clone(), member.version, member.role.is_some())).collect();
         if let Err(error) = self.parts.rooms.list_room(&caller.person.org, room_id, &moved).await {
-            tracing::warn!(room = %room_id, %error, "lists of rooms will follow later");
+            tracing::warn!(room = %room_id, %error, "cannot update lists of rooms; they will follow later");
         }
     }
 }

@@ -19,7 +19,7 @@ macro_rules! methods {
             /// Every method.
             pub const ALL: &[Self] = &[$(Self::$change,)* $(Self::$read,)* $(Self::$stream,)*];
 
-            /// Returns its name, also the label of metrics.
+            /// Returns its name, which is also the label of metrics.
             pub const fn name(self) -> &'static str {
                 match self {
                     $(Self::$change => stringify!($change),)*

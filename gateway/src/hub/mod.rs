@@ -1,6 +1,6 @@
 //! The hub: every method of the chat by name.
 //!
-//! A call is decoded, checked, takes effect in Redis, and is answered once what it did is durable.
+//! A call is decoded, checked, takes effect in Redis, and is answered once its change is durable.
 //! Each method is a file beside the others and a line of the table below.
 
 mod archive_room;
@@ -103,18 +103,18 @@ impl Method {
 
 /// A user who calls, on one connection.
 pub struct Caller {
-    /// The authenticated person.
+    /// The authenticated user.
     pub person: Person,
-    /// The name in their token; their id when it has none.
+    /// The name in their token; their id if it has none.
     pub display_name: String,
-    /// Their connection, as one that watches people.
+    /// The watch list of their connection.
     watcher: WatchList,
-    /// Messages of theirs that have not happened yet.
+    /// Their messages that are still in the send queue.
     flights: Arc<InFlight>,
 }
 
 impl Caller {
-    /// Somebody whose session is in the fan-out.
+    /// Returns a caller whose session is in the fan-out.
     pub fn new(principal: &Principal, watcher: WatchList) -> Self {
         let Principal { person, display_name } = principal.clone();
         Self { person, display_name, watcher, flights: Arc::default() }
@@ -132,7 +132,7 @@ pub struct HubConnection<Guards> {
     hub: Arc<Hub>,
     caller: Arc<Caller>,
     protocol: Protocol,
-    /// What it holds in other parts of the node, until it is dropped.
+    /// Guards in other parts of the node, held until the connection is dropped.
     _guards: Guards,
 }
 
@@ -162,7 +162,7 @@ impl<Guards: Send + Sync> ConnectedCaller for HubConnection<Guards> {
     }
 }
 
-/// What a deployment may set.
+/// Limits that a deployment may set.
 #[derive(Clone, Copy, Debug)]
 pub struct HubLimits {
     /// Bytes of a message body.
@@ -185,48 +185,48 @@ pub struct HubParts {
     pub rooms: Arc<Rooms>,
     /// The directories of organizations.
     pub store: Store,
-    /// The way of new messages.
+    /// The send queue of new messages.
     pub sends: SendQueue,
-    /// What this node has seen of rooms.
+    /// The state of rooms on this node.
     pub fanout: Fanout,
     /// The journal of messages.
     pub message_journal: Journal,
     /// The journal of rooms.
     pub room_journal: Journal,
-    /// Who is connected.
+    /// The presence of users.
     pub presence: Presence,
-    /// How fast users may send.
+    /// The rate limit of sends.
     pub rates: Arc<RateLimits>,
     /// Files, where the deployment has them.
     pub uploads: Option<Uploads>,
-    /// How fast users may begin uploads.
+    /// The rate limit of uploads.
     pub upload_rates: RateLimits,
     /// Search in messages.
     pub search: Search,
-    /// How often users may search.
+    /// The rate limit of searches.
     pub search_rates: RateLimits,
-    /// How fast users may watch, search, and set their presence.
+    /// The rate limit of watching, searching users, and setting presence.
     pub people_rates: RateLimits,
-    /// Who was told to type.
+    /// The users last announced as typing.
     pub typists: Typists,
     /// Limits of requests.
     pub limits: HubLimits,
 }
 
-/// The methods.
+/// The hub with all its methods.
 pub struct Hub {
     parts: HubParts,
 }
 
 impl Hub {
-    /// On these parts.
+    /// Returns a hub on these parts.
     pub fn new(parts: HubParts) -> Self {
         Self { parts }
     }
 
-    /// Runs a call. Calls of one connection are made one after the other, in the order received. A message may
-    /// follow another to the same room before that one has happened, since their order is kept on the way; any
-    /// other call begins when all before it have. What only reads may run beside what comes after it.
+    /// Runs a call. Calls of one connection run one after the other, in the order received. A message may follow
+    /// another to the same room before that one has taken effect, since the send queue keeps their order; any other
+    /// call begins when all before it have.
     pub async fn call(self: &Arc<Self>, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Outcome {
         let begun = Instant::now();
         let method = Method::from_name(&call.target);
@@ -244,7 +244,7 @@ impl Hub {
         }
     }
 
-    /// Counts a call about people against the caller's rate.
+    /// Counts a call about users against the caller's rate.
     fn people_rate(&self, caller: &Caller) -> Result<(), HubError> {
         let calls = self.parts.people_rates.take(&caller.person, Instant::now());
         calls.map_err(|wait| HubError::rate_limited(Limit::People, wait))
@@ -252,7 +252,7 @@ impl Hub {
 }
 
 impl Reply {
-    /// Decodes the request, runs the verb, and encodes what it answers.
+    /// Decodes the request, runs the verb, and encodes its answer.
     async fn to<Request: DeserializeOwned, Value: Serialize + Send + 'static>(
         self,
         arguments: &Arguments,
@@ -265,7 +265,7 @@ impl Reply {
     }
 }
 
-/// The request is no object of the method's.
+/// Returns the error for a request that is not an object of the method's type.
 fn wrong_request() -> HubError {
     HubError::invalid("The request lacks a field, or a field has the wrong type or value.")
 }

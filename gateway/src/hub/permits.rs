@@ -1,4 +1,4 @@
-//! The hub's way into the journal: a place is taken before anything happens, and filled after.
+//! The hub's permits of the journal: a slot is reserved before anything is changed, and filled afterwards.
 
 use rts_common::ids::OrgId;
 use rts_common::message::MessageState;
@@ -9,12 +9,13 @@ use crate::error::{ErrorKind, HubError};
 use crate::journal::{Busy, Permit, Ticket};
 
 impl Hub {
-    /// A place for a change of a room; none when the journal is full, and then nothing must be changed.
+    /// Reserves a slot for a change of a room; an error when the journal is full, and then the caller must not change
+    /// anything.
     pub(super) fn room_place(&self) -> Result<Permit, HubError> {
         self.parts.room_journal.reserve().map_err(HubError::from)
     }
 
-    /// A place for a message or a change of one.
+    /// Reserves a slot for a message or a change of one.
     pub(super) fn message_place(&self) -> Result<Permit, HubError> {
         self.parts.message_journal.reserve().map_err(HubError::from)
     }
@@ -34,7 +35,7 @@ impl From<Busy> for HubError {
     }
 }
 
-/// Fills a place with a change of a room.
+/// Fills a slot with a change of a room.
 pub(super) fn journal_room(place: Permit, org: &OrgId, change: RoomChange) -> Ticket {
     place.room(&RoomRecord { v: FORMAT, org: org.clone(), change })
 }

@@ -1,4 +1,4 @@
-//! `React`: sets or takes back one's own reaction to a message.
+//! `React`: sets or removes a reaction of the caller to a message.
 
 use rts_common::emoji::Emoji;
 use rts_common::limits;
@@ -44,7 +44,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             Ok(changed.map(|content| MessageChange::React(content, reaction.clone())))
         })
         .await?;
-    // Journaled also when nothing changed: whoever changed it may have died before it was durable.
+    // Journaled also when nothing changed: the node that changed it may have died before it was durable.
     Ok(Answer::once(Empty {}, [hub.journal_message(place, &caller.person.org, state)]))
 }
 
@@ -102,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn reactions_come_and_go_in_their_order() {
+    fn reactions_are_set_and_removed_in_order() {
         let mut content = content();
         for (emoji, user, on) in
             [("👍", "bob", true), ("🎉", "ann", true), ("👍", "ann", true), ("👍", "bob", false), ("🎉", "ann", false)]

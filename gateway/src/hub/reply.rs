@@ -1,4 +1,4 @@
-//! What a verb answers, and how it becomes a completion.
+//! The answer of a verb, and how it becomes a completion.
 
 use std::time::Instant;
 
@@ -15,22 +15,22 @@ use crate::metrics;
 use crate::rooms::RoomError;
 use crate::session::Outcome;
 
-/// A verb's result, and what it waits for.
+/// The answer of a verb, and what it waits for.
 pub enum Answer<T> {
-    /// Nothing was changed, or it is durable already.
+    /// Nothing was changed, or the change is durable already.
     Now {
-        /// What is answered.
+        /// The value to return.
         value: T,
-        /// Dropped once the answer is on its way to the client, or will never be.
+        /// Dropped once the answer is being sent to the client, or will never be.
         under_way: Option<AnswerUnderWay>,
     },
-    /// It has happened, and has to be durable before the client is told.
+    /// The change has happened, and has to be durable before the client gets the answer.
     Durable(Done<T>),
-    /// It will happen in its turn, whether anybody waits for it or not; this tells when, and what it came to.
+    /// The change will happen in its turn, even if nobody waits for it; this resolves to its result.
     Later(BoxFuture<'static, Result<Done<T>, HubError>>),
 }
 
-/// What has happened, and the journal's word for it.
+/// A change that has happened, and the journal's tickets for it.
 pub struct Done<T> {
     pub(super) value: T,
     pub(super) durable: Vec<Ticket>,
@@ -41,18 +41,18 @@ impl<T> Answer<T> {
         Self::Now { value, under_way: None }
     }
 
-    /// Once the journal has it.
+    /// Answers once the journal has accepted the tickets.
     pub(super) fn once(value: T, durable: impl IntoIterator<Item = Ticket>) -> Self {
         Self::Durable(Done { value, durable: durable.into_iter().collect() })
     }
 
-    /// At once; what must come after it waits until it is on its way.
+    /// Answers immediately; calls that must come after it wait until it is being sent.
     pub(super) fn before(value: T, under_way: AnswerUnderWay) -> Self {
         Self::Now { value, under_way: Some(under_way) }
     }
 }
 
-/// An answer's bytes, which the transport drops once it has written them in their place.
+/// The bytes of an answer, which the transport drops once it has written them in their order.
 struct Leaving {
     bytes: Bytes,
     _until_dropped: AnswerUnderWay,
@@ -64,7 +64,7 @@ impl AsRef<[u8]> for Leaving {
     }
 }
 
-/// The answer to one call, on its way.
+/// The reply to one call, not yet complete.
 pub(super) struct Reply {
     pub(super) protocol: Protocol,
     pub(super) method: Option<Method>,
@@ -105,14 +105,14 @@ impl Reply {
         self.value(&done.value)
     }
 
-    /// As the reference server says it.
+    /// Answers with the error text of the reference server.
     pub(super) fn wrong_arguments(self) -> Option<Bytes> {
         self.count(ErrorKind::InvalidArgument.code());
         let text = format!("Failed to invoke '{}' due to an error on the server.", self.target);
         self.completion_error(&text)
     }
 
-    /// As the reference server says it.
+    /// Answers with the error text of the reference server.
     pub(super) fn unknown_method(self) -> Option<Bytes> {
         self.count("unknownMethod");
         let text = format!(
@@ -122,7 +122,7 @@ impl Reply {
         self.completion_error(&text)
     }
 
-    /// As the reference server says it.
+    /// Answers with the error text of the reference server.
     pub(super) fn wants_stream(self) -> Option<Bytes> {
         self.count(ErrorKind::InvalidArgument.code());
         let text = format!(
@@ -141,7 +141,7 @@ impl Reply {
                 record
             }
             Err(error) => {
-                tracing::error!(method = self.target, %error, "an answer cannot be encoded");
+                tracing::error!(method = self.target, %error, "cannot encode an answer");
                 self.error(&HubError::internal())
             }
         }
@@ -177,14 +177,14 @@ impl From<RoomError> for HubError {
             RoomError::NoMember => Self::new(ErrorKind::NotFound, "There is no such member."),
             RoomError::Forbidden => Self::new(ErrorKind::Forbidden, "You may not do this here."),
             RoomError::Archived => Self::new(ErrorKind::Archived, "The room is archived and read-only."),
-            RoomError::Conflict => Self::new(ErrorKind::Conflict, "It has changed meanwhile."),
+            RoomError::Conflict => Self::new(ErrorKind::Conflict, "The message was changed by someone else."),
             RoomError::EmptyBody => Self::invalid("body is empty."),
             RoomError::TooManyReactions => {
-                Self::new(ErrorKind::TooLarge, "The message has as many reactions as it may.")
+                Self::new(ErrorKind::TooLarge, "The message has the maximum number of reactions.")
             }
             RoomError::TooManyMembers => super::request::too_many_members(),
             RoomError::Unavailable(cause) => {
-                tracing::warn!(cause, "a call cannot be served now");
+                tracing::warn!(cause, "a call is unavailable");
                 Self::unavailable()
             }
             RoomError::Fault(cause) => {

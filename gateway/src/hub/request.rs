@@ -1,4 +1,4 @@
-//! What requests are made of, and their limits.
+//! The fields of requests, and their limits.
 
 use rts_common::display_name;
 use rts_common::ids::{AttachmentId, RoomId, UserId};
@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::error::{ErrorKind, HubError};
 
-/// A room named in a request. A malformed id is that of no room: it is not found, like an unknown one.
+/// A room named in a request. A malformed id names no room: it is not found, like an unknown one.
 #[derive(Clone, Debug)]
 pub(super) struct RoomRef {
     text: String,
@@ -36,7 +36,7 @@ impl<'de> Deserialize<'de> for RoomRef {
     }
 }
 
-/// A user named in a request as somebody who is there: a malformed id is nobody's.
+/// An existing user named in a request: a malformed id names no user.
 #[derive(Clone, Debug)]
 pub(super) struct UserRef(Option<UserId>);
 
@@ -52,7 +52,7 @@ impl<'de> Deserialize<'de> for UserRef {
     }
 }
 
-/// A file named in a request. A malformed id is that of no file.
+/// A file named in a request. A malformed id names no file.
 #[derive(Clone, Debug)]
 pub(super) struct AttachmentRef(Option<AttachmentId>);
 
@@ -84,7 +84,7 @@ pub(super) fn page_limit(limit: Option<i128>, page_max: usize) -> Result<usize, 
     }
 }
 
-/// A room's name, blanks around it cut.
+/// Returns a room's name, with surrounding blanks removed.
 pub(super) fn room_name(name: &str, chars_max: usize) -> Result<&str, HubError> {
     let name = name.trim();
     if !display_name::is_good(name) {
@@ -97,7 +97,7 @@ pub(super) fn room_name(name: &str, chars_max: usize) -> Result<&str, HubError> 
     Ok(name)
 }
 
-/// A message's body; empty only where something else says what it is about.
+/// Checks a message's body; it may be empty only if the message has other content.
 pub(super) fn body(body: &str, body_bytes_max: usize, may_be_empty: bool) -> Result<(), HubError> {
     if body.is_empty() && !may_be_empty {
         return Err(HubError::invalid("body is empty."));
@@ -109,7 +109,7 @@ pub(super) fn body(body: &str, body_bytes_max: usize, may_be_empty: bool) -> Res
     Ok(())
 }
 
-/// People named to be members: each once, without the caller.
+/// Returns the users named as members: each once, without the caller.
 pub(super) fn others(mut users: Vec<UserId>, caller: &UserId) -> Result<Vec<UserId>, HubError> {
     users.sort_unstable();
     users.dedup();

@@ -1,4 +1,4 @@
-//! `Resume`: what a client missed, whole, or the word that it is too much.
+//! `Resume`: all events that a client missed, or the answer that there are too many.
 
 use std::collections::HashSet;
 
@@ -13,9 +13,9 @@ use crate::error::{ErrorKind, HubError};
 use crate::metrics::{self, ResumeOutcome};
 use crate::rooms::{EventPayload, EventsAfter, RoomError};
 
-/// Rooms looked at at once for one request.
+/// Rooms looked up at once for one request.
 const AT_ONCE: usize = 16;
-/// Events of one answer over all its rooms, about 10 MB at most in practice; rooms beyond are truncated.
+/// The most events of one answer over all its rooms, about 10 MB in practice; rooms beyond are truncated.
 const EVENTS_MAX: usize = 10_000;
 
 #[derive(Deserialize)]

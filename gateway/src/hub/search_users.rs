@@ -1,9 +1,10 @@
-//! `SearchUsers`: people of the caller's own organization whose name has a word that begins so, or whose id does.
+//! `SearchUsers`: users of the caller's own organization of whose name a word, or whose id, begins with the query.
 //!
-//! A search reads the directory's texts from where they begin with the query, a page at a time, and the profiles of those
-//! found: one query and one batch of reads for a page that has no left-over texts, whatever the organization's size.
-//! Names that begin with the query come in their order; those found by a later word or the id come where that text stands. A
-//! page is sorted by name. Its limit: texts after the seventh word are not searched, and one partition of DynamoDB (3,000 reads
+//! A search reads the directory's texts from the first that begins with the query, a page at a time, and the profiles
+//! of the users found: one query and one batch of reads for a page without left-over texts, whatever the organization's
+//! size. Names that begin with the query are in their order; users found by a later word or the id are at the position
+//! of that text. A page is sorted by name. Limits: words of a name after the seventh are not searched, and one
+//! partition of DynamoDB (3,000 reads a second) carries one organization's searches.
 //! a second) carries one organization's searches.
 
 use base64::Engine as _;
@@ -20,9 +21,9 @@ use crate::error::{ErrorKind, HubError};
 use crate::presence::Status;
 use crate::rooms::RoomError;
 
-/// Queries of the directory for one request; then the page is what it is.
+/// The most queries of the directory for one request; a page may be incomplete then.
 const QUERIES_MAX: usize = 8;
-/// Texts of one query beyond the page: what is found by two texts, or by one that is left over.
+/// Texts of one query beyond the page: for users found by two texts, and for left-over texts.
 const SPARE_TEXTS: usize = 20;
 /// Statuses read at once.
 const AT_ONCE: usize = 32;
@@ -74,7 +75,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     Ok(Answer::now(Response { users, cursor }))
 }
 
-/// The people of a page by name, and the place to go on behind.
+/// Returns the users of a page by name, and the position after which the next one begins.
 async fn find(
     hub: &Hub,
     caller: &Caller,
@@ -109,12 +110,12 @@ async fn find(
     Ok((people, after))
 }
 
-/// Whether a text is the one that its person is shown for: each is shown once, and only by the name that they have.
+/// True if a text is the one for which its user is shown: each user is shown once, and only by their current name.
 fn is_shown(found: &FoundName, query: &str, name: &str) -> bool {
     names::key_found(query, name, &found.user_id).is_some_and(|text| text == found.text)
 }
 
-/// A place is good for its own query only.
+/// Encodes a position as a cursor that is valid for its query only.
 fn encode_cursor(place: &str, query: &str) -> String {
     let mut bytes = mark(query).to_vec();
     bytes.extend(place.as_bytes());
@@ -143,7 +144,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_cursor_is_good_for_its_query_only() {
+    fn a_cursor_is_valid_for_its_query_only() {
         let place = FoundName { text: "ann lee".to_owned(), user_id: UserId::parse("u1").unwrap() }.place();
         let cursor = encode_cursor(&place, "ann");
         assert_eq!(parse_cursor(&cursor, "ann"), Ok(place.clone()));

@@ -1,4 +1,4 @@
-//! `SendMessage`: visible at once, answered when durable, and never doubled.
+//! `SendMessage`: visible immediately, answered when durable, and never duplicated.
 
 use std::future::Future;
 use std::sync::Arc;
@@ -51,13 +51,13 @@ pub(super) async fn run(hub: &Arc<Hub>, caller: &Caller, request: Request) -> Re
         ..MessageContent::new(caller.person.user.clone(), request.client_id, body)
     };
 
-    // What must not become a new message may still be a duplicate, which costs nothing.
+    // A message that must not become a new one may still be a duplicate, which costs nothing.
     let (permit, denied) = match permit(hub, &caller.person) {
         Ok(permit) => (Some(permit), None),
         Err(denied) => (None, Some(denied)),
     };
     if permit.is_some() && !files.is_empty() {
-        // What was sent before is answered as it was: its files are not looked at again.
+        // A message that was sent before gets the same answer: its files are not checked again.
         match enqueue(hub, caller, room, content.clone(), None).await.await? {
             SendResult::Refused => content.attachments = hub.claim_files(caller, room, &files).await?,
             known => return done(hub, room, known, None).await.map(Answer::Durable),
@@ -90,7 +90,7 @@ impl From<Denied> for HubError {
     }
 }
 
-/// Enqueues a message; without a permit, only a duplicate is looked for.
+/// Enqueues a message; without a permit, it can only be answered as a duplicate.
 async fn enqueue(
     hub: &Hub,
     caller: &Caller,
@@ -123,8 +123,8 @@ async fn done(
 }
 
 impl Hub {
-    /// Journals a message again: the node that it was first sent to may have died before it did so, and an answer to
-    /// the same message has to mean "durable" too. `None` if it is stored meanwhile.
+    /// Journals a message again: the node that it was first sent to may have died before it did so, and the answer to
+    /// the same message has to mean "durable" too. `None` if it has been stored meanwhile.
     async fn journal_again(&self, room: &RoomId, seq: Seq) -> Result<Option<Ticket>, HubError> {
         let Some(entry) = self.parts.rooms.sent_together(room, seq).await? else {
             return Ok(None);
@@ -134,7 +134,7 @@ impl Hub {
         for message in entry.messages {
             records.push((self.message_place()?, self.message_record(&entry.org, message)));
         }
-        // The entry as it was the first time: if SQS has it, the copy is dropped.
+        // The same entry as the first time: if SQS has it, the copy is dropped.
         let mut tickets = self.parts.message_journal.append(records);
         Ok(place.map(|place| tickets.swap_remove(place)))
     }

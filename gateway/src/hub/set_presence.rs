@@ -1,4 +1,4 @@
-//! `SetPresence`: whether the person is at this device. Somebody is online if they are at any of theirs.
+//! `SetPresence`: says if the user is at this device. A user is online if they are at any of theirs.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,7 @@
-//! `SetTyping`: told to the other members who listen, at most about once a second between messages, stored nowhere.
+//! `SetTyping`: published to the other members in the room, at most about once a second, and stored nowhere.
 //!
-//! Clients say it again every few seconds while somebody types, and take whoever was not named for six seconds, or
-//! whose message came, for one who has stopped.
+//! Clients repeat it every few seconds while the user types. They assume that a user has stopped after six seconds
+//! without it, or when the user's message arrives.
 
 use std::collections::HashMap;
 use std::sync::Mutex;
@@ -14,11 +14,11 @@ use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
 
-/// Between two times that somebody is told to type in a room.
+/// The least time between two announcements that a user types in a room.
 const PAUSE: Duration = Duration::from_secs(1);
-/// How long it is remembered that somebody was told to have stopped.
+/// Time for which it is remembered that a user was announced to have stopped.
 const MEMORY: Duration = Duration::from_secs(10);
-/// Entries above which those that say nothing any more are thrown out; about 200 bytes each.
+/// Number of entries above which those without effect are removed; about 200 bytes each.
 const SWEEP_ABOVE: usize = 10_000;
 
 #[derive(Deserialize)]
@@ -31,7 +31,7 @@ pub(super) struct Request {
 #[derive(Serialize)]
 pub(super) struct Response {}
 
-/// Who was told to type, or to have stopped, from this node.
+/// The users last announced as typing, or as having stopped, from this node.
 #[derive(Default)]
 pub struct Typists {
     announced: Mutex<HashMap<(Person, RoomId), Announced>>,
@@ -41,7 +41,7 @@ pub struct Typists {
 struct Announced {
     typing: bool,
     at: Instant,
-    /// When they were last told to type.
+    /// The time when they were last announced as typing.
     typed_at: Option<Instant>,
 }
 
@@ -49,7 +49,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let room = request.room_id.id()?;
     let who = (caller.person.clone(), room.clone());
     let tell = hub.parts.typists.is_due(&who, request.typing, Instant::now());
-    // Asked also when nothing is told: whoever may not type here hears so each time.
+    // Checked also when nothing is published: a user who may not type here gets the error each time.
     hub.parts.rooms.typing(&caller.person, room, request.typing, tell).await?;
     if tell {
         hub.parts.typists.note(who, request.typing, Instant::now());
@@ -58,7 +58,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
 }
 
 impl Typists {
-    /// Whether it is to be told. That somebody stopped always is, once: else they would be seen to type on.
+    /// True if it is to be published. A stop always is, once: otherwise the user would seem to keep typing.
     fn is_due(&self, who: &(Person, RoomId), typing: bool, now: Instant) -> bool {
         let told = self.announced.lock().expect("no holder of this lock panics").get(who).copied();
         let Some(told) = told else { return true };
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn typing_is_told_once_a_second_and_its_end_once() {
+    fn typing_is_published_once_a_second_and_its_end_once() {
         let typists = Typists::default();
         let person = Person { org: OrgId::parse("o").unwrap(), user: UserId::parse("u").unwrap() };
         let who = (person, RoomId::new_group());

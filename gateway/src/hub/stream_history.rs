@@ -1,9 +1,8 @@
-//! `StreamHistory`: every message of a range, ascending, one item each: the export of a room of any
-//! length.
+//! `StreamHistory`: every message of a range, ascending, one item each: exports a room of any length.
 //!
-//! One page is held at a time, and the next is read only when the last is taken: whoever exports a
-//! long room holds a page of it in memory, however slowly it reads. Each page asks anew whether the
-//! caller is a member. Messages that are sent meanwhile belong to a range without an end.
+//! One page is held at a time, and the next is read only when the last was consumed: an export of a long room holds one
+//! page in memory, however slowly its client reads. Each page checks again that the caller is a member. Messages that
+//! are sent meanwhile belong to a range without an end.
 
 use std::sync::Arc;
 use std::vec::IntoIter;
@@ -29,17 +28,17 @@ pub(super) struct Request {
     to: Option<Seq>,
 }
 
-/// An export under way.
+/// An export in progress.
 struct Export {
     hub: Arc<Hub>,
     caller: Arc<Caller>,
     room: RoomId,
-    /// The last message of the page, then of the export.
+    /// The last message of the page, and in the end of the export.
     after: Seq,
     before: Option<Seq>,
     page: IntoIter<MessageState>,
     has_more: bool,
-    /// What the caller had sent before it asked is in the room.
+    /// True once all messages that the caller sent before this call are in the room.
     is_after_calls: bool,
 }
 

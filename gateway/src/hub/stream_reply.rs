@@ -1,4 +1,4 @@
-//! Calls that are answered with a stream: items, and a completion as the last record.
+//! Replies of streams: items, and a completion as the last record.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -15,7 +15,7 @@ use crate::metrics;
 use crate::session::{Call, Records, StreamRecord};
 
 impl Hub {
-    /// Begins a stream. What is no streaming method is answered with a completion alone.
+    /// Starts a stream. A method that does not stream is answered with a completion alone.
     pub fn stream(self: &Arc<Self>, caller: &Arc<Caller>, protocol: Protocol, call: Call) -> Records {
         let Call { invocation_id, target, arguments } = call;
         let method = Method::from_name(&target);
@@ -32,7 +32,7 @@ impl Hub {
     }
 }
 
-/// The answer to one stream invocation, on its way.
+/// The reply to one stream invocation, not yet complete.
 pub(super) struct StreamReply {
     protocol: Protocol,
     method: Option<Method>,
@@ -42,7 +42,7 @@ pub(super) struct StreamReply {
 }
 
 impl StreamReply {
-    /// Decodes the request, begins the verb's stream, and encodes what it gives.
+    /// Decodes the request, starts the verb's stream, and encodes its items.
     pub(super) fn to<Request: DeserializeOwned, Item: Serialize + Send + 'static>(
         self,
         arguments: &Arguments,
@@ -89,13 +89,13 @@ impl StreamReply {
         self.completion_error(&text)
     }
 
-    /// As the reference server says it.
+    /// Answers with the error text of the reference server.
     fn wrong_arguments(mut self, target: &str) -> Bytes {
         self.count(ErrorKind::InvalidArgument.code());
         self.completion_error(&format!("Failed to invoke '{target}' due to an error on the server."))
     }
 
-    /// No streaming method, or none at all; as the reference server says it.
+    /// Answers, with the texts of the reference server, a method that does not stream or does not exist.
     fn refused(mut self, target: &str) -> Bytes {
         let text = if let Some(method) = self.method {
             self.count(ErrorKind::InvalidArgument.code());
@@ -127,12 +127,12 @@ impl Drop for StreamReply {
     }
 }
 
-/// A stream of a completion alone.
+/// Returns a stream of a completion alone.
 fn only(completion: Bytes) -> Records {
     stream::iter([StreamRecord::Completion(completion)]).boxed()
 }
 
-/// A made-up name is told back, but not at any length.
+/// Returns the name for the client's error text: an unknown name may be of any length.
 fn shortened(target: &str) -> String {
     const CHARS_MAX: usize = 100;
     target.chars().take(CHARS_MAX).collect()
@@ -201,7 +201,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn methods_that_are_no_streams_and_unknown_ones_are_told_apart() {
+    async fn methods_that_do_not_stream_and_unknown_ones_have_different_errors() {
         let refused = |method, target: &str| text(only(reply(method).refused(target)));
         let known = refused(Some(Method::SendMessage), "sendmessage").await;
         assert!(known.contains("non-streaming 'SendMessage' method with a streaming invocation."), "{known}");

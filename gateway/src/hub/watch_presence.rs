@@ -1,5 +1,5 @@
-//! `WatchPresence`: the status of people now, and `PresenceChanged` from then on. Ids are looked for in the caller's
-//! own organization only: those of others, and those of nobody, are offline and were never seen.
+//! `WatchPresence`: the current status of users, and `PresenceChanged` from then on. Ids are looked up in the caller's
+//! own organization only: those of others, and unknown ones, are offline and were never seen.
 
 use std::collections::{HashMap, HashSet};
 

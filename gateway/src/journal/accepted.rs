@@ -1,4 +1,4 @@
-//! The entries that SQS has accepted lately, until somebody notes them in Redis.
+//! The entries that SQS has accepted recently, until they are noted in Redis.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard};
@@ -10,11 +10,11 @@ use tokio::time::Instant;
 
 use super::entry::Unstored;
 
-/// Entries that are kept: about 120 bytes each. Beyond, the oldest are forgotten, and journaled once more if they are
-/// not stored in time.
+/// The most entries that are kept: about 120 bytes each. The oldest beyond it are forgotten, and journaled once more if
+/// they are not stored in time.
 const KEPT_MAX: usize = 50_000;
 
-/// A journal's accepted entries.
+/// The accepted entries of a journal.
 #[derive(Debug, Default)]
 pub struct AcceptedLog {
     entries: Mutex<VecDeque<AcceptedEntry>>,
@@ -23,11 +23,11 @@ pub struct AcceptedLog {
 /// An unstored entry that SQS has accepted.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AcceptedEntry {
-    /// Where its room is.
+    /// The partition of its room.
     pub partition: Partition,
-    /// Its member of the unstored index.
+    /// Its key in the unstored index.
     pub member: String,
-    /// When SQS had accepted it.
+    /// The time when SQS accepted it.
     pub at: Timestamp,
     since: Instant,
 }
@@ -52,7 +52,7 @@ impl AcceptedLog {
         entries.drain(..due).collect()
     }
 
-    /// Puts back what could not be noted.
+    /// Puts back the entries that could not be noted.
     pub fn put_back(&self, taken: Vec<AcceptedEntry>) {
         let mut entries = self.entries();
         for entry in taken.into_iter().rev() {

@@ -1,7 +1,7 @@
-//! Entries: what one message of SQS holds.
+//! Entries: the contents of one message of SQS.
 //!
 //! The messages that one call made in one room make one entry, cut where it grows too large. The cut depends on the
-//! records alone, and so does the deduplication id: whoever journals the same messages again sends the same entry,
+//! records alone, and so does the deduplication id: a node that journals the same messages again sends the same entry,
 //! and SQS drops the copy.
 
 use std::ops::Range;
@@ -18,12 +18,12 @@ use tokio::time::Instant;
 
 use super::{JournalError, JournalSlot};
 
-/// Weight of an entry beside its body: ids and attributes.
+/// Weight of an entry besides its body: ids and attributes.
 pub(super) const ENTRY_BYTES: usize = 512;
-/// Records that one entry may carry: ten such entries are a batch of the Lambda, which writes them in a few seconds
-/// also where DynamoDB is slow.
+/// The most records in one entry: ten such entries make a batch of the Lambda, which writes them in a few seconds even
+/// where DynamoDB is slow.
 pub(super) const ENTRY_RECORDS: usize = 16;
-/// Bytes of an entry's records, unless a single one is larger: SQS bills as much as one request.
+/// The most bytes of an entry's records, unless a single one is larger: SQS bills this much as one request.
 const ENTRY_BODY_BYTES: usize = 64 * 1024;
 
 /// How long a caller waits for an entry that was not sent yet, or that SQS has refused, before it is told to send again.
@@ -42,7 +42,7 @@ pub(super) enum Body {
 }
 
 impl Body {
-    /// Returns it as it is sent.
+    /// Returns the body's text for SQS.
     pub(super) fn text(&self) -> String {
         match self {
             Self::Text(text) => text.clone(),
@@ -58,7 +58,7 @@ impl Body {
         }
     }
 
-    /// Returns whose marks it holds, and the marks.
+    /// Returns the marks, and the room and user that they belong to.
     pub(super) fn marks(&self) -> Option<((RoomId, UserId), Marks)> {
         let Self::Marks(record) = self else { return None };
         match &record.change {
@@ -85,25 +85,25 @@ pub(super) struct Fifo {
     pub(super) dedup_id: String,
 }
 
-/// A member of the unstored index, and its partition.
+/// The key of an entry in the unstored index, and its partition.
 pub(super) type Unstored = (Partition, String);
 
-/// One entry on its way.
+/// An entry that is being sent.
 #[derive(Debug)]
 pub(super) struct Entry {
     pub(super) body: Body,
     pub(super) fifo: Option<Fifo>,
-    /// When it came.
+    /// The time when it was added.
     pub(super) since: Instant,
-    /// When it is given up.
+    /// The time when it is given up.
     pub(super) deadline: Instant,
-    /// How many records it carries.
+    /// Number of its records.
     pub(super) records: usize,
-    /// How many of them tell of new messages, for the first time.
+    /// Number of its records that are new messages, journaled for the first time.
     pub(super) new_messages: usize,
-    /// Those who wait for its result and were not told yet.
+    /// Waiters for its result that were not notified yet.
     pub(super) waiters: Vec<Waiter>,
-    /// Its places in the journal; given back when it is dropped.
+    /// Its slots in the journal; given back when it is dropped.
     pub(super) places: Vec<JournalSlot>,
     /// The unstored entries that are durable once it is accepted.
     pub(super) unstored: Vec<Unstored>,
@@ -125,27 +125,27 @@ impl Entry {
         (!self.waiters.is_empty()).then(|| self.late_at().saturating_duration_since(now))
     }
 
-    /// Gives its places back and tells the waiters its result.
+    /// Gives its slots back and notifies the waiters of its result.
     pub(super) fn resolve(mut self, result: Result<(), JournalError>) {
         self.places.clear();
         self.tell(result);
     }
 
-    /// Tells the waiters a result; the entry itself may go on.
+    /// Notifies the waiters of a result; the entry may still be tried.
     pub(super) fn tell(&mut self, result: Result<(), JournalError>) {
         for waiter in self.waiters.drain(..) {
-            // A caller that does not want to know has dropped its ticket.
+            // The receiver is gone if the caller has dropped its ticket.
             let _ = waiter.send(result);
         }
     }
 }
 
-/// Returns which records of one room, made by one call, go into each entry.
+/// Returns the ranges of records for each entry, of records that one call made in one room.
 pub(super) fn cut(records: &[(String, &MessageRecord)]) -> Vec<Range<usize>> {
     let mut cuts: Vec<Range<usize>> = Vec::new();
     let mut bytes = 0;
     for (index, (text, record)) in records.iter().enumerate() {
-        // Without the name of the node, which is another one when it is journaled again.
+        // The name of the node is left out: another node that journals the record again writes its own.
         let size = text.len() - record.origin.as_str().len();
         match cuts.last_mut() {
             Some(last) if last.len() < ENTRY_RECORDS && bytes + size <= ENTRY_BODY_BYTES => {
@@ -168,13 +168,13 @@ pub(super) fn dedup_id(first: &MessageState, last: &MessageState, losses: u8) ->
     if losses == 0 { id } else { format!("{id}#{losses}") }
 }
 
-/// Returns the unstored entry of a message's version.
+/// Returns the key in the unstored index of a message's version.
 pub(super) fn unstored_message(message: &MessageState) -> Unstored {
     let member = message_member(&message.room_id, message.seq, message.version);
     (Partition::of_room(&message.room_id), member)
 }
 
-/// Returns the unstored entry of a change, if it has one.
+/// Returns the key in the unstored index of a change, if it has one.
 pub(super) fn unstored_change(change: &RoomChange) -> Option<Unstored> {
     match change {
         RoomChange::Room { room_id, version, .. } => {
@@ -184,10 +184,10 @@ pub(super) fn unstored_change(change: &RoomChange) -> Option<Unstored> {
     }
 }
 
-/// Returns a record as one line, of characters that SQS lets through: it would put U+FFFD in place of the others.
+/// Returns a record as one line, of characters that SQS accepts: it would replace the others by U+FFFD.
 pub(super) fn json(record: &impl serde::Serialize) -> String {
     let text = serde_json::to_string(record).expect("a record holds only texts and numbers");
-    // The first byte of both, and of few others.
+    // The first byte of both characters, and of few others.
     if !text.as_bytes().contains(&0xEF) {
         return text;
     }

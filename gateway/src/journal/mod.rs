@@ -1,25 +1,23 @@
-//! The journal: what was accepted goes to SQS, in batches, and is durable once SQS has it.
+//! The journal: accepted records go to SQS in batches, and are durable once SQS has them.
 //!
-//! One [`Journal`] a queue: messages go to a FIFO queue with their room as the group, changes of
-//! rooms to a standard one. A place is taken before anything is changed ([`Journal::reserve`]), so that
-//! overload is refused before anything was published; a place that was taken can always be filled,
-//! without waiting. Records carry full state and a version, so that twice or out of order does no harm.
-//! The messages that one call made in a room share an entry, a line each: the busier the node, the fewer
-//! entries a message costs.
+//! One [`Journal`] per queue: messages go to a FIFO queue with their room as the group, changes of rooms to a standard
+//! one. A slot is taken before anything is changed ([`Journal::reserve`]), so that overload is refused before anything
+//! is published; a slot that was taken can always be filled without waiting. Records carry full state and a version, so
+//! that repetition and wrong order do no harm. The messages that one call made in a room share an entry, a line each:
+//! the busier the node, the fewer entries a message costs.
 //!
 //! What happens when a party dies:
-//! - *SQS refuses or does not answer*: before a second is over the tickets fail and the caller is told to send again;
-//!   the entries are tried until their deadline all the same. What was published stays in Redis's
-//!   unstored index, and the reconciler journals it again. Meanwhile the journal refuses all but a few, which find out
-//!   whether SQS is back.
-//! - *SQS takes less than comes in*: what could not be sent within a second or so is refused.
-//! - *SQS accepted and the answer was lost*: the retry is dropped by the deduplication id, or is written twice,
-//!   which changes nothing.
+//! - *SQS refuses or does not answer*: after a second the tickets fail and the caller has to send again; the entries
+//!   are still tried until their deadline. Published events stay in Redis's unstored index, and the reconciler journals
+//!   them again. Meanwhile the journal refuses all but a few entries, which find out if SQS is back.
+//! - *SQS accepts less than comes in*: entries that could not be sent within a second or so are refused.
+//! - *SQS accepted and the answer was lost*: the retry is dropped by the deduplication id, or is written twice, which
+//!   changes nothing.
 //! - *The caller*: its ticket is dropped; the entry is journaled all the same.
-//! - *This node, before SQS accepted*: nobody was told that it is durable; the reconciler finds it.
+//! - *This node, before SQS accepted*: no caller was answered that it is durable; the reconciler finds it.
 //! - *This node, before it was noted that SQS accepted*: the reconciler journals it once more, as the same entries,
 //!   which SQS drops.
-//! - *This node, on purpose*: [`Journal::flush`] refuses what is new and waits for what is under way.
+//! - *This node, in a planned shutdown*: [`Journal::flush`] refuses new entries and waits for those under way.
 
 mod accepted;
 mod entry;
@@ -51,18 +49,18 @@ use crate::metrics;
 pub use self::accepted::{AcceptedEntry, AcceptedLog};
 pub use self::permit::Permit;
 
-/// Entries, reserved places included, that one journal holds. With [`PLACE_BYTES_MAX`], an outage of SQS
-/// costs a node this much memory and no more.
+/// The most entries, reserved slots included, that one journal holds. With [`PLACE_BYTES_MAX`], it bounds the memory
+/// that an outage of SQS costs a node.
 pub const PLACES_MAX: usize = 20_000;
-/// Bytes that wait or are under way.
+/// The most bytes that wait or are under way.
 pub const PLACE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// How long an entry is tried.
+/// Time for which an entry is tried.
 pub const DEADLINE: Duration = Duration::from_secs(15);
 
-/// Why an entry is not durable.
+/// The reason why an entry is not durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum JournalError {
-    /// SQS has not accepted it yet. What it tells of is in Redis: it will be journaled, now or again.
+    /// SQS has not accepted it yet. Its event is in Redis: it will be journaled, now or again.
     #[error("the journal cannot be reached")]
     Unavailable,
     /// SQS will never accept it.
@@ -70,22 +68,22 @@ pub enum JournalError {
     Refused,
 }
 
-/// The journal takes nothing more now: SQS takes less than comes in, or the node is going down.
+/// The journal accepts no entry now: SQS accepts less than comes in, or the node is shutting down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the journal takes nothing more now")]
 pub struct Busy {
-    /// When it may take more.
+    /// The time after which it may accept more.
     pub retry_after: Duration,
 }
 
-/// How much a journal holds, and for how long it tries.
+/// The bounds of a journal, and the time for which it tries.
 #[derive(Clone, Copy, Debug)]
 pub struct JournalLimits {
-    /// Entries that wait or are under way, reserved places included.
+    /// Entries that wait or are under way, reserved slots included.
     pub places: usize,
     /// Bytes that wait or are under way.
     pub bytes: usize,
-    /// How long an entry is tried.
+    /// Time for which an entry is tried.
     pub deadline: Duration,
 }
 
@@ -95,15 +93,15 @@ impl Default for JournalLimits {
     }
 }
 
-/// The way to one queue; a clone is the same journal.
+/// The journal of one queue; a clone is the same journal.
 #[derive(Clone)]
 pub struct Journal {
     inner: Arc<Inner>,
 }
 
 impl Journal {
-    /// Starts, in tasks of the node's lifecycle. Does not wait for SQS. A queue whose URL ends in
-    /// `.fifo` gets groups and deduplication ids.
+    /// Starts the journal's tasks in the node's lifecycle. Does not wait for SQS. A queue whose URL ends in `.fifo`
+    /// gets groups and deduplication ids.
     pub fn start(config: &SdkConfig, queue_url: &str, limits: JournalLimits, lifecycle: &Lifecycle) -> Self {
         let inner = Arc::new(Inner::new(limits, queue_url.rsplit('.').next() == Some("fifo")));
         let sqs = Sqs::new(config, queue_url);
@@ -111,11 +109,11 @@ impl Journal {
         Self { inner }
     }
 
-    /// Takes a place for one record, before anything is changed or published.
+    /// Takes a slot for one record, before anything is changed or published.
     pub fn reserve(&self) -> Result<Permit, Busy> {
         let inner = &self.inner;
         let is_open = !inner.is_closed.load(Ordering::SeqCst);
-        // Counted before the look, so that places never exceed their bound.
+        // Counted before the check, so that slots never exceed their bound.
         let place = JournalSlot::take(inner, 0);
         let load = inner.load(Instant::now());
         let has_room = load.places <= inner.limits.places && inner.bytes.load(Ordering::SeqCst) < inner.limits.bytes;
@@ -128,13 +126,13 @@ impl Journal {
         }
     }
 
-    /// Fills places with the messages that one call made in one room, in their order. A ticket comes of each.
+    /// Fills slots with the messages that one call made in one room, in their order. Returns a ticket for each.
     pub fn append(&self, messages: Vec<(Permit, MessageRecord)>) -> Vec<Ticket> {
         self.fill(messages, 0, true)
     }
 
-    /// As [`Self::append`], of messages that were journaled before; `losses` is how often SQS has lost them. The caller
-    /// notes itself what is accepted of them.
+    /// Works like [`Self::append`], for messages that were journaled before; `losses` is the number of times that SQS
+    /// has lost them. The caller notes which of them are accepted.
     pub fn append_again(&self, messages: Vec<(Permit, MessageRecord)>, losses: u8) -> Vec<Ticket> {
         self.fill(messages, losses, false)
     }
@@ -166,8 +164,8 @@ impl Journal {
         tickets
     }
 
-    /// Refuses what is new, and waits until all that is under way is accepted or given up. False if
-    /// that took longer than `limit`.
+    /// Refuses new entries, and waits until all entries under way are accepted or given up. False if that took longer
+    /// than `limit`.
     pub async fn flush(&self, limit: Duration) -> bool {
         self.inner.is_closed.store(true, Ordering::SeqCst);
         self.inner.filled.notify_one();
@@ -183,7 +181,7 @@ impl Journal {
         timeout(limit, empty).await.is_ok()
     }
 
-    /// Entries that wait, are under way, or are about to come.
+    /// Returns the number of entries that wait, are under way, or have a reserved slot.
     pub fn depth(&self) -> usize {
         self.inner.places.load(Ordering::Relaxed)
     }
@@ -193,12 +191,12 @@ impl Journal {
         self.inner.pressure().is_failing(Instant::now())
     }
 
-    /// Returns how many records SQS has accepted since the start.
+    /// Returns the number of records that SQS has accepted since the start.
     pub fn accepted_records(&self) -> u64 {
         self.inner.accepted_records.load(Ordering::Relaxed)
     }
 
-    /// The entries of the unstored index that SQS has accepted.
+    /// Returns the entries of the unstored index that SQS has accepted.
     pub fn accepted(&self) -> &AcceptedLog {
         &self.inner.accepted
     }
@@ -214,7 +212,7 @@ impl Future for Ticket {
     type Output = Result<(), JournalError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Only a node that ends drops an entry without a word.
+        // Only a node that shuts down drops an entry without a result.
         Pin::new(&mut self.0).poll(cx).map(|result| result.unwrap_or(Err(JournalError::Unavailable)))
     }
 }
@@ -229,9 +227,9 @@ struct Inner {
     pressure: Mutex<Pressure>,
     accepted: AcceptedLog,
     accepted_records: AtomicU64,
-    /// Something was added, or nothing more will be.
+    /// An entry was added, or no more will be.
     filled: Notify,
-    /// The last place was given back.
+    /// The last slot was given back.
     emptied: Notify,
 }
 
@@ -287,8 +285,8 @@ impl Inner {
         }
     }
 
-    /// Tells who waits for the entries of a batch that has just failed, if SQS has failed for a second or they are
-    /// late; in the first case also those whose entries were not sent yet. The entries go on.
+    /// Notifies the waiters for the entries of a batch that has just failed, if SQS has failed for a second or they are
+    /// that old; in the first case also the waiters for entries that were not sent yet. The entries are still tried.
     fn tell_late(&self, batch: &mut [Entry], now: Instant) {
         let is_failing = self.pressure().is_failing(now);
         for entry in batch {
@@ -301,7 +299,7 @@ impl Inner {
         }
     }
 
-    /// SQS has accepted an entry.
+    /// Notes that SQS has accepted an entry.
     fn accept(&self, mut entry: Entry) {
         self.accepted_records.fetch_add(entry.records as u64, Ordering::Relaxed);
         metrics::messages_accepted(entry.new_messages);

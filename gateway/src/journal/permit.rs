@@ -1,4 +1,4 @@
-//! Places in the journal, and what fills them.
+//! Permits: reserved slots of the journal, and how they are filled.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -10,7 +10,7 @@ use super::entry::{self, Body, Fifo, Unstored, Waiter};
 use super::{Inner, Journal, Ticket};
 use crate::metrics;
 
-/// A place for one entry; dropping it gives it back.
+/// A slot for one entry; dropping it gives the slot back.
 pub struct Permit {
     place: JournalSlot,
 }
@@ -20,18 +20,18 @@ impl Permit {
         Self { place }
     }
 
-    /// Fills the place with one message at a version, for which the journal is [`Journal::append`].
+    /// Fills the slot with one message at a version, for a journal of which [`Journal::append`] is the general form.
     pub fn message(self, record: MessageRecord) -> Ticket {
         let journal = Journal { inner: Arc::clone(&self.place.journal) };
-        journal.append(vec![(self, record)]).pop().expect("a ticket comes of each record")
+        journal.append(vec![(self, record)]).pop().expect("append returns a ticket for each record")
     }
 
-    /// Fills the place with a change of a room. Marks of one member that still wait are merged.
+    /// Fills the slot with a change of a room. Waiting marks of the same member are merged.
     pub fn room(self, record: &RoomRecord) -> Ticket {
         self.fill_room(record, entry::unstored_change(&record.change))
     }
 
-    /// As [`Self::room`], of a change that was journaled before; the caller notes itself that it is accepted.
+    /// Works like [`Self::room`], for a change that was journaled before; the caller notes that it is accepted.
     pub fn room_again(self, record: &RoomRecord) -> Ticket {
         self.fill_room(record, None)
     }
@@ -56,7 +56,7 @@ impl Permit {
     }
 }
 
-/// An entry that is being put together.
+/// An entry that is being built.
 pub(super) struct EntryBuilder {
     pub(super) fifo: Fifo,
     text: String,
@@ -102,7 +102,7 @@ impl EntryBuilder {
     }
 }
 
-/// Entries of all journals of this node, for the metric.
+/// Number of entries of all journals of this node, for the metric.
 static DEPTH: AtomicUsize = AtomicUsize::new(0);
 
 /// One entry's share of the bounds, until it is dropped.

@@ -1,52 +1,52 @@
-//! What SQS takes, and therefore what the journal takes: entries that could not be accepted soon are refused before
-//! anything is published. Sans-IO.
+//! Back pressure from SQS: entries that could not be accepted soon are refused before anything is published. Sans-IO.
 //!
 //! | SQS | then |
 //! |---|---|
 //! | answers quickly | up to 16 batches are under way at once |
-//! | slows down | fewer batches are, so that each is answered in time; what waits longer than a second is refused |
+//! | slows down | fewer batches are, so that each is answered in time; entries that would wait longer than a second are
+//! refused |
 //! | fails | a few entries at a time are tried; the rest is refused until one succeeds |
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Batches under way at once, at the most. At 20 ms each they carry 8,000 entries a second.
+/// The most batches under way at once. At 20 ms each they carry 8,000 entries a second.
 const BATCHES_MAX: u32 = 16;
-/// A batch that takes no longer says that SQS can take more.
+/// A batch that takes no longer shows that SQS can accept more.
 const QUICK: Duration = Duration::from_millis(300);
-/// A batch that takes longer says that SQS is asked too much.
+/// A batch that takes longer shows that SQS is overloaded.
 const SLOW: Duration = Duration::from_secs(1);
-/// How long the oldest entry may have waited to be sent, for another to be taken.
+/// The longest wait of the oldest entry for another to be accepted.
 const WAIT_MAX: Duration = Duration::from_secs(1);
-/// Up to this wait nobody asks how long the queue will take.
+/// Up to this wait, the time that the queue will take is not estimated.
 const WAIT_UNNOTICED: Duration = Duration::from_millis(250);
-/// How long the queue may take by what was accepted lately.
+/// The longest time that the queue may take at the recent rate of acceptance.
 const BACKLOG_MAX: Duration = Duration::from_secs(2);
-/// How long SQS may have failed without a success between, for entries to be taken as usual.
+/// Time that SQS may fail without a success in between, for entries to be accepted as usual.
 const FAILING_MAX: Duration = Duration::from_secs(1);
-/// Entries that are taken while SQS fails: whether they are accepted tells that it is back.
+/// Entries that are accepted while SQS fails: they show when it is back.
 const PROBES: usize = 16;
-/// The least and the most that a refused caller is asked to wait.
+/// The shortest and the longest time that a refused caller is asked to wait.
 const RETRY_AFTER: (Duration, Duration) = (Duration::from_millis(250), Duration::from_secs(5));
-/// How far back acceptances are counted.
+/// Span over which acceptances are counted.
 const RATE_SPAN: Duration = Duration::from_secs(5);
 
-/// One queue's pressure.
+/// The pressure of one queue.
 #[derive(Debug)]
 pub(super) struct Pressure {
     batches: u32,
-    /// Since when every call has failed.
+    /// The time since when every call has failed.
     failing_since: Option<Instant>,
     rate: Rate,
 }
 
-/// What waits in the journal.
+/// The load of the journal.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
-    /// Entries that wait, are under way, or are about to come.
+    /// Entries that wait, are under way, or have a reserved slot.
     pub(super) places: usize,
-    /// How long the oldest entry has waited to be sent.
+    /// The wait of the oldest entry to be sent.
     pub(super) oldest: Option<Duration>,
 }
 
@@ -57,7 +57,7 @@ impl Default for Pressure {
 }
 
 impl Pressure {
-    /// Notes a call that SQS answered, with how many records it accepted.
+    /// Notes a call that SQS answered, with the number of records that it accepted.
     pub(super) fn answered(&mut self, accepted: usize, took: Duration, now: Instant) {
         self.failing_since = None;
         self.rate.add(accepted, now);
@@ -74,7 +74,7 @@ impl Pressure {
         self.batches = (self.batches / 2).max(1);
     }
 
-    /// Returns how many batches may be under way at once.
+    /// Returns the number of batches that may be under way at once.
     pub(super) fn batches(&self) -> usize {
         self.batches as usize
     }
@@ -84,7 +84,7 @@ impl Pressure {
         self.failing_since.is_some_and(|since| now.duration_since(since) > FAILING_MAX)
     }
 
-    /// Returns after which time to come again, if one more entry must not be taken.
+    /// Returns the time after which to try again, if one more entry must not be accepted.
     pub(super) fn refuses(&mut self, load: Load, now: Instant) -> Option<Duration> {
         let (least, most) = RETRY_AFTER;
         if self.is_failing(now) {
@@ -96,13 +96,13 @@ impl Pressure {
         is_late.then(|| backlog.clamp(least, most))
     }
 
-    /// Returns after which time to come again where the journal is full.
+    /// Returns the time after which to try again if the journal is full.
     pub(super) fn retry_after(&mut self, load: Load, now: Instant) -> Duration {
         self.rate.time_for(load.places, now).clamp(RETRY_AFTER.0, RETRY_AFTER.1)
     }
 }
 
-/// Records accepted lately, by second.
+/// Records accepted recently, by second.
 #[derive(Debug, Default)]
 struct Rate {
     seconds: std::collections::VecDeque<(Instant, usize)>,
@@ -123,7 +123,7 @@ impl Rate {
         }
     }
 
-    /// Returns how long this many records would take; long, if nothing was accepted lately.
+    /// Returns the time that a number of records would take; long, if nothing was accepted recently.
     fn time_for(&mut self, records: usize, now: Instant) -> Duration {
         self.forget(now);
         let accepted: usize = self.seconds.iter().map(|(_, number)| number).sum();
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn while_it_fails_a_few_find_out_whether_it_is_back() {
+    async fn while_sqs_fails_a_few_entries_find_out_if_it_is_back() {
         let mut pressure = Pressure::default();
         let now = Instant::now();
         pressure.failed(now);

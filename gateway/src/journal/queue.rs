@@ -1,4 +1,4 @@
-//! Entries that wait to be sent, how they are cut into batches, and the task that sends several at once.
+//! The queue of entries, how they are cut into batches, and the task that sends several at once.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -16,14 +16,14 @@ use crate::metrics::{self, JournalErrorKind};
 
 /// Entries of one `SendMessageBatch`: the limit of SQS.
 pub(super) const BATCH_ENTRIES: usize = 10;
-/// Bytes of one batch, attributes included: a quarter of the limit of SQS, so that a batch of large
-/// messages is sent in time too. A single entry may be larger.
+/// Bytes of one batch, attributes included: a quarter of the limit of SQS, so that a batch of large messages is also
+/// sent in time. A single entry may be larger.
 pub(super) const BATCH_BYTES: usize = 256 * 1024;
 
-/// How far apart batches that are not full begin: the entries of a busy node share a call, those of a
-/// quiet one never wait. Less than anybody notices beside the call itself.
+/// The least time between the starts of batches that are not full: the entries of a busy node share a call, those of a
+/// quiet one never wait. It is small beside the call itself.
 const LINGER: Duration = Duration::from_millis(20);
-/// How far apart full ones begin.
+/// The least time between the starts of full batches.
 const PACE: Duration = Duration::from_millis(2);
 
 /// Waiting entries, oldest first.
@@ -31,7 +31,7 @@ const PACE: Duration = Duration::from_millis(2);
 pub(super) struct Queue {
     entries: VecDeque<Entry>,
     bytes: usize,
-    /// How many have ever left the front: the number of an entry is this plus its index.
+    /// Number of entries that have ever left the front: the number of an entry is this plus its index.
     left: usize,
     /// Whoever waits for the entries before this number was told that they are late.
     told: usize,
@@ -43,13 +43,13 @@ impl Queue {
         self.entries.is_empty()
     }
 
-    /// Returns since when the oldest waits.
+    /// Returns the time since when the oldest entry waits.
     pub(super) fn oldest(&self) -> Option<Instant> {
         self.entries.front().map(|entry| entry.since)
     }
 
-    /// Adds an entry; marks are merged into those of the same member that still wait. True if the sending task has to
-    /// look: there was nothing before, or a batch is full now.
+    /// Adds an entry; marks are merged into waiting marks of the same member. True if the sending task has to be woken:
+    /// the queue was empty before, or a batch is full now.
     pub(super) fn push(&mut self, entry: Entry) -> bool {
         let was_full = self.has_full_batch();
         if let Some((key, marks)) = entry.body.marks() {
@@ -68,7 +68,7 @@ impl Queue {
         self.entries.len() == 1 || (!was_full && self.has_full_batch())
     }
 
-    /// Whether a batch is full.
+    /// True if a batch is full.
     pub(super) fn has_full_batch(&self) -> bool {
         self.entries.len() >= BATCH_ENTRIES || self.bytes >= BATCH_BYTES
     }
@@ -83,7 +83,7 @@ impl Queue {
         self.entries.front().map(|entry| entry.deadline)
     }
 
-    /// Takes the next batch off the front.
+    /// Takes the next batch from the front.
     pub(super) fn take_batch(&mut self) -> Vec<Entry> {
         let mut batch = Vec::new();
         let mut bytes = 0;
@@ -98,7 +98,7 @@ impl Queue {
         batch
     }
 
-    /// Tells all who wait for an entry here a result; the entries stay.
+    /// Notifies the waiters of all entries of a result; the entries stay.
     pub(super) fn tell(&mut self, result: Result<(), JournalError>) {
         for entry in &mut self.entries {
             entry.tell(result);
@@ -158,7 +158,7 @@ pub(super) async fn run(journal: Arc<Inner>, sqs: Sqs) {
     }
 }
 
-/// A batch that is due, or else the moment at which to look again; `last` is when the last one began.
+/// Returns a batch that is due, or else the time to look again; `last` is the start of the last batch.
 fn next(journal: &Inner, now: Instant, last: Option<Instant>, may_send: bool) -> (Option<Vec<Entry>>, Option<Instant>) {
     let mut queue = journal.queue();
     let expired = queue.take_expired(now);
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn marks_of_one_member_that_wait_become_one_and_all_are_told() {
+    async fn waiting_marks_of_one_member_are_merged_and_all_waiters_notified() {
         let mut queue = Queue::default();
         let (first, one) = entry(marks("ann", 5, 6));
         let (second, two) = entry(marks("ann", 4, 9));
@@ -252,7 +252,7 @@ mod tests {
         assert_eq!(value["marks"], serde_json::json!({"readSeq": 5, "deliveredSeq": 9}));
         merged.resolve(Ok(()));
         assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
-        // What was taken is not merged into any more.
+        // Entries that were taken are not merged into any more.
         queue.push(entry(marks("ann", 7, 9)).0);
         assert_eq!(queue.take_batch().len(), 1);
     }

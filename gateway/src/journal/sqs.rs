@@ -1,4 +1,4 @@
-//! Sending to SQS: each entry's own result is looked at, and what failed is tried again.
+//! Sending to SQS: the result of each entry is checked, and failed entries are retried.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,24 +18,24 @@ use super::{Inner, JournalError};
 use crate::metrics::{self, JournalErrorKind};
 
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// One call. Retries are ours, because an entry has a deadline and others of its batch may succeed.
+/// Timeout of one call. Retries are done here, not in the SDK, because an entry has a deadline and others of its batch
+/// may succeed.
 const CALL_TIMEOUT: Duration = Duration::from_secs(3);
 const PAUSE_FIRST: Duration = Duration::from_millis(50);
-/// So that the journal takes again within a second or so of SQS.
+/// The longest pause: the journal accepts entries again within a second or so after SQS is back.
 const PAUSE_CEILING: Duration = Duration::from_secs(1);
 
-/// One queue.
 pub(super) struct Sqs {
     client: Client,
     queue_url: String,
 }
 
-/// What became of one entry in one call.
+/// The result of one entry in one call.
 enum EntryResult {
     Accepted,
-    /// Never will be.
+    /// SQS will never accept it.
     Refused,
-    /// May be later.
+    /// SQS may accept it later.
     Failed,
 }
 
@@ -62,7 +62,7 @@ impl Sqs {
             journal.tell_late(&mut batch, now);
             let mut wait = pause.mul_f64(rand::random_range(0.5..1.0));
             if let Some(late_in) = batch.iter().filter_map(|entry| entry.late_in(now)).min() {
-                // One more try before the waiters are told.
+                // One more try before the waiters are notified.
                 wait = wait.min(late_in);
             }
             let (later, expired): (Vec<_>, Vec<_>) = batch.into_iter().partition(|entry| now + wait < entry.deadline);
@@ -79,7 +79,7 @@ impl Sqs {
         }
     }
 
-    /// One call. Gives back what may be tried again.
+    /// Makes one call. Returns the entries that may be retried.
     async fn attempt(&self, journal: &Inner, batch: Vec<Entry>) -> Vec<Entry> {
         let entries = batch.iter().enumerate().map(|(index, entry)| request(index, entry)).collect();
         let begun = Instant::now();
@@ -108,7 +108,7 @@ impl Sqs {
             match results.remove(&index.to_string()) {
                 Some(EntryResult::Accepted) => journal.accept(entry),
                 Some(EntryResult::Refused) => entry.resolve(Err(JournalError::Refused)),
-                // Without a word about it, it may have failed too.
+                // Without a result for it, it may have failed too.
                 Some(EntryResult::Failed) | None => again.push(entry),
             }
         }
@@ -127,7 +127,7 @@ fn request(index: usize, entry: &Entry) -> SendMessageBatchRequestEntry {
     request.build().expect("an id and a body are set")
 }
 
-/// A W3C trace context of its own, not sampled: there is no current trace to go on with yet.
+/// Returns a new W3C trace context, not sampled: there is no current trace to continue yet.
 fn traceparent() -> MessageAttributeValue {
     let (trace, span): (u128, u64) = (rand::random(), rand::random());
     MessageAttributeValue::builder()

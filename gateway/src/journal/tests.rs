@@ -16,11 +16,11 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// What the endpoint does with one call.
+/// The endpoint's answer to one call.
 #[derive(Clone, Copy)]
 enum Plan {
     Accept,
-    /// Refuses entries by their index: for good, or for now.
+    /// Refuses entries by their index: permanently, or for now.
     Entries {
         refused: usize,
         failed: usize,
@@ -29,7 +29,7 @@ enum Plan {
     Hang,
 }
 
-/// An SQS that does as it is told.
+/// An SQS that answers by a plan.
 struct Endpoint {
     url: String,
     state: Arc<EndpointState>,
@@ -123,7 +123,7 @@ pub(super) fn message(number: u64, body: &str) -> MessageRecord {
     }
 }
 
-/// A message to a room of its own: no other joins its entry.
+/// Returns a message to a new room: it shares its entry with no other.
 pub(super) fn apart(number: u64) -> MessageRecord {
     let mut record = message(number, "hello");
     record.message.room_id = RoomId::parse(&format!("g_{number:022}")).unwrap();
@@ -172,7 +172,7 @@ async fn messages_of_one_call_share_entries_and_those_journaled_again_are_the_sa
     }
     let entries: Vec<_> = endpoint.batches().into_iter().flatten().collect();
     let bodies = entries.iter().map(|entry| entry["MessageBody"].as_str().unwrap());
-    // What SQS would put another character in place of is not in them.
+    // They have no character that SQS would replace.
     let lines: Vec<_> = bodies.inspect(|body| assert!(!body.contains('\u{ffff}'))).flat_map(str::lines).collect();
     let records: Vec<MessageRecord> = lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect();
     let sent: Vec<_> = (1..21).map(|number| message(number, "안녕\n\u{ffff}")).collect();
@@ -185,7 +185,7 @@ async fn messages_of_one_call_share_entries_and_those_journaled_again_are_the_sa
 }
 
 #[tokio::test]
-async fn what_sqs_does_not_take_is_refused_until_it_does() {
+async fn entries_are_refused_while_sqs_does_not_accept_them() {
     let endpoint = Endpoint::start([]).await;
     endpoint.otherwise(Plan::Status(503));
     let journal = endpoint.journal(JournalLimits::default());
@@ -215,7 +215,7 @@ async fn what_sqs_does_not_take_is_refused_until_it_does() {
 }
 
 #[tokio::test]
-async fn who_waits_for_one_entry_that_sqs_does_not_take_is_told_soon() {
+async fn a_waiter_for_an_entry_that_sqs_does_not_accept_is_notified_soon() {
     let endpoint = Endpoint::start([]).await;
     endpoint.otherwise(Plan::Entries { refused: usize::MAX, failed: 0 });
     let journal = endpoint.journal(JournalLimits::default());
@@ -249,7 +249,7 @@ async fn each_entrys_own_result_counts() {
 }
 
 #[tokio::test]
-async fn what_fails_for_now_is_tried_again() {
+async fn a_transient_failure_is_retried() {
     let endpoint = Endpoint::start([Plan::Status(503), Plan::Status(400)]).await;
     let journal = endpoint.journal(JournalLimits::default());
     for ticket in send(&journal, 1..3) {
@@ -268,14 +268,14 @@ async fn an_entry_is_given_up_at_its_deadline_also_one_that_was_never_sent() {
     for ticket in send(&journal, 1..301) {
         assert_eq!(ticket.await, Err(JournalError::Unavailable));
     }
-    // One call may be under way when the deadline comes.
+    // One call may be under way at the deadline.
     assert!(begun.elapsed() < Duration::from_secs(6), "{:?}", begun.elapsed());
     assert!(endpoint.batches().iter().map(Vec::len).sum::<usize>() < 300);
     assert_eq!(journal.depth(), 0);
 }
 
 #[tokio::test]
-async fn beyond_its_bounds_it_refuses_and_then_takes_again() {
+async fn a_full_journal_refuses_entries_until_it_has_room() {
     let endpoint = Endpoint::start([]).await;
     let limits = JournalLimits { places: 3, ..JournalLimits::default() };
     let journal = endpoint.journal(limits);
@@ -292,7 +292,7 @@ async fn beyond_its_bounds_it_refuses_and_then_takes_again() {
 }
 
 #[tokio::test]
-async fn a_flush_refuses_what_is_new_and_waits_for_the_rest() {
+async fn a_flush_refuses_new_entries_and_waits_for_the_rest() {
     let endpoint = Endpoint::start([Plan::Status(500)]).await;
     let journal = endpoint.journal(JournalLimits::default());
     let late = journal.reserve().unwrap();

@@ -1,6 +1,6 @@
 //! Values of labels, as enums: a value that is not listed does not compile.
 
-/// Makes an enum of which each variant is a label's value, and lists the values.
+/// Makes an enum whose variants are a label's values, and lists the values.
 macro_rules! labels {
     ($($(#[$doc:meta])* $name:ident { $($(#[$variant_doc:meta])* $variant:ident = $label:literal,)* })*) => {
         $(
@@ -28,15 +28,15 @@ macro_rules! labels {
 labels! {
     /// A limit of rate or number.
     Limit {
-        /// Messages a user sends.
+        /// New messages of a user.
         Messages = "messages",
-        /// Calls about people a user makes.
+        /// Calls of a user about other users.
         People = "people",
         /// Searches of a user.
         Searches = "searches",
-        /// Uploads that a user begins.
+        /// Uploads of a user.
         Uploads = "uploads",
-        /// Records that a connection sends.
+        /// Records of a connection.
         Records = "records",
         /// Streams of a connection.
         Streams = "streams",
@@ -46,7 +46,7 @@ labels! {
         AddressConnections = "address_connections",
     }
 
-    /// How sending to SQS failed.
+    /// The way that sending to SQS failed.
     JournalErrorKind {
         /// An entry was not accepted in time.
         Deadline = "deadline",
@@ -58,43 +58,43 @@ labels! {
         Refused = "refused",
         /// SQS wants fewer calls.
         Throttled = "throttled",
-        /// No answer in time.
+        /// SQS did not answer in time.
         Timeout = "timeout",
-        /// SQS has a fault.
+        /// SQS has an internal error.
         Unavailable = "unavailable",
         /// There was no connection.
         Unreachable = "unreachable",
     }
 
-    /// What the reconciler did about an entry that was unstored for too long.
+    /// The outcome for an entry that was unstored for too long.
     ReconcileOutcome {
-        /// It failed, and will try again.
+        /// The attempt failed, and will be repeated.
         Failed = "failed",
-        /// It journaled the entry again.
+        /// The entry was journaled again.
         Journaled = "journaled",
-        /// Nobody has it any more.
+        /// No node has the entry any more.
         Lost = "lost",
-        /// It was stored.
+        /// The entry was stored.
         Stored = "stored",
     }
 
-    /// What a resume was answered.
+    /// The answer to a resume.
     ResumeOutcome {
-        /// Some room has more than a resume replays.
+        /// A room has more events than a resume replays.
         Truncated = "truncated",
-        /// All that was missed.
+        /// All missed events.
         Whole = "whole",
     }
 
-    /// Where messages of a queue are.
+    /// The state of messages in a queue.
     QueueState {
-        /// They wait.
+        /// Messages that wait.
         Visible = "visible",
-        /// A function has them.
+        /// Messages that a function has received.
         InFlight = "inFlight",
     }
 
-    /// What carries a connection.
+    /// The transport of a connection.
     Transport {
         /// A WebSocket.
         WebSockets = "websockets",

@@ -1,5 +1,4 @@
-//! Every metric of the gateway: [`table`] has their names, units, labels and buckets, and each is recorded by a function
-//! here.
+//! Every metric of the gateway: [`table`] has their names, units, labels and buckets, and a function here records each.
 //!
 //! Base units; labels come from enums or constants, never from a user or a room.
 
@@ -21,8 +20,8 @@ use crate::close_reason::CloseReason;
 
 pub use self::labels::{JournalErrorKind, Limit, QueueState, ReconcileOutcome, ResumeOutcome, Transport};
 
-/// Handles of what every message touches: to find one by its name costs more than to count. There once
-/// the exporter is installed.
+/// Handles of the metrics that every message updates: looking one up by its name costs more than counting. Set once the
+/// exporter is installed.
 static HOT: OnceLock<Hot> = OnceLock::new();
 
 struct Hot {
@@ -32,7 +31,7 @@ struct Hot {
     journal_queue_depth: Gauge,
 }
 
-/// Counts one connection for as long as it lives.
+/// Counts one connection until it is dropped.
 #[derive(Debug)]
 pub struct OpenConnection {
     transport: Transport,
@@ -40,7 +39,7 @@ pub struct OpenConnection {
 }
 
 impl OpenConnection {
-    /// From the end of its handshake on.
+    /// Begins to count, after the handshake.
     pub fn new(transport: Transport, protocol: rts_common::signalr::Protocol) -> Self {
         let protocol = protocol.name();
         gauge!(table::CONNECTIONS.name, "transport" => transport.label(), "protocol" => protocol).increment(1.0);
@@ -55,19 +54,19 @@ impl Drop for OpenConnection {
     }
 }
 
-/// A session ended.
+/// Records that a session ended.
 pub fn session_closed(reason: CloseReason, lived: Duration) {
     counter!(table::SESSIONS_CLOSED.name, "reason" => reason.label()).increment(1);
     histogram!(table::CONNECTION_DURATION.name).record(lived);
 }
 
-/// A call of a hub method came to its outcome (`ok` or an error's code).
+/// Records the outcome (`ok` or an error's code) of a call of a hub method.
 pub fn hub_call(method: &'static str, outcome: &'static str, took: Duration) {
     counter!(table::HUB_CALLS.name, "method" => method, "outcome" => outcome).increment(1);
     histogram!(table::HUB_CALL_DURATION.name, "method" => method).record(took);
 }
 
-/// New messages were accepted and are durable.
+/// Records new messages that were accepted and are durable.
 pub fn messages_accepted(messages: usize) {
     match HOT.get() {
         Some(hot) => hot.messages_accepted.increment(messages as u64),
@@ -75,7 +74,7 @@ pub fn messages_accepted(messages: usize) {
     }
 }
 
-/// An event was put into the outboxes of this many sessions.
+/// Records that an event was put into the outboxes of a number of sessions.
 pub fn deliveries(sessions: usize) {
     match HOT.get() {
         Some(hot) => hot.deliveries.increment(sessions as u64),
@@ -83,7 +82,7 @@ pub fn deliveries(sessions: usize) {
     }
 }
 
-/// How long after its publication an event was in the outboxes of this node.
+/// Records the time from an event's publication to the outboxes of this node.
 pub fn fanout_delay(delay: Duration) {
     match HOT.get() {
         Some(hot) => hot.fanout_delay.record(delay),
@@ -91,32 +90,32 @@ pub fn fanout_delay(delay: Duration) {
     }
 }
 
-/// A client was too slow for its outbox.
+/// Records that a client was too slow for its outbox.
 pub fn outbox_overflow() {
     counter!(table::OUTBOX_OVERFLOWS.name).increment(1);
 }
 
-/// The bus saw that it missed events of a room.
+/// Records that the fan-out missed events of a room.
 pub fn bus_gap() {
     counter!(table::BUS_GAPS.name).increment(1);
 }
 
-/// The bus fetched this many missed events.
+/// Records the number of missed events that the fan-out fetched.
 pub fn bus_backfilled(events: usize) {
     counter!(table::BUS_BACKFILLED.name).increment(events as u64);
 }
 
-/// Whether the fan-out's subscriptions are all up.
+/// Records if the fan-out's subscriptions are all up.
 pub fn bus_connected(connected: bool) {
     gauge!(table::BUS_CONNECTED.name).set(if connected { 1.0 } else { 0.0 });
 }
 
-/// A call to Redis, or a script of ours, took this long.
+/// Records the time of a call to Redis, or of a script.
 pub fn redis_call(call: &'static str, took: Duration) {
     histogram!(table::REDIS_CALL_DURATION.name, "call" => call).record(took);
 }
 
-/// Entries that wait to be sent to SQS or for its answer.
+/// Records the number of entries that wait to be sent to SQS or for its answer.
 pub fn journal_queue_depth(entries: usize) {
     match HOT.get() {
         Some(hot) => hot.journal_queue_depth.set(entries as f64),
@@ -124,84 +123,84 @@ pub fn journal_queue_depth(entries: usize) {
     }
 }
 
-/// A batch of this many entries was sent to SQS, in this time.
+/// Records a batch that was sent to SQS: its number of entries, and its time.
 pub fn journal_sent(entries: usize, took: Duration) {
     histogram!(table::JOURNAL_BATCH_SIZE.name).record(entries as f64);
     histogram!(table::JOURNAL_SEND_DURATION.name).record(took);
 }
 
-/// SQS refused, or did not answer.
+/// Records that SQS refused, or did not answer.
 pub fn journal_error(kind: JournalErrorKind) {
     counter!(table::JOURNAL_ERRORS.name, "kind" => kind.label()).increment(1);
 }
 
-/// A message of this node's is stored, this long after it was accepted.
+/// Records the time from acceptance to storage of a message of this node.
 pub fn persist_lag(lag: Duration) {
     histogram!(table::PERSIST_LAG.name).record(lag);
 }
 
-/// A message of this node's waited this long in SQS before a Lambda got it.
+/// Records the time that a message of this node waited in SQS for a Lambda.
 pub fn queue_wait(wait: Duration) {
     histogram!(table::QUEUE_WAIT.name).record(wait);
 }
 
-/// What is not stored yet in the partitions that this node reconciles, and the age of the oldest.
+/// Records the unstored messages in the partitions that this node reconciles, and the age of the oldest.
 pub fn unstored(messages: usize, oldest: Duration) {
     gauge!(table::UNSTORED_MESSAGES.name).set(messages as f64);
     gauge!(table::UNSTORED_OLDEST_AGE.name).set(oldest.as_secs_f64());
 }
 
-/// The reconciler dealt with an entry that was unstored for too long.
+/// Records that the reconciler handled an entry that was unstored for too long.
 pub fn reconciled(outcome: ReconcileOutcome) {
     counter!(table::RECONCILED.name, "outcome" => outcome.label()).increment(1);
 }
 
-/// A round of the reconciler has ended.
+/// Records that a round of the reconciler has ended.
 pub fn reconciler_round_ended() {
     gauge!(table::RECONCILER_ROUND_ENDED.name).set(Timestamp::now().millis() as f64 / 1000.0);
 }
 
-/// Messages in a queue, as SQS tells.
+/// Records the number of messages in a queue, as SQS reports it.
 pub fn queue_messages(queue: &'static str, state: QueueState, messages: u64) {
     gauge!(table::QUEUE_MESSAGES.name, "queue" => queue, "state" => state.label()).set(messages as f64);
 }
 
-/// A room of a resume request was answered.
+/// Records that a room of a resume request was answered.
 pub fn resume(outcome: ResumeOutcome) {
     counter!(table::RESUME.name, "outcome" => outcome.label()).increment(1);
 }
 
-/// Users with a connection to this node.
+/// Records the number of users with a connection to this node.
 pub fn presence_online(users: usize) {
     gauge!(table::PRESENCE_ONLINE.name).set(users as f64);
 }
 
-/// A call to the storage of files came to its outcome: ok, notFound, unavailable or fault.
+/// Records the outcome of a call to the storage of files: ok, notFound, unavailable or fault.
 pub fn storage_call(call: &'static str, outcome: &'static str, took: Duration) {
     histogram!(table::STORAGE_CALL_DURATION.name, "call" => call, "outcome" => outcome).record(took);
 }
 
-/// People of dead nodes whose connections this node ended.
+/// Records the users of dead nodes whose connections this node reaped.
 pub fn presence_buried(people: usize) {
     counter!(table::PRESENCE_BURIED.name).increment(people as u64);
 }
 
-/// Somebody is watched on this node now, or is no more.
+/// Records that a user is now watched on this node, or no longer.
 pub fn presence_watched(is_watched: bool) {
     gauge!(table::PRESENCE_WATCHED.name).increment(if is_watched { 1.0 } else { -1.0 });
 }
 
-/// Something was refused by a rate or number limit.
+/// Records a refusal by a rate or number limit.
 pub fn rate_limited(limit: Limit) {
     counter!(table::RATE_LIMITED.name, "limit" => limit.label()).increment(1);
 }
 
-/// What the admin address serves.
+/// Renders the metrics for the admin address.
 #[derive(Clone, Debug)]
 pub struct Exporter(PrometheusHandle);
 
 impl Exporter {
-    /// Makes the process's metrics collectable; a second time gives the same.
+    /// Installs the process's recorder; called again, returns the same one.
     pub fn install() -> Result<Self, BuildError> {
         static INSTALLED: OnceLock<Exporter> = OnceLock::new();
         if let Some(installed) = INSTALLED.get() {
@@ -219,12 +218,12 @@ impl Exporter {
         Ok(INSTALLED.get_or_init(|| exporter).clone())
     }
 
-    /// The text that Prometheus scrapes.
+    /// Returns the text for Prometheus.
     pub fn render(&self) -> String {
         self.0.render()
     }
 
-    /// Bounds the memory of histograms between scrapes: nobody else does. Runs until dropped.
+    /// Bounds the memory of histograms between scrapes: nothing else does. Runs until dropped.
     pub async fn upkeep(self) {
         const INTERVAL: Duration = Duration::from_secs(5);
         loop {
@@ -251,8 +250,8 @@ fn describe() {
     }
 }
 
-/// Metrics without labels, and those whose labels are known, are there from the start as zero: a
-/// rate over a counter that appears with its first event misses that event.
+/// Initializes metrics without labels, and those with known labels, to zero: a rate over a counter that appears with
+/// its first event misses that event.
 fn begin() {
     for metric in table::ALL {
         match (&metric.kind, &metric.labels) {

@@ -1,4 +1,4 @@
-//! The table of all metrics: name, kind, unit, help, buckets, and the labels that are known.
+//! The table of all metrics: name, kind, unit, help, buckets, and the known labels.
 //!
 //! A metric is a row here and a function in [`super`] that records it.
 
@@ -16,21 +16,21 @@ pub(super) struct Metric {
     pub(super) labels: Labels,
 }
 
-/// What a metric does.
+/// The kind of a metric.
 pub(super) enum Kind {
     Counter,
     Gauge,
-    /// With the upper bounds of its buckets.
+    /// A histogram with the upper bounds of its buckets.
     Histogram(&'static [f64]),
 }
 
-/// Which series a metric has.
+/// The series of a metric.
 pub(super) enum Labels {
     /// One, without labels.
     None,
     /// One for each value of a label.
     Known(&'static str, &'static [&'static str]),
-    /// Whatever is recorded: their number is bounded, and they are not known here.
+    /// As many as are recorded: bounded, but not known here.
     Open,
 }
 
@@ -60,16 +60,16 @@ impl Metric {
 macro_rules! metrics {
     ($($id:ident = $metric:expr;)*) => {
         $(pub(super) const $id: Metric = $metric;)*
-        /// Every one of them.
+        /// All of them.
         pub(super) const ALL: &[Metric] = &[$($id),*];
     };
 }
 
 /// Network calls and deliveries: half a millisecond to ten seconds.
 const FAST_SECONDS: [f64; 14] = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0];
-/// The way through a queue: ten milliseconds to an hour.
+/// The time in a queue: ten milliseconds to an hour.
 const QUEUE_SECONDS: [f64; 14] = [0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0, 60.0, 300.0, 900.0, 3600.0];
-/// The life of a connection: a second to a week.
+/// The duration of a connection: a second to a week.
 const LIFE_SECONDS: [f64; 11] =
     [1.0, 10.0, 60.0, 300.0, 900.0, 3600.0, 10_800.0, 28_800.0, 86_400.0, 259_200.0, 604_800.0];
 /// Entries of one SQS batch.

@@ -1,4 +1,4 @@
-//! What sessions reach through their port: the fan-out, presence, and the hub.
+//! The service behind the sessions: the fan-out, presence, and the hub.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Watches what the node cannot do without, for its readiness.
+//! Watches the services that the node cannot work without, for its readiness.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,10 +8,10 @@ use rts_common::redis::Redis;
 use crate::fanout::Fanout;
 use crate::lifecycle::{Part, Readiness};
 
-/// How often Redis is asked whether it is there.
+/// Interval of checks of Redis.
 const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 
-/// Tells readiness whether Redis answers and subscriptions are up; says so when that changes.
+/// Sets the readiness of Redis and of the subscriptions; logs when it changes.
 pub(super) async fn watch_redis(redis: Arc<Redis>, fanout: Fanout, readiness: Readiness) {
     let mut was = (false, false);
     let mut is_first = true;
@@ -21,7 +21,7 @@ pub(super) async fn watch_redis(redis: Arc<Redis>, fanout: Fanout, readiness: Re
         readiness.set(Part::Fanout, is.1);
         if is != was || is_first {
             match is {
-                (true, true) => tracing::info!("Redis is there"),
+                (true, true) => tracing::info!("Redis answers"),
                 (false, _) => tracing::warn!("waiting for Redis: it does not answer"),
                 (true, false) => tracing::warn!("waiting for Redis: subscriptions are not up"),
             }

@@ -1,4 +1,4 @@
-//! The node: its parts, how they are put together, and what watches over them.
+//! The node: its parts, how they are put together, and the tasks that watch them.
 
 mod chat_service;
 pub(crate) mod drain;
@@ -36,7 +36,7 @@ use crate::send::SendQueue;
 use crate::session::{Registry, Sessions, Settings};
 use crate::uploads::Uploads;
 
-/// Runs a node until it is asked to go down, or one of its critical tasks ends. True if all went well.
+/// Runs a node until its shutdown is requested, or one of its critical tasks ends. True if no critical task failed.
 pub async fn run(config: Config) -> anyhow::Result<bool> {
     let exporter = Exporter::install().context("metrics cannot be recorded")?;
     let lifecycle = Lifecycle::new();
@@ -105,15 +105,15 @@ struct Parts {
     fanout: Fanout,
     presence: Presence,
     hub: Arc<Hub>,
-    /// Where pages put and get files.
+    /// The origin where pages upload and download files.
     files_origin: Option<String>,
     message_journal: Journal,
     room_journal: Journal,
 }
 
 impl Parts {
-    /// None of them waits for what it connects to: a node whose Redis or SQS is not there is up, says
-    /// so, and is not ready.
+    /// Starts all parts. None waits for the service that it connects to: a node without Redis or SQS starts, logs it,
+    /// and is not ready.
     async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
         let servers = config.redis.servers();
         let redis = Arc::new(Redis::new(servers, metrics::redis_call).context("Redis cannot be used")?);
@@ -190,7 +190,7 @@ impl Parts {
         const LIMIT: Duration = Duration::from_secs(20);
         let flushed = tokio::join!(self.message_journal.flush(LIMIT), self.room_journal.flush(LIMIT));
         if flushed != (true, true) {
-            tracing::error!("the journal could not be flushed whole; other nodes' reconcilers find the rest");
+            tracing::error!("the journal was not flushed completely; the reconcilers of other nodes find the rest");
         }
     }
 }

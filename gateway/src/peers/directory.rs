@@ -9,7 +9,7 @@ use rts_common::redis::{Redis, RedisFailure, keys, read};
 
 use crate::connection::ConnectionId;
 
-/// Where a connection lives.
+/// The node of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NodeLocation {
     /// On this node, or it did.
@@ -18,7 +18,7 @@ pub enum NodeLocation {
     Remote(SocketAddr),
 }
 
-/// It cannot be told now where a connection lives.
+/// The directory did not answer: the node of a connection is unknown.
 #[derive(Debug, thiserror::Error)]
 #[error("no directory: {0}")]
 pub struct NoDirectory(#[from] RedisFailure);
@@ -31,7 +31,7 @@ pub(super) enum Directory {
 }
 
 impl Directory {
-    /// Puts an address where there is none; gives the one that is there.
+    /// Sets an address if there is none; otherwise returns the existing one.
     pub(super) async fn claim(
         &self,
         id: ConnectionId,
@@ -44,7 +44,7 @@ impl Directory {
                 if read::<Option<String>>(reply)?.is_some() {
                     return Ok(None);
                 }
-                // One that ended in between is not taken up again: its token was used.
+                // A connection that ended in between is not opened again: its token was used.
                 Ok(Some(self.find(id).await?.unwrap_or(own)))
             }
             #[cfg(test)]
@@ -107,7 +107,7 @@ mod memory {
 
     use super::{Arc, ConnectionId, SocketAddr};
 
-    /// Without leases: nobody in a test dies without a word.
+    /// Without leases: no node of a test dies silently.
     #[derive(Clone, Debug, Default)]
     pub(crate) struct MemoryDirectory(Arc<Mutex<HashMap<ConnectionId, SocketAddr>>>);
 

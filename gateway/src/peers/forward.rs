@@ -1,4 +1,4 @@
-//! A request on its way to the node that its connection lives on, and the answer on its way back.
+//! Forwards a request to the node of its connection, and returns the answer.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -13,10 +13,10 @@ use rts_common::seq::Timestamp;
 use super::Peers;
 use super::hop::HOP;
 
-/// What the owner needs of a request. Its origin is judged where it landed.
+/// The headers of a request that the owner needs. The origin is checked on the node that the request reached.
 pub(super) const REQUEST_HEADERS: [HeaderName; 4] =
     [header::AUTHORIZATION, header::ACCEPT, header::CONTENT_TYPE, header::CONTENT_LENGTH];
-/// What a client needs of the answer.
+/// The headers of the answer that a client needs.
 pub(super) const RESPONSE_HEADERS: [HeaderName; 5] = [
     header::CONTENT_TYPE,
     header::CONTENT_LENGTH,
@@ -25,18 +25,18 @@ pub(super) const RESPONSE_HEADERS: [HeaderName; 5] = [
     header::WWW_AUTHENTICATE,
 ];
 
-/// Whether a request was sent on by another node.
+/// The hop mark of a request, checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hop {
     /// It comes from a client.
     None,
-    /// It comes from a node, and is not sent on again.
+    /// It comes from a node, and is not forwarded again.
     FromNode,
-    /// It says so, and does not.
+    /// It has an invalid mark of a node.
     Forged,
 }
 
-/// The owner is gone, or does not answer.
+/// The reason why the owner cannot be reached.
 #[derive(Debug, thiserror::Error)]
 pub enum Unreachable {
     /// No answer within the deadline.
@@ -45,16 +45,16 @@ pub enum Unreachable {
     /// No connection, or it broke.
     #[error("no connection: {0}")]
     Connection(#[from] hyper_util::client::legacy::Error),
-    /// The request cannot be written down again.
+    /// The request cannot be built.
     #[error("no request: {0}")]
     Request(#[from] http::Error),
-    /// As many tunnels as there may be.
+    /// There is the maximum number of tunnels.
     #[error("too many tunnels")]
     Full,
 }
 
 impl Peers {
-    /// Who sent a request.
+    /// Checks the hop mark of a request.
     pub fn hop(&self, request: &Request) -> Hop {
         match request.headers().get(HOP) {
             None => Hop::None,
@@ -63,7 +63,7 @@ impl Peers {
         }
     }
 
-    /// Sends a request on; the head of the answer has to come in time, its body streams.
+    /// Forwards a request; the head of the answer has to arrive in time, its body streams.
     pub async fn forward(
         &self,
         owner: SocketAddr,
@@ -94,7 +94,7 @@ impl Peers {
     }
 }
 
-/// The owner's answer as the client gets it.
+/// Returns the owner's answer for the client.
 pub(super) fn passed_on(answer: http::Response<Incoming>, headers: &[HeaderName]) -> Response {
     let (parts, body) = answer.into_parts();
     let mut response = Response::new(Body::new(body));

@@ -1,5 +1,5 @@
-//! The mark of a request that another node sent on: when, and an HMAC of that and the request with the
-//! secret that all nodes share.
+//! The mark of a request that another node forwarded: its time, and an HMAC of that and the request with the secret
+//! that all nodes share.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use sha2::Sha256;
 
 /// The header of the mark.
 pub(super) const HOP: &str = "rts-hop";
-/// How old a mark may be, and how much clocks may differ.
+/// The greatest age of a mark, and difference of clocks.
 const LIFE: Duration = Duration::from_secs(30);
 /// Keeps marks and connection tokens, which have the same secret, apart.
 const PURPOSE: &str = "hop";
@@ -25,7 +25,7 @@ impl HopSigner {
         Self(Hmac::new_from_slice(secret.expose().as_bytes()).expect("HMAC takes keys of any length"))
     }
 
-    /// The mark of a request.
+    /// Returns the mark of a request.
     pub(super) fn sign(&self, method: &Method, uri: &Uri, now: Timestamp) -> HeaderValue {
         let millis = now.millis();
         let signature = self.mac(method, uri, millis).finalize().into_bytes();
@@ -33,7 +33,7 @@ impl HopSigner {
         HeaderValue::try_from(mark).expect("digits and base64url")
     }
 
-    /// Whether a mark is one of a node's for this request, and fresh.
+    /// True if a node made the mark for this request, and it is recent.
     pub(super) fn is_good(&self, mark: &HeaderValue, method: &Method, uri: &Uri, now: Timestamp) -> bool {
         let parts = mark.to_str().ok().and_then(|mark| mark.split_once('.'));
         let Some((millis, signature)) = parts else { return false };
@@ -54,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_mark_is_good_for_its_request_for_a_while_and_from_nobody_else() {
+    fn a_mark_is_valid_for_its_request_and_a_short_time_and_cannot_be_forged() {
         let (ours, theirs) = (HopSigner::new(&Secret::new("ours")), HopSigner::new(&Secret::new("theirs")));
         let (uri, other) = (Uri::from_static("/hubs/chat?id=a"), Uri::from_static("/hubs/chat?id=b"));
         let at = |seconds: u64| Timestamp::from_millis(1_700_000_000_000 + seconds * 1000);

@@ -1,21 +1,19 @@
-//! The other nodes, as far as connections need them: where one lives, and how a request that landed
-//! here gets there.
+//! The other nodes: finds the node of a connection, and forwards requests that reached the wrong node.
 //!
-//! No client has to come back to the node it was on. A connection lives where it was taken up; its
-//! address stands in Redis under a lease, and a request of it that lands elsewhere is sent on to that
-//! address. It goes from node to node over HTTP rather than through Redis: bodies stream, a slow
-//! reader slows its writer by TCP's own means, an open poll is given up by closing its connection, and
-//! all that needs no second framing and no share of the fan-out.
+//! A client need not reconnect to the node it was on. A connection belongs to the node that opened it; the node's
+//! address is in Redis under a lease, and a request that reaches another node is forwarded to that address. It goes
+//! from node to node over HTTP rather than through Redis: bodies stream, a slow reader slows its writer by TCP's own
+//! means, an open poll is given up by closing its connection, and all that needs no second framing and no capacity of
+//! the fan-out.
 //!
-//! A WebSocket comes to another node only when a client with stateful reconnect opens the next socket of
-//! its session: then the upgrade is sent on, and the bytes of both sockets pass through (`tunnel`).
+//! A WebSocket reaches another node only when a client with stateful reconnect opens the next socket of its session:
+//! then the upgrade is forwarded, and the bytes of both sockets pass through (`tunnel`).
 //!
-//! When the owner dies, its kernel resets what is under way, and the client is told by that. A host that
-//! vanishes without a word is found by the probes of TCP, within `PROBE_AFTER` and some seconds, and what
-//! is new by the connect timeout.
+//! When the owner dies, its kernel resets its connections, which the client notices. A host that vanishes silently is
+//! found by the probes of TCP, within `PROBE_AFTER` and some seconds, and by the connect timeout of new requests.
 //!
-//! A request is sent on once. It carries the client's own bearer token, which the owner checks as if the
-//! client had come to it, and a hop mark that only a node can make.
+//! A request is forwarded once. It carries the client's own bearer token, which the owner checks as if the client had
+//! connected to it, and a hop mark that only a node can make.
 
 mod directory;
 mod forward;
@@ -44,26 +42,26 @@ pub use self::directory::{NoDirectory, NodeLocation};
 pub use self::forward::{Hop, Unreachable};
 pub use self::tunnel::Tunnel;
 
-/// How long an address stands without being renewed: so long are the requests of a connection whose node
-/// died sent to nobody, and get their 404 from that.
+/// Lifetime of an address without renewal: for that long, requests of a connection whose node died are forwarded to a
+/// dead address, and get their 404 from that.
 const LEASE: Duration = Duration::from_secs(30);
 const RENEW_EVERY: Duration = Duration::from_secs(10);
-/// How long another node may take to accept a connection.
+/// Time for another node to accept a connection.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
-/// How long a connection to another node may be silent before its host is probed, how often then, and how
-/// many probes may be lost; and how long what was sent may stay unacknowledged.
+/// The silence of a connection to another node after which its host is probed, the interval of probes, and the time
+/// that data may stay unacknowledged; and the number of probes that may be lost.
 const PROBE_AFTER: Duration = Duration::from_secs(5);
 const PROBE_EVERY: Duration = Duration::from_secs(1);
 const PROBES_LOST_MAX: u32 = 3;
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(8);
-/// Tunnels at once, at two buffers of 8 KiB each: beyond, a client starts over with a session of its own.
+/// The most tunnels at once, at two buffers of 8 KiB each: beyond it, a client starts over with a new session.
 const TUNNELS_MAX: usize = 10_000;
-/// How long a connection to another node is kept for the next request.
+/// Time for which an idle connection to another node is kept for the next request.
 const POOL_IDLE: Duration = Duration::from_mins(1);
-/// Connections that are kept for each node.
+/// Idle connections that are kept for each node.
 const POOL_SIZE: usize = 256;
 
-/// What a node knows of its peers.
+/// The peers of a node.
 pub struct Peers {
     own: SocketAddr,
     directory: Directory,
@@ -73,7 +71,7 @@ pub struct Peers {
 }
 
 impl Peers {
-    /// Of a node that others reach at an address, with the secret that all nodes share.
+    /// Returns the peers of a node that others reach at an address, with the secret that all nodes share.
     pub fn new(own: SocketAddr, redis: Arc<Redis>, secret: &Secret) -> Self {
         Self::with(own, Directory::Redis(redis), secret)
     }
@@ -95,7 +93,7 @@ impl Peers {
         Self { own, directory, hops: HopSigner::new(secret), client, tunnels }
     }
 
-    /// Takes a connection for this node, for so long; or tells where it is.
+    /// Claims a connection for this node and a time; or returns its location.
     pub async fn claim(&self, id: ConnectionId, time: Duration) -> Result<Option<NodeLocation>, NoDirectory> {
         match self.directory.claim(id, self.own, time).await? {
             None => Ok(None),
@@ -103,13 +101,13 @@ impl Peers {
         }
     }
 
-    /// Where a connection lives, if it lives.
+    /// Returns the location of a connection, if it is open.
     pub async fn find(&self, id: ConnectionId) -> Result<Option<NodeLocation>, NoDirectory> {
         Ok(self.directory.find(id).await?.map(|owner| self.place(owner)))
     }
 
-    /// Keeps a connection's address while its session lives, then forgets it once its token is over: until
-    /// then others still have to find its end here.
+    /// Keeps a connection's address while its session is open, then forgets it once its token has expired: until then
+    /// others still have to find out here that it has ended.
     pub async fn keep_while(&self, id: ConnectionId, token_ends: Instant, session: impl Future<Output = ()>) {
         tokio::select! {
             () = session => {}
@@ -120,9 +118,9 @@ impl Peers {
 
     async fn keep(&self, id: ConnectionId) {
         loop {
-            // Renewed by setting it: a Redis that lost everything learns of it again.
+            // Renewed by setting it: a Redis that lost its data has it again.
             if let Err(error) = self.directory.set(id, self.own, LEASE).await {
-                tracing::warn!(connection = %id, %error, "the address of a connection could not be renewed");
+                tracing::warn!(connection = %id, %error, "failed to renew the address of a connection");
             }
             tokio::time::sleep(RENEW_EVERY).await;
         }
@@ -135,7 +133,7 @@ impl Peers {
             self.directory.set(id, self.own, token_left).await
         };
         if let Err(error) = released {
-            tracing::debug!(connection = %id, %error, "the address of a connection ends with its lease");
+            tracing::debug!(connection = %id, %error, "the address of a connection expires only with its lease");
         }
     }
 
@@ -149,7 +147,7 @@ pub(crate) use self::directory::MemoryDirectory;
 
 #[cfg(test)]
 impl Peers {
-    /// With a directory that is shared by the nodes of a test.
+    /// Returns peers with a directory that the nodes of a test share.
     pub(crate) fn in_memory(own: SocketAddr, directory: &MemoryDirectory, secret: &Secret) -> Self {
         Self::with(own, Directory::Memory(directory.clone()), secret)
     }

@@ -1,4 +1,5 @@
-//! What a client hears of a node that is killed while it has the client's request: what that node's kernel does.
+//! A client's view of a node that is killed while it has the client's request: the test does what that node's kernel
+//! does.
 
 use std::time::{Duration, Instant};
 
@@ -19,7 +20,7 @@ const STREAM: &str = "HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntran
 const AGREED: &str = "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\
     sec-websocket-accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n:\r\n";
 
-/// A request for a connection of another node, and that node's end of it.
+/// Sends a request for a connection of another node; returns that node's end of it.
 async fn sent_on(node: &TestNode, directory: &MemoryDirectory, headers: &str) -> (TcpStream, TcpStream) {
     let bearer = format!("authorization: Bearer {}", node.token("ann"));
     let target = "/hubs/chat/negotiate?negotiateVersion=1&useStatefulReconnect=true";
@@ -39,7 +40,7 @@ async fn sent_on(node: &TestNode, directory: &MemoryDirectory, headers: &str) ->
     (client, hop)
 }
 
-/// Reads until some text came; false if the connection ended before.
+/// Reads until a text arrives; false if the connection ended before.
 async fn heard(client: &mut TcpStream, text: &str) -> bool {
     let (mut all, mut buffer) = (Vec::new(), [0; 4096]);
     let reading = async {
@@ -51,11 +52,11 @@ async fn heard(client: &mut TcpStream, text: &str) -> bool {
         }
         true
     };
-    tokio::time::timeout(PATIENCE, reading).await.expect("told in time")
+    tokio::time::timeout(PATIENCE, reading).await.expect("notified in time")
 }
 
 #[tokio::test]
-async fn whoever_waits_for_a_node_that_is_killed_is_told_at_once() {
+async fn a_client_that_waits_for_a_killed_node_is_notified_immediately() {
     let directory = MemoryDirectory::default();
     let node = TestNode::start_among(settings(), &directory).await;
     for (what, headers, answer) in [

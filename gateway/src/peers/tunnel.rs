@@ -1,8 +1,8 @@
-//! The next socket of a stateful session that landed on another node: its upgrade is sent on to the owner,
-//! and when that agrees, bytes pass between the two sockets until one of them ends. Nothing in them is read here.
+//! The next socket of a stateful session that reached another node: its upgrade is forwarded to the owner, and when
+//! that accepts, bytes pass between the two sockets until one of them ends. They are not parsed here.
 //!
-//! This node dies: both sockets break, the session is detached, and its client comes again, to any node. The
-//! owner dies: the client's socket is closed at once, and its next upgrade is told 404.
+//! If this node dies, both sockets break, the session is detached, and its client reconnects to any node. If the owner
+//! dies, the client's socket is closed immediately, and its next upgrade is answered 404.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use tokio::sync::OwnedSemaphorePermit;
 use super::Peers;
 use super::forward::{RESPONSE_HEADERS, Unreachable, passed_on};
 
-/// What the owner needs of the upgrade.
+/// The headers of the upgrade that the owner needs.
 const REQUEST_HEADERS: [HeaderName; 5] = [
     header::AUTHORIZATION,
     header::CONNECTION,
@@ -26,10 +26,10 @@ const REQUEST_HEADERS: [HeaderName; 5] = [
     header::SEC_WEBSOCKET_KEY,
     header::SEC_WEBSOCKET_VERSION,
 ];
-/// What the client needs of the agreement.
+/// The headers of the owner's answer that the client needs.
 const AGREEMENT_HEADERS: [HeaderName; 3] = [header::CONNECTION, header::UPGRADE, header::SEC_WEBSOCKET_ACCEPT];
 
-/// Two sockets that belong together, once HTTP is done with both.
+/// Two connected sockets, once HTTP is done with both.
 pub struct Tunnel {
     client: OnUpgrade,
     owner: OnUpgrade,
@@ -37,7 +37,7 @@ pub struct Tunnel {
 }
 
 impl Peers {
-    /// Sends an upgrade on; gives the owner's answer, and the tunnel to run if it agreed.
+    /// Forwards an upgrade; returns the owner's answer, and the tunnel to run if it accepted.
     pub async fn tunnel(
         &self,
         owner: SocketAddr,
@@ -63,12 +63,12 @@ impl Tunnel {
         let both = async { tokio::try_join!(self.client, self.owner) };
         let Ok(Ok((client, owner))) = tokio::time::timeout(deadline, both).await else { return };
         let (mut client, mut owner) = (TokioIo::new(client), TokioIo::new(owner));
-        // Which side ended it, and how, each finds out by itself.
+        // Each side finds out by itself which one ended it, and how.
         let _ended = until_one_ends(&mut client, &mut owner).await;
     }
 }
 
-/// Unlike a copy of both directions, this is over when one of them is: half a WebSocket is none.
+/// Unlike a copy of both directions, ends when one of them does: half a WebSocket is useless.
 async fn until_one_ends<A, B>(client: &mut A, owner: &mut B) -> std::io::Result<u64>
 where
     A: tokio::io::AsyncRead + tokio::io::AsyncWrite + Unpin,

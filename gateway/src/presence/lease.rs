@@ -1,4 +1,4 @@
-//! This node's leases, one in each partition, and the burial of those whose lease is over.
+//! This node's leases, one in each partition, and the reaping of users whose lease has expired.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,21 +11,21 @@ use tokio::time::{Instant, MissedTickBehavior, interval};
 use super::Inner;
 use crate::metrics;
 
-/// People whom one script reaps: some milliseconds of Redis's time.
+/// The most users that one script reaps: some milliseconds of Redis's time.
 const BURIED_AT_ONCE: usize = 100;
-/// Such scripts of one partition in one round; the next round, of any node, goes on.
+/// The most such scripts of one partition in one round; the next round, of any node, continues.
 const BURIALS_PER_ROUND: usize = 50;
-/// Partitions in a round whose people are compared with Redis's.
+/// Partitions in a round whose users are compared with Redis's.
 const AUDITS_PER_ROUND: usize = 2;
 
-/// What is known of the leases.
+/// The state of the leases.
 pub(super) struct Leases([Mutex<Held>; PARTITIONS]);
 
 #[derive(Clone, Copy, Default)]
 struct Held {
     /// The last renewal (ms of Redis's clock).
     renewed: u64,
-    /// Since when every renewal found the lease as it was left.
+    /// The time since when every renewal found the lease as it was left.
     since: Option<Instant>,
 }
 
@@ -43,7 +43,7 @@ pub(super) async fn run(presence: Arc<Inner>) {
     let mut is_well = true;
     loop {
         rounds.tick().await;
-        // All at once: those of a server that hangs hold up no others.
+        // All at once: a server that hangs does not hold up the leases of the others.
         let renewals = join_all(Partition::all().map(|partition| Box::pin(presence.renew(partition)))).await;
         let mut failure = renewals.into_iter().find_map(Result::err);
         for partition in audited.by_ref().take(AUDITS_PER_ROUND) {
@@ -51,7 +51,7 @@ pub(super) async fn run(presence: Arc<Inner>) {
         }
         metrics::presence_online(presence.people.online());
         match &failure {
-            Some(error) if is_well => tracing::warn!(%error, "leases of presence are not renewed"),
+            Some(error) if is_well => tracing::warn!(%error, "cannot renew leases of presence"),
             None if !is_well => tracing::info!("leases of presence are renewed again"),
             _ => {}
         }
@@ -60,7 +60,7 @@ pub(super) async fn run(presence: Arc<Inner>) {
 }
 
 impl Inner {
-    /// Renews the lease in a partition, and reaps people of others if this node may.
+    /// Renews the lease in a partition, and reaps users of other nodes if this node may.
     pub(super) async fn renew(&self, partition: Partition) -> Result<(), RedisFailure> {
         for _ in 0..BURIALS_PER_ROUND {
             let reaped = self.renew_once(partition).await?;
@@ -77,8 +77,8 @@ impl Inner {
     async fn renew_once(&self, partition: Partition) -> Result<usize, RedisFailure> {
         let known = *self.held(partition);
         let (lease, renewed, most) = (self.lease_millis(), known.renewed.to_string(), BURIED_AT_ONCE.to_string());
-        // Not before it has held its own for as long as one lasts: after a time without Redis, all who are alive
-        // renew before anyone is reaped.
+        // Only after it has held its own lease for as long as one lasts: after a time without Redis, all live nodes
+        // renew before any user is reaped.
         let may_judge = known.since.is_some_and(|since| since.elapsed() >= self.settings.lease);
         let may_judge = if may_judge { "1" } else { "0" };
         let arguments = [self.node.as_str(), &lease, &renewed, may_judge, &most];
@@ -101,7 +101,7 @@ impl Inner {
         Ok(usize::try_from(number(&words[2])?).unwrap_or(usize::MAX))
     }
 
-    /// Compares this node's people of a partition with those that Redis has for it.
+    /// Compares this node's users of a partition with those that Redis has for it.
     async fn audit(&self, partition: Partition) -> Result<(), RedisFailure> {
         let mut members = redis::cmd("SMEMBERS");
         members.arg(partition.presence_people(&self.node));

@@ -1,6 +1,6 @@
-//! The people of this node with their connections: what Redis is told, and when.
+//! The users of this node with their connections: the updates of Redis, and when they are due.
 //!
-//! Every person is told of by one script at a time. Whatever changes meanwhile is told by the next.
+//! One script at a time updates a user. Changes in the meantime are in the next update.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Mutex, MutexGuard};
@@ -14,39 +14,39 @@ use tokio::sync::{Notify, oneshot};
 use super::PresenceError;
 use crate::connection::ConnectionId;
 
-/// How long until a telling that failed is repeated.
+/// Time until a failed update is repeated.
 const RETRY_AFTER: Duration = Duration::from_millis(500);
 
 type Reply = oneshot::Sender<Result<(), PresenceError>>;
 
-/// Everyone who has, or just had, a connection here. About 300 bytes a person.
+/// The users who have, or just had, a connection here. About 300 bytes a user.
 pub(super) struct LocalUsers {
     partitions: [Mutex<HashMap<Person, Local>>; PARTITIONS],
-    /// Those to be told of; each at most once, and only who is in `partitions`.
+    /// Users whose update is due; each at most once, and only users in `partitions`.
     due: Mutex<VecDeque<Person>>,
     wake: Notify,
-    /// Until when connections that went are shown. The grace is the same for all, so the first is due first.
+    /// The ends of the grace of closed connections. The grace is the same for all, so the first is due first.
     gone: Mutex<VecDeque<(Instant, Person)>>,
-    /// Those of whom the telling failed.
+    /// Users whose update failed.
     failed: Mutex<VecDeque<(Instant, Person)>>,
 }
 
 #[derive(Default)]
 struct Local {
     connections: Vec<Connection>,
-    /// Wait for the next telling.
+    /// Waiters for the next update.
     waiting: Vec<Reply>,
     state: State,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum State {
-    /// Redis knows.
+    /// Redis is up to date.
     #[default]
     SyncResult,
-    /// In a queue.
+    /// In the queue of due updates.
     Due,
-    /// Being told of; `again` if something changed since that began.
+    /// The update is being sent; `again` if something changed since it began.
     PresenceUpdate { again: bool },
 }
 
@@ -59,27 +59,27 @@ struct Connection {
 enum Phase {
     Arriving(Reply),
     Here,
-    /// Shown until then.
+    /// Shown until `until`.
     Gone {
         since: Timestamp,
         until: Instant,
     },
 }
 
-/// What Redis is to be told of a person.
+/// The update of a user for Redis.
 pub(super) struct PresenceUpdate {
     pub(super) person: Person,
-    /// Of each connection: id, status and phase, as the script takes them.
+    /// Id, status and phase of each connection, as the script's arguments.
     pub(super) connections: Vec<[String; 3]>,
     ids: Vec<ConnectionId>,
     waiting: Vec<Reply>,
 }
 
-/// What came of it.
+/// The result of an update.
 pub(super) enum SyncResult {
-    /// Redis knows; these do not come in.
+    /// Redis has it; the rejected connections are not accepted.
     Done { rejected: Vec<String> },
-    /// It has to be told again, at once or after a while.
+    /// It has to be sent again, immediately or after a while.
     Again { has_failed: bool },
 }
 
@@ -96,12 +96,12 @@ impl Default for LocalUsers {
 }
 
 impl LocalUsers {
-    /// A connection comes. The answer says whether it is let in.
+    /// Adds a connection. The answer says if it is accepted.
     pub(super) fn arrive(&self, person: &Person, id: ConnectionId) -> oneshot::Receiver<Result<(), PresenceError>> {
         let (reply, answer) = oneshot::channel();
         let mut people = self.of(person);
         let local = people.entry(person.clone()).or_default();
-        // Whoever comes back needs no showing of what went.
+        // A user who comes back needs no grace for closed connections.
         local.connections.retain(|connection| !matches!(connection.phase, Phase::Gone { .. }));
         local.connections.push(Connection { id, is_away: false, phase: Phase::Arriving(reply) });
         let is_due = local.touch();
@@ -112,7 +112,7 @@ impl LocalUsers {
         answer
     }
 
-    /// A connection goes; if it had been let in, it is shown for a while.
+    /// Removes a connection; if it had been accepted, it is shown for the grace.
     pub(super) fn leave(&self, person: &Person, id: ConnectionId, grace: Duration) {
         let until = Instant::now() + grace;
         let mut is_shown = false;
@@ -133,7 +133,7 @@ impl LocalUsers {
         }
     }
 
-    /// Somebody is away from one of their connections, or back. The answer comes once that is told.
+    /// Sets a user away, or back, on one of their connections. The answer comes once Redis has it.
     pub(super) fn set(
         &self,
         person: &Person,
@@ -143,7 +143,7 @@ impl LocalUsers {
         let (reply, answer) = oneshot::channel();
         self.change(person, |local| {
             let found = local.connections.iter_mut().find(|connection| connection.id == id);
-            // One that is gone meanwhile has nobody who waits.
+            // A connection that has closed meanwhile has no waiter.
             let Some(connection) = found else { return false };
             connection.is_away = is_away;
             local.waiting.push(reply);
@@ -152,7 +152,7 @@ impl LocalUsers {
         answer
     }
 
-    /// Everyone of a partition is to be told of: Redis may have forgotten them.
+    /// Makes the updates of all users of a partition due: Redis may have lost them.
     pub(super) fn tell_all(&self, partition: Partition) {
         let mut due = Vec::new();
         for (person, local) in &mut *lock(&self.partitions[partition.index()]) {
@@ -161,7 +161,7 @@ impl LocalUsers {
         self.put_due(due);
     }
 
-    /// Compares with the people that Redis has for this node in a partition.
+    /// Compares with the users that Redis has for this node in a partition.
     pub(super) fn compare(&self, partition: Partition, recorded: &[Person]) {
         let recorded: std::collections::HashSet<_> = recorded.iter().collect();
         let mut people = lock(&self.partitions[partition.index()]);
@@ -175,13 +175,13 @@ impl LocalUsers {
         self.put_due(due);
     }
 
-    /// How many people have a connection here.
+    /// Returns the number of users with a connection here.
     pub(super) fn online(&self) -> usize {
         let is_here = |local: &&Local| local.connections.iter().any(|each| matches!(each.phase, Phase::Here));
         self.partitions.iter().map(|people| lock(people).values().filter(is_here).count()).sum()
     }
 
-    /// The next telling.
+    /// Waits for the next due update.
     pub(super) async fn next(&self) -> PresenceUpdate {
         loop {
             let woken = self.wake.notified();
@@ -216,7 +216,7 @@ impl LocalUsers {
         Some(PresenceUpdate { person, connections, ids, waiting })
     }
 
-    /// A telling is over.
+    /// Finishes an update.
     pub(super) fn finish(&self, telling: PresenceUpdate, told: &SyncResult) {
         let PresenceUpdate { person, ids, waiting, .. } = telling;
         let has_failed = matches!(told, SyncResult::Again { has_failed: true });
@@ -233,7 +233,7 @@ impl LocalUsers {
                 again = true;
             }
             SyncResult::Again { has_failed: true } => {
-                // Whether it took effect is not known; the next telling makes sure that it did not.
+                // It is unknown if the update took effect; the next one makes sure that it did not.
                 local.turn_away(&ids);
                 answer(waiting, Err(PresenceError::Unavailable));
                 again = true;
@@ -251,7 +251,7 @@ impl LocalUsers {
         }
     }
 
-    /// Takes out what was shown for long enough, and tries again what failed a while ago.
+    /// Removes connections whose grace has passed, and retries updates that failed a while ago.
     pub(super) fn tick(&self, now: Instant) {
         for person in take_due(&self.gone, now) {
             self.change(&person, |local| {
@@ -292,7 +292,7 @@ impl LocalUsers {
 }
 
 impl Local {
-    /// Something is to be told. True if that has to be put into a queue.
+    /// Notes a change. True if the user's update has to be put into the queue.
     fn touch(&mut self) -> bool {
         match &mut self.state {
             State::SyncResult => {
@@ -307,7 +307,7 @@ impl Local {
         }
     }
 
-    /// Whether Redis should know them.
+    /// True if Redis should know the user.
     fn is_recorded(&self) -> bool {
         self.state == State::SyncResult && !self.connections.is_empty()
     }
@@ -353,7 +353,7 @@ impl Connection {
 
 fn answer(waiting: Vec<Reply>, answer: Result<(), PresenceError>) {
     for reply in waiting {
-        // Whoever asked may be gone.
+        // The waiter may be gone.
         let _ = reply.send(answer);
     }
 }

@@ -1,40 +1,40 @@
-//! Presence: who is connected anywhere in the cluster, and how many connections each person has.
+//! Presence: the users who are connected anywhere in the cluster, and the number of connections of each.
 //!
 //! ```text
-//! session comes, goes, is away ──▶ people (this node's truth) ──▶ worker ──one script──▶ Redis: connections, status
-//!                                                                                         └──SPUBLISH on a change──▶ bus: watchers
-//! every 2 s: lease of this node in each partition; those whose lease is over are reaped by whoever renews next
+//! session opens, closes, is away ─▶ local users ─▶ worker ──one script──▶ Redis: connections, status
+//!                                                                         └──SPUBLISH on a change──▶ fan-out: watchers
+//! every 2 s: lease of this node in each partition; users whose lease is over are reaped by the next node that renews
 //! ```
 //!
-//! A node holds its connections in memory and tells Redis of a person's **whole** list each time anything about it
-//! changed: states, not differences, so a lost reply, a repetition or a rollback of Redis is made good by the next
-//! telling. The script counts the person's connections over all nodes (the limit), works out the status (online if any
-//! device is, away if all are), and publishes it if it is another than was told last. Everything that it needs lies in
-//! the person's partition, the leases too: a node renews one lease in each of the 128.
+//! A node holds its connections in memory and sends Redis a user's **whole** list each time any of it changes: states,
+//! not differences, so that the next update makes up for a lost reply, a repetition or a rollback of Redis. The script
+//! counts the user's connections over all nodes (the limit), derives the status (online if any device is, away if all
+//! are), and publishes it if it differs from the last one published. All its data is in the user's partition, the
+//! leases too: a node renews one lease in each of the 128.
 //!
-//! A connection that went is shown for [`PresenceSettings::grace`] longer, and counts for nothing else: whoever comes
-//! back in that time, on any node, was never away. What costs is change: nobody is told of anybody they do not
+//! A closed connection is shown for [`PresenceSettings::grace`] longer, and counts for nothing else: a user who comes
+//! back in that time, on any node, was never away. The cost is in changes: nobody is notified of a user they do not
 //! watch (see the fan-out), and readers read one small hash.
 //!
-//! | who dies, when | what happens |
+//! | failure | effect |
 //! |---|---|
 //! | a client, silently | its session ends by keep-alive (30 s), then as if it had left |
-//! | this node, `kill -9` | its leases run out 6 s after their last renewal; the next renewal of any other node (2 s) reaps its people, a hundred a script; last seen is when the lease was last renewed |
-//! | this node between a session's end and telling of it, or within the grace | the same |
-//! | this node, at a drain | its clients come back elsewhere within the grace; who does not is reaped when the lease is over |
+//! | this node, `kill -9` | its leases expire 6 s after their last renewal; the next renewal of any other node (2 s) reaps its users, a hundred per script; last seen is the time of the lease's last renewal |
+//! | this node between a session's end and the update of Redis, or within the grace | the same |
+//! | this node, at a drain | its clients reconnect to other nodes within the grace; the others are reaped when the lease has expired |
 //! | all nodes | nobody reads; the first to start reaps all after it has held its lease for 6 s |
-//! | this node is paused, or cut from Redis, for longer than its lease | it is reaped as above; without a lease the script refuses everything it says; its next renewal tells it so, and it tells of all its people again |
-//! | a node that starts under an old name | presence knows it by an id of its own, new for each start |
-//! | Redis, for less than the lease | tellings are repeated until they get through |
-//! | Redis, for longer, with its data | all leases are over: nobody reaps anyone until they have held their own for 6 s, so those who were only waiting renew first |
-//! | Redis, without its data | each node's next renewal says so, and it tells of all its people again: offline for 2 s or so; when somebody was last seen is forgotten |
-//! | a failover to a replica that lacks the newest | an older renewal shows it: as above; should the lease be there and a telling lost, the audit (every partition in about 2 min) compares the node's people with Redis's |
-//! | a slot moves | everything of a person moves with it; commands in between fail and are repeated |
-//! | a watcher's subscription is cut | everyone watched is read again once it is back (see the fan-out) |
-//! | the one who reaps, half-way | each script reaps whole people; the next renewal of any node goes on |
+//! | this node is paused, or cut from Redis, for longer than its lease | it is reaped as above; without a lease the script refuses all its updates; its next renewal shows that, and it sends all its users again |
+//! | a node that starts under an old name | presence uses a separate id for it, new for each start |
+//! | Redis, for less than the lease | updates are repeated until they succeed |
+//! | Redis, for longer, with its data | all leases have expired: no node reaps until it has held its own for 6 s, so that those that only waited renew first |
+//! | Redis, without its data | each node's next renewal shows it, and the node sends all its users again: offline for 2 s or so; the last seen times are lost |
+//! | a failover to a replica that lacks the newest | an older renewal shows it: as above; if the lease is there and an update lost, the audit (every partition in about 2 min) compares the node's users with Redis's |
+//! | a slot moves | all data of a user moves with it; commands in between fail and are repeated |
+//! | a watcher's subscription is cut | all watched users are read again once it is back (see the fan-out) |
+//! | the node that reaps, half-way | each script reaps whole users; the next renewal of any node continues |
 //!
-//! So a status is stale for at most lease + renewal, 8 s, plus what Redis takes. Deliberately absent: presence in
-//! DynamoDB. When somebody was last seen lives in Redis alone, for 90 days; it is worth no write a connection.
+//! So a status is stale for at most lease + renewal, 8 s, plus Redis's own time. Deliberately absent: presence in
+//! DynamoDB. The last seen times are only in Redis, for 90 days; they are not worth a write per connection.
 
 mod lease;
 mod local_users;
@@ -55,27 +55,27 @@ use crate::lifecycle::Lifecycle;
 
 pub use self::status::{PersonStatus, Status, UserStatus, status_of};
 
-/// Scripts about people under way at once.
+/// Scripts of updates under way at once.
 const WORKERS: usize = 32;
-/// How long a connection waits to be let in. Redis away is told sooner.
+/// Time that a connection waits to be accepted. An unreachable Redis is reported sooner.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How patient presence is.
+/// The times and the limit of presence.
 #[derive(Clone, Copy, Debug)]
 pub struct PresenceSettings {
-    /// How long a node is believed without renewing its lease: two renewals may fail.
+    /// Time for which a node counts as alive without renewing its lease: two renewals may fail.
     pub lease: Duration,
-    /// How often it does.
+    /// Interval of renewals.
     pub renew_every: Duration,
-    /// How long a connection that went is shown as if it were there: the first two attempts of a client to reconnect
+    /// Time for which a closed connection is shown as if it were open: the first two attempts of a client to reconnect
     /// come after 0 and 2 s.
     pub grace: Duration,
-    /// Connections that a person may have on all nodes together.
+    /// The most connections of a user on all nodes together.
     pub connections_max: usize,
 }
 
 impl PresenceSettings {
-    /// Those of production, with a limit.
+    /// Returns the settings of production, with a limit.
     pub fn new(connections_max: usize) -> Self {
         Self {
             lease: Duration::from_secs(6),
@@ -86,10 +86,10 @@ impl PresenceSettings {
     }
 }
 
-/// Why a connection is not let in, or a status not set.
+/// The reason why a connection is not accepted, or a status not set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PresenceError {
-    /// The person has as many connections as are allowed.
+    /// The user has the maximum number of connections.
     #[error("too many connections")]
     TooMany,
     /// Redis did not answer.
@@ -97,15 +97,15 @@ pub enum PresenceError {
     Unavailable,
 }
 
-/// The presence of people on this node; a clone is the same.
+/// The presence of users on this node; a clone is the same.
 #[derive(Clone)]
 pub struct Presence {
     inner: Arc<Inner>,
 }
 
-/// What the tasks share.
+/// The state that the tasks share.
 struct Inner {
-    /// This node's id in presence: new for each start, whatever the node is called.
+    /// This node's id in presence: new for each start, independent of the node's name.
     node: NodeId,
     redis: Arc<Redis>,
     settings: PresenceSettings,
@@ -114,7 +114,7 @@ struct Inner {
 }
 
 impl Presence {
-    /// Starts to renew leases and to tell of people, in tasks of the node's lifecycle. Does not wait for Redis.
+    /// Starts to renew leases and to update users, in tasks of the node's lifecycle. Does not wait for Redis.
     pub fn start(redis: Arc<Redis>, settings: PresenceSettings, lifecycle: &Lifecycle) -> Self {
         let node = NodeId::random();
         let inner = Arc::new(Inner { node, redis, settings, people: LocalUsers::default(), leases: Leases::default() });
@@ -126,9 +126,9 @@ impl Presence {
         Self { inner }
     }
 
-    /// Lets a connection of a person in, until its place is dropped.
+    /// Accepts a connection of a user, until its guard is dropped.
     pub async fn open(&self, person: &Person, connection: ConnectionId) -> Result<PresenceGuard, PresenceError> {
-        // Before the wait: whatever becomes of it, the connection is taken out again.
+        // Before the wait: the connection is removed again whatever the result is.
         let place = PresenceGuard { inner: Arc::clone(&self.inner), person: person.clone(), connection };
         let opened = self.inner.people.arrive(person, connection);
         match timeout(OPEN_TIMEOUT, opened).await {
@@ -138,19 +138,19 @@ impl Presence {
         }
     }
 
-    /// The status of somebody, wherever they are.
+    /// Returns the status of a user, wherever they are connected.
     pub async fn status_of(&self, person: &Person) -> Result<PersonStatus, RedisFailure> {
         status_of(&self.inner.redis, person).await
     }
 
-    /// Says of one connection whether its person is there or away; returns once it is told.
+    /// Sets a connection's user present or away; returns once Redis has it.
     pub async fn set(&self, person: &Person, connection: ConnectionId, is_away: bool) -> Result<(), PresenceError> {
         let told = self.inner.people.set(person, connection, is_away);
         timeout(OPEN_TIMEOUT, told).await.ok().and_then(Result::ok).unwrap_or(Err(PresenceError::Unavailable))
     }
 }
 
-/// A connection's place among those of its person, given up when dropped.
+/// A connection's guard; dropping it removes the connection from its user's.
 #[must_use = "dropping it takes the connection out"]
 pub struct PresenceGuard {
     inner: Arc<Inner>,

@@ -1,11 +1,11 @@
-//! What is told of a person.
+//! The published status of a user.
 
 use rts_common::ids::{Person, UserId};
 use rts_common::redis::{Redis, RedisFailure, keys, read};
 use rts_common::seq::{Seq, Timestamp};
 use serde::Serialize;
 
-/// Whether somebody is there.
+/// The status of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
@@ -17,28 +17,28 @@ pub enum Status {
     Offline,
 }
 
-/// A person's status as it was told last.
+/// A user's status as it was last published.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PersonStatus {
     /// The status.
     pub status: Status,
-    /// When somebody who is offline was last there, if that is known.
+    /// The time when a user who is offline was last connected, if known.
     pub last_seen_at: Option<Timestamp>,
     /// Grows with each change, unless Redis lost data in between.
     pub version: Seq,
 }
 
 impl PersonStatus {
-    /// Of one whom nobody has seen; those of other organizations look the same.
+    /// The status of an unknown user; users of other organizations look the same.
     pub const UNKNOWN: Self = Self { status: Status::Offline, last_seen_at: None, version: Seq::ZERO };
 
-    /// Reads what was published: status, version and last seen.
+    /// Parses a publication: status, version and last seen.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut words = text.splitn(3, ' ');
         Self::of(words.next()?, words.next()?, words.next()?)
     }
 
-    /// Whether clients are told the same.
+    /// True if both look the same to clients.
     pub(crate) fn looks_like(&self, other: &Self) -> bool {
         (self.status, self.last_seen_at) == (other.status, other.last_seen_at)
     }
@@ -55,7 +55,7 @@ impl PersonStatus {
     }
 }
 
-/// A person's status.
+/// Reads a user's status.
 pub async fn status_of(redis: &Redis, person: &Person) -> Result<PersonStatus, RedisFailure> {
     let mut command = redis::cmd("HMGET");
     command.arg(keys::person_status(person)).arg("s").arg("v").arg("at");
@@ -65,7 +65,7 @@ pub async fn status_of(redis: &Redis, person: &Person) -> Result<PersonStatus, R
         .ok_or_else(|| RedisFailure::Unexpected("a status that is none".to_owned()))
 }
 
-/// A user's status as clients get it.
+/// A user's status for clients.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct UserStatus {
@@ -73,13 +73,13 @@ pub struct UserStatus {
     pub user_id: UserId,
     /// The status.
     pub status: Status,
-    /// When somebody who is offline was last there.
+    /// The time when a user who is offline was last connected.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_seen_at: Option<Timestamp>,
 }
 
 impl UserStatus {
-    /// Of a user.
+    /// Returns the status of a user.
     pub fn new(user: &UserId, status: &PersonStatus) -> Self {
         Self { user_id: user.clone(), status: status.status, last_seen_at: status.last_seen_at }
     }
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_published_is_read_and_last_seen_is_of_the_absent() {
+    fn publications_are_parsed_and_only_offline_users_have_last_seen() {
         let version = Seq::new(7).unwrap();
         let offline = PersonStatus::parse("f 7 1700000000123").unwrap();
         let last_seen_at = Some(Timestamp::from_millis(1_700_000_000_123));

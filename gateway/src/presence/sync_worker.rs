@@ -1,4 +1,4 @@
-//! Tells Redis of people.
+//! Sends the updates of users to Redis.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,12 +11,12 @@ use super::Inner;
 use super::local_users::{PresenceUpdate, SyncResult};
 use crate::metrics::{self, Limit};
 
-/// How often it is looked whose grace is over.
+/// Interval of checks for connections whose grace has passed.
 const TICK: Duration = Duration::from_millis(100);
-/// After a failure: a Redis that is away is not pressed.
+/// Pause after a failure: keeps the load low on a Redis that does not answer.
 const FAILED_PAUSE: Duration = Duration::from_millis(50);
 
-/// Tells of one person after the other, until it is cancelled.
+/// Sends one update after the other, until it is cancelled.
 pub(super) async fn run(presence: Arc<Inner>) {
     loop {
         let telling = presence.people.next().await;
@@ -29,7 +29,7 @@ pub(super) async fn run(presence: Arc<Inner>) {
     }
 }
 
-/// Ends the grace of those who went, until it is cancelled.
+/// Ends the grace of closed connections, until it is cancelled.
 pub(super) async fn run_clock(presence: Arc<Inner>) {
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -48,20 +48,20 @@ impl Inner {
                 }
                 return SyncResult::Done { rejected };
             }
-            // The lease is over, or not begun.
+            // The lease has expired, or was not taken yet.
             Ok(None) => self.renew(Partition::of_person(&telling.person)).await,
             Err(error) => Err(error),
         };
         match told {
             Ok(()) => SyncResult::Again { has_failed: false },
             Err(error) => {
-                tracing::warn!(%error, "presence cannot be told; trying again");
+                tracing::warn!(%error, "cannot update presence; trying again");
                 SyncResult::Again { has_failed: true }
             }
         }
     }
 
-    /// The connections that do not come in; `None` if this node's lease is over.
+    /// Returns the rejected connections; `None` if this node's lease has expired.
     async fn sync(&self, telling: &PresenceUpdate) -> Result<Option<Vec<String>>, RedisFailure> {
         let person = telling.person.key();
         let (lease, most) = (self.lease_millis(), self.settings.connections_max.to_string());

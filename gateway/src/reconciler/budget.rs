@@ -1,14 +1,14 @@
-//! How much the reconciler may journal: little beside what the node itself has to.
+//! The budget of the reconciler's journaling: little beside the node's own.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// Records a second that it may journal although the node itself journals nothing.
+/// Records per second that it may journal even if the node itself journals nothing.
 const LEAST_PER_SECOND: f64 = 20.0;
-/// Its share of what the journal carries.
+/// Its share of the node's own records.
 const SHARE: f64 = 0.1;
-/// For how long an unused budget lasts.
+/// Time for which an unused budget is kept.
 const KEPT: Duration = Duration::from_secs(10);
 
 /// Records that may be journaled now.
@@ -20,12 +20,12 @@ pub(super) struct Budget {
 }
 
 impl Budget {
-    /// Begins with what a second gives.
+    /// Returns a budget with the records of one second.
     pub(super) fn new(now: Instant) -> Self {
         Self { records: LEAST_PER_SECOND, carried: 0, at: now }
     }
 
-    /// Adds what the time since the last call has given; `carried` is how many records the journal has carried in all.
+    /// Adds the records for the time since the last call; `carried` is the total number that the journal has carried.
     pub(super) fn refill(&mut self, carried: u64, now: Instant) {
         let seconds = now.duration_since(self.at).as_secs_f64();
         let share = SHARE * carried.saturating_sub(self.carried) as f64;
@@ -38,7 +38,7 @@ impl Budget {
     /// Takes the right to journal this many records, or nothing.
     pub(super) fn take(&mut self, records: usize) -> bool {
         let records = records as f64;
-        // A single call's messages may be more than a second gives.
+        // A single call's messages may be more than the records of one second.
         let may = self.records >= records.min(LEAST_PER_SECOND);
         if may {
             self.records -= records;

@@ -1,4 +1,4 @@
-//! Entries of the unstored index, and when DynamoDB was last asked about them.
+//! Entries of the unstored index, and the times when DynamoDB was last asked about them.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -8,8 +8,8 @@ use rts_common::redis::journaled::{Journaled, message_member, room_member};
 use rts_common::seq::Seq;
 use tokio::time::Instant;
 
-/// Entries whose checks are remembered, of one partition: about 150 bytes each. Beyond, an entry may be checked
-/// earlier than it had to be.
+/// The most entries of one partition whose checks are remembered: about 150 bytes each. Beyond it, an entry may be
+/// checked earlier than needed.
 const REMEMBERED_MAX: usize = 10_000;
 /// The wait after the first check, doubled with each further one.
 const AGAIN_FIRST: Duration = Duration::from_secs(15);
@@ -25,7 +25,7 @@ pub(super) enum Unstored {
     Room { room: RoomId, version: Seq },
 }
 
-/// An entry, and what is known of its journaling.
+/// An entry, and the note of its journaling.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Known {
     pub(super) entry: Unstored,
@@ -33,7 +33,7 @@ pub(super) struct Known {
 }
 
 impl Unstored {
-    /// Reads `m:<room>:<seq>:<version>` or `r:<room>:<version>`.
+    /// Parses `m:<room>:<seq>:<version>` or `r:<room>:<version>`.
     pub(super) fn parse(member: &str) -> Option<Self> {
         let mut parts = member.split(':');
         let kind = parts.next()?;
@@ -68,7 +68,7 @@ impl Unstored {
     }
 }
 
-/// When entries were checked, so that DynamoDB is not asked about them every round.
+/// The times when entries were checked, so that DynamoDB is not asked about them every round.
 #[derive(Debug, Default)]
 pub(super) struct Checks {
     checked: HashMap<Unstored, (u32, Instant)>,
@@ -87,7 +87,7 @@ impl Checks {
             return true;
         }
         if self.checked.len() >= REMEMBERED_MAX {
-            // Those that are stored are not asked about any more.
+            // Stored entries are not checked any more.
             self.checked.retain(|_, (_, next)| *next + AGAIN_FIRST > now);
         }
         if self.checked.len() < REMEMBERED_MAX {
@@ -107,7 +107,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn members_of_the_index_are_read_and_written() {
+    fn members_of_the_index_are_parsed_and_formatted() {
         let room = RoomId::new_group();
         let seq = |number| Seq::new(number).unwrap();
         let message = Unstored::Message { room: room.clone(), message: seq(5), version: seq(7) };

@@ -11,10 +11,10 @@ use rts_common::seq::{Seq, Timestamp};
 
 use super::decision::Waits;
 
-/// How far back the longest wait of a queue is looked for.
+/// The span in which the longest wait of a queue is searched.
 const WAITS_MS: u64 = 30 * 60 * 1000;
 
-/// The unstored index, seen by one node.
+/// The unstored index, as one node reads it.
 pub(super) struct Index {
     redis: Arc<Redis>,
     node: NodeId,
@@ -25,7 +25,7 @@ pub(super) struct Index {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Backlog {
     pub(super) entries: usize,
-    /// When the oldest was accepted.
+    /// The time when the oldest was accepted.
     pub(super) oldest: Option<Seq>,
 }
 
@@ -34,7 +34,7 @@ impl Index {
         Self { redis, node, lease }
     }
 
-    /// Takes or prolongs the lease of a partition; false if another node holds it.
+    /// Takes or renews the lease of a partition; false if another node holds it.
     pub(super) async fn hold(&self, partition: Partition) -> Result<bool, RedisFailure> {
         let lease = self.lease.as_millis().to_string();
         let arguments = [self.node.as_str(), &lease];
@@ -42,7 +42,7 @@ impl Index {
         read(held)
     }
 
-    /// What is not stored of a partition; `None` if another node holds it.
+    /// Returns the backlog of a partition; `None` if another node holds it.
     pub(super) async fn look(&self, partition: Partition) -> Result<Option<Backlog>, RedisFailure> {
         if self.hold(partition).await? { self.backlog(partition).await.map(Some) } else { Ok(None) }
     }
@@ -62,7 +62,7 @@ impl Index {
         Ok(Backlog { entries, oldest })
     }
 
-    /// Reads entries accepted until a seq, oldest first, from a rank on: their members, and what is known of their
+    /// Reads entries accepted until a seq, oldest first, from a rank on: their members, and the notes of their
     /// journaling.
     pub(super) async fn page(
         &self,
@@ -79,7 +79,7 @@ impl Index {
         Ok(page.chunks_exact(2).map(|pair| (pair[0].clone(), known(&pair[1]))).collect())
     }
 
-    /// Notes what is known of the journaling of members that are not stored meanwhile.
+    /// Notes the journaling of members that have not been stored meanwhile.
     pub(super) async fn note(&self, partition: Partition, noted: &[(String, Journaled)]) -> Result<(), RedisFailure> {
         let scores: Vec<_> = noted.iter().map(|(_, journaled)| journaled.score().to_string()).collect();
         let pairs = noted.iter().zip(&scores).flat_map(|((member, _), score)| [member.as_str(), score]);
@@ -87,7 +87,7 @@ impl Index {
         self.redis.run_on(&scripts::NOTE_JOURNALED, &keys, &pairs.collect::<Vec<_>>()).await.map(drop)
     }
 
-    /// Returns what the functions of a queue told of waits lately, if anything; forgets what is older.
+    /// Returns the recent waits that the functions of a queue reported, if any; forgets older ones.
     pub(super) async fn waits(&self, queue: &str) -> Result<Option<Waits>, RedisFailure> {
         let key = keys::queue_waits(queue);
         let mut range = redis::cmd("ZRANGE");
@@ -106,7 +106,7 @@ impl Index {
         Ok(Some(Waits { longest: Duration::from_secs_f64(longest.max(0.0) / 1000.0), told_at }))
     }
 
-    /// Takes members off the index.
+    /// Removes members from the index.
     pub(super) async fn remove(&self, partition: Partition, members: &[String]) -> Result<(), RedisFailure> {
         for key in [partition.unstored(), partition.journaled()] {
             let mut remove = redis::cmd("ZREM");
@@ -116,7 +116,7 @@ impl Index {
         Ok(())
     }
 
-    /// Takes a message version off the index.
+    /// Removes a message version from the index.
     pub(super) async fn remove_message(&self, room: &RoomId, message: Seq, version: Seq) -> Result<(), RedisFailure> {
         self.remove(Partition::of_room(room), &[message_member(room, message, version)]).await
     }

@@ -1,34 +1,34 @@
-//! The reconciler: what stays unstored for too long is checked against DynamoDB, and journaled again if SQS does not
-//! have it.
+//! The reconciler: entries that stay unstored for too long are checked against DynamoDB, and journaled again if SQS
+//! does not have them.
 //!
-//! Each node holds leases of some of the 128 partitions. It tells every few seconds how much of them is unstored, and
-//! goes through what has waited for long. What is known of an entry's journaling stands beside the unstored index, so
-//! that it outlives a lease's change of hands: a node notes what SQS has accepted of its own a few seconds later,
-//! unless it is stored by then; the reconciler notes a request before it makes it. `decision` says what follows.
+//! Each node holds leases of some of the 128 partitions. Every few seconds it reports the number of their unstored
+//! entries, and handles the old ones. The note of an entry's journaling is stored beside the unstored index, so that it
+//! outlives a change of the lease's owner: a node notes SQS's acceptance of its own entries a few seconds later, unless
+//! they are stored by then; the reconciler notes a request before it makes it. `decision` has the rules.
 //!
 //! | the entry is | then |
 //! |---|---|
 //! | without a note, 15 s old | journaled, as the entry that its own node would have made |
-//! | asked for, without a word for 20, then 40 s | the same again: if SQS has it, it drops the copy |
+//! | requested, without a known result for 20, then 40 s | the same again: if SQS has it, it drops the copy |
 //! | accepted | left to the queue; DynamoDB is asked once the functions have had the time to store it |
 //! | accepted, and the queue cannot hold it any more | journaled under another deduplication id |
-//! | in DynamoDB at its version or a later one | taken off the index; its sender is told |
-//! | neither there nor in the room's stream, looked up twice | lost: an error in the log, a metric, off the index |
+//! | in DynamoDB at its version or a later one | removed from the index; its sender is notified |
+//! | neither there nor in the room's stream, looked up twice | lost: an error in the log, a metric, removed from the index |
 //! | a change of a room | all of the room's state is journaled |
 //!
-//! It journals at most a tenth of what its node does, and 20 records a second where that is less; a round ends at the
+//! It journals at most a tenth of its node's own records, or 20 records per second if that is more; a round ends at the
 //! first part that does not answer.
 //!
 //! What happens when a party dies:
 //! - *A gateway between publish and SQS*: its messages are in the stream and the index, without a note; found here.
 //! - *A gateway between SQS and its note*: they are journaled once more, as the same entries.
 //! - *A Lambda after its write, before it cleared the index*: found in DynamoDB, and cleared.
-//! - *A Lambda that failed until its message went to the DLQ*: journaled again once the queue cannot hold it; a
-//!   redrive of the DLQ as well writes it twice, which changes nothing.
+//! - *A Lambda that failed until its message went to the DLQ*: journaled again once the queue cannot hold it; a redrive
+//!   of the DLQ as well writes it twice, which changes nothing.
 //! - *The Lambdas, for hours*: the queue is their backlog, and nothing is added to it.
 //! - *SQS or DynamoDB*: nothing is settled this round; the index keeps all.
-//! - *Redis with its data*: the index is gone with the rooms; what was acknowledged is in SQS.
-//! - *This node*: its leases end by themselves, and another node takes over where the index is.
+//! - *Redis with its data*: the index is gone with the rooms; acknowledged messages are in SQS.
+//! - *This node*: its leases expire, and another node continues with the same index.
 
 mod budget;
 mod decision;
@@ -65,30 +65,30 @@ pub use self::settle::ReconcilerParts;
 
 /// Entries of one page.
 const PAGE: usize = 500;
-/// Rooms of one page that are worked on at once.
+/// Rooms of one page that are settled at once.
 const ROOMS_AT_ONCE: usize = 8;
-/// Pages of one partition in one round; the next round goes on behind them.
+/// Pages of one partition in one round; the next round continues after them.
 const PAGES_PER_ROUND: usize = 20;
-/// Partitions looked at at once: most are empty, and their questions share a packet.
+/// Partitions read at once: most are empty, and their reads share a packet.
 const PARTITIONS_AT_ONCE: usize = 16;
-/// Partitions worked on at once.
+/// Partitions settled at once.
 const WORKED_ON_AT_ONCE: usize = 4;
-/// How long one partition may take in one round.
+/// Time for one partition in one round.
 const PARTITION_TIME: Duration = Duration::from_secs(10);
-/// How long an accepted entry is given to be stored before that is noted.
+/// Time for an accepted entry to be stored before its acceptance is noted.
 const NOTE_AFTER: Duration = Duration::from_secs(3);
-/// How often accepted entries are noted, and how many at once.
+/// Interval of notes of accepted entries, and the number noted at once.
 const NOTE_INTERVAL: Duration = Duration::from_secs(1);
 const NOTES_AT_ONCE: usize = 10_000;
 
-/// How the reconciler goes about it.
+/// The times of the reconciler.
 #[derive(Clone, Copy, Debug)]
 pub struct ReconcilerSettings {
     /// An entry without a note of its journaling is journaled when it is older than this.
     pub after: Duration,
-    /// How long a round takes at least.
+    /// The least time of a round.
     pub round: Duration,
-    /// How long a lease lasts: several rounds, so that it is prolonged in time.
+    /// The duration of a lease: several rounds, so that it is renewed in time.
     pub lease: Duration,
 }
 
@@ -126,13 +126,13 @@ struct Reconciler {
 }
 
 impl Reconciler {
-    /// Takes and prolongs leases, and tells the metrics how much is unstored, whatever the work waits for.
+    /// Takes and renews leases, and updates the metrics of unstored entries, independently of the slower work.
     async fn watch(self: Arc<Self>) {
         let mut partitions: Vec<_> = Partition::all().collect();
         let groups = u32::try_from(PARTITIONS.div_ceil(PARTITIONS_AT_ONCE)).unwrap_or(u32::MAX);
         let pause = self.settings.round / groups;
         loop {
-            // Nodes that start together share the partitions out among them.
+            // Nodes that start together share the partitions.
             partitions.shuffle(&mut rand::rng());
             let mut failed = None;
             for group in partitions.chunks(PARTITIONS_AT_ONCE) {
@@ -148,12 +148,12 @@ impl Reconciler {
                 sleep(pause).await;
             }
             if let Some(error) = failed {
-                tracing::warn!(%error, "the unstored index could not be read everywhere");
+                tracing::warn!(%error, "failed to read the unstored index of some partitions");
             }
         }
     }
 
-    /// Tells the metrics of the partitions that this node holds.
+    /// Updates the metrics of the partitions that this node holds.
     fn tell(&self) {
         let held = self.held();
         let entries = held.values().map(|held| held.backlog.entries).sum();
@@ -161,7 +161,7 @@ impl Reconciler {
         metrics::unstored(entries, oldest.map_or(Duration::ZERO, Seq::age));
     }
 
-    /// Notes in Redis what SQS has accepted and nobody has stored within seconds.
+    /// Notes in Redis the entries that SQS has accepted and that were not stored within seconds.
     async fn note_accepted(self: Arc<Self>) {
         loop {
             sleep(NOTE_INTERVAL).await;
@@ -180,12 +180,12 @@ impl Reconciler {
         }
         let calls = noted.iter().map(|(partition, members)| self.index.note(*partition, members));
         if let Some(error) = join_all(calls).await.into_iter().find_map(Result::err) {
-            tracing::debug!(%error, "accepted entries could not be noted");
+            tracing::debug!(%error, "failed to note accepted entries");
             log.put_back(taken);
         }
     }
 
-    /// Goes through what has waited for long.
+    /// Handles the entries that have waited for long.
     async fn work(self: Arc<Self>) {
         loop {
             sleep(self.settings.round).await;
@@ -203,10 +203,10 @@ impl Reconciler {
                     worked.push(self.work_within_time(partition, clocks).boxed());
                 }
                 let mut worked = stream::iter(worked).buffer_unordered(WORKED_ON_AT_ONCE);
-                // A part that does not answer would not answer the other partitions either.
+                // A part that does not answer would not answer for the other partitions either.
                 while let Some(worked) = worked.next().await {
                     if let Err(error) = worked {
-                        tracing::warn!(%error, "a round of the reconciler was broken off");
+                        tracing::warn!(%error, "a round of the reconciler ended early");
                         break;
                     }
                 }
@@ -224,14 +224,14 @@ impl Reconciler {
         for (clock, queue) in [(&mut clocks.messages, "messages"), (&mut clocks.rooms, "rooms")] {
             match self.index.waits(queue).await {
                 Ok(waits) => clock.waits = waits,
-                Err(error) => tracing::debug!(%error, queue, "the waits of a queue could not be read"),
+                Err(error) => tracing::debug!(%error, queue, "failed to read the waits of a queue"),
             }
         }
         clocks
     }
 
     async fn work_within_time(&self, partition: Partition, clocks: Clocks) -> Result<(), Broken> {
-        // What was begun and not finished is noted, and goes on in a later round.
+        // Unfinished entries have a note, and are continued in a later round.
         timeout(PARTITION_TIME, self.work_on(partition, clocks)).await.unwrap_or(Ok(()))
     }
 
@@ -243,7 +243,7 @@ impl Reconciler {
             let is_last = page.len() < PAGE;
             let settled = self.settle(partition, page, clocks).await?;
             if let Some(held) = self.held().get_mut(&partition) {
-                // Those that were taken off are not counted any more; at the end, the sweep begins anew.
+                // Removed entries are not counted any more; at the end, the sweep begins again.
                 held.rank = if is_last { 0 } else { rank + PAGE - settled };
             }
             if is_last {
@@ -253,7 +253,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Decides about a page, and does it; returns how many entries are off the index.
+    /// Decides about a page, and settles it; returns the number of entries that were removed from the index.
     async fn settle(
         &self,
         partition: Partition,
@@ -303,7 +303,7 @@ impl Reconciler {
         let due = |Known { entry, journaled }| {
             let clock = clocks.of(&entry);
             let journal = match decide(entry.version(), journaled, &clock, self.settings.after, now) {
-                // A queue that takes nothing is not asked, nor DynamoDB for its sake.
+                // A queue that does not accept anything is not asked, nor DynamoDB for its entries.
                 Decision::Journal(_) if self.journal_of(&entry).is_failing() => return None,
                 Decision::Journal(note) => Some(note),
                 Decision::Check if checks.may_check(&entry, instant) => None,
@@ -327,7 +327,7 @@ impl Reconciler {
         }
     }
 
-    /// Takes the right to journal records now; an error where SQS does not take any.
+    /// Takes the right to journal records now; an error if SQS does not accept any.
     fn may_journal(&self, journal: &Journal, records: usize) -> Result<bool, Broken> {
         if journal.is_failing() {
             return Err(Broken::Sqs);
@@ -360,7 +360,7 @@ impl Clocks {
     }
 }
 
-/// The part that does not answer, for which a round ends.
+/// The part that does not answer, which ends a round.
 #[derive(Debug, thiserror::Error)]
 enum Broken {
     #[error(transparent)]

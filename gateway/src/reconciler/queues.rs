@@ -1,4 +1,4 @@
-//! Watches the queues: whether SQS knows them, how much waits in them, and since when they are empty.
+//! Watches the queues: if SQS knows them, how many messages wait in them, and since when they are empty.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -14,13 +14,13 @@ use super::QueueClock;
 use crate::lifecycle::{Part, Readiness};
 use crate::metrics::{self, QueueState};
 
-/// How often the queues are asked; SQS's own numbers are no newer.
+/// Interval of reads of the queues; SQS's own numbers are no newer.
 const INTERVAL: Duration = Duration::from_secs(10);
-/// Until the queues are known for the first time.
+/// Interval until the queues are known for the first time.
 const FIRST_INTERVAL: Duration = Duration::from_secs(1);
 const TIMEOUT: Duration = Duration::from_secs(3);
 
-/// What SQS told last of both queues.
+/// The last state of both queues in SQS.
 #[derive(Debug, Default)]
 pub struct Queues {
     message: Mutex<QueueClock>,
@@ -38,8 +38,8 @@ impl Queues {
         *self.room.lock().expect("no holder of this lock panics")
     }
 
-    /// Runs until dropped. The node becomes ready once both queues are known, and stays so: calls say
-    /// themselves when SQS cannot be reached later.
+    /// Runs until dropped. The node becomes ready once both queues are known, and stays so: later calls themselves
+    /// report that SQS cannot be reached.
     pub async fn watch(self: Arc<Self>, sqs: Client, urls: QueueUrls, readiness: Readiness) {
         let mut is_known = false;
         let mut is_told = false;
@@ -60,14 +60,14 @@ impl Queues {
             if answered == 2 && !is_known {
                 is_known = true;
                 readiness.set(Part::Journal, true);
-                tracing::info!("the queues are there");
+                tracing::info!("the queues are known");
             }
             sleep(if is_known { INTERVAL } else { FIRST_INTERVAL }).await;
         }
     }
 }
 
-/// Where the queues are.
+/// The URLs of the queues.
 pub struct QueueUrls {
     /// The URL of the queue of messages.
     pub message: String,
@@ -120,7 +120,7 @@ fn turned(clock: QueueClock, told: Option<&Attributes>, now: Timestamp) -> Queue
         QueueAttributeName::ApproximateNumberOfMessagesNotVisible,
         QueueAttributeName::ApproximateNumberOfMessagesDelayed,
     ];
-    // A count that is not told is none: not every queue has delays.
+    // A count that is missing is zero: not every queue has delays.
     let is_empty = number(told, &counts[0]) == Some(0)
         && counts[1..].iter().all(|count| number(told, count).unwrap_or_default() == 0);
     let receives = told
@@ -140,7 +140,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_queue_is_empty_from_the_first_of_such_answers_on() {
+    fn a_queue_is_empty_from_the_first_empty_answer_on() {
         let answer = |visible: &str, hidden: &str| {
             Attributes::from([
                 (QueueAttributeName::ApproximateNumberOfMessages, visible.to_owned()),

@@ -1,4 +1,4 @@
-//! What is done about one room's entries.
+//! Settles the entries of one room.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -27,24 +27,24 @@ pub struct ReconcilerParts {
     pub redis: Arc<Redis>,
     /// DynamoDB.
     pub store: Store,
-    /// What Redis recorded of rooms.
+    /// Redis's records of rooms.
     pub rooms: Arc<Rooms>,
     /// The journal of messages.
     pub message_journal: Journal,
     /// The journal of rooms.
     pub room_journal: Journal,
-    /// What SQS tells of both queues.
+    /// The state of both queues in SQS.
     pub queues: Arc<Queues>,
 }
 
-/// What became of an entry.
+/// The result for an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Settled {
-    /// It was stored, and is off the index.
+    /// It was stored, and is removed from the index.
     Stored,
-    /// It is on its way again.
+    /// It was journaled again.
     Journaled,
-    /// Neither Redis nor DynamoDB has it; it is off the index.
+    /// Neither Redis nor DynamoDB has it; it is removed from the index.
     Lost,
 }
 
@@ -58,15 +58,15 @@ impl Settled {
     }
 }
 
-/// An entry to be seen to.
+/// An entry to be settled.
 #[derive(Clone, Debug)]
 pub(super) struct Due {
     pub(super) entry: Unstored,
-    /// What is noted when it is journaled; without it, it is only looked up.
+    /// The note for when it is journaled; without it, the entry is only looked up.
     pub(super) journal: Option<Journaled>,
 }
 
-/// Entries that came to something, and what.
+/// Entries with a result.
 type Results = Vec<(Unstored, Settled)>;
 
 /// The entries of one room that are due.
@@ -79,7 +79,7 @@ pub(super) struct RoomDue {
 }
 
 impl Reconciler {
-    /// Settles a room's entries; returns those that came to something, and whether all parts answered.
+    /// Settles a room's entries; returns those with a result, and an error if a part did not answer.
     pub(super) async fn settle_of(&self, room: RoomId, due: RoomDue) -> (Results, Result<(), Broken>) {
         let mut results = Vec::new();
         let mut settled = self.settle_messages(&room, &due.messages, &mut results).await;
@@ -90,7 +90,7 @@ impl Reconciler {
             Ok(()) => Ok(()),
             Err(Unsettled::Broken(broken)) => Err(broken),
             Err(Unsettled::Room(error)) => {
-                tracing::warn!(room = %room, %error, "unstored entries of a room could not be settled");
+                tracing::warn!(room = %room, %error, "failed to settle unstored entries of a room");
                 Ok(())
             }
         };
@@ -139,8 +139,8 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Returns what the entry of a version holds, as its node journaled it or would have; `None` if the stream does
-    /// not have it.
+    /// Returns the records of a version's entry, as its node journaled it or would have; `None` if the stream does not
+    /// have it.
     async fn to_journal(
         &self,
         room: &RoomId,
@@ -154,7 +154,7 @@ impl Reconciler {
         Ok(rooms.recorded(room, version).await?.map(|(org, message)| (org, vec![message])))
     }
 
-    /// Journals messages that go together; false if that is not to be done now, or came to nothing yet.
+    /// Journals messages that belong together; false if that must wait, or has no result yet.
     async fn journal_messages(
         &self,
         room: &RoomId,
@@ -189,8 +189,8 @@ impl Reconciler {
         Ok(self.index.note(Partition::of_room(room), &noted).await?)
     }
 
-    /// Settles versions of a room itself: all of its state goes under the highest one. Once that is
-    /// journaled, the others have nothing to add and are only marked off.
+    /// Settles versions of a room itself: all of its state is journaled under the highest one. After that, the others
+    /// have nothing to add and are only removed.
     async fn settle_room(
         &self,
         room: &RoomId,
@@ -235,7 +235,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// Journals changes of a room; false if that is not to be done now, or came to nothing yet.
+    /// Journals changes of a room; false if that must wait, or has no result yet.
     async fn journal_room(
         &self,
         room: &RoomId,
@@ -258,7 +258,7 @@ impl Reconciler {
         Ok(true)
     }
 
-    /// Does what the Lambda did not come to do after its write.
+    /// Makes up for the work that the Lambda did not do after its write.
     async fn clear(&self, room: &RoomId, message: Seq, version: Seq) -> Result<(), Unsettled> {
         match self.parts.rooms.recorded(room, version).await? {
             Some((org, message)) => {
@@ -270,7 +270,7 @@ impl Reconciler {
         Ok(())
     }
 
-    /// The stream does not have it. Perhaps because it was stored a moment ago.
+    /// Handles a message that the stream does not have, perhaps because it was stored a moment ago.
     async fn gone(&self, room: &RoomId, message: Seq, version: Seq) -> Result<Settled, Unsettled> {
         let known = self.parts.store.versions(room, &[message]).await?;
         let is_stored = known.get(&message).is_some_and(|stored| *stored >= version);
@@ -295,7 +295,7 @@ impl Reconciler {
 enum Unsettled {
     /// A part does not answer.
     Broken(Broken),
-    /// Something is wrong with this room.
+    /// The data of this room is invalid.
     Room(RoomError),
 }
 

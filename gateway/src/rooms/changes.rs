@@ -1,4 +1,4 @@
-//! Making rooms and changing them.
+//! Creates and changes rooms.
 
 use rts_common::ids::{CaseId, Person, RoomId, UserId};
 use rts_common::record::RoomChange;
@@ -11,11 +11,11 @@ use super::event::UpdateBody;
 use super::reply::Reply;
 use super::{RoomError, Rooms, unexpected_status};
 
-/// A room to be made.
+/// A room to be created.
 pub struct NewRoom<'a> {
     /// Its id.
     pub room_id: &'a RoomId,
-    /// Who makes it.
+    /// The user who creates it.
     pub creator: &'a Person,
     /// Direct or group.
     pub kind: RoomKind,
@@ -23,28 +23,28 @@ pub struct NewRoom<'a> {
     pub name: Option<&'a str>,
     /// The case it belongs to.
     pub case_id: Option<&'a CaseId>,
-    /// Everyone in it, the creator too, with roles and names.
+    /// All its members, the creator too, with roles and names.
     pub members: Vec<(UserId, Role, String)>,
 }
 
-/// What came of it.
+/// The result of a creation.
 pub enum CreatedRoom {
-    /// It was made; this is for the journal.
+    /// It was created; the change is for the journal.
     New(RoomChange),
-    /// It was there. Whoever made or changed it may have died before that was journaled: then this is for the
-    /// journal.
+    /// It existed. The node that created or changed it may have died before that was journaled: then the change is for
+    /// the journal.
     Exists(Option<RoomChange>),
 }
 
 /// A change of a room.
 pub enum RoomOperation<'a> {
-    /// Gives it another name.
+    /// Renames it.
     Rename(&'a str),
-    /// Adds people, with their names, up to a number of members.
+    /// Adds users, with their names, up to a number of members.
     Add(&'a [(UserId, String)], usize),
-    /// Takes somebody out.
+    /// Removes a member.
     Remove(&'a UserId),
-    /// The caller goes.
+    /// Removes the caller.
     Leave,
     /// Makes it read-only.
     Archive,
@@ -52,16 +52,17 @@ pub enum RoomOperation<'a> {
     Unarchive,
 }
 
-/// What came of a change.
+/// The result of a change.
 pub enum RoomOutcome {
-    /// It happened. For the journal, with the memberships that changed.
+    /// It was made. For the journal, with the memberships that changed.
     Changed(RoomChange),
-    /// All was as wanted. Whoever did it may have died before it was journaled: then this is for the journal.
+    /// It had been made before. The node that made it may have died before it was journaled: then it is for the
+    /// journal.
     Unchanged(Option<RoomChange>),
 }
 
 impl RoomOutcome {
-    /// The memberships that changed.
+    /// Returns the memberships that changed.
     pub fn members(&self) -> &[Membership] {
         match self {
             Self::Changed(RoomChange::Room { members, .. }) => members,
@@ -71,8 +72,8 @@ impl RoomOutcome {
 }
 
 impl Rooms {
-    /// Makes a room. One whose id is derived (a pair's, a case's) may be in DynamoDB only: it is
-    /// looked up there first.
+    /// Creates a room. One whose id is derived (a pair's, a case's) may be in DynamoDB only: it is looked up there
+    /// first.
     pub async fn create(&self, new: &NewRoom<'_>) -> Result<CreatedRoom, RoomError> {
         let derived = new.kind == RoomKind::Direct || new.case_id.is_some();
         if derived {
@@ -122,7 +123,7 @@ impl Rooms {
         }))
     }
 
-    /// Changes a room. Who leaves a group without an owner leaves it to another, in one step.
+    /// Changes a room. A last owner who leaves a group passes the role to another member, in the same step.
     pub async fn change_room(
         &self,
         person: &Person,
@@ -147,7 +148,7 @@ impl Rooms {
             "unchanged" => Ok(RoomOutcome::Unchanged(self.owed(room, reply.text(1)?).await?)),
             "changed" => {
                 let version = reply.seq(1)?;
-                // What is closed is journaled with all that the archive index tells of it.
+                // An archived room is journaled with its whole entry in the archive index.
                 let owes = !reply.text(2)?.is_empty() || matches!(operation, RoomOperation::Archive);
                 let whole = if owes { self.whole_change(room, version).await? } else { None };
                 let change = whole.map_or_else(|| changed(room, version, &reply), |(_, change)| Ok(change))?;
@@ -157,7 +158,7 @@ impl Rooms {
         }
     }
 
-    /// The whole room for the journal, if a version of it is not known to be stored.
+    /// Returns the whole room for the journal, if a version of it is not known to be stored.
     async fn owed(&self, room: &RoomId, unstored: &str) -> Result<Option<RoomChange>, RoomError> {
         let Some(version) = Seq::parse(unstored) else {
             return Ok(None);
@@ -179,7 +180,7 @@ impl RoomOperation<'_> {
     }
 }
 
-/// From the bodies of its events: of a leave that leaves the room to another there are two.
+/// Builds the change from the bodies of its events: a leave that makes another member the owner has two.
 fn changed(room_id: &RoomId, version: Seq, reply: &Reply) -> Result<RoomChange, RoomError> {
     let unreadable = || RoomError::Fault(format!("a change of room {room_id} cannot be read"));
     let (mut members, mut last) = (Vec::new(), None);

@@ -1,4 +1,4 @@
-//! Events after a seq: what a client resumes with and a node backfills with.
+//! Events after a seq: for clients that resume and nodes that backfill.
 
 use rts_common::ids::{Person, RoomId};
 use rts_common::limits;
@@ -9,37 +9,38 @@ use super::event::{Entry, RoomEvent};
 use super::reply::Reply;
 use super::{RoomError, Rooms};
 
-/// Events that a node backfills in one go.
+/// The most events that a node backfills at once.
 const BACKFILL_EVENTS: usize = 2000;
 
-/// Where a room stands.
+/// The head of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Head {
     /// Its epoch.
     pub epoch: Seq,
-    /// Its last event.
+    /// The seq of its last event.
     pub seq: Seq,
 }
 
-/// What came after a seq.
+/// The events after a seq.
 #[derive(Debug)]
 pub enum EventsAfter {
-    /// All of it.
+    /// All events.
     Whole {
-        /// Where the room stands.
+        /// The head of the room.
         head: Head,
-        /// In order.
+        /// The events in order.
         events: Vec<RoomEvent>,
     },
-    /// More than is replayed, or the stream does not reach back that far, or the seq lies ahead.
+    /// There are more events than are replayed, or the stream does not reach back that far, or the seq is newer than
+    /// the head.
     Truncated {
-        /// Where the room stands.
+        /// The head of the room.
         head: Head,
     },
 }
 
 impl Rooms {
-    /// Where a room stands; `None` if there is no such room.
+    /// Returns the head of a room; `None` if there is no such room.
     pub async fn head(&self, room: &RoomId) -> Result<Option<Head>, RoomError> {
         match self.as_node(&scripts::EVENTS, room, &["0", "0"]).await {
             Ok(reply) => Ok(Some(head(&reply)?)),
@@ -48,7 +49,7 @@ impl Rooms {
         }
     }
 
-    /// All events after a seq, for the node; `None` if there is no such room.
+    /// Returns all events after a seq, for the node; `None` if there is no such room.
     pub async fn events_after(&self, room: &RoomId, after: Seq) -> Result<Option<EventsAfter>, RoomError> {
         let limit = BACKFILL_EVENTS.to_string();
         match self.as_node(&scripts::EVENTS, room, &[&after.to_string(), &limit]).await {
@@ -58,12 +59,12 @@ impl Rooms {
         }
     }
 
-    /// The events that a member missed after a seq, each message in its present state.
+    /// Returns the events that a member missed after a seq, each message in its current state.
     pub async fn resume(&self, person: &Person, room: &RoomId, after: Seq) -> Result<EventsAfter, RoomError> {
         self.resume_up_to(person, room, after, limits::RESUME_EVENTS).await
     }
 
-    /// The same with a limit of the deployment's: more events than that are none.
+    /// Works like [`Self::resume`], with a limit of the deployment: more events than that are truncated.
     pub async fn resume_up_to(
         &self,
         person: &Person,
@@ -76,7 +77,7 @@ impl Rooms {
         let expired = self.expired();
         let has_expired = |event: &RoomEvent| event.message().is_some_and(|message| message.seq <= expired);
         Ok(match events(room, &reply)? {
-            // Whoever was away for that long reads the history, which leaves them out.
+            // A client that was away for that long reads the history, which leaves them out.
             EventsAfter::Whole { head, events } if events.iter().any(has_expired) => EventsAfter::Truncated { head },
             after => after,
         })
@@ -104,7 +105,7 @@ fn events(room: &RoomId, reply: &Reply) -> Result<EventsAfter, RoomError> {
             body: values.text(6)?,
         };
         let Some(mut event) = entry.event(room, head.epoch) else {
-            tracing::error!(room = %room, seq = %entry.seq, "an event cannot be read and is passed over");
+            tracing::error!(room = %room, seq = %entry.seq, "skipping an event that cannot be parsed");
             continue;
         };
         if values.has(7) {

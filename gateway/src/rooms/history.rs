@@ -1,4 +1,4 @@
-//! History: the stream's part and DynamoDB's, as one.
+//! History: the stream and DynamoDB, combined.
 
 use rts_common::ids::{Person, RoomId};
 use rts_common::limits;
@@ -11,36 +11,37 @@ use super::messages::state;
 use super::reply::Reply;
 use super::{RoomError, Rooms};
 
-/// Which messages: those after `after` and before `before`.
+/// A range of messages: those after `after` and before `before`.
 #[derive(Clone, Copy, Debug)]
 pub struct HistoryRange {
     /// Exclusive lower end.
     pub after: Seq,
     /// Exclusive upper end; `None` for the newest.
     pub before: Option<Seq>,
-    /// From which end the page is filled.
+    /// The end from which the page is filled.
     pub direction: Direction,
-    /// At most so many.
+    /// The most messages of the page.
     pub limit: usize,
 }
 
-/// What unread messages are counted for. If any of it is another when the count is done, it is not kept.
+/// The state for which unread messages are counted. If any of it has changed when the count is done, the count is not
+/// kept.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CountedAt {
     /// The member's mark.
     pub(super) read: Seq,
     /// The room's head.
     pub(super) head: Seq,
-    /// How many messages have reached DynamoDB after the room was rebuilt from it.
+    /// Number of messages that reached DynamoDB after the room was rebuilt from it.
     pub(super) late: Seq,
 }
 
-/// What a member has unread, up to the cap.
+/// The unread counts of a member, up to the cap.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Counted {
-    /// Others' messages.
+    /// Messages of others.
     pub(super) unread: u64,
-    /// Those that mention the member.
+    /// Messages of others that mention the member.
     pub(super) mentions: u64,
 }
 
@@ -49,24 +50,25 @@ pub(super) struct Counted {
 pub struct HistoryPage {
     /// Ascending by seq.
     pub messages: Vec<MessageState>,
-    /// Whether the range holds more.
+    /// True if the range holds more.
     pub has_more: bool,
 }
 
 impl Rooms {
-    /// A page as a member sees it.
+    /// Returns a page as a member sees it.
     pub async fn history(&self, person: &Person, room: &RoomId, range: HistoryRange) -> Result<HistoryPage, RoomError> {
         self.read_history(Some(person), room, range).await
     }
 
-    /// The first message of a room that is there to be read.
+    /// Returns the seq of the first message of a room that can be read.
     pub(super) async fn first_message(&self, room: &RoomId) -> Result<Option<Seq>, RoomError> {
         let range = HistoryRange { after: Seq::ZERO, before: None, direction: Direction::Ascending, limit: 1 };
         let page = self.read_history(None, room, range).await?;
         Ok(page.messages.first().map(|message| message.seq))
     }
 
-    /// A page for a member, or for the node itself. The stream is read first: what has left it since is stored.
+    /// Reads a page for a member, or for the node itself. The stream is read first: messages that left it since are
+    /// stored.
     async fn read_history(
         &self,
         reader: Option<&Person>,
@@ -124,7 +126,7 @@ impl Rooms {
         Ok(HistoryPage { messages, has_more })
     }
 
-    /// DynamoDB's part, with what was changed since and is not stored yet laid over it.
+    /// Reads from DynamoDB, with later changes that are not stored yet applied.
     async fn stored(&self, query: MessageQuery<'_>) -> Result<Vec<MessageState>, RoomError> {
         let room = query.room;
         let mut messages = self.store.messages(query).await?;
@@ -144,8 +146,8 @@ impl Rooms {
         Ok(messages)
     }
 
-    /// Counts what a member has unread, where Redis alone does not tell, and keeps the counts. Messages beyond the
-    /// cap are looked through for mentions only, and only if those are wanted.
+    /// Counts a member's unread messages where Redis alone cannot, and keeps the counts. Messages beyond the cap are
+    /// searched for mentions only, and only if those are requested.
     pub(super) async fn count_unread(
         &self,
         person: &Person,

@@ -1,4 +1,4 @@
-//! Marks: how far a member has read and received.
+//! Marks: the seqs up to which a member has read and received.
 
 use rts_common::ids::{Person, RoomId};
 use rts_common::redis::scripts;
@@ -7,17 +7,17 @@ use rts_common::seq::Seq;
 
 use super::{RoomError, Rooms};
 
-/// Which mark is moved.
+/// The mark that is moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MarkKind {
-    /// Read; what is read is delivered.
+    /// The read mark; it moves the delivered mark too.
     Read,
-    /// Delivered.
+    /// The delivered mark.
     Delivered,
 }
 
 impl Rooms {
-    /// Moves a mark forward, and gives both as they are then.
+    /// Moves a mark forward, and returns both marks as they are then.
     pub async fn mark(&self, person: &Person, room: &RoomId, kind: MarkKind, seq: Seq) -> Result<Marks, RoomError> {
         let kind = match kind {
             MarkKind::Read => "r",

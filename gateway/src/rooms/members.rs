@@ -1,4 +1,4 @@
-//! People: their lists of rooms and their names.
+//! Users: their lists of rooms and their names.
 
 use std::collections::HashMap;
 
@@ -18,7 +18,7 @@ use super::{RoomError, Rooms};
 const AT_ONCE: usize = 32;
 
 impl Rooms {
-    /// The rooms that a person is in.
+    /// Returns the rooms of a user.
     pub async fn rooms_of(&self, person: &Person) -> Result<Vec<RoomId>, RoomError> {
         let mut list = self.room_list(person).await?;
         if !list.iter().any(|(field, _)| field == "*") {
@@ -41,8 +41,8 @@ impl Rooms {
         Ok(read(self.redis.command("rooms_of", &command).await?)?)
     }
 
-    /// Puts a room into, or takes it out of, the lists of people whose membership changed, and tells
-    /// their nodes.
+    /// Adds a room to the lists of users whose membership began, removes it from the lists of users whose membership
+    /// ended, and notifies their nodes.
     pub async fn list_room(
         &self,
         org: &OrgId,
@@ -58,7 +58,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// The names last seen of people; those of whom none is known are called by their ids.
+    /// Returns the last known names of users; a user without one is called by their id.
     pub async fn names(&self, org: &OrgId, users: &[UserId]) -> Result<Vec<String>, RoomError> {
         let lookups = users.iter().map(async |user| {
             let mut command = redis::cmd("HGET");
@@ -82,7 +82,7 @@ impl Rooms {
             .collect())
     }
 
-    /// Whether this is the name last seen of a person, and noted everywhere.
+    /// True if this is the last known name of a user, and it is noted everywhere.
     pub async fn knows_name(&self, person: &Person, name: &str) -> Result<bool, RoomError> {
         let mut command = redis::cmd("HGET");
         command.arg(keys::person_profile(person)).arg("durable");
@@ -90,7 +90,7 @@ impl Rooms {
         Ok(known.as_deref() == Some(name))
     }
 
-    /// Notes the name that a person's token carries.
+    /// Notes the name that a user's token carries.
     pub async fn note_name(&self, person: &Person, name: &str) -> Result<(), RoomError> {
         let mut command = redis::cmd("HSET");
         command.arg(keys::person_profile(person)).arg("name").arg(name).arg("v").arg(Seq::now().get());
@@ -98,7 +98,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Notes that a name is noted everywhere. Until then, their next coming in notes it again.
+    /// Notes that a name is noted everywhere. Until then, the user's next connection notes it again.
     pub async fn name_is_durable(&self, person: &Person, name: &str) -> Result<(), RoomError> {
         let mut command = redis::cmd("HSET");
         command.arg(keys::person_profile(person)).arg("durable").arg(name);
@@ -106,7 +106,7 @@ impl Rooms {
         Ok(())
     }
 
-    /// Gives a member's name to a room; what changed is for the journal.
+    /// Sets a member's name in a room; returns the change for the journal.
     pub async fn name_member(
         &self,
         person: &Person,

@@ -1,12 +1,11 @@
 //! Mentions: `@` and the id of a member.
 //!
-//! An `@` counts where no letter or digit stands before it. What follows it up to a blank may be an id, or begin
-//! with one: the longest that is a member's id is meant. An id ends where a word does; before Korean, Chinese or
-//! Japanese letters it may end anywhere, since particles follow without a blank (`@ann님`). Ids with blanks in them
-//! cannot be mentioned.
+//! An `@` counts if no letter or digit precedes it. The text after it up to a blank may be an id, or begin with one:
+//! the longest that is a member's id counts. An id ends where a word does; before Korean, Chinese or Japanese letters
+//! it may end anywhere, since particles follow without a blank (`@ann님`). Ids with blanks in them cannot be mentioned.
 //!
-//! Who is a member is asked of Redis before the message is sent, and only for a body that has an `@`. A member who
-//! is taken out in between stays mentioned, and counts nothing, since they do not see the room any more.
+//! Redis is asked for the members before the message is sent, and only for a body that has an `@`. A member who is
+//! removed in between stays mentioned, but it is not counted, since they do not see the room any more.
 
 use std::collections::HashSet;
 
@@ -16,11 +15,11 @@ use rts_common::redis::scripts;
 
 use super::{RoomError, Rooms};
 
-/// Where scripts begin whose words are followed by particles without a blank: Hangul, then Kana and Han.
+/// The beginning of the scripts whose words are followed by particles without a blank: Hangul, then Kana and Han.
 const FIRST_WITHOUT_BLANKS: char = '\u{1100}';
 
 impl Rooms {
-    /// The members that a body mentions, each once, in order.
+    /// Returns the members that a body mentions, each once, in order.
     pub async fn mentions(&self, person: &Person, room: &RoomId, body: &str) -> Result<Vec<UserId>, RoomError> {
         let starts = starts(body);
         if starts.is_empty() {
@@ -35,7 +34,7 @@ impl Rooms {
     }
 }
 
-/// Places where a mention may begin, with all ids that it may mean, the longest first.
+/// Returns positions where a mention may begin, with all ids that it may mean, the longest first.
 fn starts(body: &str) -> Vec<(usize, Vec<&str>)> {
     let mut found = Vec::new();
     let mut asked = 0;
@@ -74,7 +73,7 @@ fn ids(text: &str) -> Vec<&str> {
     ids
 }
 
-/// Whether an id may end between two characters.
+/// True if an id may end between two characters.
 fn is_end(before: char, next: Option<char>) -> bool {
     let is_word = |character: char| character.is_alphanumeric() || character == '_';
     next.is_none_or(|next| !is_word(before) || !is_word(next) || next >= FIRST_WITHOUT_BLANKS)
@@ -108,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_id_of_a_member_is_meant() {
+    fn the_longest_id_of_a_member_is_mentioned() {
         for (body, expected) in [
             ("@ann", vec!["ann"]),
             ("hi @ann, and @bob!", vec!["ann", "bob"]),
@@ -131,7 +130,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_asked_and_what_is_mentioned_is_bounded() {
+    fn candidates_and_mentions_are_bounded() {
         for body in ["@".repeat(16_384), "@.".repeat(8_000), format!("@{}", "-".repeat(16_000)), "@가나".repeat(2_000)]
         {
             let asked: usize = starts(&body).iter().map(|(_, ids)| ids.len()).sum();

@@ -1,4 +1,4 @@
-//! Messages: reading one, changing one.
+//! Reads and changes messages.
 
 use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::limits;
@@ -13,36 +13,36 @@ use super::{RoomError, Rooms, unexpected_status};
 /// A message to be changed.
 #[derive(Clone, Copy)]
 pub struct MessageAt<'a> {
-    /// Who changes it.
+    /// The user who changes it.
     pub person: &'a Person,
-    /// Where it is.
+    /// Its room.
     pub room: &'a RoomId,
-    /// Which it is.
+    /// Its seq.
     pub seq: Seq,
 }
 
 /// A change of a message.
 pub enum MessageChange {
-    /// A new body.
+    /// Edits the body.
     Edit(MessageContent),
-    /// Its tombstone.
+    /// Deletes it and leaves a tombstone.
     Delete(MessageContent),
-    /// A reaction set or taken back.
+    /// Sets or removes a reaction.
     React(MessageContent, ReactionChange),
 }
 
-/// A message, and what its reader may do with it.
+/// A message, and the rights of its reader.
 pub struct Found {
-    /// Its present state.
+    /// Its current state.
     pub state: MessageState,
-    /// Whether the reader owns the room.
+    /// True if the reader owns the room.
     pub reader_is_owner: bool,
-    /// Whether the room is read-only.
+    /// True if the room is read-only.
     pub room_is_archived: bool,
 }
 
 impl Rooms {
-    /// A message in its present state, as a member sees it.
+    /// Returns a message in its current state, as a member sees it.
     pub async fn message(&self, person: &Person, room: &RoomId, seq: Seq) -> Result<Found, RoomError> {
         let reply = self.as_member(&scripts::MESSAGE, room, person, &[&seq.to_string()]).await?;
         let (reader_is_owner, room_is_archived) = (reply.text(1)? == "o", reply.text(2)? != "0");
@@ -57,9 +57,9 @@ impl Rooms {
         Ok(Found { state, reader_is_owner, room_is_archived })
     }
 
-    /// Changes a message from the state that `change` decides on, until nobody else changed it in
-    /// between. `change` says what to do with the present state; `None` leaves it as it is.
-    /// Gives the state after it, and whether it changed.
+    /// Changes a message to the state that `change` makes of the current one, and repeats that until nobody else
+    /// changed it in between. If `change` returns `None`, the message stays as it is. Returns the state afterwards, and
+    /// true if it changed.
     pub async fn change_message(
         &self,
         at: MessageAt<'_>,
@@ -109,7 +109,7 @@ impl Rooms {
     }
 }
 
-/// A message state in a reply: seq, version, kind, ordinal, sender, body from `at` on.
+/// Parses a message state in a reply: seq, version, kind, ordinal, sender, body from `at` on.
 pub(super) fn state(room: &RoomId, reply: &Reply, at: usize) -> Result<MessageState, RoomError> {
     let entry = Entry {
         kind: reply.text(at + 2)?,

@@ -1,11 +1,10 @@
-//! Rooms as Redis holds them, with DynamoDB behind: every operation on a room, typed.
+//! Rooms in Redis, backed by DynamoDB: every operation on a room, typed.
 //!
-//! Each operation is one script. A room that Redis does not have is rebuilt from DynamoDB under a
-//! new epoch and the operation is tried again; a room that neither has is not found. Nothing here
-//! journals: whoever changes something gets back what the journal has to carry.
+//! Each operation is one script. A room that Redis does not have is rebuilt from DynamoDB under a new epoch and the
+//! operation is tried again; a room that neither has is not found. Nothing here journals: a caller that changes
+//! something gets the change back for the journal.
 //!
-//! Calls to DynamoDB are boxed where they stand: their futures are tens of kilobytes, and most calls never
-//! make one.
+//! Calls to DynamoDB are boxed at the call: their futures are tens of kilobytes, and most operations never make one.
 
 mod changes;
 mod event;
@@ -49,23 +48,22 @@ pub use self::view::RoomView;
 use self::reply::Reply;
 use self::seq_hint::SeqHints;
 
-/// Lists of rooms read from DynamoDB at once: a storm of newcomers waits its turn here rather than in
-/// retries.
+/// Lists of rooms read from DynamoDB at once: when many users connect at once, they wait here rather than in retries.
 const LIST_LOADS_AT_ONCE: usize = 32;
 
-/// Why an operation did not happen.
+/// The reason why an operation was not done.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RoomError {
-    /// No such room, or not the caller's to see.
+    /// There is no such room, or it is not visible to the caller.
     #[error("not found")]
     NotFound,
-    /// No such message.
+    /// There is no such message.
     #[error("no such message")]
     NoMessage,
-    /// The one to be removed is no member.
+    /// The user to be removed is not a member.
     #[error("no such member")]
     NoMember,
-    /// Not the caller's to do.
+    /// The caller is not allowed to do this.
     #[error("forbidden")]
     Forbidden,
     /// The room is read-only.
@@ -74,7 +72,7 @@ pub enum RoomError {
     /// The message is at another version.
     #[error("conflict")]
     Conflict,
-    /// The message would say nothing.
+    /// The message would have no content.
     #[error("empty body")]
     EmptyBody,
     /// The room would have too many members.
@@ -83,10 +81,10 @@ pub enum RoomError {
     /// The message would have too many reactions.
     #[error("too many reactions")]
     TooManyReactions,
-    /// Redis or DynamoDB did not answer; whether it took effect is unknown.
+    /// Redis or DynamoDB did not answer; it is unknown if the operation took effect.
     #[error("unavailable: {0}")]
     Unavailable(String),
-    /// Something is not as it should be.
+    /// Internal error: data or a reply is invalid.
     #[error("fault: {0}")]
     Fault(String),
 }
@@ -115,22 +113,22 @@ pub struct Rooms {
 }
 
 impl Rooms {
-    /// On these stores.
+    /// Returns the rooms in these stores.
     pub fn new(redis: Arc<Redis>, store: Store) -> Self {
         Self { redis, store, list_loads: Semaphore::new(LIST_LOADS_AT_ONCE), hints: SeqHints::default() }
     }
 
-    /// Returns the hint of a room's next seq, for whoever sees its events.
+    /// Returns the hint of a room's next seq, which observers of its events raise.
     pub fn seq_hint(&self, room: &RoomId) -> SeqHint {
         self.hints.of(room).clone()
     }
 
-    /// Whether one call must keep to one partition.
+    /// True if one call must stay within one partition.
     pub fn have_slots(&self) -> bool {
         self.redis.is_cluster()
     }
 
-    /// Messages up to here have expired: nobody reads them any more, wherever they still are.
+    /// Returns the seq up to which messages have expired: nobody reads them any more, wherever they still are.
     pub fn expired(&self) -> Seq {
         self.store.retention().expired()
     }
@@ -157,7 +155,7 @@ impl Rooms {
 
     async fn on_room(&self, script: &NamedScript, room: &RoomId, arguments: &[&str]) -> Result<Reply, RoomError> {
         let key = keys::room(room);
-        // Once cold, once rebuilt; a second loss of Redis in between is the client's to try again.
+        // A cold room is rebuilt once; if Redis loses it again in between, the client has to retry.
         for _ in 0..2 {
             let reply = Reply::new(self.redis.run(script, &key, arguments).await?)?;
             match reply.status()? {
@@ -176,7 +174,7 @@ impl Rooms {
     }
 }
 
-/// The refusal that a script's status word stands for.
+/// Returns the error for a script's status word.
 fn refused(status: &str) -> Option<RoomError> {
     Some(match status {
         "notFound" => RoomError::NotFound,

@@ -1,9 +1,9 @@
-//! A room that Redis does not have is rebuilt from DynamoDB, under a new epoch.
+//! Rebuilds a room that Redis does not have from DynamoDB, under a new epoch.
 //!
-//! Two nodes may do so at once: the first install wins, the other finds it there. Messages that a
-//! Lambda writes between the read and the install are noted by it (`:late`) and taken in by the
-//! install; those that it writes later are taken in by `stored_messages`. The sequence goes on from
-//! the highest that DynamoDB knows and never behind Redis's clock, so none is given twice.
+//! Two nodes may do so at once: the first install wins, the other finds the room there. Messages that a Lambda writes
+//! between the read and the install are noted by it (`:late`) and added by the install; those that it writes later are
+//! added by `stored_messages`. The sequence continues from the highest seq that DynamoDB has and never behind Redis's
+//! clock, so that no seq is used twice.
 
 use rts_common::ids::RoomId;
 use rts_common::limits;
@@ -15,13 +15,13 @@ use rts_common::store::{StoredRoom, oldest_month};
 
 use super::{RoomError, Rooms};
 
-/// Messages of the dedup window that one rebuild loads at most: two hours of a room at full rate;
-/// older ones of such a room may be doubled by a client that waits that long to send again.
+/// The most messages of the dedup window that one rebuild loads: two hours of a room at full rate; older ones of such a
+/// room may be duplicated by a client that waits that long to send again.
 const DEDUP_MESSAGES_MAX: usize = 100_000;
 const DAY_MICROS: u64 = 86_400_000_000;
 
 impl Rooms {
-    /// Sees to it that Redis has the room; false if DynamoDB does not have it either.
+    /// Rebuilds the room if Redis does not have it; false if DynamoDB does not have it either.
     pub async fn rebuild(&self, room: &RoomId) -> Result<bool, RoomError> {
         let mut exists = redis::cmd("EXISTS");
         exists.arg(keys::room_meta(room));
@@ -47,7 +47,7 @@ impl Rooms {
         while let Some(page) = scan.next_page().await? {
             messages.extend(page);
             if messages.len() >= DEDUP_MESSAGES_MAX {
-                tracing::warn!(room = %room, "the dedup window is too long to be rebuilt whole");
+                tracing::warn!(room = %room, "the dedup window is too long to be rebuilt completely");
                 break;
             }
         }
@@ -60,7 +60,7 @@ fn install_arguments(stored: &StoredRoom, last: Option<&MessageState>, recent: &
     let joined = stored.members.iter().map(|(member, _)| member.version).max();
     let marked = stored.members.iter().map(|(_, marks)| marks.delivered_seq.max(marks.read_seq)).max();
     let changed = recent.iter().map(|message| message.version).max();
-    // The highest seq that DynamoDB tells of: of messages, their changes, and the room's own.
+    // The highest seq in DynamoDB: of messages, their changes, and the room's own.
     let head = [last.map(|message| message.version), changed, joined, marked, Some(facts.version)]
         .into_iter()
         .flatten()

@@ -17,7 +17,7 @@ impl Reply {
         }
     }
 
-    /// Its first word.
+    /// Returns its first word.
     pub(super) fn status(&self) -> Result<&str, RedisFailure> {
         self.text(0)
     }
@@ -43,12 +43,12 @@ impl Reply {
         text.parse().map_err(|_| RedisFailure::Unexpected(format!("no number: {text}")))
     }
 
-    /// Whether there is a value, and it is not nil.
+    /// True if there is a value, and it is not nil.
     pub(super) fn has(&self, index: usize) -> bool {
         !matches!(self.values.get(index), None | Some(Value::Nil | Value::Boolean(false)))
     }
 
-    /// A list of texts; a map (RESP3) is a flat list of its keys and values.
+    /// Returns a list of texts; a map (RESP3) is a flat list of its keys and values.
     pub(super) fn texts(&self, index: usize) -> Result<Vec<String>, RedisFailure> {
         match self.values.get(index) {
             Some(Value::Map(pairs)) => pairs
@@ -61,7 +61,7 @@ impl Reply {
         }
     }
 
-    /// A list inside, as a reply of its own.
+    /// Returns a nested list, as a reply.
     pub(super) fn list(&self, index: usize) -> Result<Self, RedisFailure> {
         match self.values.get(index) {
             Some(Value::Array(values)) => Ok(Self { values: values.clone() }),
@@ -70,14 +70,14 @@ impl Reply {
         }
     }
 
-    /// The lists inside a list.
+    /// Returns the lists in a list.
     pub(super) fn into_lists(self) -> Result<Vec<Self>, RedisFailure> {
         self.values.into_iter().map(Self::new).collect()
     }
 }
 
 fn unexpected(value: &Value) -> RedisFailure {
-    // The value itself may hold what people wrote: only its kind is told.
+    // The value itself may hold users' texts: only its kind is logged.
     let kind = match value {
         Value::Nil => "nil",
         Value::Int(_) => "integer",

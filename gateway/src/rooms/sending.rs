@@ -1,4 +1,4 @@
-//! New messages: several in one call.
+//! Sends new messages, several in one call.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -11,48 +11,48 @@ use rts_common::seq::Seq;
 use super::messages::json;
 use super::{RoomError, Rooms, refused};
 
-/// A message on its way into a room.
+/// A message to be sent to a room.
 #[derive(Clone, Copy)]
 pub struct Sending<'a> {
-    /// Who sends it.
+    /// The sender.
     pub person: &'a Person,
-    /// Where.
+    /// The room.
     pub room: &'a RoomId,
-    /// What.
+    /// The content.
     pub content: &'a MessageContent,
-    /// Whether a new message may be made; if not, only a duplicate is answered.
+    /// True if a new message may be created; otherwise only a duplicate is answered.
     pub accept: bool,
 }
 
-/// What became of it.
+/// The result of a send.
 #[derive(Debug)]
 pub enum Sent {
     /// It is in the room.
     New(MessageState),
     /// Its sender had sent it before.
     Duplicate {
-        /// Where it is.
+        /// The seq of the message.
         seq: Seq,
         /// True if it is known to be durable: in DynamoDB, or accepted by SQS.
         durable: bool,
     },
-    /// It would have been new, and was not to be accepted.
+    /// It would have been new, but new messages were not accepted.
     Refused,
 }
 
-/// What one call came to for one message.
+/// The result of one message of a call.
 #[derive(Debug)]
-#[expect(clippy::large_enum_variant, reason = "nearly all are decided, and live as long as it takes to tell it")]
+#[expect(clippy::large_enum_variant, reason = "nearly all are results, and dropped as soon as they are answered")]
 pub enum Attempt {
-    /// It is decided.
+    /// The result is known.
     Done(Result<Sent, RoomError>),
     /// Redis does not have the room: [`Rooms::rebuild`] it, and send again.
     Cold,
 }
 
 impl Rooms {
-    /// Sends messages in one call, those of one room in this order. Where there are slots, all rooms have to be of
-    /// one partition. If the call fails, all of them fail, whether they are in their rooms or not.
+    /// Sends messages in one call, those of one room in this order. Where there are slots, all rooms have to be in one
+    /// partition. If the call fails, all of them fail, even if some are in their rooms.
     pub async fn send(&self, sendings: &[Sending<'_>]) -> Vec<Attempt> {
         match self.call_send(sendings).await {
             Ok(attempts) => attempts,
@@ -88,7 +88,7 @@ impl Rooms {
     }
 }
 
-/// The places of the messages of each room, in their order.
+/// Returns the indices of the messages of each room, in their order.
 fn by_room(sendings: &[Sending<'_>]) -> Vec<Vec<usize>> {
     let mut numbers = HashMap::with_capacity(sendings.len());
     let mut rooms: Vec<Vec<usize>> = Vec::with_capacity(sendings.len());

@@ -1,5 +1,5 @@
-//! What a room's next seq must lie beyond: the highest that this node has seen, so that a failover that lost
-//! the newest messages gives none of their seqs again.
+//! The hint of a room's next seq, which has to be higher: the highest that this node has seen, so that a failover that
+//! lost the newest messages reuses none of their seqs.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -8,8 +8,8 @@ use rts_common::ids::RoomId;
 use rts_common::redis::keys::{PARTITIONS, Partition};
 use rts_common::seq::Seq;
 
-/// The hints of all rooms. One is kept for each partition: a room's own would be gone once nobody here listens to it
-/// any more, and a failover whose clock is behind is just what ends listening.
+/// The hints of all rooms. There is one for each partition: a room's own would be gone once nobody here is subscribed
+/// to it any more, and a failover whose clock is behind ends subscriptions.
 #[derive(Debug)]
 pub(super) struct SeqHints([SeqHint; PARTITIONS]);
 

@@ -1,4 +1,4 @@
-//! A room as the hashes of Redis hold it.
+//! A room in the form of Redis's hashes.
 
 use std::collections::HashMap;
 
@@ -9,7 +9,7 @@ use rts_common::room::{Marks, RoomFacts, RoomKind, RoomSnapshot};
 use rts_common::seq::{Seq, Timestamp};
 use serde::{Deserialize, Deserializer};
 
-/// From flat lists of names and values; `None` if they are not a room's.
+/// Parses flat lists of names and values; `None` if they are not a room's.
 pub(super) fn parse(room_id: &RoomId, facts: &[String], members: &[String], marks: &[String]) -> Option<RoomSnapshot> {
     let found = Fields::new(facts);
     let marks = Fields::new(marks);
@@ -46,12 +46,12 @@ pub(super) fn parse(room_id: &RoomId, facts: &[String], members: &[String], mark
     })
 }
 
-/// How many members a room has, also where not all are given.
+/// Returns the number of a room's members, also where not all are given.
 pub(super) fn member_count(fields: &[String]) -> Option<usize> {
     Fields::new(fields).get(meta::MEMBERS)?.parse().ok()
 }
 
-/// A field of a room's meta hash that is a seq.
+/// Returns a field of a room's meta hash that is a seq.
 pub(super) fn seq_field(fields: &[String], name: &str) -> Option<Seq> {
     Fields::new(fields).seq(name)
 }
@@ -76,7 +76,7 @@ impl<'a> Fields<'a> {
     }
 }
 
-/// Lua's JSON writes an empty list as an empty object.
+/// Deserializes a list: Lua's JSON writes an empty list as an empty object.
 pub(super) fn list_or_empty_object<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Vec<String>, D::Error> {
     #[derive(Deserialize)]
     #[serde(untagged)]

@@ -1,8 +1,8 @@
-//! Where rooms stand in a person's lists, told without reading them whole.
+//! Summaries of the rooms in a user's lists, without reading the rooms completely.
 //!
-//! What Redis has costs one command a room. Of rooms that Redis lost, DynamoDB is asked for the facts, a hundred at
-//! a time; only one that is not archived is rebuilt for a list. No room is asked about that is not the person's own,
-//! and no table or index is walked.
+//! A room in Redis costs one command. For rooms that Redis lost, DynamoDB is asked for the facts, a hundred at a time;
+//! only a room that is not archived is rebuilt for a list. Only the user's own rooms are read, and no table or index is
+//! scanned.
 
 use std::collections::HashMap;
 
@@ -15,17 +15,17 @@ use rts_common::seq::{Seq, Timestamp};
 
 use super::{RoomError, Rooms};
 
-/// Rooms asked about at once for one request.
+/// Rooms read at once for one request.
 const AT_ONCE: usize = 32;
 
-/// Where a room stands.
+/// The summary of a room for lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RoomSummary {
     /// The room.
     pub room_id: RoomId,
-    /// Since when it is archived.
+    /// The time when it was archived.
     pub archived_at: Option<Timestamp>,
-    /// The seq of its newest message, or the moment of its creation. Not told of an archived one that Redis lost.
+    /// The seq of its newest message, or the moment of its creation. Unknown for an archived room that Redis lost.
     pub activity: Seq,
     /// Its name.
     pub name: Option<String>,
@@ -34,7 +34,7 @@ pub struct RoomSummary {
 }
 
 impl Rooms {
-    /// Where all rooms of a person stand.
+    /// Returns the summaries of all rooms of a user.
     pub async fn standings(&self, person: &Person) -> Result<Vec<RoomSummary>, RoomError> {
         let rooms = self.rooms_of(person).await?;
         let asked = rooms.into_iter().map(async |room| {
@@ -55,7 +55,7 @@ impl Rooms {
         Ok(standings)
     }
 
-    /// `None` if Redis does not have the room.
+    /// Returns a summary from Redis; `None` if it does not have the room.
     async fn warm_standing(&self, room: &RoomId) -> Result<Option<RoomSummary>, RoomError> {
         let mut command = redis::cmd("HMGET");
         let fields = [meta::ARCHIVED_AT, meta::LAST, meta::CREATED_AT, meta::NAME, meta::CASE];

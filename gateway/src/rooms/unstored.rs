@@ -1,4 +1,4 @@
-//! What the reconciler needs of a room: one recorded message version, and the whole state.
+//! Reads for the reconciler: one recorded message version, and the whole state of a room.
 
 use redis::Value;
 use rts_common::ids::{OrgId, RoomId, UserId};
@@ -25,7 +25,7 @@ pub struct SentTogether {
 }
 
 impl SentTogether {
-    /// Returns at which place a message is.
+    /// Returns the index of a message.
     pub fn position(&self, seq: Seq) -> Option<usize> {
         self.messages.iter().position(|message| message.seq == seq)
     }
@@ -39,8 +39,8 @@ impl Rooms {
         Ok(self.org(room).await?.map(|org| (org, message)))
     }
 
-    /// Returns the new message with this seq, and those that were made in its room by the same call; `None` if it is
-    /// not in the stream.
+    /// Returns the new message with this seq, and those that the same call made in its room; `None` if it is not in the
+    /// stream.
     pub async fn sent_together(&self, room: &RoomId, seq: Seq) -> Result<Option<SentTogether>, RoomError> {
         let span = limits::SEND_TOGETHER as u64 - 1;
         let (from, to) = (seq.get().saturating_sub(span), seq.get().saturating_add(span));
@@ -49,7 +49,7 @@ impl Rooms {
         for (kind, message) in self.stream_entries(room, around.0, around.1).await? {
             let follows = messages.last().is_some_and(|last: &MessageState| last.seq.next() == message.seq);
             if kind != "c" || !follows {
-                // Those up to here are of another call, unless the message is among them.
+                // Messages up to here belong to another call, unless the message is among them.
                 if messages.iter().any(|known| known.seq == seq) {
                     break;
                 }
@@ -65,7 +65,7 @@ impl Rooms {
         Ok(self.org(room).await?.map(|org| SentTogether { org, messages }))
     }
 
-    /// Reads the messages at the versions that the stream recorded, from one to another, with the kind of each event.
+    /// Reads the messages at the versions that the stream recorded in a range, with the kind of each event.
     async fn stream_entries(
         &self,
         room: &RoomId,
@@ -94,8 +94,8 @@ impl Rooms {
         org.map(|org| OrgId::parse(&org).map_err(|_| unreadable())).transpose()
     }
 
-    /// All of a room's facts and memberships, those who left too, under a version of the unstored
-    /// index; `None` if Redis does not have the room.
+    /// Returns all of a room's facts and memberships, also of members who left, under a version of the unstored index;
+    /// `None` if Redis does not have the room.
     pub async fn whole_change(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, RoomChange)>, RoomError> {
         let meta = self.flat_hash(&keys::room_meta(room)).await?;
         if meta.is_empty() {
@@ -114,8 +114,8 @@ impl Rooms {
         Ok(Some((snapshot.org, RoomChange::Room { room_id: room.clone(), version, facts, members, closing })))
     }
 
-    /// What an archived room holds. Nothing is sent to it any more: this is what it held when it was closed, but for
-    /// who left it since.
+    /// Returns the contents of an archived room. Nothing is sent to it any more: these are its contents when it was
+    /// archived, except for members who left it since.
     async fn closing(&self, room: &RoomId, fields: &[String], members: &[Membership]) -> Result<Closing, RoomError> {
         let field = |name| seq_field(fields, name).unwrap_or_default();
         let is_member = |member: &&Membership| member.role.is_some();

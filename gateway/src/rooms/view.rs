@@ -13,12 +13,12 @@ use super::messages::state;
 use super::snapshot::{self, member_count, seq_field};
 use super::{RoomError, Rooms};
 
-/// A room with what concerns one member.
+/// A room with the data of one member.
 #[derive(Clone, Debug)]
 pub struct RoomView {
     /// The room with its members; of a large room in a list, only the member itself.
     pub snapshot: RoomSnapshot,
-    /// How many members it has.
+    /// Number of its members.
     pub member_count: usize,
     /// The member's own marks.
     pub marks: Marks,
@@ -26,27 +26,27 @@ pub struct RoomView {
     pub joined_seq: Seq,
     /// Unread messages, up to the cap.
     pub unread: u64,
-    /// Those of them that mention the member.
+    /// Number of the unread messages that mention the member.
     pub mentions: u64,
-    /// Its newest message; a tombstone perhaps.
+    /// Its newest message; may be a tombstone.
     pub last_message: Option<MessageState>,
 }
 
 impl RoomView {
-    /// How clients see it.
+    /// Returns the room for clients.
     pub fn room(&self) -> Room {
         let mut room = self.snapshot.room();
         room.member_count = self.member_count;
         room
     }
 
-    /// Whether a member may take others out.
+    /// True if a member may remove others.
     pub fn may_remove(&self, user: &UserId) -> bool {
         let owns = |(member, _): &(Membership, Marks)| member.user_id == *user && member.role == Some(Role::Owner);
         self.snapshot.facts.kind == RoomKind::Group && self.snapshot.members.iter().any(owns)
     }
 
-    /// The seq of the newest message, or the moment of creation: what lists are ordered by.
+    /// Returns the seq of the newest message, or the moment of creation: lists are ordered by it.
     pub fn activity(&self) -> Seq {
         let created = Seq::new(self.snapshot.facts.created_at.millis().saturating_mul(1000)).unwrap_or_default();
         self.last_message.as_ref().map_or(created, |message| message.seq.max(created))
@@ -54,17 +54,17 @@ impl RoomView {
 }
 
 impl Rooms {
-    /// A room with all its members.
+    /// Returns a room with all its members.
     pub async fn view(&self, person: &Person, room: &RoomId) -> Result<RoomView, RoomError> {
         self.look(person, room, "").await
     }
 
-    /// A room as it stands in lists.
+    /// Returns a room as it appears in lists.
     pub async fn glance(&self, person: &Person, room: &RoomId) -> Result<RoomView, RoomError> {
         self.look(person, room, &limits::ROOM_MEMBERS_INLINE.to_string()).await
     }
 
-    /// Whether a room is archived, for a member of it; for anyone else there is no such room.
+    /// True if a room is archived; for anyone but a member, there is no such room.
     pub async fn is_archived(&self, person: &Person, room: &RoomId) -> Result<bool, RoomError> {
         let reply = self.as_member(&scripts::ACCESS, room, person, &[]).await?;
         Ok(reply.text(1)? != "0")
@@ -90,8 +90,8 @@ impl Rooms {
         } else {
             Box::pin(self.store.message(room, last)).await?
         };
-        // What has expired is not unread any more. Redis counts it still: where a mark lies before it, the history
-        // is counted, unless all of it has expired.
+        // Expired messages are not unread any more. Redis still counts them: if a mark is older, the history is
+        // counted, unless all of it has expired.
         let has_expired = marks.read_seq < expired && reply.text(4)? != "0";
         let knows_unread = reply.text(4)? != "unknown" && !has_expired;
         let knows_mentions = reply.text(6)? != "unknown";

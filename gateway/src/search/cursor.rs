@@ -1,5 +1,5 @@
-//! Cursors of a search: a place in time, signed together with whom and what it is for. A client cannot make one,
-//! nor take one to another query.
+//! Cursors of a search: a point in time, signed together with the user and the query. A client cannot make one, nor use
+//! one for another query.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -11,14 +11,14 @@ use sha2::Sha256;
 
 use super::Query;
 
-/// Keeps these and other things that are signed with the same secret apart.
+/// Keeps cursors apart from other data that is signed with the same secret.
 const PURPOSE: &str = "search";
 const SIGNATURE_BYTES: usize = 16;
-/// Longer is no cursor of ours.
+/// The greatest length of a valid cursor.
 const TEXT_BYTES_MAX: usize = 128;
 
-/// Where to go on: before a seq. With a room, also at that seq in the rooms behind it; two rooms may have a
-/// message of the same microsecond.
+/// The position to continue from: before a seq. With a room, also at that seq in the rooms after it; two rooms may have
+/// a message of the same microsecond.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cursor {
     pub(super) before: Seq,
@@ -40,7 +40,7 @@ impl CursorSigner {
         URL_SAFE_NO_PAD.encode(bytes)
     }
 
-    /// The cursor, if it is one of this query's.
+    /// Returns the cursor, if it belongs to this query.
     pub(super) fn verify(&self, text: &str, query: &Query<'_>) -> Option<Cursor> {
         if text.len() > TEXT_BYTES_MAX {
             return None;
@@ -56,7 +56,7 @@ impl CursorSigner {
         })
     }
 
-    /// Each part with its length, so that no two different lists sign alike.
+    /// Signs each part with its length, so that no two different lists have the same signature.
     fn mac(&self, payload: &[u8], query: &Query<'_>) -> Hmac<Sha256> {
         let (person, words) = (query.person.key(), query.words.key());
         let room = query.room.map_or("", RoomId::as_str);
@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cursor_is_good_for_its_query_only() {
+    fn a_cursor_is_valid_for_its_query_only() {
         let signer = CursorSigner::new(&Secret::new("secret"));
         let (ann, words, room) = (person("acme", "ann"), Words::parse("a b").unwrap(), RoomId::new_group());
         let query = Query { person: &ann, words: &words, room: None, cursor: None, limit: 10 };

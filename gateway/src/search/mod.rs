@@ -1,20 +1,19 @@
-//! Search in messages: a walk back in time through the histories of the caller's own rooms.
+//! Search in messages: walks back in time through the histories of the caller's own rooms.
 //!
-//! There is no index: nothing is written for the search, a message costs what it costs without it. A call
-//! reads pages of history, newest first over all rooms, and looks for the words in them; when it has found a
-//! page or spent its budget, it answers what it has and a cursor from which the next call goes on. What it
-//! reads is what `GetHistory` reads: tombstones, what has expired and rooms of others cannot come up, and what
-//! only Redis has does. A word is a piece of text in its composed form and in lower case, found anywhere: Korean
-//! and Japanese need no knowledge of words.
+//! There is no index: nothing is written for the search, and a message costs no more with it. A call reads pages of
+//! history, newest first over all rooms, and searches them for the words; when it has found a page or spent its budget,
+//! it returns the matches and a cursor from which the next call continues. It reads what `GetHistory` reads:
+//! tombstones, expired messages and rooms of others are never found, and messages that only Redis has are. A word is a
+//! piece of text in composed form and lower case, found anywhere: Korean and Japanese need no segmentation into words.
 //!
-//! What it costs: a call reads at most [`limits::SEARCH_MESSAGES`] messages and a page for each room, from Redis
-//! (the newest thousand of a room) or from DynamoDB: strongly consistent reads, a unit for 4 KB, or about 10
-//! messages, so about 400 units and a second for a call that finds nothing, and 0 write units. A word that stands
-//! only in the oldest of a million messages takes 250 calls. Where that is too slow, one searches in a room, or
-//! puts a search engine behind the tables' streams.
+//! Its cost: a call reads at most [`limits::SEARCH_MESSAGES`] messages and a page for each room, from Redis (the newest
+//! thousand of a room) or from DynamoDB: strongly consistent reads, a unit for 4 KB, or about 10 messages, so about 400
+//! units and a second for a call that finds nothing, and 0 write units. A word that is only in the oldest of a million
+//! messages takes 250 calls. Where that is too slow, users search in one room, or the deployment adds a search engine
+//! behind the tables' streams.
 //!
-//! What keeps it from harming others: a rate for each user, few searches at once on a node, few reads at once
-//! for each, and deadlines. Nothing is held between calls, so a node that dies costs one call.
+//! It is kept from harming others by a rate limit for each user, few searches at once on a node, few reads at once for
+//! each, and deadlines. Nothing is held between calls, so a node that dies costs one call.
 
 mod cursor;
 mod front;
@@ -38,55 +37,55 @@ use self::cursor::{Cursor, CursorSigner};
 use self::front::{Front, Read};
 use crate::rooms::{HistoryRange, RoomError, RoomSummary, Rooms};
 
-/// Searches at once on a node. With [`READS_AT_ONCE`], 24 scripts of up to half a millisecond are the most that
-/// the searches of a node put before a send.
+/// Searches at once on a node. With [`READS_AT_ONCE`], a send waits for at most 24 scripts of a node's searches, of up
+/// to half a millisecond each.
 const AT_ONCE: usize = 6;
 /// Pages that one search reads at once.
 const READS_AT_ONCE: usize = 4;
-/// How long a search waits for its turn.
+/// The longest wait of a search for its turn.
 const TURN_TIMEOUT: Duration = Duration::from_secs(2);
-/// When a call answers what it has.
+/// Time after which a call returns its matches.
 const ENOUGH: Duration = Duration::from_millis(1200);
-/// When a call that has nothing to answer yet gives up.
+/// Time after which a call without matches gives up.
 const TIMEOUT: Duration = Duration::from_secs(8);
-/// Bytes of bodies that a call reads; the largest of [`limits::SEARCH_MESSAGES`] would be 64 MiB.
+/// The most bytes of bodies that a call reads; the largest of [`limits::SEARCH_MESSAGES`] would be 64 MiB.
 const BYTES_MAX: usize = 8 * 1024 * 1024;
 /// The smallest page of a room among many.
 const PAGE_MIN: usize = 20;
-/// After everything.
-const LAST: Seq = Seq::new(SEQ_MAX).expect("the largest seq is one");
+/// A seq after all others.
+const LAST: Seq = Seq::new(SEQ_MAX).expect("the largest seq is valid");
 
-/// What is searched, for whom.
+/// A query of a user.
 #[derive(Clone, Copy)]
 pub struct Query<'a> {
-    /// The caller, who finds what is in their own rooms only.
+    /// The caller, who finds messages of their own rooms only.
     pub person: &'a Person,
     /// All of them have to be in a message.
     pub words: &'a Words,
-    /// Only in this room.
+    /// Searches only this room.
     pub room: Option<&'a RoomId>,
-    /// Where an answer to the same query left off.
+    /// The end of the last answer to the same query.
     pub cursor: Option<&'a str>,
-    /// At most so many.
+    /// The most messages of the page.
     pub limit: usize,
 }
 
-/// A page of what was found.
+/// A page of matches.
 #[derive(Debug)]
 pub struct Found {
-    /// Newest first; fewer than the limit, or none, may stand before a cursor.
+    /// Newest first; may be fewer than the limit, or none, although there is a cursor.
     pub messages: Vec<MessageState>,
-    /// Where to go on; `None` when all was read.
+    /// The start of the next page; `None` when everything was read.
     pub cursor: Option<String>,
 }
 
-/// Why nothing was searched.
+/// The reason why nothing was searched.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SearchError {
-    /// The cursor is not of this query.
+    /// The cursor is not from this query.
     #[error("not a cursor of this query")]
     Cursor,
-    /// Too many others search here, or it took too long.
+    /// Too many other searches run here, or it took too long.
     #[error("no time for this search")]
     Busy,
     /// The rooms cannot be read.
@@ -102,12 +101,12 @@ pub struct Search {
 }
 
 impl Search {
-    /// In these rooms; cursors are signed with the secret that all nodes share.
+    /// Returns a search in these rooms; cursors are signed with the secret that all nodes share.
     pub fn new(rooms: Arc<Rooms>, secret: &Secret) -> Self {
         Self { rooms, cursors: CursorSigner::new(secret), turns: Semaphore::new(AT_ONCE) }
     }
 
-    /// The next page of what is found.
+    /// Returns the next page of matches.
     pub async fn find(&self, query: Query<'_>) -> Result<Found, SearchError> {
         let cursor = match query.cursor {
             Some(text) => Some(self.cursors.verify(text, &query).ok_or(SearchError::Cursor)?),
@@ -134,7 +133,7 @@ impl Search {
         let start = front.frontier();
         let mut spent = Spent::default();
         while let Some(frontier) = front.frontier() {
-            // However many rooms there are, an answer is further back than the one before.
+            // With any number of rooms, each answer reaches further back than the one before.
             let has_moved = Some(frontier) < start;
             if front.found() >= query.limit || (has_moved && (spent.is_enough() || begun.elapsed() >= ENOUGH)) {
                 break;
@@ -147,7 +146,7 @@ impl Search {
                         spent.add(&messages);
                         front.read(read, messages, has_more, |message| query.words.are_in(&message.content));
                     }
-                    // Left, or removed, a moment ago.
+                    // The caller left, or was removed, a moment ago.
                     Err(RoomError::NotFound) if query.room.is_none() => front.leave(read),
                     Err(refusal) => return Err(refusal.into()),
                 }
@@ -167,8 +166,8 @@ impl Search {
         Ok((page.messages, page.has_more))
     }
 
-    /// The person's rooms, archived ones too, each with the seq before which all of its messages are. Of more
-    /// rooms than are searched at once, the most active.
+    /// Returns the user's rooms, archived ones too, each with the seq before which all of its messages are. If there
+    /// are more rooms than are searched at once, the most active.
     async fn places(&self, person: &Person) -> Result<Vec<(RoomId, Seq)>, RoomError> {
         let standings = self.rooms.standings(person).await?;
         let mut places: Vec<(RoomId, Seq)> = standings.into_iter().map(|it| (it.room_id.clone(), end(&it))).collect();
@@ -178,15 +177,15 @@ impl Search {
     }
 }
 
-/// Before which all messages of a room are. The activity of an archived one may not be known, but nothing was said
-/// there since it was archived, whatever the clocks say.
+/// Returns the seq before which all messages of a room are. The activity of an archived one may be unknown, but nothing
+/// was sent there since it was archived, whatever the clocks say.
 fn end(standing: &RoomSummary) -> Seq {
     const CLOCKS_MS: u64 = 24 * 60 * 60 * 1000;
     let archived = standing.archived_at.map(|at| Seq::of(Timestamp::from_millis(at.millis() + CLOCKS_MS)));
     standing.activity.max(archived.unwrap_or_default()).next()
 }
 
-/// What a call has read.
+/// The budget that a call has spent.
 #[derive(Default)]
 struct Spent {
     messages: usize,

@@ -1,4 +1,4 @@
-//! The words of a query, and whether a message has them.
+//! The words of a query, and how they match a message.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use unicode_normalization::UnicodeNormalization as _;
 pub struct Words(Vec<String>);
 
 impl Words {
-    /// `None` for a query of nothing but blanks, or too long.
+    /// Parses a query; `None` if it is blank or too long.
     pub fn parse(query: &str) -> Option<Self> {
         if query.chars().count() > limits::SEARCH_QUERY_CHARS {
             return None;
@@ -22,7 +22,7 @@ impl Words {
         (!words.is_empty()).then_some(Self(words))
     }
 
-    /// Whether a message, not deleted, has each of them, in its text or in the name of a file.
+    /// True if a message, not deleted, has each of them, in its text or in the name of a file.
     pub fn are_in(&self, content: &MessageContent) -> bool {
         if content.deleted {
             return false;
@@ -32,13 +32,14 @@ impl Words {
         self.0.iter().all(|word| body.contains(word.as_str()) || names.iter().any(|name| name.contains(word.as_str())))
     }
 
-    /// One text for all of them.
+    /// Returns one text for all of them.
     pub(super) fn key(&self) -> String {
         self.0.join(" ")
     }
 }
 
-/// What looks alike is alike: composed and in lower case. Lower case may come apart again, as that of `İ` does.
+/// Makes texts that look alike equal: composed and in lower case. Lower case may be decomposed again, as that of `İ`
+/// is.
 fn fold(text: &str) -> Cow<'_, str> {
     if text.is_ascii() {
         let has_upper = text.bytes().any(|byte| byte.is_ascii_uppercase());

@@ -1,4 +1,4 @@
-//! The messages that one connection has under way: its calls take effect in the order in which it made them, also
+//! The messages of one connection that are in flight: its calls take effect in the order in which it made them, even
 //! where it does not wait for one before it makes the next.
 
 use std::pin::pin;
@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex};
 use rts_common::ids::RoomId;
 use tokio::sync::Notify;
 
-/// Messages of one connection that are handed in, and have not happened yet; all of them to one room.
+/// Messages of one connection that are enqueued and have not taken effect yet; all of them are for one room.
 #[derive(Debug, Default)]
 pub struct InFlight {
     begun: AtomicU64,
@@ -18,21 +18,21 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Waits until those that are under way now have happened.
+    /// Waits until the messages that are in flight now have taken effect.
     pub async fn idle(&self) {
         let begun = self.begun.load(Ordering::Acquire);
         while self.ended.load(Ordering::Acquire) < begun {
             let mut idle = pin!(self.idle.notified());
             idle.as_mut().enable();
-            // Once more, now that none can land unnoticed.
+            // Checked once more, now that no completion can be missed.
             if self.ended.load(Ordering::Acquire) < begun {
                 idle.await;
             }
         }
     }
 
-    /// One more, to this room: what was sent to another has to have happened before. A connection makes one call
-    /// that changes something at a time, so that none takes off meanwhile.
+    /// Begins one more, for this room: messages for another have to take effect before. A connection makes one call at
+    /// a time, so that none begins meanwhile.
     pub async fn begin(self: &Arc<Self>, room: &RoomId) -> InFlightSend {
         if !self.is_to(room) {
             self.idle().await;
@@ -47,7 +47,7 @@ impl InFlight {
     }
 }
 
-/// One of them; dropped when it has happened.
+/// One message in flight; dropped when it has taken effect.
 #[derive(Debug)]
 pub struct InFlightSend(Arc<InFlight>);
 
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn one_room_takes_many_and_another_waits_for_them() {
+    async fn messages_to_one_room_do_not_wait_and_another_room_waits_for_them() {
         let flights = Arc::new(InFlight::default());
         let (one, other) = (RoomId::new_group(), RoomId::new_group());
         let first = flights.begin(&one).await;
@@ -76,7 +76,7 @@ mod tests {
         assert!(flights.begin(&other).now_or_never().is_none());
         drop(second);
         assert!(flights.idle().now_or_never().is_some());
-        let third = flights.begin(&other).now_or_never().expect("all have idle");
+        let third = flights.begin(&other).now_or_never().expect("all have taken effect");
         let idle = tokio::spawn({
             let flights = Arc::clone(&flights);
             async move { flights.idle().await }

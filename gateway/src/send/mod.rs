@@ -1,18 +1,19 @@
-//! New messages on their way into their rooms and the journal: what a node has to send at once shares a call to Redis.
+//! The send queue: takes new messages to their rooms and the journal; messages that are due together share a call to
+//! Redis.
 //!
-//! Each room belongs to a lane, and a lane makes one call at a time: it takes all that came in meanwhile. So a
-//! quiet node sends each message at once, a busy one many with one call, and the messages of one room are made in
-//! the order in which they were enqueued, without anybody waiting for anybody. What the call made in a room goes into
-//! the journal as one entry, before the senders are told. A room that is very busy makes 50 calls a second here after
-//! a burst: its messages share calls, entries, and writes to clients.
+//! Each room belongs to a lane, and a lane makes one call at a time, with all messages that arrived meanwhile. So a
+//! quiet node sends each message immediately, a busy one many with one call, and the messages of one room are created
+//! in the order in which they were enqueued, without any sender waiting for another. The messages that a call created
+//! in a room go into the journal as one entry, before the senders get their results. A very busy room makes 50 calls a
+//! second after a burst: its messages share calls, entries, and writes to clients.
 //!
 //! What happens when a party dies:
-//! - *Redis does not answer, or not in time*: all messages of the call fail, and their senders are told to send
-//!   again; those that did get into their rooms are duplicates then. Nothing of them is journaled; the reconciler finds them.
-//! - *Redis does not have a room*: its messages wait, in their order, while it is rebuilt; other rooms go on.
-//! - *The sender*: its messages go on, and are journaled by the permits that came with them.
-//! - *This node*: a message that Redis took and nobody journaled is found by the reconciler. On purpose, the node
-//!   goes down only once the permits of messages are used or given back.
+//! - *Redis does not answer, or not in time*: all messages of the call fail, and their senders have to send again;
+//!   those that did get into their rooms are duplicates then. None of them is journaled; the reconciler finds them.
+//! - *Redis does not have a room*: its messages wait, in their order, while it is rebuilt; other rooms continue.
+//! - *The sender*: its messages are still sent, and journaled with the permits that came with them.
+//! - *This node*: the reconciler finds messages that Redis accepted and that were not journaled. In a planned shutdown,
+//!   the node ends only once the permits of messages are used or given back.
 
 mod in_flight;
 mod pace;
@@ -43,21 +44,21 @@ use crate::rooms::{Attempt, RoomError, Rooms, Sent};
 pub use self::in_flight::{InFlight, InFlightSend};
 pub use self::request::{SendPermit, SendRequest, SendResult};
 
-/// While one lane's replies are read, Redis works on another's call. On a cluster each partition has a lane of its
-/// own: a call must not cross slots, and one master that does not answer holds up nobody else.
+/// The number of lanes: while one lane's replies are read, Redis works on another's call. On a cluster each partition
+/// has its own lane: a call must not cross slots, and one master that does not answer holds up nobody else.
 const LANES: usize = 2;
-/// Messages that wait for lanes; behind them, sessions wait. At 16 KiB each, 16 MiB; on a cluster 128 MiB, since each
-/// lane has places for itself.
+/// Messages that wait for lanes; beyond it, sessions wait. At 16 KiB each, 16 MiB; on a cluster 128 MiB, since each
+/// lane has its own bound.
 const WAITING_MAX: usize = 1024;
-/// Messages of a lane that wait for their rooms: to be rebuilt, or to have their turn.
+/// Messages of a lane that wait for their rooms: to be rebuilt, or for their turn.
 const PARKED_MAX: usize = 512;
 /// Messages of one call.
 const TOGETHER_MAX: usize = rts_common::limits::SEND_TOGETHER;
-/// Bytes of their bodies, but for one that is larger: they may be published as one.
+/// Bytes of their bodies, unless a single one is larger: they may be published as one.
 const TOGETHER_BYTES_MAX: usize = 64 * 1024;
-/// Messages that wait for one lane at least, where there are many.
+/// The least bound of messages that wait for one lane, if there are many lanes.
 const WAITING_MIN: usize = 64;
-/// How long a message may wait until it is tried. Less than clients wait for an answer.
+/// Time that a message may wait until it is tried. Less than the clients' timeout for an answer.
 const WAIT_MAX: Duration = Duration::from_secs(5);
 
 /// The lanes of this node.
@@ -78,8 +79,8 @@ impl SendQueue {
         Self { lanes: (0..lanes).map(lane).collect() }
     }
 
-    /// Enqueues a message; messages of one room that are enqueued one after the other are made in this order. Waits
-    /// for a place. What comes of it happens, and is journaled, whether the receiver lives or not.
+    /// Enqueues a message; messages of one room that are enqueued one after the other are created in this order. Waits
+    /// for room in the queue. The message is sent and journaled even if the receiver is dropped.
     pub async fn enqueue(&self, request: SendRequest) -> oneshot::Receiver<Result<SendResult, RoomError>> {
         let lane = &self.lanes[self.lane_of(&request.room)];
         let (waiter, result) = oneshot::channel();
@@ -90,7 +91,7 @@ impl SendQueue {
         result
     }
 
-    /// The lane of a room: what is enqueued in one lane keeps its order.
+    /// Returns the lane of a room: messages enqueued in one lane keep their order.
     fn lane_of(&self, room: &RoomId) -> usize {
         Partition::of_room(room).index() % self.lanes.len()
     }
@@ -112,7 +113,7 @@ struct Lane {
 
 struct Parked {
     messages: Vec<Waiting>,
-    /// When the room has its turn; none while it is rebuilt.
+    /// The time of the room's turn; `None` while it is rebuilt.
     until: Option<Instant>,
 }
 
@@ -136,7 +137,7 @@ impl Lane {
         }
     }
 
-    /// Calls for those that are due, in as few calls as may be.
+    /// Sends the messages that are due, in as few calls as possible.
     async fn send(&mut self, taken: &mut Vec<Waiting>) {
         let mut batch = Vec::with_capacity(taken.len());
         let mut bytes = 0;
@@ -187,7 +188,7 @@ impl Lane {
         }
     }
 
-    /// Journals what a call made in one room, and tells its senders.
+    /// Journals the messages that a call created in one room, and notifies the senders.
     fn journal(&self, made: Vec<(Waiting, MessageState)>) {
         let mut senders = Vec::with_capacity(made.len());
         let mut records: Vec<(Permit, MessageRecord)> = Vec::with_capacity(made.len());
@@ -207,7 +208,7 @@ impl Lane {
         }
     }
 
-    /// Lets a message wait until its room has its turn, or is rebuilt, which begins with the first.
+    /// Lets a message wait until its room has its turn, or is rebuilt, which the first such message starts.
     fn park(&mut self, waiting: Waiting, until: Option<Instant>) {
         if self.parked_count >= PARKED_MAX {
             return waiting.fail("too many messages wait for their rooms");
@@ -233,7 +234,7 @@ impl Lane {
         parked
     }
 
-    /// Sends for the rooms that have their turn now.
+    /// Sends the messages of rooms that have their turn now.
     async fn take_turns(&mut self) {
         let now = Instant::now();
         let due = |parked: &Parked| parked.until.is_some_and(|until| until <= now);
@@ -269,7 +270,7 @@ impl Lane {
     }
 }
 
-/// The messages that a call made, by room.
+/// The messages that a call created, by room.
 #[derive(Default)]
 struct Made {
     rooms: HashMap<RoomId, Vec<(Waiting, MessageState)>>,

@@ -1,4 +1,4 @@
-//! How often a busy room has a call of its own. Sans-IO.
+//! The rate of calls of a busy room. Sans-IO.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -6,14 +6,14 @@ use std::time::Duration;
 use rts_common::ids::RoomId;
 use tokio::time::Instant;
 
-/// Calls that a room makes without waiting.
+/// Calls that a room may make without waiting.
 const BURST: f64 = 20.0;
-/// Calls a second that it makes then.
+/// Calls per second that it may make after that.
 const PER_SECOND: f64 = 50.0;
-/// Rooms above which those that are quiet again are forgotten; some 60 bytes each.
+/// Number of rooms above which quiet ones are forgotten; some 60 bytes each.
 const SWEEP_ABOVE: usize = 4096;
 
-/// What each room of a lane may still do.
+/// The remaining calls of each room of a lane.
 #[derive(Debug, Default)]
 pub(super) struct Paces {
     rooms: HashMap<RoomId, Pace>,
@@ -32,13 +32,12 @@ impl Pace {
 }
 
 impl Paces {
-    /// Returns how long a room has to wait until it may make another call.
+    /// Returns the time until a room may make another call.
     pub(super) fn wait(&self, room: &RoomId, now: Instant) -> Option<Duration> {
         let calls = self.rooms.get(room)?.at(now);
         (calls < 1.0).then(|| Duration::from_secs_f64((1.0 - calls) / PER_SECOND))
     }
 
-    /// Counts a call.
     pub(super) fn count(&mut self, room: &RoomId, now: Instant) {
         if let Some(pace) = self.rooms.get_mut(room) {
             *pace = Pace { calls: (pace.at(now) - 1.0).max(0.0), at: now };

@@ -1,4 +1,4 @@
-//! A message on its way, and what becomes of it.
+//! A message to be sent, and the result.
 
 use std::time::Instant;
 
@@ -20,29 +20,29 @@ pub struct SendRequest {
     pub room: RoomId,
     /// The message.
     pub content: MessageContent,
-    /// Leave to make a new message; without it, only a duplicate is answered.
+    /// The permit for a new message; without it, only a duplicate is answered.
     pub permit: Option<SendPermit>,
-    /// Dropped once the message has its place in the room, or will never have one.
+    /// Dropped once the message is in the room, or will never be.
     pub flight: Option<InFlightSend>,
 }
 
-/// Leave to make one new message: a place in the journal, and one of what its sender may send. Unused, both are given
-/// back.
+/// The permit for one new message: a slot in the journal, and a token of its sender's rate limit. Unused, both are
+/// given back.
 pub struct SendPermit {
-    /// The place in the journal.
+    /// The slot in the journal.
     pub place: Permit,
-    /// What the sender's rate limit counts.
+    /// The token of the sender's rate limit.
     pub token: RateToken,
 }
 
-/// What became of a message.
+/// The result of sending a message.
 #[derive(Debug)]
 pub enum SendResult {
-    /// It is in the room, and durable once the ticket says so.
+    /// It is in the room, and durable once the ticket resolves to `Ok`.
     New {
         /// Its seq.
         seq: Seq,
-        /// The journal's word.
+        /// The journal's ticket.
         ticket: Ticket,
     },
     /// Its sender had sent it before.
@@ -61,12 +61,12 @@ pub(super) struct Waiting {
     pub(super) request: SendRequest,
     pub(super) waiter: oneshot::Sender<Result<SendResult, RoomError>>,
     pub(super) since: Instant,
-    /// Its room was rebuilt for it already.
+    /// True if its room was rebuilt for it already.
     pub(super) is_rebuilt: bool,
 }
 
 impl Waiting {
-    /// Bytes of the body as it is written: quotes take two, control characters six.
+    /// Returns the bytes of the body in JSON: quotes take two, control characters six.
     pub(super) fn bytes(&self) -> usize {
         let escaped = |byte: &u8| match byte {
             b'"' | b'\\' => 2,

@@ -1,6 +1,5 @@
-//! The calls of one session: effects one after the other in the order received, answers in the same
-//! order, while an answer that waits for the journal does not hold up the next effect. What only reads begins when
-//! all effects before it have happened, runs beside them, and is answered when it is done.
+//! The calls of one session: effects one after the other in the order received, answers in the same order; an answer
+//! that waits for the journal does not hold up the next effect.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -9,18 +8,18 @@ use bytes::Bytes;
 
 use super::service::{BoxFuture, Outcome};
 
-/// Bytes of finished answers that may wait behind one that is not, and of requests that are being read for; then no more
-/// calls are begun. A page of history of each read that runs, and one request, may come on top.
+/// Bytes of finished answers that may wait behind an unfinished one; beyond it no more calls begin. One page of history
+/// may come on top.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 /// Reads that run at once; those behind them wait. Each may hold a page of history.
 const READS_AT_ONCE: usize = 4;
 
-/// Calls under way. Holds no allocation while there are none.
+/// Calls in progress. Holds no allocation while there are none.
 #[derive(Default)]
 pub(super) struct Calls {
-    /// The one whose effect is happening.
+    /// The call whose effect is in progress.
     running: Option<BoxFuture<Outcome>>,
-    /// Those whose effect has happened, in order.
+    /// The calls whose effect has happened, in order.
     answers: VecDeque<Answer>,
     waiting_bytes: usize,
     /// Those that only read, in the order received.
@@ -33,30 +32,30 @@ struct Read {
     bytes: usize,
 }
 
-/// Calls without an answer that may be done before the session looks at them: it is not woken for them alone.
+/// Finished calls without an answer that may wait before the session looks at them: it is not woken for them alone.
 const UNANSWERED_MAX: usize = 16;
 
 enum Answer {
     Ready(Option<Bytes>),
     Later(BoxFuture<Option<Bytes>>),
-    /// The client wants none.
+    /// The client wants no answer.
     Unanswered(BoxFuture<Option<Bytes>>),
 }
 
 impl Calls {
-    /// Whether the next call may begin.
+    /// True if the next call may begin.
     pub(super) fn is_free(&self, in_flight_max: usize) -> bool {
         let in_flight = self.answers.len() + self.reads.len();
         let bytes = self.waiting_bytes + self.reads.iter().map(|read| read.bytes).sum::<usize>();
         self.running.is_none() && in_flight < in_flight_max && bytes < WAITING_BYTES_MAX
     }
 
-    /// Whether all are answered.
+    /// True if all calls are answered.
     pub(super) fn is_empty(&self) -> bool {
         self.running.is_none() && self.answers.is_empty() && self.reads.is_empty()
     }
 
-    /// Begins a call, once there is room.
+    /// Begins a call; the caller checks that there is room.
     pub(super) fn begin(&mut self, call: BoxFuture<Outcome>) {
         debug_assert!(self.running.is_none());
         self.running = Some(call);
@@ -72,7 +71,7 @@ impl Calls {
         self.push(Answer::Ready(Some(answer)));
     }
 
-    /// Drives the effect that is happening; ready when it has happened.
+    /// Drives the effect in progress; ready when it has happened.
     pub(super) fn poll_effect(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let Some(running) = &mut self.running else { return Poll::Pending };
         match running.as_mut().poll(cx) {
@@ -96,7 +95,7 @@ impl Calls {
         self.answers.push_back(answer);
     }
 
-    /// The same as [`Self::poll_answers`], but does not wake the session for a few calls that nobody waits for.
+    /// Works like [`Self::poll_answers`], but does not wake the session for a few calls without an answer.
     pub(super) fn poll_wanted_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
         let is_unanswered = |answer: &Answer| matches!(answer, Answer::Unanswered(_));
         let mut due = if self.answers.len() < UNANSWERED_MAX && self.answers.iter().all(is_unanswered) {
@@ -108,7 +107,7 @@ impl Calls {
         if due.is_empty() { Poll::Pending } else { Poll::Ready(due) }
     }
 
-    /// Drives the answers and the reads, and gives what is due; ready if there is anything.
+    /// Drives the answers, and returns those whose turn it is; ready if there are any.
     pub(super) fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
         let mut due = self.take_answers(cx);
         due.extend(self.take_reads(cx));
@@ -140,7 +139,7 @@ impl Calls {
     /// Drives the answers, and gives those whose turn it is.
     fn take_answers(&mut self, cx: &mut Context<'_>) -> Vec<Bytes> {
         let mut due = Vec::new();
-        // Nobody needs to look at those behind one that waits: what they wait for happens by itself.
+        // Answers behind one that waits need not be polled: what they wait for proceeds without them.
         while let Some(answer) = self.answers.front_mut() {
             let ready = match answer {
                 Answer::Ready(ready) => ready.take(),
@@ -162,8 +161,8 @@ impl Calls {
         due
     }
 
-    /// The effect that is happening: it has to be driven to its end even though nobody waits for its
-    /// answer any more, or a message would be visible and not journaled.
+    /// Returns the effect in progress: it has to be driven to its end even though nobody waits for its answer any more,
+    /// or a message would be visible and not journaled.
     pub(super) fn into_effect(self) -> Option<BoxFuture<Outcome>> {
         self.running
     }

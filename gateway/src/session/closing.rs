@@ -1,4 +1,4 @@
-//! The last phase: what is under way is answered, the client told why, and the transport closed.
+//! The last phase: pending calls are answered, the client gets the reason, and the transport is closed.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll, ready};
@@ -11,7 +11,7 @@ use super::transport::{Incoming, TransportError};
 use super::{Settings, Transport};
 use crate::close_reason::CloseReason;
 
-/// Says goodbye after the handshake.
+/// Ends the session after the handshake.
 pub(super) async fn say(
     settings: &Settings,
     socket: &mut Transport,
@@ -25,7 +25,7 @@ pub(super) async fn say(
     let is_there = !matches!(reason, CloseReason::ConnectionLost | CloseReason::KeepAliveTimeout | CloseReason::Slow);
     if is_there && !calls.is_empty() {
         let answered = poll_fn(|cx| poll_answered(cx, socket, protocol, calls));
-        // Whether in time or not: what is not answered is sent again by the client, and not doubled.
+        // In time or not: a client sends unanswered calls again, and they are not duplicated.
         let _in_time = within(settings.finish_timeout, answered).await;
     }
     if reason == CloseReason::ConnectionLost {
@@ -38,7 +38,7 @@ pub(super) async fn say(
     close(settings, socket).await;
 }
 
-/// Closes the transport after what is on its way out, and waits a little for the client to do so too.
+/// Closes the transport after the data that is being sent, and waits a little for the client to do so too.
 pub(super) async fn close(settings: &Settings, socket: &mut Transport) {
     socket.close();
     let _in_time = within(settings.close_timeout, poll_fn(|cx| poll_closed(cx, socket))).await;
@@ -48,7 +48,7 @@ async fn within(time: Duration, work: impl Future<Output = io::Result<()>>) -> b
     matches!(tokio::time::timeout(time, work).await, Ok(Ok(())))
 }
 
-/// Ready when all calls are answered and the answers out.
+/// Ready when all calls are answered and the answers sent.
 fn poll_answered(
     cx: &mut Context<'_>,
     socket: &mut Transport,
@@ -69,7 +69,7 @@ fn poll_answered(
     }
 }
 
-/// Ready when the client closed, or is gone. What it still says is not listened to.
+/// Ready when the client closed, or is gone. Anything that it still sends is ignored.
 fn poll_closed(cx: &mut Context<'_>, socket: &mut Transport) -> Poll<io::Result<()>> {
     if !socket.is_flushed() {
         ready!(socket.poll_flush(cx))?;

@@ -10,8 +10,8 @@ use super::transport::{Incoming, TransportError};
 use super::{NewConnection, Settings, Transport};
 use crate::close_reason::CloseReason;
 
-/// Waits for the client's handshake and queues the answer to it. Gives the handshake, and what came
-/// behind it.
+/// Waits for the client's handshake and queues the answer to it. Returns the handshake, and the bytes received after
+/// it.
 pub(super) async fn shake_hands(
     settings: &Settings,
     arrival: &NewConnection,
@@ -41,9 +41,9 @@ pub(super) async fn shake_hands(
 }
 
 enum Failure {
-    /// The client is told why.
+    /// The client gets the reason.
     Refused(HandshakeError),
-    /// There is nothing to tell, or nobody.
+    /// The session ends without an answer.
     Ended(CloseReason),
 }
 

@@ -1,22 +1,21 @@
-//! When a session pings, and when it gives its client up: one deadline per session, computed from
-//! moments that events move forward.
+//! The times when a session pings, and when it gives its client up: one deadline per session, computed from moments
+//! that events move forward.
 
 use std::time::{Duration, Instant};
 
 use super::Settings;
 use crate::close_reason::CloseReason;
 
-/// What is due.
+/// The action that is due.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Nothing yet.
     Nothing,
-    /// A ping record; and for a silent client that does not ping itself, one of the WebSocket.
+    /// A ping record; and for a silent client that does not ping, a ping of the WebSocket.
     Ping {
-        /// Whether the WebSocket's own is wanted too.
+        /// True if the WebSocket's own is wanted too.
         and_ask: bool,
     },
-    /// The end.
+    /// The session ends.
     Close(CloseReason),
 }
 
@@ -24,41 +23,41 @@ pub(super) enum Due {
 #[derive(Debug)]
 pub(super) struct KeepAlive {
     next_ping: Instant,
-    /// The last record, or piece of one.
+    /// The time of the last record, or part of one.
     heard: Instant,
-    /// The last sign of any kind.
+    /// The time of the last sign of any kind.
     sign: Instant,
-    /// Whether the client sends pings of its own.
+    /// True if the client sends pings of its own.
     pings: bool,
-    /// Since when the client does not read what is sent to it.
+    /// The time since when the client does not read.
     stalled: Option<Instant>,
-    /// When the token ends.
+    /// The expiry of the token.
     expires: Instant,
 }
 
 impl KeepAlive {
-    /// Of a client that finished its handshake just now.
+    /// Returns the state of a client that finished its handshake just now.
     pub(super) fn new(settings: &Settings, now: Instant, expires: Instant) -> Self {
         Self { next_ping: now + settings.keep_alive, heard: now, sign: now, pings: false, stalled: None, expires }
     }
 
-    /// Some of a record came, or the client was not listened to until now.
+    /// Notes that part of a record arrived, or that the client's records were not read until now.
     pub(super) fn heard(&mut self, now: Instant) {
         self.heard = now;
         self.sign = now;
     }
 
-    /// The client gave a sign by other means.
+    /// Notes another sign of life of the client.
     pub(super) fn sign(&mut self, now: Instant) {
         self.sign = now;
     }
 
-    /// The client pings.
+    /// Notes that the client pings.
     pub(super) fn pings(&mut self) {
         self.pings = true;
     }
 
-    /// Whether what was sent is all read, as far as the kernel can tell.
+    /// Notes if everything sent is read, as far as the kernel can tell.
     pub(super) fn flushed(&mut self, now: Instant, is_flushed: bool) {
         if is_flushed {
             self.all_read();
@@ -67,12 +66,12 @@ impl KeepAlive {
         }
     }
 
-    /// Nothing that was sent is left unread.
+    /// Notes that everything sent is read.
     pub(super) fn all_read(&mut self) {
         self.stalled = None;
     }
 
-    /// What is due now; a ping is told once.
+    /// Returns the action that is due now; a ping is returned once.
     pub(super) fn check(&mut self, settings: &Settings, now: Instant) -> Due {
         if now >= self.expires {
             return Due::Close(CloseReason::TokenExpired);
@@ -87,14 +86,14 @@ impl KeepAlive {
             return Due::Nothing;
         }
         while self.next_ping <= now {
-            // On its own schedule: a late check must not make the next one late.
+            // On its own schedule: a late check must not delay the next one.
             self.next_ping += settings.keep_alive.max(Duration::from_millis(1));
         }
         let is_silent = now.duration_since(self.sign) >= settings.keep_alive / 2;
         Due::Ping { and_ask: !self.pings && is_silent }
     }
 
-    /// When to check next.
+    /// Returns the time of the next check.
     pub(super) fn next_check(&self, settings: &Settings) -> Instant {
         let next = self.next_ping.min(self.expires).min(self.silent_until(settings));
         self.stalled.map_or(next, |since| next.min(since + settings.write_timeout))
@@ -141,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_client_that_never_pings_is_asked_and_lives_by_its_pongs() {
+    fn a_client_that_never_pings_is_pinged_and_kept_by_its_pongs() {
         let (settings, now, mut client) = begin();
         for round in 1..=10 {
             assert_eq!(client.check(&settings, now + 15 * round * SECOND), Due::Ping { and_ask: true });
@@ -155,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_ends_and_a_client_that_does_not_read_is_slow() {
+    fn a_token_expires_and_a_client_that_does_not_read_is_slow() {
         let (settings, now, mut client) = begin();
         client.flushed(now, false);
         client.flushed(now + 10 * SECOND, false);

@@ -1,10 +1,9 @@
 //! Sessions: one task each, from a client's arrival on some transport to its end.
 //!
-//! A session goes through three phases, each a file: `handshake`, `run_loop` (calls in, answers
-//! and events out, keep-alive), `closing`. Whatever happens in a phase ends it with one
-//! [`CloseReason`], and there is one way out. With stateful reconnect (`reconnect`) the second phase goes
-//! on without a socket for a while, and over the next one. Deliberately absent: what a method does (the
-//! hub), and who gets an event (the fan-out).
+//! A session has three phases, each in a file: `handshake`, `run_loop` (calls in, answers and events out, keep-alive),
+//! `closing`. Each phase ends with one [`CloseReason`], and there is one exit path. With stateful reconnect
+//! (`reconnect`) the second phase continues without a socket for a while, and over the next one. Deliberately absent:
+//! the methods (the hub), and the distribution of events (the fan-out).
 
 mod calls;
 mod closing;
@@ -44,41 +43,41 @@ use crate::connection::{ConnectionId, Outbox, Principal};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{self, OpenConnection};
 
-/// How long an effect may go on after its session's end.
+/// Time in which an effect may complete after its session's end.
 const ORPHAN_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What all sessions of a node share.
+/// The state that all sessions of a node share.
 pub struct Sessions {
     /// Their time constants and bounds.
     pub settings: Settings,
     /// The hub and the fan-out behind them.
     pub service: Arc<dyn Service>,
-    /// Where their tasks run.
+    /// Runs their tasks.
     pub lifecycle: Lifecycle,
 }
 
-/// A connection that was let in.
+/// A connection that was accepted.
 #[derive(Debug)]
 pub struct NewConnection {
     /// Its id.
     pub connection_id: ConnectionId,
-    /// Whose it is.
+    /// Its user.
     pub principal: Arc<Principal>,
-    /// When its token ends, and it with it.
+    /// The expiry of its token, which ends it.
     pub expires: Instant,
-    /// Where its events go; the same that its claim registered.
+    /// The outbox for its events; the same that its claim registered.
     pub outbox: Arc<Outbox>,
-    /// Its place among the node's connections.
+    /// Its entry in the registry.
     pub claim: Claim,
-    /// Where its next socket is handed in, if negotiation granted it stateful reconnect.
+    /// The slot for its next socket, if negotiation granted it stateful reconnect.
     pub rejoin: Option<Arc<ReconnectSlot>>,
-    /// Its place among the connections of its address, if those are counted.
+    /// Its count among the connections of its address, if those are counted.
     pub address: Option<AddressConnection>,
-    /// When it was let in.
+    /// The time when it was accepted.
     pub arrived: Instant,
 }
 
-/// What a session moved, for its line in the log.
+/// Counters of a session, for its line in the log.
 #[derive(Debug, Default)]
 struct Counts {
     calls: u64,
@@ -89,7 +88,7 @@ struct Counts {
 }
 
 impl Sessions {
-    /// Lives a session on what carries it, to its end.
+    /// Runs a session on its transport, to its end.
     pub async fn run(&self, arrival: NewConnection, mut socket: Transport) {
         let mut counts = Counts::default();
         let (protocol, reason) = match handshake::shake_hands(&self.settings, &arrival, &mut socket).await {
@@ -119,14 +118,14 @@ impl Sessions {
                 (None, reason)
             }
         };
-        // Whoever still pushes is told that nobody reads.
+        // From here on a push reports that it will not be delivered.
         arrival.outbox.close(reason);
         arrival.report(protocol, reason, &counts);
     }
 }
 
 impl NewConnection {
-    /// The one line that a session leaves in the log.
+    /// Logs the one line of a session.
     fn report(&self, protocol: Option<Protocol>, reason: CloseReason, counts: &Counts) {
         let lived = self.arrived.elapsed();
         metrics::session_closed(reason, lived);

@@ -1,4 +1,4 @@
-//! How many connections each address has on this node. Those of users are counted over all nodes, by presence.
+//! Counts the connections of each address on this node. Those of users are counted over all nodes, by presence.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -10,14 +10,14 @@ pub type AddressConnections = Quota<IpAddr>;
 /// One counted connection of an address.
 pub type AddressConnection = Counted<IpAddr>;
 
-/// Counts what each of many has, up to a limit.
+/// Counts the uses of each key, up to a limit.
 #[derive(Debug)]
 pub struct Quota<K: Eq + Hash> {
     most: usize,
     counts: Mutex<HashMap<K, usize>>,
 }
 
-/// One that is counted, until dropped.
+/// One counted use, until dropped.
 #[derive(Debug)]
 pub struct Counted<K: Eq + Hash> {
     among: Arc<Quota<K>>,
@@ -25,12 +25,12 @@ pub struct Counted<K: Eq + Hash> {
 }
 
 impl<K: Clone + Eq + Hash> Quota<K> {
-    /// At most so many for each.
+    /// Returns a quota of at most `most` for each key.
     pub fn new(most: usize) -> Arc<Self> {
         Arc::new(Self { most, counts: Mutex::default() })
     }
 
-    /// Counts one more; `None` if there are as many as are allowed.
+    /// Counts one more; `None` if the key has the maximum number.
     pub fn open(self: &Arc<Self>, key: &K) -> Option<Counted<K>> {
         let mut counts = self.lock();
         let count = counts.entry(key.clone()).or_default();
@@ -67,7 +67,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_has_so_many_and_what_ends_makes_room() {
+    fn each_key_has_a_limit_and_a_drop_makes_room() {
         let connections = AddressConnections::new(2);
         let address = |last| IpAddr::from(Ipv4Addr::new(10, 0, 0, last));
         let held = [connections.open(&address(1)), connections.open(&address(1))];

@@ -1,4 +1,4 @@
-//! How fast a client may send records, of whatever kind: one moment a session, which each record moves on.
+//! The rate limit of a client's records, of any kind: one moment per session, which each record moves forward.
 
 use std::time::{Duration, Instant};
 
@@ -6,10 +6,10 @@ use super::Settings;
 use crate::close_reason::CloseReason;
 use crate::metrics::{self, Limit};
 
-/// The pace of one client.
+/// The rate limit of one client.
 #[derive(Debug)]
 pub(super) struct RecordRateLimit {
-    /// When all records so far would have come at the allowed rate.
+    /// The time at which all records so far would have arrived at the allowed rate.
     due: Instant,
 }
 
@@ -18,7 +18,7 @@ impl RecordRateLimit {
         Self { due: now }
     }
 
-    /// Counts records that came now. Too many of them end the session.
+    /// Counts records that arrived now. Too many of them end the session.
     pub(super) fn take(&mut self, settings: &Settings, records: u32) -> Result<(), CloseReason> {
         if records == 0 { Ok(()) } else { self.take_at(settings, records, Instant::now()) }
     }

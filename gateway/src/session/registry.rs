@@ -1,4 +1,4 @@
-//! The connections that live on this node, by id.
+//! The connections of this node, by id.
 
 use std::collections::hash_map::Entry;
 use std::collections::{HashMap, HashSet, VecDeque};
@@ -10,7 +10,7 @@ use tokio::sync::Notify;
 use super::{HttpTransport, ReconnectSlot};
 use crate::connection::{ConnectionId, Outbox};
 
-/// Connections by id. Ids of ended ones are remembered for as long as their token could be used.
+/// Connections by id. Ids of ended ones are remembered as long as their token could be used.
 #[derive(Debug)]
 pub struct Registry {
     connections_max: usize,
@@ -24,8 +24,8 @@ struct State {
     /// How many requests are about to claim an id: they ask the other nodes first.
     beginning: HashMap<ConnectionId, usize>,
     ended: HashSet<ConnectionId>,
-    /// Until when ended ones are remembered. Tokens live equally long, so the oldest is in front, or
-    /// so nearly that nothing is kept for much longer.
+    /// The times until which ended ones are remembered. Tokens all have the same lifetime, so the oldest is at the
+    /// front, or so nearly that nothing is kept for much longer.
     memory: VecDeque<(Instant, ConnectionId)>,
 }
 
@@ -35,23 +35,23 @@ struct Live {
     held: Carrier,
 }
 
-/// What carries a live connection.
+/// The carrier of a live connection.
 #[derive(Clone, Debug)]
 pub enum Carrier {
-    /// A WebSocket: requests have no part in it. Its next one is handed in here, if it may have one.
+    /// A WebSocket, which HTTP requests cannot use. Its next socket is passed in here, if it may have one.
     WebSocket(Option<Arc<ReconnectSlot>>),
-    /// Requests.
+    /// HTTP requests.
     Http(Arc<HttpTransport>),
 }
 
-/// Why an id cannot be had.
+/// The reason why an id cannot be claimed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClaimError {
-    /// It is a live connection's.
+    /// It belongs to a live connection.
     InUse,
-    /// Its connection is over.
+    /// Its connection has ended.
     Ended,
-    /// The node has as many connections as it may.
+    /// The node has the maximum number of connections.
     Full,
 }
 
@@ -67,17 +67,17 @@ pub struct Beginning {
 pub struct Claim {
     registry: Arc<Registry>,
     id: ConnectionId,
-    /// Until when its token could be used again.
+    /// The time until which its token could be used again.
     token_ends: Instant,
 }
 
 impl Registry {
-    /// For at most this many connections.
+    /// Returns a registry of at most this many connections.
     pub fn new(connections_max: usize) -> Arc<Self> {
         Arc::new(Self { connections_max, state: Mutex::default(), emptied: Notify::new() })
     }
 
-    /// Takes an id for a connection whose token ends at a moment.
+    /// Claims an id for a connection whose token ends at a moment.
     pub fn claim(
         self: &Arc<Self>,
         id: ConnectionId,
@@ -111,32 +111,32 @@ impl Registry {
         self.lock().live.get(&id).map(|live| live.held.clone())
     }
 
-    /// Whether an id's connection is over, as far as is remembered.
+    /// True if an id's connection has ended, as far as is remembered.
     pub fn has_ended(&self, id: ConnectionId) -> bool {
         self.lock().ended.contains(&id)
     }
 
-    /// Whether there is no room for another connection.
+    /// True if there is no room for another connection.
     pub fn is_full(&self) -> bool {
         self.len() >= self.connections_max
     }
 
-    /// How many are live.
+    /// Returns the number of live connections.
     pub fn len(&self) -> usize {
         self.lock().live.len()
     }
 
-    /// Whether none is live.
+    /// True if no connection is live.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
 
-    /// The outboxes of all that are live.
+    /// Returns the outboxes of all live connections.
     pub fn outboxes(&self) -> Vec<Arc<Outbox>> {
         self.lock().live.values().map(|live| Arc::clone(&live.outbox)).collect()
     }
 
-    /// Waits until none is live.
+    /// Waits until no connection is live.
     pub async fn emptied(&self) {
         loop {
             let emptied = self.emptied.notified();
@@ -177,7 +177,7 @@ impl Drop for Beginning {
 }
 
 impl Claim {
-    /// Until when the connection's token could be used again.
+    /// Returns the time until which the connection's token could be used again.
     pub fn token_ends(&self) -> Instant {
         self.token_ends
     }

@@ -1,4 +1,4 @@
-//! The port by which sessions reach the hub.
+//! The interface from sessions to the hub.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -11,7 +11,7 @@ use rts_common::signalr::Arguments;
 use crate::close_reason::CloseReason;
 use crate::connection::{Principal, SessionHandle};
 
-/// A future on the heap: a session that waits for none stays small.
+/// A future on the heap: a session without one stays small.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
 
 /// The encoded records of one stream, its completion last. Nothing is read ahead of what is taken but
@@ -27,10 +27,10 @@ pub enum StreamRecord {
     Completion(Bytes),
 }
 
-/// One call as it came in.
+/// One call of a client.
 #[derive(Debug)]
 pub struct Call {
-    /// The client's id for it; without one, nothing is answered.
+    /// The client's id for it; without one, the client gets no answer.
     pub invocation_id: Option<String>,
     /// The method's name, in any case.
     pub target: String,
@@ -38,27 +38,28 @@ pub struct Call {
     pub arguments: Arguments,
 }
 
-/// What a call came to. Its effect has happened when this is there; its answer may still wait for
-/// the journal. `None` where the client wants no answer.
+/// The outcome of a call. Its effect has happened when this exists; its answer may still wait for the journal. `None`
+/// if the client wants no answer.
 pub enum Outcome {
     /// The encoded completion.
     Now(Option<Bytes>),
-    /// The encoded completion, once what was done is durable.
+    /// The encoded completion, once the change is durable.
     Later(BoxFuture<Option<Bytes>>),
-    /// The same, where the client wants no answer: nothing comes of it, and nobody has to wait for it.
+    /// Like `Later`, if the client wants no answer: nothing is sent, and nobody has to wait for it.
     Unanswered(BoxFuture<Option<Bytes>>),
 }
 
-/// The node as its sessions see it: the hub and the fan-out, or what a test puts in their place.
+/// The node behind its sessions: the hub and the fan-out, or a fake in tests.
 pub trait Service: Send + Sync + 'static {
-    /// Connects a session: from then on it misses no event of its user, and may make calls. A reason ends it.
+    /// Connects a session: from then on it misses no event of its user, and may make calls. An error is the reason to
+    /// end.
     fn connect(&self, session: SessionHandle, principal: &Arc<Principal>) -> BoxFuture<Result<Caller, CloseReason>>;
 }
 
-/// A user on a session that is connected.
+/// A user on a connected session.
 pub type Caller = Box<dyn ConnectedCaller>;
 
-/// A user on a session that is connected; dropping it takes the session out of the fan-out.
+/// A user on a connected session; dropping it removes the session from the fan-out.
 pub trait ConnectedCaller: Send + Sync {
     /// Runs one call. A session makes its calls one after the other, but for those that only read.
     fn call(&self, call: Call) -> BoxFuture<Outcome>;
@@ -66,7 +67,7 @@ pub trait ConnectedCaller: Send + Sync {
     /// Begins a stream, which runs beside the calls.
     fn stream(&self, call: Call) -> Records;
 
-    /// Returns a method's name as the hub writes it; clients write it in any case.
+    /// Returns a method's name in the hub's spelling; clients may use any case.
     fn method_name(&self, target: &str) -> &'static str;
 
     /// True if a method changes nothing, and nobody's order: it may run beside other calls.

@@ -4,37 +4,37 @@ use std::time::Duration;
 
 use rts_common::limits::{INVOCATIONS_IN_FLIGHT, RECORD_BURST, RECORD_BYTES, RECORD_RATE, STREAMS_PER_CONNECTION};
 
-/// How patient sessions are.
+/// Timeouts and bounds of sessions.
 #[derive(Clone, Copy, Debug)]
 pub struct Settings {
-    /// How long a handshake may take, the HTTP upgrade included.
+    /// Time for a handshake, the HTTP upgrade included.
     pub handshake_timeout: Duration,
-    /// A ping goes to the client this often, whatever else does: its own patience is 30 s.
+    /// Interval of pings to the client, independent of other records: the client's own timeout is 30 s.
     pub keep_alive: Duration,
-    /// Silence after which a client that pings (every 15 s, by default) is gone. One that does not
-    /// is asked for a WebSocket pong, and given twice as long.
+    /// Silence after which a client that pings (every 15 s, by default) counts as gone. One that does not is sent a
+    /// ping of the WebSocket, and has twice as long.
     pub client_timeout: Duration,
-    /// How long a client may leave what is sent to it unread.
+    /// Time for which a client may leave sent data unread.
     pub write_timeout: Duration,
-    /// How long calls that are under way may take to be answered once the session ends.
+    /// Time for pending calls to be answered once the session ends.
     pub finish_timeout: Duration,
-    /// How long the goodbye may take, until the client closes too.
+    /// Time for the close handshake, until the client closes too.
     pub close_timeout: Duration,
-    /// How long a long poll waits for something to tell.
+    /// Time for which a long poll waits for records.
     pub poll_idle: Duration,
-    /// How long a client may take from one long poll to the next.
+    /// The longest time from one long poll to the next.
     pub poll_gap_max: Duration,
-    /// How long a request that sends may take, its turn and its body included.
+    /// Time for a request that sends, its turn and its body included.
     pub post_timeout: Duration,
-    /// How long a session with stateful reconnect waits for its next socket.
+    /// Time for which a session with stateful reconnect waits for its next socket.
     pub detach_window: Duration,
     /// The largest record of a client, with its framing.
     pub record_bytes_max: usize,
-    /// Calls that may wait for their answer; beyond, nothing more is read.
+    /// Calls that may wait for their answer; beyond it, nothing more is read.
     pub calls_in_flight_max: usize,
-    /// Streams that may run at once; beyond, one is refused.
+    /// Streams that may run at once; beyond it, a new one is refused.
     pub streams_max: usize,
-    /// Records that a client may send a second, pings and acknowledgements too.
+    /// Records that a client may send per second, pings and acknowledgements too.
     pub records_per_second: u32,
     /// Records that it may send at once.
     pub records_burst: u32,

@@ -1,6 +1,5 @@
-//! The streams of one session. They run beside the calls, not between them, and are asked for more only
-//! when the client has taken what it was sent: a stream is as fast as its reader, and holds what its
-//! method reads ahead.
+//! The streams of one session. They run beside the calls, not between them, and are polled for more only when the
+//! client has taken their last records: a stream is as fast as its reader, and holds only what its method reads ahead.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll};
@@ -15,15 +14,15 @@ use super::service::{Records, StreamRecord};
 use crate::error::{ErrorKind, HubError};
 use crate::metrics::{self, Limit};
 
-/// What streams may put on their way at once, between events and answers; one item may come on top.
+/// The most that streams send at once, between events and answers; one item may come on top.
 const TURN_BYTES: usize = 32 * 1024;
-/// When to ask again for a stream that there was no room for: one of the others has to end.
+/// Time after which to retry a stream for which there was no room: another stream has to end first.
 const RETRY_AFTER_MS: u32 = 1000;
 
-/// Streams under way. Holds no allocation while there are none.
+/// Streams in progress. Holds no allocation while there are none.
 #[derive(Default)]
 pub(super) struct Streams {
-    /// Whose turn is next stands in front.
+    /// The next stream whose turn it is comes first.
     live: VecDeque<Live>,
 }
 
@@ -32,18 +31,18 @@ struct Live {
     records: Records,
 }
 
-/// Why a stream cannot begin.
+/// The reason why a stream cannot begin.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NoStream {
-    /// The connection has as many as it may.
+    /// The connection has the maximum number of streams.
     TooMany,
-    /// Its id is that of a live one.
+    /// Its id belongs to a live stream.
     IdInUse,
 }
 
 impl Streams {
-    /// Whether another one may begin. Two of one id could not be told apart, and no item may follow the
-    /// completion that says so: the older one ends.
+    /// Checks that another stream may begin. Two with one id could not be told apart, and no item may follow the
+    /// completion that reports this: the older one ends.
     pub(super) fn admit(&mut self, invocation_id: &str, streams_max: usize) -> Result<(), NoStream> {
         if self.end(invocation_id) {
             return Err(NoStream::IdInUse);
@@ -55,7 +54,7 @@ impl Streams {
         Ok(())
     }
 
-    /// Begins one that was admitted.
+    /// Begins a stream that was admitted.
     pub(super) fn begin(&mut self, invocation_id: String, records: Records) {
         self.live.push_back(Live { invocation_id, records });
     }
@@ -80,7 +79,7 @@ impl Streams {
         is_ended
     }
 
-    /// Records that are due: one of each in turn, to about a turn's worth of bytes. Ready if there are any.
+    /// Returns records that are due: one of each stream in turn, up to about a turn's bytes. Ready if there are any.
     pub(super) fn poll_records(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
         let (mut due, mut bytes, mut waiting) = (Vec::new(), 0, 0);
         while bytes < TURN_BYTES && waiting < self.live.len() {
@@ -203,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn an_id_is_of_one_stream_and_only_so_many_live() {
+    fn an_id_has_one_stream_and_the_live_ones_are_limited() {
         let mut streams = Streams::default();
         for id in ["1", "2"] {
             assert_eq!(streams.admit(id, 2), Ok(()));

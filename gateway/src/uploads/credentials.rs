@@ -1,4 +1,4 @@
-//! The node's AWS credentials, and when those in use end: a signed URL ends with them.
+//! The node's AWS credentials, kept until shortly before they expire.
 
 use std::sync::{Arc, Mutex};
 use std::time::SystemTime;

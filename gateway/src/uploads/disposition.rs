@@ -17,8 +17,8 @@ const ENCODED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'|')
     .remove(b'~');
 
-/// Saved under this name, by RFC 6266 and RFC 5987. Browsers still show pictures, audio and video that a page
-/// embeds; nothing opens as a page of the bucket's origin.
+/// Returns the header that saves a file under this name, by RFC 6266 and RFC 5987. Browsers still show pictures, audio
+/// and video that a page embeds; nothing opens as a page of the bucket's origin.
 pub(super) fn attachment(name: &str) -> String {
     let plain: String = name
         .chars()

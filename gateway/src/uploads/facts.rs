@@ -1,15 +1,15 @@
-//! What somebody says a file is, checked.
+//! A client's description of a file, checked.
 
 use rts_common::display_name::is_bidi_control;
 
 use super::types::{AllowedTypes, ContentType};
 
-/// A file's name: what file systems take.
+/// The longest name of a file: the limit of file systems.
 const NAME_CHARS_MAX: usize = 255;
-/// So many of most scripts, and what the metadata of an object has room for.
+/// The most bytes of a name: enough for most scripts, and as much as the metadata of an object has room for.
 const NAME_BYTES_MAX: usize = 3 * NAME_CHARS_MAX;
 
-/// What a deployment accepts.
+/// The rules of a deployment for files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileRules {
     /// Bytes of a file.
@@ -21,7 +21,7 @@ pub struct FileRules {
 /// A file that may be uploaded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileFacts {
-    /// The name that people see.
+    /// The name that users see.
     pub file_name: String,
     /// Its type.
     pub content_type: ContentType,
@@ -31,25 +31,25 @@ pub struct FileFacts {
     pub sha256: [u8; 32],
 }
 
-/// Why a file may not be uploaded.
+/// The reason why a file may not be uploaded.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unacceptable {
-    /// Its name is empty, too long, or has what no name should have.
+    /// Its name is empty, too long, or has forbidden characters.
     Name,
-    /// Its type is none.
+    /// Its type is malformed.
     ContentType,
-    /// Its type is not accepted here.
+    /// Its type is not accepted by this deployment.
     Kind,
-    /// There is nothing in it.
+    /// It is empty.
     Empty,
     /// It is larger than the limit.
     TooLarge,
-    /// Its hash is none.
+    /// Its hash is malformed.
     Sha256,
 }
 
 impl FileFacts {
-    /// Checks what a client says; the hash is lower-case hex.
+    /// Checks a client's description; the hash is lower-case hex.
     pub fn check(
         rules: &FileRules,
         file_name: &str,
@@ -75,8 +75,8 @@ impl FileFacts {
     }
 }
 
-/// No path, no control characters, and none that turn the direction of a text: `exe.gpj` shall not look like
-/// `jpg.exe`.
+/// True if the name has no path, no control characters, and none that change the direction of text: `exe.gpj` must not
+/// look like `jpg.exe`.
 fn is_name(name: &str) -> bool {
     let is_odd = |c: char| c.is_control() || is_bidi_control(c) || matches!(c, '/' | '\\');
     let is_short = name.len() <= NAME_BYTES_MAX && name.chars().count() <= NAME_CHARS_MAX;
@@ -102,7 +102,7 @@ mod tests {
     const HEX: &str = "00ff000000000000000000000000000000000000000000000000000000000a0b";
 
     #[test]
-    fn what_is_wrong_is_told_apart() {
+    fn each_error_is_distinguished() {
         let rules = FileRules { size_bytes_max: 100, types: AllowedTypes::default() };
         let check = |name: &str, kind: &str, size: u64, hex: &str| FileFacts::check(&rules, name, kind, size, hex);
         let good = check("보고서 (1).pdf", "application/pdf", 100, HEX).unwrap();

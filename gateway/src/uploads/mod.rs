@@ -1,20 +1,23 @@
-//! Files: clients put them straight into S3 by URLs that are signed here, and get them the same way.
+//! Files: clients put them directly into S3 by URLs that are signed here, and get them the same way.
 //!
-//! The gateway keeps nothing about a file. What it was promised to be (room, sender, name, type, size, hash)
-//! is bound to the object itself: the room and the organization by the key, the rest by a piece of
-//! metadata that the URL's signature covers. Whoever asks later reads it from the object.
+//! The gateway stores nothing about a file. Its promised properties (room, sender, name, type, size, hash) are bound to
+//! the object itself: the room and the organization by the key, the rest by a piece of metadata that the URL's
+//! signature covers. They are read later from the object.
 //!
-//! An upload begins with a tag by which the bucket's lifecycle rule deletes it. A message that takes the file
-//! has the tag removed first; a deleted message puts it back first, and what carries it is given to
-//! nobody. So, when a party dies:
-//! - client, before or while it puts: an URL that ends, or an object that the rule deletes;
-//! - gateway, before the tag is gone: the same; the resend begins anew;
-//! - gateway, after the tag is gone, before the message is in its room: the resend finds the object as its
-//!   sender's still, and takes it; without a resend the object stays, known to nobody;
-//! - gateway, after a delete put the tag back, before the tombstone: the file is gone, the text is not; the
-//!   delete was never answered, and is sent again;
+//! An upload begins with a tag by which the bucket's lifecycle rule deletes it. A message that claims the file has the
+//! tag removed first; a deleted message has it added first, and a file with the tag is never served. So, when a party
+//! dies:
+//! - client, before or during its upload: a URL that expires, or an object that the rule deletes;
+//! - gateway, before the tag is removed: the same; the resend begins again;
+//! - gateway, after the tag is removed, before the message is in its room: the resend finds the object as its sender's
+//!   still, and claims it; without a resend the object stays, known to nobody;
+//! - gateway, after a delete added the tag, before the tombstone: the file is gone, the text is not; the delete was
+//!   never answered, and is sent again;
 //! - Redis, without its data: nothing, files are not in it;
-//! - S3: sending, deleting and getting files answer `unavailable`; messages without files do not notice.
+//! - S3: sending, deleting and getting files answer `unavailable`; messages without files are not affected.
+//!
+//! Three kinds of requests are not worth the whole SDK of S3, with its event streams and checksums: they use the SDKs'
+//! signer, which is a dependency anyway, and the HTTP client that fetches keys.
 
 mod credentials;
 mod disposition;
@@ -42,34 +45,34 @@ use self::object_key::object_key;
 use self::promise::Promise;
 use self::storage::{Storage, Stored};
 
-/// How long a signed URL can be used, and used again, to begin a transfer.
+/// Time for which a signed URL can be used, also repeatedly, to begin a transfer.
 pub const URL_LIFE: Duration = Duration::from_mins(5);
-/// How long after its beginning an upload may be taken by a message: less than the shortest time, a day, after
-/// which the bucket deletes what nobody took.
+/// Time after its beginning in which an upload may be claimed by a message: less than the shortest time, a day, after
+/// which the bucket deletes unclaimed files.
 const CLAIM_WINDOW: Duration = Duration::from_hours(24);
 
-/// Why nothing came of it.
+/// The reason why an operation on a file failed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum UploadError {
-    /// No such file, or not the caller's to have.
+    /// There is no such file, or it is not visible to the caller.
     #[error("no such file")]
     NotFound,
     /// S3, or the source of credentials, did not answer.
     #[error("storage is not reachable: {0}")]
     Unavailable(String),
-    /// S3 refused, or something is not as it should be.
+    /// S3 refused, or its data is invalid.
     #[error("storage: {0}")]
     Fault(String),
 }
 
-/// What a client puts its file with.
+/// The data that a client needs to upload its file.
 #[derive(Clone, Debug)]
 pub struct UploadTicket {
-    /// By which a message names the file.
+    /// The id by which a message names the file.
     pub attachment_id: AttachmentId,
-    /// Where to put it.
+    /// The URL to upload it to.
     pub url: String,
-    /// How.
+    /// The HTTP method.
     pub method: &'static str,
     /// All that the signature covers and HTTP clients do not set by themselves, as they do the length.
     pub headers: BTreeMap<String, String>,
@@ -77,12 +80,12 @@ pub struct UploadTicket {
     pub expires_at: Timestamp,
 }
 
-/// Where a client gets a file.
+/// A URL from which a client gets a file.
 #[derive(Clone, Debug)]
 pub struct SignedUrl {
-    /// The whole of it.
+    /// The URL.
     pub url: String,
-    /// Until when it is good.
+    /// Its expiry.
     pub expires_at: Timestamp,
 }
 
@@ -98,17 +101,17 @@ impl Uploads {
         Ok(Self { storage: Storage::new(aws, bucket).await?, rules })
     }
 
-    /// The origin of all signed URLs.
+    /// Returns the origin of all signed URLs.
     pub fn origin(&self) -> String {
         self.storage.origin().to_owned()
     }
 
-    /// What is accepted.
+    /// Returns the rules for files.
     pub fn rules(&self) -> &FileRules {
         &self.rules
     }
 
-    /// A URL that puts this file, once, and no other. Whether the person may is the caller's business.
+    /// Returns a URL that puts this file, once, and no other. The caller checks the user's rights.
     pub async fn begin(&self, person: &Person, room: &RoomId, facts: &FileFacts) -> Result<UploadTicket, UploadError> {
         let attachment_id = AttachmentId::random();
         let key = object_key(&person.org, room, &attachment_id);
@@ -117,7 +120,7 @@ impl Uploads {
         Ok(UploadTicket { attachment_id, url, method: "PUT", headers, expires_at })
     }
 
-    /// Takes uploads of a person for a message: each is looked at, and from now on kept. All or an error.
+    /// Claims uploads of a user for a message: each is checked, and kept from now on. All or an error.
     pub async fn claim(
         &self,
         person: &Person,
@@ -125,7 +128,7 @@ impl Uploads {
         ids: &[AttachmentId],
     ) -> Result<Vec<Attachment>, UploadError> {
         let found = try_join_all(ids.iter().map(|id| self.verify(person, room, id))).await?;
-        // None is kept before all were found good.
+        // None is kept before all were found valid.
         try_join_all(ids.iter().map(async |id| {
             let is_there = self.storage.keep(&object_key(&person.org, room, id)).await?;
             is_there.then_some(()).ok_or(UploadError::NotFound)
@@ -134,18 +137,18 @@ impl Uploads {
         Ok(found)
     }
 
-    /// Gives files of a message up: nobody gets them any more, and the bucket deletes them.
+    /// Releases the files of a message: they are not served any more, and the bucket deletes them.
     pub async fn release(&self, org: &OrgId, room: &RoomId, files: &[Attachment]) -> Result<(), UploadError> {
         let released = files.iter().map(|file| async {
             let key = object_key(org, room, &file.attachment_id);
-            // One that is not there any more is as good as released.
+            // A file that does not exist any more counts as released.
             self.storage.release(&key).await.map(drop)
         });
         try_join_all(released).await.map(drop)
     }
 
-    /// A URL that gets a file which a message of the room has, and which was not uploaded before its time was over.
-    /// Whether the person is a member of the room is the caller's business.
+    /// Returns a URL that gets a file which a message of the room has, and which was not uploaded before its time
+    /// ended. The caller checks that the user is a member of the room.
     pub async fn read(
         &self,
         org: &OrgId,
@@ -168,7 +171,7 @@ impl Uploads {
             return Err(UploadError::NotFound);
         }
         if !is_as_promised(&stored, &promise) {
-            tracing::warn!(room = %room, attachment = %id, "an upload is not what was promised");
+            tracing::warn!(room = %room, attachment = %id, "an upload differs from its promise");
             return Err(UploadError::NotFound);
         }
         Ok(Attachment {
@@ -180,7 +183,7 @@ impl Uploads {
     }
 }
 
-/// S3 has checked all of it against the signed request; a storage that only resembles it may not have.
+/// S3 has checked all of it against the signed request; a compatible storage may not have.
 fn is_as_promised(stored: &Stored, promise: &Promise) -> bool {
     stored.size_bytes == promise.size
         && stored.content_type == promise.content_type

@@ -1,22 +1,22 @@
-//! Where a file lies in the bucket: `attachments/<organization>/<room>/<id>`. The bucket's rules and the
-//! gateways' policy in `deploy/cloudformation/data.yaml` name the prefix.
+//! The key of a file in the bucket: `attachments/<organization>/<room>/<id>`. The bucket's rules and the gateways'
+//! policy in `deploy/cloudformation/data.yaml` name the prefix.
 
 use std::fmt::Write as _;
 
 use rts_common::ids::{AttachmentId, OrgId, RoomId};
 
-/// The object's key. It has letters, digits, `-`, `_` and `/` only, so that it stands in URLs as it is, and no two
-/// organizations share one: whatever else is in an organization's id is `_` and two digits, `_` itself too.
+/// Returns the object's key. It has letters, digits, `-`, `_` and `/` only, so that URLs need no escapes, and no two
+/// organizations share one: any other byte in an organization's id becomes `_` and two digits, `_` itself too.
 pub(super) fn object_key(org: &OrgId, room: &RoomId, id: &AttachmentId) -> String {
     let mut key = String::from("attachments/");
     for byte in org.as_str().bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' {
             key.push(byte.into());
         } else {
-            write!(key, "_{byte:02X}").expect("a String takes it all");
+            write!(key, "_{byte:02X}").expect("writing to a String never fails");
         }
     }
-    write!(key, "/{room}/{id}").expect("a String takes it all");
+    write!(key, "/{room}/{id}").expect("writing to a String never fails");
     key
 }
 

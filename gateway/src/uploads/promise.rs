@@ -1,5 +1,5 @@
-//! What a file was promised to be when its URL was signed: one piece of metadata of the object. The signature
-//! covers it, so an object that has it was put by a URL of ours.
+//! The promise of a file's properties, made when its URL was signed: one piece of metadata of the object. The signature
+//! covers it, so that an object that has it was put by a signed URL.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use super::facts::FileFacts;
 /// The name of that piece. It is the header `x-amz-meta-rts-file`, both ways.
 pub(super) const METADATA: &str = "rts-file";
 
-/// In base64url of JSON: names are of any script, and S3 takes 2 KB in all.
+/// A promise; sent in base64url of JSON: names are of any script, and S3 accepts 2 KB in total.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Promise {
     pub(super) name: String,
@@ -22,9 +22,9 @@ pub(super) struct Promise {
     pub(super) content_type: String,
     pub(super) size: u64,
     sha256: String,
-    /// Who uploads it.
+    /// The user who uploads it.
     pub(super) user: String,
-    /// When the URL was signed, in milliseconds.
+    /// The time when the URL was signed, in milliseconds.
     pub(super) at: u64,
 }
 
@@ -48,7 +48,7 @@ impl Promise {
         serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok()
     }
 
-    /// The hash as S3 writes it.
+    /// Returns the hash in S3's form.
     pub(super) fn checksum(&self) -> Option<String> {
         Some(STANDARD.encode(URL_SAFE_NO_PAD.decode(&self.sha256).ok()?))
     }

@@ -1,4 +1,4 @@
-//! The bucket: requests of our own, and the URLs of others' requests.
+//! The bucket: the gateway's requests, and the signed URLs for clients' requests.
 
 use std::collections::BTreeMap;
 use std::error::Error;
@@ -27,7 +27,7 @@ use super::promise::{self, Promise};
 use super::{SignedUrl, URL_LIFE, UploadError};
 use crate::metrics;
 
-/// For a request, its turn and its second attempt: somebody waits for it.
+/// Time for a request, with its turn and its second attempt: a caller waits for it.
 const TIMEOUT: Duration = Duration::from_secs(4);
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
 /// Connection errors and 5xx are common enough with S3 to ask once more.
@@ -44,7 +44,7 @@ const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(3);
 /// The tag of what no message has. The bucket's lifecycle rule names it.
 const UNCLAIMED: (&str, &str) = ("rts-unclaimed", "true");
 
-/// An object, as S3 describes it.
+/// The metadata of an object.
 #[derive(Debug)]
 pub(super) struct Stored {
     pub(super) size_bytes: u64,
@@ -64,7 +64,7 @@ impl Stored {
         })
     }
 
-    /// What was promised, unless the object was put by other means.
+    /// Returns the promise, unless the object was put by other means.
     pub(super) fn promise(&self) -> Option<Promise> {
         self.promise.as_deref().and_then(Promise::decode)
     }
@@ -109,7 +109,7 @@ impl Storage {
         })
     }
 
-    /// Scheme, host and port of all URLs.
+    /// Returns scheme, host and port of all URLs.
     pub(super) fn origin(&self) -> &str {
         &self.origin
     }
@@ -196,20 +196,20 @@ impl Storage {
         stored.map(Some).ok_or_else(|| UploadError::Fault("an object without size or type".to_owned()))
     }
 
-    /// Whether an object is tagged as nobody's.
+    /// True if an object has the tag of an unclaimed one; `None` if there is no object.
     pub(super) async fn is_unclaimed(&self, key: &str) -> Result<Option<bool>, UploadError> {
         let tags = self.client.get_object_tagging().bucket(&self.bucket).key(key);
         let found = self.call("tags", tags.send()).await?;
         Ok(found.map(|found| found.tag_set.iter().any(|tag| tag.key == UNCLAIMED.0)))
     }
 
-    /// Takes the tag off an object; false if there is none.
+    /// Removes the tag from an object; false if there is none.
     pub(super) async fn keep(&self, key: &str) -> Result<bool, UploadError> {
         let keep = self.client.delete_object_tagging().bucket(&self.bucket).key(key);
         Ok(self.call("keep", keep.send()).await?.is_some())
     }
 
-    /// Puts the tag on an object; false if there is none.
+    /// Adds the tag to an object; false if there is none.
     pub(super) async fn release(&self, key: &str) -> Result<bool, UploadError> {
         let (tag, value) = UNCLAIMED;
         let tag = Tag::builder().key(tag).value(value).build().expect("it has both");

@@ -1,4 +1,4 @@
-//! MIME types: which may be uploaded, and as what they are served.
+//! MIME types: those that may be uploaded, and those under which files are served.
 
 use std::fmt;
 
@@ -88,7 +88,7 @@ const DEFAULT: [&str; 71] = [
 pub struct ContentType(String);
 
 impl ContentType {
-    /// Parameters are dropped: storage and message carry the type only.
+    /// Parses a type. Parameters are dropped: storage and message carry the type only.
     pub fn parse(text: &str) -> Option<Self> {
         let essence = text.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
         let (kind, sub) = essence.split_once('/')?;
@@ -96,7 +96,7 @@ impl ContentType {
         is_good.then_some(Self(essence))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -123,7 +123,7 @@ impl Default for AllowedTypes {
 }
 
 impl AllowedTypes {
-    /// From types like `image/png`, beginnings of them like `audio/*`, or `*` for all. `None` if one is neither.
+    /// Parses types like `image/png`, prefixes of them like `audio/*`, or `*` for all. `None` if one is neither.
     pub fn parse(list: &[String]) -> Option<Self> {
         let parsed = list.iter().map(|item| {
             let item = item.to_ascii_lowercase();
@@ -136,7 +136,7 @@ impl AllowedTypes {
         parsed.collect::<Option<_>>().map(Self)
     }
 
-    /// Whether a type is one of them.
+    /// True if a type is one of them.
     pub fn allow(&self, content_type: &ContentType) -> bool {
         self.0.iter().any(|allowed| match allowed.strip_suffix('*') {
             Some(beginning) => content_type.0.starts_with(beginning),
@@ -145,7 +145,7 @@ impl AllowedTypes {
     }
 }
 
-/// The type that a download says: what a browser might run is bytes only, also where a deployment accepts it.
+/// Returns the type of a download: a file that a browser might run is served as bytes, even if a deployment accepts it.
 pub(super) fn served_as(content_type: &str) -> &str {
     let is_active = content_type.ends_with("xml")
         || ["html", "svg", "script", "wasm", "multipart", "rfc822"].iter().any(|part| content_type.contains(part));
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_default_takes_documents_and_nothing_that_runs() {
+    fn the_default_accepts_documents_and_nothing_that_runs() {
         let allowed = AllowedTypes::default();
         for good in [
             "image/PNG",
@@ -199,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_type_is_refused() {
+    fn malformed_types_are_refused() {
         for bad in ["", "image", "image/", "/png", "image/p ng", "image/png\r\nx: y", "이미지/png", "a/b/c"] {
             assert_eq!(ContentType::parse(bad), None, "{bad}");
         }

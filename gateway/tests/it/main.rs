@@ -1,6 +1,6 @@
 //! Integration tests of the gateway's parts against real servers.
 
-#![expect(clippy::unwrap_used, reason = "what helpers of a test unwrap is its assertion too")]
+#![expect(clippy::unwrap_used, reason = "an unwrap in a test's helper is an assertion")]
 
 mod fanout;
 mod presence;

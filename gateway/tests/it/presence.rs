@@ -1,4 +1,4 @@
-//! Presence on a real Redis: several nodes, several devices, and each of them gone at a bad moment.
+//! Presence on a real Redis: several nodes, several devices, and each of them lost at a bad moment.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -29,7 +29,7 @@ const SETTINGS: PresenceSettings = PresenceSettings {
     connections_max: MOST,
 };
 
-/// One gateway, as far as presence goes.
+/// The presence part of one gateway.
 struct Node {
     presence: Presence,
     fanout: Fanout,
@@ -66,7 +66,7 @@ impl Node {
     async fn becomes(&self, name: &str, status: Status) -> PersonStatus {
         let deadline = Instant::now() + PATIENCE;
         loop {
-            // Redis may be away for a while.
+            // Redis may be down for a while.
             if let Ok(found) = self.presence.status_of(&person(name)).await
                 && found.status == status
             {
@@ -77,14 +77,14 @@ impl Node {
         }
     }
 
-    /// The connections that Redis has of somebody.
+    /// Returns the number of a user's connections in Redis.
     async fn connections(&self, name: &str) -> usize {
         let mut count = redis::cmd("HLEN");
         count.arg(format!("{}:connections", keys::person(&person(name))));
         read(self.redis.command("test", &count).await.unwrap()).unwrap()
     }
 
-    /// As `kill -9` does it: nothing more is said.
+    /// Ends everything without a goodbye, like `kill -9`.
     fn kill(&self) {
         self.lifecycle.stopping().cancel();
     }
@@ -96,7 +96,7 @@ impl Node {
             protocol: Protocol::Json,
             outbox: Arc::new(Outbox::default()),
         };
-        // Everything here is in Redis; nobody listens for DynamoDB.
+        // Everything is in Redis; nothing listens for DynamoDB.
         rts_common::redis::stored::merge_rooms(
             &self.redis,
             &person(name),
@@ -121,7 +121,7 @@ struct Device {
     place: PresenceGuard,
 }
 
-/// A session that watches, and what it was told.
+/// A session that watches, and the records that it got.
 struct Watching {
     session: SessionHandle,
     attachment: Attachment,
@@ -139,7 +139,7 @@ impl Watching {
         found
     }
 
-    /// What was told of somebody so far.
+    /// Returns the statuses of a user that the session got so far.
     fn of(&mut self, name: &str) -> Vec<&str> {
         for record in self.session.outbox.drain().records {
             let record = record.strip_suffix(b"\x1e").unwrap();
@@ -170,7 +170,7 @@ async fn redis() -> Cluster {
     Cluster::start(ClusterOptions::redis_only()).await.unwrap()
 }
 
-/// Nobody is in Redis's books for a node that is not there.
+/// Waits until Redis has no connection of a user whose node is gone.
 async fn no_ghosts(node: &Node, name: &str) {
     let deadline = Instant::now() + PATIENCE;
     while node.connections(name).await > 0 {
@@ -180,7 +180,7 @@ async fn no_ghosts(node: &Node, name: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn somebody_is_there_on_any_device_away_on_all_and_shown_until_the_grace_is_over() {
+async fn a_user_is_online_on_any_device_away_on_all_and_shown_until_the_grace_ends() {
     let cluster = redis().await;
     let (one, two) = (Node::start(&cluster.redis_url()), Node::start(&cluster.redis_url()));
     assert_eq!(one.status("ann").await, PersonStatus::UNKNOWN);
@@ -197,7 +197,7 @@ async fn somebody_is_there_on_any_device_away_on_all_and_shown_until_the_grace_i
     assert_eq!(one.status("ann").await.status, Status::Away);
     one.presence.set(&person("ann"), desk.id, false).await.unwrap();
     bob.hears("ann", &["online", "away", "online"]).await;
-    // What is left of the devices counts once the one that went is not shown any more.
+    // The remaining devices count once the closed one is not shown any more.
     drop(desk.place);
     bob.hears("ann", &["online", "away", "online", "away"]).await;
     let left = Timestamp::now();
@@ -209,7 +209,7 @@ async fn somebody_is_there_on_any_device_away_on_all_and_shown_until_the_grace_i
     assert!(seen.abs_diff(left.millis()) < 500, "{seen} is when she left, {left}, not when the grace was over");
     bob.hears("ann", &["online", "away", "online", "away", "offline"]).await;
     assert_eq!(one.connections("ann").await, 0);
-    // The one that is away outlasts the one that was there, and is no news.
+    // The away device outlasts the online one, and changes nothing.
     let (desk, phone) = (one.open("ann").await, two.open("ann").await);
     two.presence.set(&person("ann"), phone.id, true).await.unwrap();
     drop(desk.place);
@@ -243,7 +243,7 @@ async fn a_reconnect_on_any_node_shows_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_limit_counts_all_nodes_and_nobody_who_went() {
+async fn the_limit_counts_all_nodes_and_no_closed_connections() {
     let cluster = redis().await;
     let nodes = [Node::start(&cluster.redis_url()), Node::start(&cluster.redis_url())];
     let ann = person("ann");
@@ -272,7 +272,7 @@ async fn the_limit_counts_all_nodes_and_nobody_who_went() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_of_a_node_that_dies_are_buried_by_another_and_their_places_are_free() {
+async fn users_of_a_dead_node_are_reaped_by_another_and_their_connections_freed() {
     let cluster = redis().await;
     let survivor = Node::start(&cluster.redis_url());
     let mut bob = survivor.watcher("bob").await;
@@ -309,7 +309,7 @@ async fn people_of_a_node_that_dies_are_buried_by_another_and_their_places_are_f
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_redis_that_lost_everything_is_told_again() {
+async fn a_redis_that_lost_its_data_gets_all_users_again() {
     let cluster = redis().await;
     let node = Node::start(&cluster.redis_url());
     let mut bob = node.watcher("bob").await;
@@ -329,7 +329,7 @@ async fn a_redis_that_lost_everything_is_told_again() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_without_redis_is_buried_and_comes_back_and_its_watchers_compare() {
+async fn a_node_without_redis_is_reaped_and_comes_back_and_its_watchers_compare() {
     let cluster = redis().await;
     let port = cluster.redis_url().rsplit(':').next().unwrap().trim_end_matches('/').parse().unwrap();
     let proxy = Proxy::start(port).await.unwrap();
@@ -360,12 +360,12 @@ async fn a_node_without_redis_is_buried_and_comes_back_and_its_watchers_compare(
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_a_failover_brings_back_or_loses_is_put_right() {
+async fn states_that_a_failover_restores_or_loses_are_corrected() {
     let cluster = redis().await;
     let node = Node::start(&cluster.redis_url());
     let _ann = node.open("ann").await;
     let ghost = node.open("ghost").await;
-    // The state of before she left, as a replica may have it that lacks the newest.
+    // The state before she left, as a replica may have it that lacks the newest.
     let (base, partition) = (keys::person(&person("ghost")), Partition::of_person(&person("ghost")));
     let mut entries = redis::cmd("HGETALL");
     entries.arg(format!("{base}:connections"));

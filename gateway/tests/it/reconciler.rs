@@ -1,4 +1,4 @@
-//! The reconciler on a real Redis, with a DynamoDB and an SQS that do as they are told.
+//! The reconciler on a real Redis, with a DynamoDB and an SQS that the test controls.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
@@ -27,7 +27,7 @@ use serde_json::{Value, json};
 
 use crate::support::RedisServer;
 
-/// What AWS was asked, and what DynamoDB has.
+/// The requests to AWS, and the contents of DynamoDB.
 #[derive(Default)]
 struct Aws {
     /// Stored versions of messages.
@@ -90,7 +90,7 @@ impl World {
         Self { _server: server, redis, rooms, store, aws, config, endpoint, lifecycle }
     }
 
-    /// One more node's reconciler.
+    /// Starts one more node's reconciler.
     fn reconcile(&self) {
         let journal = |name: &str| {
             let url = format!("{}/000000000000/{name}", self.endpoint);
@@ -160,7 +160,7 @@ impl World {
         }
     }
 
-    /// Waits for some bodies in the journal, and then whether more come.
+    /// Waits for a number of bodies in the journal, and then checks that no more come.
     async fn journaled(&self, number: usize) -> Vec<Value> {
         let deadline = Instant::now() + Duration::from_secs(10);
         while self.aws.journaled.lock().unwrap().len() < number {
@@ -208,7 +208,7 @@ async fn unstored_messages_are_cleared_journaled_once_or_given_up() {
     let room = world.room().await;
     let (stored, missing) = (world.send(&room, "stored").await, world.send(&room, "missing").await);
     world.aws.stored.lock().unwrap().insert(stored.get(), stored.get());
-    // One that nobody has any more, and one that nobody can read.
+    // One that no store has any more, and one that cannot be parsed.
     let (lost, unreadable) = (format!("m:{room}:5:5"), "what".to_owned());
     let mut add = redis::cmd("ZADD");
     add.arg(Partition::of_room(&room).unstored()).arg(5).arg(&lost).arg(6).arg(&unreadable);
@@ -232,7 +232,7 @@ async fn unstored_messages_are_cleared_journaled_once_or_given_up() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_edit_is_journaled_in_its_state_although_the_message_is_stored() {
+async fn an_edit_is_journaled_with_its_state_although_the_message_is_stored() {
     let world = World::start().await;
     let room = world.room().await;
     let seq = world.send(&room, "message").await;
@@ -257,7 +257,7 @@ async fn an_edit_is_journaled_in_its_state_although_the_message_is_stored() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_is_journaled_whole_under_its_last_version_and_the_others_are_marked_off() {
+async fn a_room_is_journaled_completely_under_its_last_version_and_the_others_are_removed() {
     let world = World::start().await;
     let room = world.room().await;
     let rename = RoomOperation::Rename("after");
@@ -287,7 +287,7 @@ async fn a_room_is_journaled_whole_under_its_last_version_and_the_others_are_mar
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_whose_archiver_died_is_journaled_with_what_it_held() {
+async fn a_room_whose_archiver_died_is_journaled_with_its_contents() {
     let world = World::start().await;
     let room = world.room().await;
     let (first, last) = (world.send(&room, "first").await, world.send(&room, "last").await);
@@ -296,7 +296,7 @@ async fn a_room_whose_archiver_died_is_journaled_with_what_it_held() {
     }
     world.rooms.change_room(&person("ann"), &room, &RoomOperation::Archive).await.unwrap();
     world.reconcile();
-    // The room's making and its closing; all of it goes under the last.
+    // The room's creation and its archiving; all of it is journaled under the last version.
     let journaled = world.journaled(2).await;
     let closings = journaled.iter().map(body).filter_map(|record: RoomRecord| match record.change {
         RoomChange::Room { closing, facts: Some(facts), .. } => Some((closing, facts.archived_at.is_some())),
@@ -312,7 +312,7 @@ async fn a_room_whose_archiver_died_is_journaled_with_what_it_held() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_sqs_has_accepted_is_left_to_it_and_what_one_call_made_is_one_entry() {
+async fn accepted_entries_are_left_to_sqs_and_one_calls_messages_are_one_entry() {
     let world = World::start().await;
     let room = world.room().await;
     let room_entries = world.unstored(&room).await;
@@ -343,7 +343,7 @@ async fn what_sqs_has_accepted_is_left_to_it_and_what_one_call_made_is_one_entry
     let records: Vec<MessageRecord> = bodies.map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(records.iter().map(|record| record.message.seq).collect::<Vec<_>>(), seqs);
     assert_eq!(journaled[0]["MessageDeduplicationId"], format!("{room}:{}-{}", seqs[0], seqs[2]));
-    // A resend of what is accepted is durable; of what was journaled again, too.
+    // A resend of an accepted message is durable; one of a message journaled again, too.
     for (client_id, seq) in [("accepted", accepted), ("two", seqs[1])] {
         let content = content(client_id);
         let sending = Sending { person: &ann, room: &room, content: &content, accept: true };

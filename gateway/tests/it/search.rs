@@ -1,4 +1,4 @@
-//! Search on a real Redis: over rooms, in calls of bounded length, and only in one's own.
+//! Search on a real Redis: over rooms, in calls of bounded length, and only in the caller's own rooms.
 
 use std::sync::Arc;
 
@@ -28,7 +28,7 @@ impl World {
     fn new() -> Self {
         let server = RedisServer::start();
         let redis = server.client();
-        // All is in Redis; nobody listens for DynamoDB.
+        // Everything is in Redis; nothing listens for DynamoDB.
         let config = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -81,7 +81,7 @@ impl World {
         self.search.find(Query { person: who, words: &words, room, cursor, limit: 50 }).await
     }
 
-    /// All pages, and how many there were.
+    /// Returns the matches of all pages, and the number of pages.
     async fn all(&self, who: &Person, words: &str) -> (Vec<Seq>, usize) {
         let (mut found, mut cursor, mut calls) = (Vec::new(), None::<String>, 0);
         loop {
@@ -102,7 +102,7 @@ fn person(org: &str, user: &str) -> Person {
 }
 
 #[tokio::test]
-async fn calls_of_bounded_length_join_to_the_whole_newest_first() {
+async fn calls_of_bounded_length_return_all_matches_newest_first() {
     let world = World::new();
     let ann = person("acme", "ann");
     let mut rooms = Vec::new();
@@ -156,7 +156,7 @@ async fn only_own_rooms_are_searched_archived_ones_too_and_tombstones_are_not_fo
 }
 
 #[tokio::test]
-async fn a_cursor_of_another_is_refused() {
+async fn a_cursor_of_another_user_or_query_is_refused() {
     let world = World::new();
     let (ann, bob) = (person("acme", "ann"), person("acme", "bob"));
     let room = world.group(&[&ann, &bob]).await;

@@ -93,13 +93,13 @@ fn person(org: &str, user: &str) -> Person {
 }
 
 #[tokio::test]
-async fn a_file_is_put_taken_given_and_given_up() {
+async fn a_file_is_uploaded_claimed_served_and_released() {
     let world = World::start().await;
-    // Ids of organizations may be anything.
+    // Ids of organizations may have any characters.
     let (ann, bob) = (person("아크메/%2F..", "ann/1"), person("아크메/%2F..", "bob"));
     let id = world.uploaded(&ann).await;
     let org = &ann.org;
-    // Until a message takes it, it is nobody's.
+    // Until a message claims it, it is not served.
     assert_eq!(world.read(org, &id).await.unwrap_err(), UploadError::NotFound);
     for _ in 0..2 {
         // The second is a resend after the gateway died.
@@ -120,7 +120,7 @@ async fn a_file_is_put_taken_given_and_given_up() {
     // Its time may be over before the bucket deletes it.
     let later = Timestamp::from_millis(Timestamp::now().millis() + 1000);
     assert_eq!(world.uploads.read(org, &world.room, &id, later).await.unwrap_err(), UploadError::NotFound);
-    // Neither another's nor of another place.
+    // Neither another user's nor of another room.
     assert_eq!(world.claim(&bob, &world.room, &id).await, Err(UploadError::NotFound));
     assert_eq!(world.claim(&ann, &RoomId::new_group(), &id).await, Err(UploadError::NotFound));
     assert_eq!(world.claim(&person("other", "ann/1"), &world.room, &id).await, Err(UploadError::NotFound));
@@ -129,7 +129,7 @@ async fn a_file_is_put_taken_given_and_given_up() {
     let taken = world.claim(&ann, &world.room, &id).await.unwrap();
     world.uploads.release(org, &world.room, &taken).await.unwrap();
     assert_eq!(world.read(org, &id).await.unwrap_err(), UploadError::NotFound);
-    // What was never there can be given up too.
+    // A file that never existed can be released too.
     let gone = Attachment { attachment_id: AttachmentId::random(), ..taken[0].clone() };
     world.uploads.release(org, &world.room, &[gone]).await.unwrap();
 }
@@ -172,7 +172,7 @@ async fn a_signed_url_puts_its_file_once_and_no_other() {
 }
 
 #[tokio::test]
-async fn a_storage_that_does_not_answer_or_refuses_is_told_apart_from_an_absent_file() {
+async fn a_failing_storage_is_distinguished_from_an_absent_file() {
     let world = World::start().await;
     let ann = person("acme", "ann");
     let away = uploads("http://127.0.0.1:9", "bucket").await;

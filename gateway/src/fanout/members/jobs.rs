@@ -1,4 +1,4 @@
-//! What has to be asked about a person's rooms, and done after: one job of a person at a time.
+//! Jobs for a user's rooms: the reads from Redis and the changes after them, one job of a user at a time.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -18,19 +18,18 @@ use crate::fanout::room::JoinSnapshot;
 use crate::fanout::shard::Command;
 use crate::rooms::{EventsAfter, RoomError};
 
-/// How long one job may take. Redis away longer than this fails an attach; everything else is tried
-/// again.
+/// Time for one job. A Redis that is unreachable for longer fails an attach; everything else is retried.
 const JOB_TIMEOUT: Duration = Duration::from_secs(10);
 const RELOAD_FIRST: Duration = Duration::from_millis(200);
 const RELOAD_CEILING: Duration = Duration::from_secs(5);
-/// How long a session's start may take.
+/// Time for a session's attach.
 const ATTACH_JOB_TIMEOUT: Duration = Duration::from_secs(50);
-/// Rooms of one person looked at at once.
+/// Rooms of one user read at once.
 const ROOMS_AT_ONCE: usize = 16;
-/// Beyond every head: asks where a room stands without any of its events.
-const BEYOND: Seq = Seq::new(SEQ_MAX).expect("the largest seq is one");
+/// A seq after every head: reads a room's head without any events.
+const BEYOND: Seq = Seq::new(SEQ_MAX).expect("the largest seq is valid");
 
-/// Runs a job, and tells the person's shard.
+/// Runs a job, and reports to the user's shard.
 pub(in crate::fanout) fn start(fanout: &Arc<Inner>, job: Job) {
     let worker = Arc::clone(fanout);
     fanout.spawn(async move {
@@ -41,7 +40,7 @@ pub(in crate::fanout) fn start(fanout: &Arc<Inner>, job: Job) {
     });
 }
 
-/// Compares a person's rooms again after a while.
+/// Compares a user's rooms again after a while.
 pub(in crate::fanout) fn reload_later(fanout: &Arc<Inner>, person: Person, failures: u32) {
     let pause = RELOAD_FIRST.saturating_mul(1 << failures.min(8)).min(RELOAD_CEILING);
     let later = Arc::clone(fanout);
@@ -62,7 +61,7 @@ async fn run(fanout: &Inner, mut job: Job) -> Outcome {
             let result = match attached.await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
-                    tracing::warn!(connection = %session.connection_id, %error, "a session cannot be attached");
+                    tracing::warn!(connection = %session.connection_id, %error, "cannot attach a session");
                     Err(AttachError::Unavailable)
                 }
                 Err(_) => Err(AttachError::Unavailable),
@@ -94,8 +93,8 @@ fn connections(sessions: &[SessionHandle]) -> Vec<crate::connection::ConnectionI
     sessions.iter().map(|session| session.connection_id).collect()
 }
 
-/// Lets a session listen to all rooms of its person. The person's channel is subscribed before their
-/// rooms are read, so that no change of the list is missed.
+/// Adds a session to all rooms of its user. The user's channel is subscribed before their rooms are read, so that no
+/// change of the list is missed.
 async fn attach(
     fanout: &Inner,
     session: &SessionHandle,
@@ -126,7 +125,7 @@ async fn attach(
     });
     let checked: Vec<_> = stream::iter(checks).buffer_unordered(ROOMS_AT_ONCE).collect().await;
     for room in checked {
-        // Rooms that the list should not have had; the list will say so soon.
+        // Rooms that should not have been in the list; the list will be corrected soon.
         if let Some(room) = room? {
             fanout.unregister(session.connection_id, vec![room]);
         }
@@ -154,7 +153,7 @@ async fn settle_all(
             Ok(true) => outcome.joined.insert(room),
             Ok(false) => outcome.left.insert(room),
             Err(error) => {
-                tracing::warn!(room = %room, %error, "a membership cannot be looked up yet");
+                tracing::warn!(room = %room, %error, "cannot look up a membership; trying again");
                 outcome.has_failed = true;
                 outcome.unsettled.insert(room)
             }
@@ -162,7 +161,7 @@ async fn settle_all(
     }
 }
 
-/// Lets a person's sessions listen to a room if they are in it, and not if they are not.
+/// Adds a user's sessions to a room if the user is in it, and removes them if not.
 async fn settle(fanout: &Inner, person: &Person, sessions: &[SessionHandle], room: &RoomId) -> Result<bool, RoomError> {
     let shard = fanout.shard_of_room(room);
     if !is_member(fanout, person, room).await? {
@@ -192,8 +191,8 @@ async fn settle(fanout: &Inner, person: &Person, sessions: &[SessionHandle], roo
     result
 }
 
-/// The room as clients are told of it, once its events are being held, and what they missed of it since they
-/// became members; of a long membership that this node had not heard of, the history tells.
+/// Reads the room for its new members, while its events are being held, and the events that they missed since they
+/// became members; a long membership that this node did not know of has the history instead.
 async fn read(
     fanout: &Inner,
     person: &Person,
@@ -217,7 +216,7 @@ async fn read(
 }
 
 async fn rooms_of(fanout: &Inner, person: &Person) -> Result<Vec<RoomId>, RoomError> {
-    // After a reconnect every person is compared: not all at once.
+    // After a reconnect every user is compared: not all at once.
     let _turn = fanout.turn().await;
     fanout.rooms.rooms_of(person).await
 }

@@ -1,7 +1,7 @@
-//! One person on this node: their sessions, the rooms those listen to, and what is being done about it.
+//! One user on this node: their sessions, the rooms that those listen to, and the jobs for them.
 //!
-//! What changes a person's rooms is done one thing after the other, so that a room left and joined
-//! again, or a device that connects meanwhile, cannot overtake one another.
+//! Jobs that change a user's rooms run one after the other, so that leaving and joining a room again, or a device that
+//! connects meanwhile, cannot overtake one another.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -15,35 +15,37 @@ use crate::fanout::AttachError;
 use crate::fanout::notification::PerProtocol;
 use crate::fanout::room::OpenSignal;
 
-/// Tells a session's start whether it is attached.
+/// Reports to a session's start if it is attached.
 pub(in crate::fanout) type AttachReply = oneshot::Sender<Result<(), AttachError>>;
 
-/// Something to be done about a person's rooms.
+/// A task for a user's rooms.
 #[derive(Debug)]
 pub(in crate::fanout) enum Task {
-    /// A session starts.
-    Attach { session: SessionHandle, reply: AttachReply },
-    /// Whether they are in a room may have changed.
+    Attach {
+        session: SessionHandle,
+        reply: AttachReply,
+    },
+    /// Their membership of a room may have changed.
     Recheck(RoomId),
-    /// Notices may have been missed: compare all rooms.
+    /// Notifications may have been missed: compare all rooms.
     Reload,
 }
 
-/// A task with what it works on.
+/// A task with its data.
 pub(in crate::fanout) struct Job {
     pub(in crate::fanout) person: Person,
     pub(in crate::fanout) task: Task,
-    /// Their sessions as the job begins.
+    /// Their sessions at the start of the job.
     pub(in crate::fanout) sessions: Vec<SessionHandle>,
-    /// Rooms that they listen to as far as known.
+    /// Rooms that they listen to, as far as known.
     pub(in crate::fanout) rooms: HashSet<RoomId>,
-    /// Rooms to be looked at again, whatever the lists say.
+    /// Rooms to be checked again, whatever the lists say.
     pub(in crate::fanout) unsettled: HashSet<RoomId>,
-    /// Resolves once the person's channel is subscribed.
+    /// Resolves once the user's channel is subscribed.
     pub(in crate::fanout) subscribed: mpsc::Receiver<()>,
 }
 
-/// What a job came to.
+/// The outcome of a job.
 #[derive(Debug, Default)]
 pub(in crate::fanout) struct Outcome {
     /// Sessions that listen, or may listen, to more rooms now.
@@ -52,22 +54,22 @@ pub(in crate::fanout) struct Outcome {
     pub(in crate::fanout) joined: HashSet<RoomId>,
     /// Rooms that they do not listen to any more.
     pub(in crate::fanout) left: HashSet<RoomId>,
-    /// Rooms that have to be looked at again.
+    /// Rooms that have to be checked again.
     pub(in crate::fanout) unsettled: HashSet<RoomId>,
-    /// Something did not answer: all has to be compared again.
+    /// A read failed: all rooms have to be compared again.
     pub(in crate::fanout) has_failed: bool,
 }
 
-/// What is to be done after a job.
+/// The work after a job.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(in crate::fanout) struct AfterJob {
-    /// Sessions that ended meanwhile, to be taken out of all of the person's rooms.
+    /// Sessions that ended meanwhile, to be removed from all of the user's rooms.
     pub(in crate::fanout) ended: Vec<ConnectionId>,
-    /// How often jobs have failed in a row, if this one did: compare again after a while.
+    /// The number of failures in a row, if this job failed: compare again after a while.
     pub(in crate::fanout) failures: Option<u32>,
 }
 
-/// A person with a session on this node.
+/// A user with a session on this node.
 pub(in crate::fanout) struct LocalPerson {
     person: Person,
     pub(in crate::fanout) channel: Arc<str>,
@@ -97,25 +99,25 @@ impl LocalPerson {
         }
     }
 
-    /// Whether nothing is left of them here.
+    /// True if nothing is left of them here.
     pub(in crate::fanout) fn is_idle(&self) -> bool {
         self.sessions.is_empty() && !self.is_busy
     }
 
-    /// A session starts.
+    /// Adds a session that starts.
     pub(in crate::fanout) fn attach(&mut self, session: SessionHandle, reply: AttachReply) {
         self.sessions.insert(session.connection_id, session.clone());
         self.tasks.push_back(Task::Attach { session, reply });
     }
 
-    /// A session is gone. Gives the rooms that it may listen to.
+    /// Removes a session that has ended. Returns the rooms that it may listen to.
     pub(in crate::fanout) fn detach(&mut self, connection: ConnectionId) -> Vec<RoomId> {
         self.sessions.remove(&connection);
         self.tasks.retain(|task| !matches!(task, Task::Attach { session, .. } if session.connection_id == connection));
         self.rooms.iter().cloned().collect()
     }
 
-    /// The channel is subscribed; if not for the first time, notices may have been missed.
+    /// Handles a subscription of the channel; if not the first, notifications may have been missed.
     pub(in crate::fanout) fn subscribed(&mut self) {
         self.waiting.clear();
         if std::mem::replace(&mut self.is_subscribed, true) {
@@ -123,7 +125,7 @@ impl LocalPerson {
         }
     }
 
-    /// Whether they are in a room may have changed.
+    /// Notes that their membership of a room may have changed.
     pub(in crate::fanout) fn settle(&mut self, room: RoomId) {
         let is_queued = |task: &Task| matches!(task, Task::Recheck(queued) if *queued == room);
         if !self.tasks.iter().any(is_queued) {
@@ -131,14 +133,14 @@ impl LocalPerson {
         }
     }
 
-    /// All rooms have to be compared.
+    /// Notes that all rooms have to be compared.
     pub(in crate::fanout) fn reload(&mut self) {
         if !self.tasks.iter().any(|task| matches!(task, Task::Reload)) {
             self.tasks.push_back(Task::Reload);
         }
     }
 
-    /// The next job, if none is under way.
+    /// Returns the next job, if none is running.
     pub(in crate::fanout) fn next_job(&mut self) -> Option<Job> {
         if self.is_busy {
             return None;
@@ -166,12 +168,12 @@ impl LocalPerson {
         })
     }
 
-    /// A job is done.
+    /// Finishes a job.
     pub(in crate::fanout) fn done(&mut self, outcome: Outcome) -> AfterJob {
         self.is_busy = false;
         let others_listen = self.sessions.keys().any(|connection| !outcome.sessions.contains(connection));
         for room in outcome.joined {
-            // One session's list of rooms tells of a room that the others do not know.
+            // One session's list of rooms has a room that the others do not know.
             if self.rooms.insert(room.clone()) && others_listen {
                 self.unsettled.insert(room);
             }
@@ -188,12 +190,12 @@ impl LocalPerson {
         AfterJob { ended, failures: outcome.has_failed.then_some(self.failures) }
     }
 
-    /// Their rooms, as far as known.
+    /// Returns their rooms, as far as known.
     pub(in crate::fanout) fn rooms(&self) -> Vec<RoomId> {
         self.rooms.iter().cloned().collect()
     }
 
-    /// Gives a record to all of their sessions.
+    /// Pushes a record to all of their sessions.
     pub(in crate::fanout) fn push<F>(&self, mut record: PerProtocol<F>)
     where
         F: Fn(rts_common::signalr::Protocol) -> Option<bytes::Bytes>,

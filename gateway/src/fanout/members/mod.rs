@@ -1,4 +1,4 @@
-//! The users with a session on this node, and the rooms that those listen to.
+//! The users with a session on this node, and the rooms that their sessions listen to.
 
 pub(super) mod jobs;
 pub(super) mod local_user;

@@ -1,4 +1,4 @@
-//! Watches the presence of people, as one session does it.
+//! The watch list of one session: the users whose presence it watches.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -15,15 +15,15 @@ use crate::fanout::inner::Inner;
 use crate::fanout::shard::Command;
 use crate::presence::PersonStatus;
 
-/// How long it may take to subscribe to those who are watched and to read their status.
+/// Time to subscribe to the watched users and to read their status.
 const WATCH_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// People cannot be watched now.
+/// Users cannot be watched now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("presence cannot be watched now")]
 pub struct WatchError;
 
-/// A session that may watch people; a clone is the same.
+/// A session's list of watched users; a clone is the same list.
 #[derive(Clone)]
 pub struct WatchList {
     fanout: Arc<Inner>,
@@ -31,16 +31,16 @@ pub struct WatchList {
     list: Arc<Mutex<List>>,
 }
 
-/// Whom a session watches.
+/// The users whom a session watches.
 #[derive(Default)]
 struct List {
     people: HashSet<Person>,
     answers: u64,
-    /// The session is over: nobody is watched for it any more.
+    /// The session has ended: no user is watched for it any more.
     is_over: bool,
 }
 
-/// Keeps events from a session until its answer is on its way, which is when this is dropped.
+/// Holds back events of a session until its answer is being sent, which is when this is dropped.
 #[must_use = "dropping it lets events overtake the answer"]
 pub struct AnswerUnderWay {
     fanout: Arc<Inner>,
@@ -54,12 +54,12 @@ impl WatchList {
         Self { fanout, session, list: Arc::default() }
     }
 
-    /// The connection that it is.
+    /// Returns the session's connection.
     pub fn connection(&self) -> ConnectionId {
         self.session.connection_id
     }
 
-    /// Watches these and no others. Gives the status of each; of every change from then on the session is told.
+    /// Watches these users and no others. Returns the status of each; the session gets every change from then on.
     pub async fn watch(
         &self,
         people: HashSet<Person>,
@@ -76,7 +76,7 @@ impl WatchList {
         let watched = timeout(WATCH_TIMEOUT, self.start(&wanted, dropped, answer)).await;
         match watched {
             Ok(statuses) if statuses.len() == wanted.len() => Ok((statuses, under_way)),
-            // Without an answer, the client knows of none.
+            // Without an answer, the client does not know of any.
             Ok(_) | Err(_) => {
                 let people = std::mem::take(&mut self.list().people);
                 self.unwatch(people).await;
@@ -95,7 +95,7 @@ impl WatchList {
             self.fanout.send(*shard, Command::Watch(WatchCommand::Begin { session, people, answer, open })).await;
         }
         drop(open);
-        // The session may have ended before these commands were sent, and then nobody else takes them back.
+        // If the session ended before these commands were sent, nothing else takes them back.
         if self.list().is_over {
             self.unwatch(people.to_vec()).await;
             return HashMap::new();
@@ -110,7 +110,7 @@ impl WatchList {
         statuses
     }
 
-    /// The session is over.
+    /// Ends the list with its session.
     pub(in crate::fanout) fn end(&self) {
         let people = {
             let mut list = self.list();
@@ -123,7 +123,7 @@ impl WatchList {
         }
     }
 
-    /// In order with what is sent after it.
+    /// Sent in order with later commands.
     async fn unwatch(&self, people: impl IntoIterator<Item = Person>) {
         for (shard, people) in self.fanout.people_by_shard(people) {
             let connection = self.session.connection_id;

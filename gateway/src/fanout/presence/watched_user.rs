@@ -1,7 +1,7 @@
-//! One person whose presence is watched on this node: what is known of it, and who is told.
+//! One user whose presence is watched on this node: their status, and their watchers.
 //!
-//! A watcher is answered first and told of changes after: between the moment its answer was made and the moment that
-//! is on its way to the client, nothing is told it, or the older answer would overwrite the newer event.
+//! A watcher gets the answer first and changes after it: from the moment its answer was made until it is being sent to
+//! the client, no change is sent, or the older answer would overwrite the newer event.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -15,24 +15,25 @@ use crate::fanout::notification::presence_changed;
 use crate::fanout::room::OpenSignal;
 use crate::presence::{PersonStatus, UserStatus};
 
-/// Someone who is watched. About 600 bytes, and 150 for each watcher.
+/// A watched user. About 600 bytes, and 150 for each watcher.
 pub(in crate::fanout) struct WatchedUser {
     person: Person,
     pub(in crate::fanout) channel: Arc<str>,
     watchers: HashMap<ConnectionId, WatchedBy>,
     known: Option<PersonStatus>,
-    /// Nothing older than this counts. Begins anew with each subscription: Redis may have lost what it gave before.
+    /// Older versions are ignored. Starts again with each subscription: Redis may have lost versions that it gave
+    /// before.
     version: Seq,
     waiting: Vec<OpenSignal>,
-    /// Which subscription it is: what was read under an earlier one does not count.
+    /// The generation of the subscription: a status read under an earlier one is ignored.
     pub(in crate::fanout) generation: Arc<()>,
 }
 
 struct WatchedBy {
     session: SessionHandle,
-    /// Answers that are on their way to it.
+    /// Answers that are not being sent to it yet.
     answers: Vec<u64>,
-    /// What it was told last.
+    /// The last status sent to it.
     told: Option<PersonStatus>,
 }
 
@@ -49,7 +50,7 @@ impl WatchedUser {
         }
     }
 
-    /// A session watches from now on, and is told nothing before its answer is [`Self::answered`].
+    /// Adds a watcher, which gets nothing before its answer is [`Self::answered`].
     pub(in crate::fanout) fn watch(&mut self, session: &SessionHandle, answer: u64, open: &OpenSignal) {
         let new = || WatchedBy { session: session.clone(), answers: Vec::new(), told: None };
         self.watchers.entry(session.connection_id).or_insert_with(new).answers.push(answer);
@@ -58,20 +59,20 @@ impl WatchedUser {
         }
     }
 
-    /// A session does not watch any more. True if nobody does.
+    /// Removes a watcher. True if none is left.
     pub(in crate::fanout) fn unwatch(&mut self, connection: ConnectionId) -> bool {
         self.watchers.remove(&connection);
         self.watchers.is_empty()
     }
 
-    /// What a session is answered.
+    /// Returns the answer for a session.
     pub(in crate::fanout) fn answer(&mut self, connection: ConnectionId) -> Option<PersonStatus> {
         let watcher = self.watchers.get_mut(&connection)?;
         watcher.told = self.known;
         self.known
     }
 
-    /// An answer is on its way to the client, or will never be.
+    /// Notes that an answer is being sent to the client, or will never be.
     pub(in crate::fanout) fn answered(&mut self, connection: ConnectionId, answer: u64) {
         if let Some(watcher) = self.watchers.get_mut(&connection) {
             watcher.answers.retain(|other| *other != answer);
@@ -79,22 +80,22 @@ impl WatchedUser {
         self.tell();
     }
 
-    /// The channel is subscribed; perhaps again. The status has to be read.
+    /// Handles a subscription of the channel; perhaps not the first. The status has to be read.
     pub(in crate::fanout) fn subscribed(&mut self) {
         self.version = Seq::ZERO;
         self.generation = Arc::default();
     }
 
-    /// The status was published.
+    /// Handles a publication of the status.
     pub(in crate::fanout) fn published(&mut self, text: &str) {
         match PersonStatus::parse(text) {
             Some(status) if status.version > self.version => self.learn(status),
             Some(_) => {}
-            None => tracing::error!("a presence cannot be read and is passed over"),
+            None => tracing::error!("skipping a presence that cannot be parsed"),
         }
     }
 
-    /// The status was read, after the subscription.
+    /// Handles the status that was read after the subscription.
     pub(in crate::fanout) fn read(&mut self, status: PersonStatus) {
         if status.version >= self.version {
             self.learn(status);
@@ -108,7 +109,7 @@ impl WatchedUser {
         self.tell();
     }
 
-    /// Tells those who know something else.
+    /// Sends the status to the watchers whose last one differs.
     fn tell(&mut self) {
         let Some(known) = self.known else { return };
         let mut record = presence_changed(UserStatus::new(&self.person.user, &known));
@@ -180,7 +181,7 @@ mod tests {
     }
 
     #[test]
-    fn of_two_answers_on_their_way_the_last_counts() {
+    fn of_two_pending_answers_the_last_counts() {
         let (mut bob, ann) = (watched(), session());
         let (open, _opened) = mpsc::channel(1);
         bob.subscribed();
@@ -198,7 +199,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_older_does_not_count_unless_the_subscription_is_new() {
+    fn older_versions_are_ignored_unless_the_subscription_is_new() {
         let (mut bob, ann) = (watched(), session());
         let (open, _opened) = mpsc::channel(1);
         bob.subscribed();
@@ -209,7 +210,7 @@ mod tests {
         bob.answered(ann.connection_id, 1);
         bob.published("f 8 100");
         assert_eq!(heard(&ann), Vec::<String>::new());
-        // Redis came back with less than it had.
+        // Redis came back with older data.
         bob.subscribed();
         bob.read(status("f 4 100"));
         bob.read(status("f 4 100"));

@@ -1,4 +1,4 @@
-//! The people of a shard's partitions whose presence is watched on this node.
+//! The users of a shard's partitions whose presence is watched on this node.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Weak};
@@ -16,24 +16,24 @@ use crate::fanout::subscriber::link::Incoming;
 use crate::metrics;
 use crate::presence::PersonStatus;
 
-/// People of one shard who may be watched: about 60 MiB, and as many subscriptions.
+/// The most users of one shard who may be watched: about 60 MiB, and as many subscriptions.
 const WATCHED_MAX: usize = 100_000;
 
-/// What a shard is told about people who are watched.
+/// A command to a shard about watched users.
 pub(in crate::fanout) enum WatchCommand {
-    /// A session watches people; `open` is dropped once the status of all is known.
+    /// A session watches users; `open` is dropped once the status of all is known.
     Begin { session: SessionHandle, people: Vec<Person>, answer: u64, open: OpenSignal },
-    /// What it is answered.
+    /// Read the answer for a session.
     Answer { connection: ConnectionId, people: Vec<Person>, reply: oneshot::Sender<Vec<(Person, PersonStatus)>> },
-    /// The answer is on its way to the client.
+    /// The answer is being sent to the client.
     Answered { connection: ConnectionId, people: Vec<Person>, answer: u64 },
-    /// A session watches people no more.
+    /// A session does not watch users any more.
     End { connection: ConnectionId, people: Vec<Person> },
-    /// Redis answered about somebody.
+    /// Redis answered with a user's status.
     Read { person: Person, generation: Weak<()>, status: PersonStatus },
 }
 
-/// Everyone who is watched.
+/// All watched users.
 pub(in crate::fanout) struct Watches {
     fanout: Arc<Inner>,
     people: HashMap<Person, WatchedUser>,
@@ -45,7 +45,7 @@ impl Watches {
     }
 
     pub(in crate::fanout) fn incoming(&mut self, person: Person, incoming: &Incoming) {
-        // Whoever is not here any more is being unsubscribed.
+        // A user who is not here any more is being unsubscribed.
         let Some(watched) = self.people.get_mut(&person) else {
             return;
         };
@@ -100,7 +100,7 @@ impl Watches {
         }
     }
 
-    /// Someone who is watched; `None` if too many are.
+    /// Returns a watched user; `None` if too many are watched.
     fn person(&mut self, person: Person) -> Option<&mut WatchedUser> {
         if self.people.len() >= WATCHED_MAX && !self.people.contains_key(&person) {
             return None;

@@ -1,4 +1,4 @@
-//! One room on this node: its order, who listens here, and who is just coming in.
+//! One room on this node: its order, the sessions that listen, and the users who are joining.
 
 pub(super) mod receipts;
 pub(super) mod sequencer;
@@ -20,39 +20,38 @@ use crate::connection::{ConnectionId, FlushList, SessionHandle};
 use crate::metrics;
 use crate::rooms::{Change, Decoded, EventPosition, Publication, RoomEvent, SeqHint};
 
-/// What a new member is told first.
+/// The first data that a new member gets.
 pub(super) struct JoinSnapshot {
-    /// The room.
     pub(super) room: Room,
-    /// What happened between their becoming a member and the room's being read: a first message may be
-    /// there before their node heard of the room.
+    /// Events between their joining and the reading of the room: a first message may be there before their node knows
+    /// the room.
     pub(super) events: Vec<RoomEvent>,
 }
 
-/// Events kept for one who comes in, until the room was read for them.
+/// The most events kept for a joining user, until the room was read for them.
 const JOINING_EVENTS_MAX: usize = 1000;
-/// People remembered as removed, so that an older list of rooms does not bring them back.
+/// Users remembered as removed, so that an older list of rooms does not add them again.
 const REMOVED_MAX: usize = 64;
 
-/// Dropped once the room's head is known: all who wait for several rooms hold one receiver.
+/// Dropped once the room's head is known: waiters for several rooms share one receiver.
 pub(super) type OpenSignal = mpsc::Sender<()>;
 
-/// What the shard has to do for a room.
+/// A task of the shard for a room.
 #[derive(Debug)]
 pub(super) enum Effect {
-    /// Ask Redis.
+    /// Read from Redis.
     Ask(Option<Seq>),
     /// Call [`LocalRoom::tell_receipts`] then.
     ReceiptsDue(Instant),
-    /// Look again whether this person is in the room.
+    /// Check again if this user is in the room.
     Recheck(Person),
-    /// Close these with leave to reconnect: they have missed something.
+    /// Close these and allow them to reconnect: they have missed an event.
     Resync(Vec<SessionHandle>),
-    /// See to those that an event was put into the outboxes of.
+    /// Flush the outboxes that got an event.
     Flush(FlushList),
 }
 
-/// What one session may find in its outbox at most.
+/// The most that one session may find in its outbox.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct PendingWrites {
     pub(super) records: usize,
@@ -66,7 +65,7 @@ impl PendingWrites {
     }
 }
 
-/// Someone who is coming in.
+/// A user who is joining.
 struct PendingJoin {
     user: UserId,
     sessions: Vec<SessionHandle>,
@@ -76,11 +75,11 @@ struct PendingJoin {
 
 struct Listener {
     session: SessionHandle,
-    /// Told already: nothing up to here is delivered.
+    /// The session has these events already: nothing up to here is delivered.
     since: Seq,
 }
 
-/// A room that somebody on this node listens to.
+/// A room with listening sessions on this node.
 pub(super) struct LocalRoom {
     id: RoomId,
     pub(super) channel: Arc<str>,
@@ -91,11 +90,11 @@ pub(super) struct LocalRoom {
     removed: VecDeque<UserId>,
     receipts: Receipts,
     waiting: Vec<OpenSignal>,
-    /// Raised by what is seen here.
+    /// Raised by the events seen here.
     hint: SeqHint,
-    /// What was put into the outboxes since this was last taken.
+    /// Counts the pushes into the outboxes since this was last taken.
     pub(super) put: PendingWrites,
-    /// Which generation of the room on this node this is: answers to an earlier one do not count.
+    /// The generation of the room on this node: answers to an earlier one are ignored.
     pub(super) generation: Arc<()>,
 }
 
@@ -117,13 +116,13 @@ impl LocalRoom {
         }
     }
 
-    /// Whether nobody here listens any more.
+    /// True if no session listens here any more.
     pub(super) fn is_idle(&self) -> bool {
         self.listeners.is_empty() && self.joining.is_empty()
     }
 
-    /// Lets a session listen. True if it has to be checked whether its user is in the room: what
-    /// this node has heard of the room does not tell.
+    /// Adds a session. True if its user's membership has to be checked: it does not follow from the events seen on this
+    /// node.
     pub(super) fn register(&mut self, session: SessionHandle, open: &OpenSignal) -> bool {
         let is_unsure = !self.sequencer.is_open() || self.removed.contains(&session.person.user);
         self.wait_open(open);
@@ -132,7 +131,7 @@ impl LocalRoom {
         is_unsure
     }
 
-    /// A session is gone.
+    /// Removes a session that has ended.
     pub(super) fn unregister(&mut self, connection: ConnectionId) {
         self.listeners.remove(&connection);
         for joining in self.joining.values_mut() {
@@ -151,8 +150,8 @@ impl LocalRoom {
         Some(self.joins)
     }
 
-    /// Lets those in for whom events were held: the room as it was read, what happened in it since they
-    /// became members, then what came after that. Without an entrance, they do not come in.
+    /// Adds the sessions for which events were held: they get the room as it was read, the events in it since they
+    /// became members, then the later ones. Without a snapshot, they are not added.
     pub(super) fn release(&mut self, join: u64, entrance: Option<&JoinSnapshot>) -> Vec<Effect> {
         let (Some(joining), Some(entrance)) = (self.joining.remove(&join), entrance) else {
             return Vec::new();
@@ -187,18 +186,18 @@ impl LocalRoom {
         Vec::new()
     }
 
-    /// Takes a user's sessions out, and tells them. True if there were any.
+    /// Removes a user's sessions, and notifies them. True if there were any.
     pub(super) fn expel(&mut self, user: &UserId) -> bool {
         self.take_out(user, Seq::ZERO).is_some()
     }
 
-    /// The channel is subscribed; perhaps again.
+    /// Handles a subscription of the channel; perhaps not the first.
     pub(super) fn subscribed(&mut self) -> Vec<Effect> {
         let steps = self.sequencer.subscribed();
         self.carry_out(steps)
     }
 
-    /// Something came over the channel, or several things at once.
+    /// Handles a payload of the channel, with one publication or several.
     pub(super) fn published(&mut self, payload: &str, now: Instant) -> Vec<Effect> {
         let heard = Publication::read(&self.id, payload);
         heard.into_iter().flat_map(|heard| self.hear(heard, now)).collect()
@@ -219,7 +218,7 @@ impl LocalRoom {
                 Vec::new()
             }
             Decoded::Unreadable(place) => {
-                tracing::error!(room = %self.id, ?place, "a publication cannot be read and is passed over");
+                tracing::error!(room = %self.id, ?place, "skipping a publication that cannot be parsed");
                 let item = place.map(|EventPosition { epoch, seq, prev }| Item { epoch, seq, prev, event: None });
                 let steps = item.map(|item| self.sequencer.published(item));
                 self.carry_out(steps.unwrap_or_default())
@@ -227,13 +226,13 @@ impl LocalRoom {
         }
     }
 
-    /// Redis answered.
+    /// Handles Redis's answer.
     pub(super) fn answered(&mut self, answer: Answer) -> Vec<Effect> {
         let steps = self.sequencer.answered(answer);
         self.carry_out(steps)
     }
 
-    /// The moment has come that [`Effect::ReceiptsDue`] told.
+    /// Sends the receipts, at the moment of [`Effect::ReceiptsDue`].
     pub(super) fn tell_receipts(&mut self, now: Instant) {
         let Some(receipts) = self.receipts.take(&self.id, now) else {
             return;
@@ -244,7 +243,7 @@ impl LocalRoom {
         }
     }
 
-    /// Not to the devices of whoever types: they know.
+    /// Publishes typing to all but the typing user's own devices: they know.
     fn tell_typing(&self, user: &UserId, typing: bool) {
         let mut record = typing_changed(&self.id, user, typing);
         for listener in self.listeners.values().filter(|listener| listener.session.person.user != *user) {
@@ -281,7 +280,7 @@ impl LocalRoom {
     }
 
     fn deliver(&mut self, event: &Arc<RoomEvent>, live: bool, effects: &mut Vec<Effect>) {
-        // Before anything else: who was removed gets nothing more, by construction.
+        // Before anything else: a removed user cannot get anything more.
         for user in removed_by(event) {
             if let Some(person) = self.take_out(user, event.seq) {
                 effects.push(Effect::Recheck(person));
@@ -315,7 +314,7 @@ impl LocalRoom {
         }
     }
 
-    /// Takes out a user's sessions that had not been told of `at` when they came in.
+    /// Removes a user's sessions that joined before `at`.
     fn take_out(&mut self, user: &UserId, at: Seq) -> Option<Person> {
         if !self.removed.contains(user) {
             self.removed.truncate(REMOVED_MAX - 1);
@@ -338,7 +337,7 @@ impl LocalRoom {
             joining.is_broken = true;
         }
         let sessions: Vec<_> = self.listeners.drain().map(|(_, listener)| listener.session).collect();
-        tracing::warn!(room = %self.id, sessions = sessions.len(), "events of a room are not to be had; its sessions resume");
+        tracing::warn!(room = %self.id, sessions = sessions.len(), "events of a room are missing; its sessions resume");
         Effect::Resync(sessions)
     }
 }
@@ -350,7 +349,7 @@ where
     record.get(session.protocol).is_some_and(|bytes| session.outbox.try_push(bytes))
 }
 
-/// Whom an event takes out of the room.
+/// Returns the users that an event removes from the room.
 fn removed_by(event: &RoomEvent) -> &[UserId] {
     match &event.change {
         Change::Room(update) if update.change == "memberRemoved" => &update.users,

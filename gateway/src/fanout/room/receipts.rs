@@ -1,4 +1,4 @@
-//! Marks of a room's members, gathered: clients get at most one record of them a second.
+//! Marks of a room's members, coalesced: clients get at most one record of them a second.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,12 +9,12 @@ use rts_common::seq::Seq;
 use serde::Serialize;
 use tokio::time::Instant;
 
-/// Between two records of a room.
+/// The time between two records of a room.
 const PERIOD: Duration = Duration::from_secs(1);
-/// Before the first one after a quiet time: members who read the same message do so together.
+/// The wait before the first one after a quiet time: members who read the same message do so together.
 const FIRST_DELAY: Duration = Duration::from_millis(25);
 
-/// What clients get as `ReceiptsUpdated`.
+/// The record `ReceiptsUpdated` for clients.
 #[derive(Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub(in crate::fanout) struct ReceiptsUpdated {
@@ -32,7 +32,7 @@ struct Receipt {
     delivered_seq: Option<Seq>,
 }
 
-/// The marks of one room that clients have not been told yet.
+/// The marks of one room that were not sent to clients yet.
 #[derive(Debug, Default)]
 pub(in crate::fanout) struct Receipts {
     waiting: BTreeMap<UserId, Marks>,
@@ -41,7 +41,7 @@ pub(in crate::fanout) struct Receipts {
 }
 
 impl Receipts {
-    /// A mark moved. Gives the moment at which to [`Self::take`], unless it was given already.
+    /// Adds a mark. Returns the moment at which to [`Self::take`], unless it was returned already.
     pub(in crate::fanout) fn add(&mut self, user: UserId, marks: Marks, now: Instant) -> Option<Instant> {
         let known = self.waiting.entry(user).or_default();
         known.read_seq = known.read_seq.max(marks.read_seq);
@@ -53,7 +53,7 @@ impl Receipts {
         Some(self.told_at.map_or(soon, |told| soon.max(told + PERIOD)))
     }
 
-    /// What clients are to be told now.
+    /// Takes the record that is due now.
     pub(in crate::fanout) fn take(&mut self, room_id: &RoomId, now: Instant) -> Option<ReceiptsUpdated> {
         self.is_due = false;
         if self.waiting.is_empty() {
@@ -82,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn they_are_told_soon_once_then_once_a_second() {
+    fn receipts_are_sent_soon_then_once_a_second() {
         let room = RoomId::new_group();
         let user = |name| UserId::parse(name).unwrap();
         let mut receipts = Receipts::default();

@@ -26,7 +26,7 @@ fn session(name: &str) -> SessionHandle {
     }
 }
 
-/// What a session was sent: targets with the seq, if they have one.
+/// Returns the records that a session was sent: targets with the seq, if they have one.
 fn heard(session: &SessionHandle) -> Vec<String> {
     let tell = |record: Bytes| {
         let record: Value = serde_json::from_slice(&record[..record.len() - 1]).unwrap();
@@ -89,7 +89,7 @@ fn signal() -> (OpenSignal, mpsc::Receiver<()>) {
     mpsc::channel(1)
 }
 
-/// Gives what the shard has to do beside writing to the sessions.
+/// Publishes a payload; returns the effects besides the writes to the sessions.
 fn publish(local: &mut LocalRoom, payload: &str) -> Vec<Effect> {
     let mut effects = local.published(payload, Instant::now());
     effects.retain(|effect| !matches!(effect, Effect::Flush(_)));
@@ -97,7 +97,7 @@ fn publish(local: &mut LocalRoom, payload: &str) -> Vec<Effect> {
 }
 
 #[tokio::test]
-async fn who_registers_waits_for_the_head_and_hears_all_that_comes_after_it() {
+async fn a_new_session_waits_for_the_head_and_gets_all_events_after_it() {
     let mut local = local_room();
     let (ann, bob) = (session("ann"), session("bob"));
     let (open_signal, mut opened) = signal();
@@ -122,7 +122,7 @@ async fn who_registers_waits_for_the_head_and_hears_all_that_comes_after_it() {
 }
 
 #[test]
-fn who_is_removed_hears_of_that_and_of_nothing_after() {
+fn a_removed_user_gets_that_event_and_nothing_after() {
     let mut local = local_room();
     let (ann, bob, bob_too) = (session("ann"), session("bob"), session("bob"));
     for session in [&ann, &bob, &bob_too] {
@@ -143,7 +143,7 @@ fn who_is_removed_hears_of_that_and_of_nothing_after() {
 }
 
 #[test]
-fn who_comes_in_gets_the_room_and_then_what_it_lacks() {
+fn a_joining_user_gets_the_room_and_then_the_events_it_lacks() {
     let mut local = local_room();
     let (ann, bob) = (session("ann"), session("bob"));
     local.register(ann.clone(), &signal().0);
@@ -161,7 +161,7 @@ fn who_comes_in_gets_the_room_and_then_what_it_lacks() {
 }
 
 #[test]
-fn a_new_member_misses_nothing_that_came_before_their_node_heard_of_the_room() {
+fn a_new_member_misses_no_event_from_before_their_node_subscribed() {
     let mut local = local_room();
     let bob = session("bob");
     let join = local.hold(vec![bob.clone()], &signal().0).unwrap();
@@ -186,7 +186,7 @@ fn a_room_read_ahead_of_the_channel_is_not_repeated() {
 }
 
 #[test]
-fn who_left_while_coming_in_does_not_come_in() {
+fn a_user_removed_while_joining_does_not_join() {
     let mut local = local_room();
     let bob = session("bob");
     let join = local.hold(vec![bob.clone()], &signal().0).unwrap();
@@ -195,7 +195,7 @@ fn who_left_while_coming_in_does_not_come_in() {
     let effects = local.release(join, Some(&entrance_at(10)));
     assert!(matches!(&effects[..], [Effect::Recheck(person)] if person.user == user("bob")));
     assert!(heard(&bob).is_empty() && local.is_idle());
-    // A removal that the room as read already knows of is an old one.
+    // A removal that the room's snapshot already includes is an old one.
     let join = local.hold(vec![bob.clone()], &signal().0).unwrap();
     local.release(join, Some(&entrance_at(15)));
     publish(&mut local, &removed(12, 11, "bob"));
@@ -204,7 +204,7 @@ fn who_left_while_coming_in_does_not_come_in() {
 }
 
 #[test]
-fn what_is_lost_closes_the_rooms_sessions() {
+fn a_loss_closes_the_rooms_sessions() {
     let mut local = local_room();
     let (ann, bob) = (session("ann"), session("bob"));
     local.register(ann.clone(), &signal().0);
@@ -236,7 +236,7 @@ fn a_slow_session_is_closed_and_costs_the_others_nothing() {
 }
 
 #[test]
-fn marks_reach_all_members_together() {
+fn receipts_reach_all_members_together() {
     let mut local = local_room();
     let ann = session("ann");
     local.register(ann.clone(), &signal().0);
@@ -250,7 +250,7 @@ fn marks_reach_all_members_together() {
 }
 
 #[test]
-fn what_cannot_be_read_is_passed_over_without_a_gap() {
+fn unreadable_events_are_skipped_without_a_gap() {
     let mut local = local_room();
     let ann = session("ann");
     local.register(ann.clone(), &signal().0);

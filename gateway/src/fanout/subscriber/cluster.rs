@@ -1,4 +1,4 @@
-//! Which server of a cluster owns which partition, and a link to each.
+//! The owner of each partition in a cluster, and a link to each server.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -14,12 +14,12 @@ use super::link::{Arrived, Link};
 use super::resp::Frame;
 use super::subscriptions::{LinkId, Subscriptions};
 
-/// The map is read again this often even if nothing seems wrong with it.
+/// Interval of readings of the map when nothing seems wrong with it.
 const REFRESH_EVERY: Duration = Duration::from_secs(30);
-/// And at most this often.
+/// The least time between two readings.
 const REFRESH_PAUSE: Duration = Duration::from_millis(200);
 
-/// What links are made of.
+/// The parts that links are built from.
 pub(in crate::fanout) struct LinkParts {
     pub(in crate::fanout) subscriptions: Arc<Subscriptions>,
     pub(in crate::fanout) shards: Arc<[mpsc::Sender<Arrived>]>,
@@ -41,7 +41,7 @@ impl LinkParts {
     }
 }
 
-/// The one link to a single server. Runs until it is cancelled.
+/// Runs the one link to a single server, until it is cancelled.
 pub(in crate::fanout) async fn run_single(parts: LinkParts, server: Server) {
     let link = parts.link(server, &Arc::default());
     let routes = Partition::all().map(|partition| (partition.index(), link.id)).collect();
@@ -49,13 +49,13 @@ pub(in crate::fanout) async fn run_single(parts: LinkParts, server: Server) {
     link.run().await;
 }
 
-/// A link to each master of a cluster, following its map. Runs until it is cancelled.
+/// Runs a link to each master of a cluster, following its map, until it is cancelled.
 pub(in crate::fanout) async fn run_cluster(parts: LinkParts, seeds: Vec<Server>) {
     let mut cluster = Cluster { parts, seeds, stale: Arc::default(), links: HashMap::new(), tasks: JoinSet::new() };
     loop {
         cluster.refresh().await;
         sleep(REFRESH_PAUSE).await;
-        // The time being up is as good a reason to look again.
+        // A timeout is as good a reason to read the map again.
         let _ = timeout(REFRESH_EVERY, cluster.stale.notified()).await;
         cluster.reap();
     }
@@ -81,7 +81,7 @@ impl Drop for RunningLink {
 }
 
 impl Cluster {
-    /// Links end when they are aborted; one that panicked takes its owner along.
+    /// Removes links that were aborted; one that panicked makes this task panic.
     fn reap(&mut self) {
         while let Some(ended) = self.tasks.try_join_next() {
             if let Err(error) = ended
@@ -129,7 +129,7 @@ impl Cluster {
     }
 }
 
-/// The master of each partition, as one server sees it.
+/// Returns the master of each partition, as one server sees it.
 async fn owners(asked: &Server) -> Result<HashMap<usize, Server>, ConnectionError> {
     let mut connection = Connection::open(asked).await?;
     let map = connection.request(&["CLUSTER", "SLOTS"]).await?;
@@ -146,7 +146,7 @@ async fn owners(asked: &Server) -> Result<HashMap<usize, Server>, ConnectionErro
         .collect())
 }
 
-/// First slot, last slot and master of `[first, last, [host, port, …], replicas…]`.
+/// Returns first slot, last slot and master of `[first, last, [host, port, …], replicas…]`.
 fn parse_range(range: &Frame, asked: &Server) -> Option<(u16, u16, Server)> {
     let range = range.list()?;
     let number = |index: usize| range.get(index)?.text()?.parse().ok();

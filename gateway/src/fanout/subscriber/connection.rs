@@ -1,10 +1,9 @@
 //! One connection to a Redis server, for subscriptions.
 //!
-//! It is our own and not the command client's, because that one answers the oldest command under
-//! way with whatever `sunsubscribe` comes in (a slot that moves sends one unasked), and hands
-//! publications over without a bound or with a loss. Here the reader takes no more than the shards
-//! take from it: behind a slow node stands TCP, then Redis's limit for a subscriber's buffer, then a
-//! closed connection, after which everything is compared with Redis again.
+//! It is not the command client's, because that one answers the oldest command under way with any `sunsubscribe` that
+//! arrives (a slot that moves sends one unasked), and passes publications on without a bound or with losses. This
+//! reader reads no more than the shards take from it: behind a slow node are TCP, then Redis's limit for a subscriber's
+//! buffer, then a closed connection, after which everything is compared with Redis again.
 
 use std::hash::{Hash, Hasher};
 use std::io;
@@ -23,25 +22,25 @@ use tokio_rustls::rustls::pki_types::ServerName;
 
 use super::resp::{self, Frame, Malformed};
 
-/// How long a connection may take to come up, with its greeting.
+/// Time for a connection to come up, with its greeting.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// How long a command may take to be written or answered.
+/// Time for a command to be written or answered.
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(5);
-/// Room made for reads at a time. Publications share it until the shards have parsed them.
+/// Space allocated for reads at a time. Publications share it until the shards have parsed them.
 const READ_BYTES: usize = 32 * 1024;
-/// Room below which more is made.
+/// Space below which more is allocated.
 const READ_BYTES_MIN: usize = 4 * 1024;
 
-/// The connection does not serve.
+/// The reason why the connection failed.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::fanout) enum ConnectionError {
     /// It broke.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// No answer in time.
+    /// There was no answer in time.
     #[error("no answer in time")]
     Timeout,
-    /// No RESP3.
+    /// The data is not RESP3.
     #[error(transparent)]
     Malformed(#[from] Malformed),
     /// The server refused a command.
@@ -84,7 +83,7 @@ impl Server {
         })
     }
 
-    /// Another server of the same cluster.
+    /// Returns another server of the same cluster.
     pub(in crate::fanout) fn at(&self, host: String, port: u16) -> Self {
         Self { host, port, ..self.clone() }
     }
@@ -164,7 +163,7 @@ impl Connection {
         Ok(connection)
     }
 
-    /// One command and its answer. Only before the first subscription.
+    /// Sends one command and returns its answer. Only before the first subscription.
     pub(in crate::fanout) async fn request(&mut self, words: &[&str]) -> Result<Frame, ConnectionError> {
         self.put(words.iter().copied());
         self.flush().await?;
@@ -178,19 +177,19 @@ impl Connection {
         }
     }
 
-    /// Adds a command to what the next [`Self::flush`] sends.
+    /// Adds a command to the next [`Self::flush`].
     pub(in crate::fanout) fn put<'a>(&mut self, words: impl ExactSizeIterator<Item = &'a str>) {
         resp::encode(&mut self.sending, words);
     }
 
-    /// Sends what was put.
+    /// Sends the added commands.
     pub(in crate::fanout) async fn flush(&mut self) -> Result<(), ConnectionError> {
         let bytes = self.sending.split().freeze();
         timeout(COMMAND_TIMEOUT, self.stream.write_all(&bytes)).await.map_err(|_| ConnectionError::Timeout)??;
         Ok(())
     }
 
-    /// The next frame. Nothing is lost when the wait is given up.
+    /// Returns the next frame. Nothing is lost when the wait is cancelled.
     pub(in crate::fanout) async fn next(&mut self) -> Result<Frame, ConnectionError> {
         loop {
             if let Some(frame) = resp::decode(&mut self.received)? {

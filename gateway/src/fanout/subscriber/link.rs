@@ -1,5 +1,5 @@
-//! One subscriber connection: it carries out what the subscriptions want of its server, hands what
-//! comes in to the shards, and comes back whenever it breaks.
+//! One subscriber connection: it carries out the operations of the subscriptions on its server, passes incoming
+//! publications to the shards, and reconnects whenever it breaks.
 
 use std::collections::{HashSet, VecDeque};
 use std::convert::Infallible;
@@ -14,53 +14,53 @@ use super::connection::{Connection, ConnectionError, Server};
 use super::resp::Frame;
 use super::subscriptions::{LinkId, Operation, Subscriptions, partition_of};
 
-/// How often the server is asked for a sign of generation.
+/// Interval of pings to the server.
 const PING_EVERY: Duration = Duration::from_secs(5);
-/// How long it may be silent.
+/// The longest silence of the server.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Channels of one command; all are of one partition, that is one slot.
 const CHANNELS_PER_COMMAND: usize = 256;
 /// Channels whose confirmation is awaited: about 1 MiB of replies in the server's buffer.
 const CHANNELS_IN_FLIGHT: usize = 8192;
-/// A pause after a refusal or a lost slot, so that a cluster that is moving slots is not pressed.
+/// Pause after a refusal or a lost slot, which keeps the load low on a cluster that is moving slots.
 const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 const RECONNECT_FIRST: Duration = Duration::from_millis(50);
 const RECONNECT_CEILING: Duration = Duration::from_secs(2);
 
-/// What a link hands to a shard.
+/// A confirmation or a publication for a shard.
 #[derive(Debug)]
 pub(in crate::fanout) enum Incoming {
-    /// From here on everything published on the channel comes in. Said again after every loss:
-    /// something may have been missed in between.
+    /// From here on all publications on the channel arrive. Repeated after every loss: publications may have been
+    /// missed in between.
     Subscribed(Bytes),
-    /// Something was published.
+    /// A publication.
     Published {
-        /// On which channel.
+        /// Its channel.
         channel: Bytes,
-        /// What.
+        /// Its payload.
         payload: Bytes,
     },
 }
 
-/// What came in, and when.
+/// An incoming item, with the time of its arrival.
 #[derive(Debug)]
 pub(in crate::fanout) struct Arrived {
     pub(in crate::fanout) incoming: Incoming,
     pub(in crate::fanout) at: Instant,
 }
 
-/// A subscriber connection and its way back.
+/// A subscriber connection that reconnects.
 pub(in crate::fanout) struct Link {
     pub(in crate::fanout) id: LinkId,
     pub(in crate::fanout) server: Server,
     pub(in crate::fanout) subscriptions: Arc<Subscriptions>,
-    /// Wakes it when there is something to do.
+    /// Wakes it when it has operations.
     pub(in crate::fanout) wake: Arc<Notify>,
     /// The shards' inboxes; a partition's channels all go to one.
     pub(in crate::fanout) shards: Arc<[mpsc::Sender<Arrived>]>,
-    /// Woken when the server seems not to own what it was thought to.
+    /// Notified when the server does not seem to own its partitions any more.
     pub(in crate::fanout) stale: Arc<Notify>,
-    /// Told whenever it came up or went down.
+    /// Called whenever it came up or went down.
     pub(in crate::fanout) on_change: fn(&Subscriptions),
 }
 
@@ -83,7 +83,7 @@ impl Link {
                 Err(error) => error,
             };
             self.stale.notify_one();
-            tracing::warn!(host = %self.server.host, port = self.server.port, %error, "subscriber not connected");
+            tracing::warn!(host = %self.server.host, port = self.server.port, %error, "subscriber disconnected");
             sleep(pause.mul_f64(rand::random_range(0.5..1.0))).await;
             pause = (pause * 2).min(RECONNECT_CEILING);
         }
@@ -96,7 +96,7 @@ enum Awaited {
     Subscription { subscribe: bool, channels: HashSet<Arc<str>> },
 }
 
-/// One connection's generation.
+/// A connection while it is served.
 struct Served<'a> {
     link: &'a Link,
     connection: Connection,
@@ -218,7 +218,7 @@ impl<'a> Served<'a> {
         }
     }
 
-    /// Either we dropped the channel, or its slot went away.
+    /// Either this node dropped the channel, or its slot moved.
     fn unsubscribed(&mut self, channel: &[u8]) {
         let channel = std::str::from_utf8(channel).unwrap_or_default();
         if self.link.subscriptions.is_wanted(channel) {
@@ -243,7 +243,7 @@ impl<'a> Served<'a> {
         self.link.subscriptions.want_again(channels);
     }
 
-    /// Waits for a shard that is behind; Redis waits with us.
+    /// Waits for a shard that is behind; Redis waits too.
     async fn hand_over(&self, incoming: Incoming) {
         let (Incoming::Subscribed(channel) | Incoming::Published { channel, .. }) = &incoming;
         let Ok(channel) = std::str::from_utf8(channel) else {

@@ -1,4 +1,4 @@
-//! The connections that subscribe: what is published in Redis, as it comes in.
+//! The connections that subscribe to Redis's publications.
 
 pub(super) mod cluster;
 pub(super) mod connection;

@@ -1,14 +1,14 @@
-//! RESP3, as far as a subscriber needs it: bytes in, frames out.
+//! The part of RESP3 that a subscriber needs: bytes in, frames out.
 
 use bytes::{Bytes, BytesMut};
 
-/// The longest frame accepted: a publication is one event of at most some 100 KiB, and a cluster's
-/// map is smaller still.
+/// The longest frame accepted: a publication is one event of at most some 100 KiB, and a cluster's map is smaller
+/// still.
 const FRAME_BYTES_MAX: usize = 8 * 1024 * 1024;
-/// A cluster's map nests four deep.
+/// The deepest nesting accepted: a cluster's map nests four deep.
 const DEPTH_MAX: usize = 8;
 
-/// What a server sent is no RESP3, or too large.
+/// The server's data is not RESP3, or too large.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the server sent what is no RESP3 frame")]
 pub(in crate::fanout) struct Malformed;
@@ -18,9 +18,7 @@ pub(in crate::fanout) struct Malformed;
 pub(in crate::fanout) enum Frame {
     /// A text: simple, bulk, verbatim, or a number as it was written.
     Text(Bytes),
-    /// An error's text.
     Error(Bytes),
-    /// Nothing.
     Null,
     /// Arrays, sets, and maps as flat lists of keys and values.
     List(Vec<Frame>),
@@ -29,7 +27,7 @@ pub(in crate::fanout) enum Frame {
 }
 
 impl Frame {
-    /// The text, if it is one.
+    /// Returns the text, if it is one.
     pub(in crate::fanout) fn text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => std::str::from_utf8(text).ok(),
@@ -37,7 +35,7 @@ impl Frame {
         }
     }
 
-    /// The items, if it is a list.
+    /// Returns the items, if it is a list.
     pub(in crate::fanout) fn list(&self) -> Option<&[Frame]> {
         match self {
             Self::List(items) => Some(items),
@@ -46,7 +44,7 @@ impl Frame {
     }
 }
 
-/// Takes the next frame off the front, if it is there whole. Its texts share the buffer's memory.
+/// Takes the next frame from the front, if it is complete. Its texts share the buffer's memory.
 pub(in crate::fanout) fn decode(buffer: &mut BytesMut) -> Result<Option<Frame>, Malformed> {
     let Some(length) = measure(buffer, 0, 0)? else {
         return if buffer.len() > FRAME_BYTES_MAX { Err(Malformed) } else { Ok(None) };
@@ -56,7 +54,7 @@ pub(in crate::fanout) fn decode(buffer: &mut BytesMut) -> Result<Option<Frame>, 
     read(&bytes, &mut at).map(Some)
 }
 
-/// A command as a list of bulk strings, added to `out`.
+/// Adds a command to `out`, as a list of bulk strings.
 pub(in crate::fanout) fn encode<'a>(out: &mut BytesMut, words: impl ExactSizeIterator<Item = &'a str>) {
     out.extend_from_slice(format!("*{}\r\n", words.len()).as_bytes());
     for word in words {
@@ -74,7 +72,7 @@ enum Head {
     Attribute { count: usize },
 }
 
-/// Where the frame at `at` ends; `None` if more is to come.
+/// Returns the end of the frame at `at`; `None` if it is incomplete.
 fn measure(bytes: &[u8], at: usize, depth: usize) -> Result<Option<usize>, Malformed> {
     if depth > DEPTH_MAX {
         return Err(Malformed);
@@ -89,7 +87,7 @@ fn measure(bytes: &[u8], at: usize, depth: usize) -> Result<Option<usize>, Malfo
             return Ok((bytes.len() >= end).then_some(end));
         }
         Head::Items { count, .. } => (count, depth + 1),
-        // The frame that it tells about follows it.
+        // The frame that it describes follows it.
         Head::Attribute { count } => (count + 1, depth + 1),
     };
     for _ in 0..items {
@@ -124,7 +122,7 @@ fn head(bytes: &[u8], at: usize) -> Result<Option<(Head, usize)>, Malformed> {
     Ok(Some((head, after)))
 }
 
-/// A length; `None` for the -1 of RESP2's null.
+/// Parses a length; `None` for the -1 of RESP2's null.
 fn number(text: &[u8]) -> Result<Option<usize>, Malformed> {
     if text == b"-1" {
         return Ok(None);
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn frames_may_come_in_any_pieces() {
+    fn frames_may_arrive_in_any_pieces() {
         let mut buffer = BytesMut::new();
         let mut frames = Vec::new();
         for byte in STREAM {
@@ -228,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_frame_or_too_large_is_refused() {
+    fn malformed_and_too_large_frames_are_refused() {
         let deep = "*1\r\n".repeat(20);
         for bad in ["hello\r\n", "$99999999999\r\n", "$x\r\n", "+no return\n", "*-2\r\n", &deep] {
             assert_eq!(decode(&mut BytesMut::from(bad.as_bytes())), Err(Malformed), "{bad}");

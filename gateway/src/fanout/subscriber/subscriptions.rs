@@ -1,7 +1,7 @@
-//! Which channels this node wants, and which server each of them is at.
+//! The channels that this node wants, and the server of each.
 //!
-//! Shards say what they want and never wait; links take what there is to do. Saying the same again
-//! subscribes again, which Redis confirms again: whoever wants a channel hears of it.
+//! Shards set the channels that they want and never wait; links take their operations. Wanting a channel again
+//! subscribes again, which Redis confirms again: the shard gets the confirmation.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard};
 use rts_common::redis::keys::{self, PARTITIONS};
 use tokio::sync::Notify;
 
-/// The partition that a channel of ours belongs to.
+/// Returns the partition that a channel of the fan-out belongs to.
 pub(in crate::fanout) fn partition_of(channel: &str) -> usize {
     // A partition's tag hashes into its own neighbouring slots.
     usize::from(keys::slot_of(channel)) * PARTITIONS / 16_384
@@ -18,7 +18,7 @@ pub(in crate::fanout) fn partition_of(channel: &str) -> usize {
 /// One link to a server.
 pub(in crate::fanout) type LinkId = u64;
 
-/// What a link has to do: subscribe to a channel, or drop it.
+/// An operation of a link: subscribe to a channel, or drop it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(in crate::fanout) struct Operation {
     pub(in crate::fanout) partition: usize,
@@ -26,7 +26,7 @@ pub(in crate::fanout) struct Operation {
     pub(in crate::fanout) subscribe: bool,
 }
 
-/// The channels wanted, by partition, and what the links have to do for them. Memory: about 150 bytes a channel.
+/// The channels wanted, by partition, and the operations of the links. Memory: about 150 bytes a channel.
 #[derive(Default)]
 pub(in crate::fanout) struct Subscriptions {
     state: Mutex<State>,
@@ -63,7 +63,6 @@ impl Subscriptions {
         state.put(partition, channel, true);
     }
 
-    /// Drops a channel.
     pub(in crate::fanout) fn drop_channel(&self, channel: &Arc<str>) {
         let partition = partition_of(channel);
         let mut state = self.state();
@@ -73,7 +72,7 @@ impl Subscriptions {
         state.put(partition, channel, false);
     }
 
-    /// Subscribes again to those of `channels` that are still wanted, at whichever server they are now.
+    /// Subscribes again to those of `channels` that are still wanted, at their current servers.
     pub(in crate::fanout) fn want_again(&self, channels: impl IntoIterator<Item = Arc<str>>) {
         let mut state = self.state();
         for channel in channels {
@@ -84,12 +83,12 @@ impl Subscriptions {
         }
     }
 
-    /// Whether a channel is wanted.
+    /// True if a channel is wanted.
     pub(in crate::fanout) fn is_wanted(&self, channel: &str) -> bool {
         self.state().is_wanted(partition_of(channel), channel)
     }
 
-    /// A new link, and what wakes it.
+    /// Adds a link; returns its id and its waker.
     pub(in crate::fanout) fn add_link(&self) -> (LinkId, Arc<Notify>) {
         let mut state = self.state();
         state.links_made += 1;
@@ -100,15 +99,14 @@ impl Subscriptions {
         (id, wake)
     }
 
-    /// Forgets a link.
     pub(in crate::fanout) fn remove_link(&self, id: LinkId) {
         let mut state = self.state();
         state.links.remove(&id);
         state.routes.retain(|_, link| *link != id);
     }
 
-    /// Sends each partition's channels to its link; those of a partition that moved are dropped at
-    /// the old link and subscribed at the new one.
+    /// Assigns each partition's channels to its link; those of a partition that moved are dropped at the old link and
+    /// subscribed at the new one.
     pub(in crate::fanout) fn route(&self, routes: HashMap<usize, LinkId>) {
         let mut state = self.state();
         let before = std::mem::replace(&mut state.routes, routes);
@@ -127,7 +125,7 @@ impl Subscriptions {
         }
     }
 
-    /// A link came up with nothing subscribed: all of its channels are to be.
+    /// Notes that a link came up: all of its channels have to be subscribed.
     pub(in crate::fanout) fn connected(&self, id: LinkId) {
         let mut state = self.state();
         let channels: BTreeMap<_, _> = state
@@ -143,14 +141,14 @@ impl Subscriptions {
         }
     }
 
-    /// A link broke.
+    /// Notes that a link broke.
     pub(in crate::fanout) fn disconnected(&self, id: LinkId) {
         if let Some(link) = self.state().links.get_mut(&id) {
             link.is_connected = false;
         }
     }
 
-    /// Whether every partition has a link that is up.
+    /// True if every partition has a link that is up.
     pub(in crate::fanout) fn is_connected(&self) -> bool {
         let state = self.state();
         (0..PARTITIONS).all(|partition| {
@@ -159,7 +157,7 @@ impl Subscriptions {
         })
     }
 
-    /// Takes what a link has to do next, by partition.
+    /// Takes the next operations of a link, all of one partition.
     pub(in crate::fanout) fn take(&self, id: LinkId, max: usize) -> Vec<Operation> {
         let mut state = self.state();
         let Some(link) = state.links.get_mut(&id) else {
@@ -179,7 +177,7 @@ impl Subscriptions {
 impl State {
     fn put(&mut self, partition: usize, channel: &Arc<str>, subscribe: bool) {
         let link = self.routes.get(&partition).and_then(|id| self.links.get_mut(id));
-        // Without a route, the channel is taken up when there is one.
+        // Without a route, the channel is subscribed when there is one.
         if let Some(link) = link {
             link.put(partition, Arc::clone(channel), subscribe);
         }
@@ -218,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wanted_waits_for_a_route_and_is_subscribed_on_every_connection() {
+    fn wanted_channels_wait_for_a_route_and_are_subscribed_on_every_connection() {
         let subscriptions = Subscriptions::default();
         let (one, two) = (channel(), channel());
         subscriptions.want(&one);
@@ -261,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_wish_for_a_channel_wins() {
+    fn the_last_operation_of_a_channel_wins() {
         let subscriptions = Subscriptions::default();
         let (link, _) = subscriptions.add_link();
         subscriptions.route(everywhere(link));

@@ -1,8 +1,8 @@
-//! Connections that requests carry: Server-Sent Events (a GET that accepts `text/event-stream`), long
-//! polling (other GETs, DELETE), and what both send (POST).
+//! Connections over HTTP requests: Server-Sent Events (a GET that accepts `text/event-stream`), long polling (other
+//! GETs, DELETE), and the sends of both (POST).
 //!
-//! The first GET takes the connection up, on the node where it lands. Every other request may land
-//! anywhere and is sent on to that node.
+//! The first GET opens the connection, on the node that it reaches. Every other request may reach any node and is
+//! forwarded to that node.
 
 #[cfg(test)]
 mod tests;
@@ -27,12 +27,12 @@ use crate::connection::ConnectionId;
 use crate::peers::{Hop, NodeLocation};
 use crate::session::{AddressConnection, Carrier, HttpTransport, HttpTransportKind, Over, Settings, Transport};
 
-/// What the owner of a connection may take longer than its own deadlines.
+/// The owner of a connection may take this much longer than its own deadlines.
 const FORWARD_GRACE: Duration = Duration::from_secs(5);
-/// What a request takes that waits for nothing.
+/// Deadline of a request that waits for nothing.
 const FORWARD_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a request wants.
+/// The purpose of a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Want {
     Events,
@@ -41,7 +41,7 @@ enum Want {
     End,
 }
 
-/// Serves a request, here or where its connection lives.
+/// Serves a request, here or on the node of its connection.
 pub(super) async fn serve(
     app: Arc<App>,
     query: &QueryPairs,
@@ -78,7 +78,7 @@ pub(super) async fn serve(
         Some(NodeLocation::Remote(owner)) if hop == Hop::None => {
             let deadline = want.deadline(&app.sessions.settings);
             app.peers.forward(owner, request, deadline).await.map_err(|error| {
-                tracing::info!(connection = %id, %owner, %error, "the node of a connection is gone");
+                tracing::info!(connection = %id, %owner, %error, "cannot reach the node of a connection");
                 RequestError::NoSuchConnection
             })
         }
@@ -113,7 +113,7 @@ impl Want {
         }
     }
 
-    /// What it takes a connection up as, if it can.
+    /// Returns the transport of the connection that it opens, if it can open one.
     fn kind(self) -> Option<HttpTransportKind> {
         match self {
             Self::Events => Some(HttpTransportKind::EventStream),
@@ -122,7 +122,7 @@ impl Want {
         }
     }
 
-    /// How long the owner may take.
+    /// Returns the time that the owner may take.
     fn deadline(self, settings: &Settings) -> Duration {
         match self {
             Self::Events | Self::End => FORWARD_TIMEOUT,
@@ -140,10 +140,10 @@ fn accepts_events(headers: &HeaderMap) -> bool {
     })
 }
 
-/// A request for a connection that lives here.
+/// Serves a request for a connection on this node.
 async fn here(settings: &Settings, want: Want, held: Carrier, request: Request) -> Result<Response, RequestError> {
     let link = match held {
-        // Sends on a WebSocket go over the WebSocket.
+        // A client on a WebSocket sends over the WebSocket.
         Carrier::WebSocket(_) if want == Want::Send => return Err(RequestError::WrongMethod),
         Carrier::WebSocket(_) => return Err(RequestError::WrongTransport),
         Carrier::Http(link) => link,
@@ -174,7 +174,7 @@ impl From<Over> for RequestError {
     }
 }
 
-/// Takes a connection up whose place is this node's, and answers its first GET.
+/// Opens a connection that belongs to this node, and answers its first GET.
 fn attach(
     app: &Arc<App>,
     kind: HttpTransportKind,

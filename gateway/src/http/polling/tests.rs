@@ -24,7 +24,7 @@ async fn node() -> TestNode {
     TestNode::start(settings()).await
 }
 
-/// Two nodes of one cluster.
+/// Starts two nodes of one cluster.
 async fn nodes() -> (TestNode, TestNode) {
     let directory = MemoryDirectory::default();
     (TestNode::start_among(settings(), &directory).await, TestNode::start_among(settings(), &directory).await)
@@ -36,7 +36,7 @@ struct Connection {
     token: String,
 }
 
-/// What came back.
+/// The answer to a request.
 #[derive(Debug)]
 struct Answer {
     status: u16,
@@ -60,7 +60,7 @@ impl Connection {
         format!("{method} /hubs/chat?id={id} HTTP/1.1\r\nhost: a\r\nauthorization: Bearer {token}{more}")
     }
 
-    /// The head of a WebSocket's upgrade.
+    /// Returns the head of a WebSocket's upgrade.
     fn upgrade(&self) -> String {
         let upgrade =
             "\r\nupgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: dGhlIHNhbXBsZSBub25jZQ==";
@@ -79,7 +79,7 @@ impl Connection {
         self.ask(node, "POST", "", body).await
     }
 
-    /// A connection by long polls, past its handshake.
+    /// Returns a connection by long polls, after its handshake.
     async fn polling(node: &TestNode) -> Self {
         let connection = Self::negotiate(node).await;
         let first = connection.poll(node).await;
@@ -91,7 +91,7 @@ impl Connection {
         connection
     }
 
-    /// The stream of an event stream, past its handshake.
+    /// Returns the event stream of a connection, after its handshake.
     async fn streaming(node: &TestNode) -> (Self, Events) {
         let connection = Self::negotiate(node).await;
         let mut events = Events::open(node, &connection).await;
@@ -115,7 +115,7 @@ impl Answer {
     }
 }
 
-/// An event stream as it comes.
+/// An event stream as it is received.
 struct Events {
     stream: TcpStream,
     seen: String,
@@ -158,7 +158,7 @@ async fn long_polls_carry_a_session() {
     assert_eq!((sent.status, sent.body.as_str(), sent.header("content-type")), (200, "", Some("text/plain")));
     assert_eq!(connection.post(&node, rest).await.status, 200);
     assert_eq!(connection.poll(&node).await.body, ANSWER);
-    // Everything that waits comes with one poll.
+    // One poll returns everything that waits.
     let session = node.service.sessions.lock().unwrap()[0].clone();
     for event in ["{\"a\":1}\u{1e}", "{\"b\":2}\u{1e}"] {
         session.outbox.try_push(event.into());
@@ -168,7 +168,7 @@ async fn long_polls_carry_a_session() {
         body.push_str(&connection.poll(&node).await.body);
     }
     assert_eq!(body, "{\"a\":1}\u{1e}{\"b\":2}\u{1e}");
-    // Of two polls the newer one stays.
+    // A newer poll replaces an older one.
     let (older, newer) = tokio::join!(connection.poll(&node), async {
         tokio::time::sleep(Duration::from_millis(100)).await;
         let (newer, ()) = tokio::join!(connection.poll(&node), async {
@@ -182,7 +182,7 @@ async fn long_polls_carry_a_session() {
 }
 
 #[tokio::test]
-async fn concurrent_sends_are_all_taken_whole() {
+async fn concurrent_sends_are_all_received_whole() {
     let node = node().await;
     let connection = Connection::polling(&node).await;
     let posts = (0..20).map(|_| connection.post(&node, CALL));
@@ -201,7 +201,7 @@ async fn concurrent_sends_are_all_taken_whole() {
 }
 
 #[tokio::test]
-async fn an_idle_poll_is_empty_without_a_ping_and_a_client_that_stays_away_is_gone() {
+async fn an_idle_poll_is_empty_without_a_ping_and_an_absent_client_is_closed() {
     let node = TestNode::start(Settings { keep_alive: Duration::from_millis(50), ..short() }).await;
     let connection = Connection::polling(&node).await;
     for _ in 0..4 {
@@ -236,7 +236,7 @@ async fn close_and_delete_come_in_either_order() {
 }
 
 #[tokio::test]
-async fn a_session_that_ends_says_so_then_204_then_404() {
+async fn a_closed_session_answers_with_a_close_then_204_then_404() {
     let node = node().await;
     let connection = Connection::polling(&node).await;
     node.service.sessions.lock().unwrap()[0].outbox.close(CloseReason::Drain);
@@ -247,7 +247,7 @@ async fn a_session_that_ends_says_so_then_204_then_404() {
 }
 
 #[tokio::test]
-async fn events_stream_at_once_and_end_with_the_session() {
+async fn events_stream_immediately_and_end_with_the_session() {
     let node = node().await;
     let (connection, mut events) = Connection::streaming(&node).await;
     let head = events.seen.to_ascii_lowercase();
@@ -274,7 +274,7 @@ async fn events_stream_at_once_and_end_with_the_session() {
 }
 
 #[tokio::test]
-async fn a_client_that_leaves_its_stream_is_gone() {
+async fn a_client_that_leaves_its_stream_is_closed() {
     let node = node().await;
     let (_, events) = Connection::streaming(&node).await;
     drop(events);
@@ -295,7 +295,7 @@ async fn events_are_text_and_their_stream_pings() {
 }
 
 #[tokio::test]
-async fn ids_that_were_not_taken_up_are_refused_where_they_cannot_be() {
+async fn ids_without_a_connection_are_refused_where_none_can_be_opened() {
     let node = node().await;
     let connection = Connection::negotiate(&node).await;
     let statuses = [
@@ -321,7 +321,7 @@ async fn ids_that_were_not_taken_up_are_refused_where_they_cannot_be() {
 }
 
 #[tokio::test]
-async fn requests_may_land_on_any_node() {
+async fn requests_may_reach_any_node() {
     let (one, two) = nodes().await;
     let connection = Connection::negotiate(&two).await;
     assert_eq!(connection.poll(&one).await.status, 200);

@@ -1,4 +1,4 @@
-//! Reading the built app from its directory.
+//! Reads the built app from its directory.
 
 use std::collections::HashMap;
 use std::fs;
@@ -13,27 +13,27 @@ use sha2::{Digest as _, Sha256};
 
 use super::{ASK_AGAIN, FOREVER, Form, Page};
 
-/// A built app has some ten files and half a megabyte; whatever has far more is not one.
+/// The most files of an app: a built one has some ten files and half a megabyte.
 const FILES_MAX: usize = 1_000;
 const BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Compressed forms by their name's ending, best first.
+/// Compressed forms by the extension of their files, best first.
 const ENCODINGS: [(&str, &str); 2] = [("br", "br"), ("gz", "gzip")];
 
-/// Why the web app cannot be served.
+/// The reason why the web app cannot be served.
 #[derive(Debug, thiserror::Error)]
 pub enum SiteError {
     /// A file that cannot be read.
     #[error("{0}: {1}")]
     File(PathBuf, io::Error),
-    /// Not the directory of an app.
+    /// The directory has too many files for an app.
     #[error("{0} holds more than a web app: at most {FILES_MAX} files and {BYTES_MAX} bytes")]
     TooMuch(PathBuf),
-    /// An origin that no header can carry.
+    /// An origin cannot be part of a header.
     #[error("the content security policy cannot be sent: {0}")]
     Policy(String),
 }
 
-/// All files below a directory by their paths; documents with a policy.
+/// Reads all files below a directory, by their paths; documents get a policy.
 pub(super) fn read(root: &Path, policy: &HeaderValue) -> Result<HashMap<String, Page>, SiteError> {
     let root = root.canonicalize().map_err(|error| SiteError::File(root.to_owned(), error))?;
     let mut files = HashMap::new();
@@ -44,12 +44,12 @@ pub(super) fn read(root: &Path, policy: &HeaderValue) -> Result<HashMap<String, 
         for entry in fs::read_dir(&directory).map_err(failed)? {
             let path = entry.map_err(failed)?.path();
             let failed = |error| SiteError::File(path.clone(), error);
-            // A link that leads outside is not served; hidden files are nobody's business.
+            // A link that leads outside is not served, nor are hidden files.
             if !path.canonicalize().map_err(failed)?.starts_with(&root) || is_hidden(&path) {
                 continue;
             }
             if path.is_dir() {
-                // A link to a directory could lead around in a circle.
+                // A link to a directory could form a cycle.
                 if !path.is_symlink() {
                     directories.push(path);
                 }
@@ -92,7 +92,7 @@ fn pages(files: &HashMap<String, Bytes>, policy: &HeaderValue) -> HashMap<String
 }
 
 impl Page {
-    /// A file without compressed forms.
+    /// Returns a file without compressed forms.
     pub(super) fn new(content_type: &'static str, is_forever: bool, body: Bytes) -> Self {
         Self {
             content_type: HeaderValue::from_static(content_type),
@@ -115,7 +115,7 @@ fn ends_with(path: &str, ending: &str) -> bool {
     path.rsplit_once('.').is_some_and(|(_, found)| found.eq_ignore_ascii_case(ending))
 }
 
-/// Whether a name carries the hash of what is in the file, as `main-B36OSIK6.js`.
+/// True if a name carries the hash of the file's content, as `main-B36OSIK6.js` does.
 fn has_hash(path: &str) -> bool {
     let name = path.rsplit('/').next().unwrap_or(path);
     let hash = name.split('.').next().and_then(|stem| stem.rsplit_once('-')).map(|(_, hash)| hash);

@@ -1,11 +1,11 @@
 //! The web app at `/`: the files of a built app, read into memory once at the start.
 //!
-//! So no request reaches the disk and none can name a path outside: what is not in the table is not there, however its
-//! path looks. The page and its scripts are always of one build; a new build is served after a restart, as a
-//! new gateway is. Compressed forms are those that the build made beside the files (`.br`, `.gz`).
-//! `config.json` is made from the gateway's own configuration, and never the directory's.
+//! So no request reaches the disk and none can name a path outside: a path that is not in the table does not exist,
+//! however it is written. The page and its scripts always belong to one build; a new build is served after a restart,
+//! as is a new gateway. Compressed forms are those that the build wrote beside the files (`.br`, `.gz`). `config.json`
+//! is made from the gateway's own configuration, and never read from the directory.
 //!
-//! Absent: ranges, listings, and `index.html` for unknown paths, because the app's routes are behind `#`.
+//! Absent: ranges, listings, and `index.html` for unknown paths, because the app's routes are after `#`.
 
 mod files;
 mod policy;
@@ -29,14 +29,14 @@ pub use self::files::SiteError;
 
 const NO_SNIFFING: (HeaderName, HeaderValue) = (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
 const NO_REFERRER: (HeaderName, HeaderValue) = (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-/// Of files whose names change with what is in them.
+/// For files whose names change with their content.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, max-age=31536000, immutable");
-/// Of the others: asked for again each time, and answered 304.
+/// For all other files: revalidated each time, and answered 304.
 const ASK_AGAIN: HeaderValue = HeaderValue::from_static("no-cache");
 
 /// The web app, ready to be served.
 pub struct Site {
-    /// By path, which begins with `/`.
+    /// Pages by path, which begins with `/`.
     pages: HashMap<String, Page>,
 }
 
@@ -47,11 +47,11 @@ struct Page {
     cache: HeaderValue,
     /// The content security policy of a document.
     policy: Option<HeaderValue>,
-    /// The smallest first; the last is the file as it is.
+    /// The smallest first; the last is the uncompressed file.
     forms: Vec<Form>,
 }
 
-/// A file as it goes over the wire.
+/// A file as it is sent.
 #[derive(Clone)]
 struct Form {
     encoding: Option<&'static str>,
@@ -60,7 +60,7 @@ struct Form {
 }
 
 impl Site {
-    /// Reads the app; `None` if there is no directory for it. `files` is the origin of the file storage.
+    /// Reads the app; `None` if no directory is configured. `files` is the origin of the file storage.
     pub fn load(web: &WebConfig, identity: &IdentityConfig, files: Option<&str>) -> Result<Option<Self>, SiteError> {
         let Some(root) = &web.root else { return Ok(None) };
         let mut pages = files::read(root, &policy::policy(web, files)?)?;
@@ -74,7 +74,7 @@ impl Site {
     }
 }
 
-/// A file of the app, or 404: also of what is at other paths of the hub, which the app does not shadow.
+/// Answers with a file of the app, or 404, also for other paths of the hub: the app does not shadow them.
 pub(super) async fn serve(State(app): State<Arc<App>>, request: Request) -> Response {
     let page = app.site.as_ref().and_then(|site| site.pages.get(request.uri().path()));
     let Some(page) = page else { return StatusCode::NOT_FOUND.into_response() };
@@ -116,7 +116,7 @@ impl Page {
     }
 }
 
-/// Whether a client takes an encoding: named, and not with a quality of zero.
+/// True if a client accepts an encoding: it is named, and not with a quality of zero.
 fn accepts(asked: &HeaderMap, encoding: &str) -> bool {
     let values = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).any(|item| {
@@ -126,11 +126,11 @@ fn accepts(asked: &HeaderMap, encoding: &str) -> bool {
     })
 }
 
-/// Whether the client has this form already.
+/// True if the client has this form already.
 fn is_known(asked: &HeaderMap, etag: &HeaderValue) -> bool {
     let values = asked.get_all(header::IF_NONE_MATCH).iter().filter_map(|value| value.to_str().ok());
     values.flat_map(|value| value.split(',')).map(str::trim).any(|known| {
-        // A proxy may have weakened it.
+        // A proxy may have weakened the tag.
         known == "*" || known.strip_prefix("W/").unwrap_or(known).as_bytes() == etag.as_bytes()
     })
 }

@@ -1,12 +1,12 @@
-//! The content security policy of the app: what its page may load, and whom it may talk to.
+//! The content security policy of the app: what its page may load, and the origins that it may connect to.
 
 use http::HeaderValue;
 
 use super::SiteError;
 use crate::config::{WebConfig, WebSignIn};
 
-/// No inline script or style, nothing from elsewhere but pictures and files of the storage, no frame around
-/// it but the host page's.
+/// Returns the policy: no inline script or style, nothing from elsewhere except pictures and files of the storage, no
+/// frame around it except the host page's.
 pub(super) fn policy(web: &WebConfig, files: Option<&str>) -> Result<HeaderValue, SiteError> {
     let files: Vec<_> = files.map(str::to_owned).into_iter().collect();
     let issuer = match &web.sign_in {

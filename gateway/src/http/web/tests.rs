@@ -10,7 +10,7 @@ use crate::test_support::{TestNode, identity};
 
 const SCRIPT: &str = "/main-B36OSIK6.js";
 
-/// A built app in a directory of its own, with something beside it that nobody may see.
+/// A built app in a temporary directory, with a file beside it that must not be served.
 struct Built(PathBuf);
 
 impl Built {
@@ -50,7 +50,7 @@ impl Drop for Built {
     }
 }
 
-/// Status, head and body of an answer.
+/// Returns status, head and body of an answer.
 async fn ask(node: &TestNode, method: &str, path: &str, more: &str) -> (u16, HeaderMap, String) {
     let answer = node.request(&format!("{method} {path} HTTP/1.1\r\nhost: chat{more}"), "").await;
     let (head, body) = answer.split_once("\r\n\r\n").unwrap();
@@ -63,7 +63,7 @@ async fn ask(node: &TestNode, method: &str, path: &str, more: &str) -> (u16, Hea
 }
 
 #[tokio::test]
-async fn the_page_comes_with_its_policy_and_is_asked_for_again() {
+async fn the_page_has_its_policy_and_is_revalidated() {
     let built = Built::new();
     let node = TestNode::start_with_site(built.site()).await;
     for path in ["/", "/index.html", "/?x=1"] {
@@ -91,7 +91,7 @@ async fn the_page_comes_with_its_policy_and_is_asked_for_again() {
 }
 
 #[tokio::test]
-async fn hashed_files_stay_for_ever_in_the_form_that_is_taken() {
+async fn hashed_files_are_cached_forever_in_the_accepted_encoding() {
     let built = Built::new();
     let node = TestNode::start_with_site(built.site()).await;
     for (accepted, encoding, expected) in [
@@ -119,7 +119,7 @@ async fn hashed_files_stay_for_ever_in_the_form_that_is_taken() {
 }
 
 #[tokio::test]
-async fn only_get_and_head_and_nothing_outside_the_directory() {
+async fn only_get_and_head_are_served_and_nothing_outside_the_directory() {
     let built = Built::new();
     let node = TestNode::start_with_site(built.site()).await;
     let (status, headers, body) = ask(&node, "HEAD", SCRIPT, "").await;
@@ -147,7 +147,7 @@ async fn only_get_and_head_and_nothing_outside_the_directory() {
         let (status, _, body) = ask(&node, "GET", path, "").await;
         assert_eq!((status, body.as_str()), (404, ""), "{path}");
     }
-    // The routes of the gateway are never a file's.
+    // A file never replaces the gateway's routes.
     assert_eq!(ask(&node, "GET", "/livez", "").await.2, "live");
     assert_eq!(ask(&node, "GET", "/hubs/chat", "").await.0, 401);
     assert_eq!(ask(&node, "GET", "/readyz", "").await.0, 503, "the app says nothing about readiness");
@@ -155,7 +155,7 @@ async fn only_get_and_head_and_nothing_outside_the_directory() {
 }
 
 #[tokio::test]
-async fn without_a_directory_there_is_nothing() {
+async fn without_a_directory_nothing_is_served() {
     let node = TestNode::start(crate::test_support::settings()).await;
     assert_eq!((ask(&node, "GET", "/", "").await.0, ask(&node, "POST", "/x", "").await.0), (404, 404));
     assert!(Site::load(&WebConfig::default(), &identity(), None).unwrap().is_none());
@@ -164,7 +164,7 @@ async fn without_a_directory_there_is_nothing() {
 }
 
 #[tokio::test]
-async fn config_json_is_the_gateways_and_not_the_directorys() {
+async fn config_json_comes_from_the_gateway_and_not_from_the_directory() {
     let built = Built::new();
     let config = async |web: WebConfig, identity: &IdentityConfig| {
         let node = TestNode::start_with_site(Site::load(&web, identity, None).unwrap().unwrap()).await;

@@ -1,11 +1,11 @@
-//! Takes the node down, in this order:
+//! Shuts the node down, in this order:
 //! 1. `/readyz` fails, and nothing else changes, while the balancer notices.
-//! 2. Negotiates and upgrades are refused with 503.
+//! Negotiates and upgrades are refused with 503.
 //! 3. Sessions are closed and allowed to reconnect, spread over the drain time.
 //! 4. The journal is flushed.
 //! 5. All tasks are stopped and waited for; the process ends with 0.
 //!
-//! After a critical task has ended by itself, the first wait is left out.
+//! The first wait is left out after a critical task has ended on its own.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,10 +15,10 @@ use crate::config::DrainConfig;
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::session::Registry;
 
-/// How long the journal may take to be flushed: its own deadline is shorter.
+/// Time for the journal's flush: the journal's own deadline is shorter.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// Takes the node down in order, once that is asked for.
+/// Shuts the node down in order, once that is requested.
 pub(crate) async fn drain(
     lifecycle: &Lifecycle,
     readiness: &Readiness,
@@ -34,17 +34,16 @@ pub(crate) async fn drain(
     readiness.refuse();
     close_sessions(lifecycle, sessions, times.sessions).await;
     if tokio::time::timeout(FLUSH_TIMEOUT, flush_journal).await.is_err() {
-        tracing::error!("the journal was not flushed in time; what it held is left to the reconcilers of other nodes");
+        tracing::error!("the journal was not flushed in time; its entries are left to the reconcilers of other nodes");
     }
     lifecycle.stop().await;
     tracing::info!("drained");
 }
 
-/// Closes every session, evenly over a time, so that their reconnects do not hit the other nodes at
-/// once.
+/// Closes all sessions, evenly over a time, so that their clients do not all reconnect to the other nodes at once.
 async fn close_sessions(lifecycle: &Lifecycle, sessions: &Registry, over: Duration) {
     const STEP: Duration = Duration::from_millis(50);
-    /// What the last ones get to be answered and to say goodbye.
+    /// Time for the last sessions to finish their answers and the close handshake.
     const LAST: Duration = Duration::from_secs(10);
     let mut open = sessions.outboxes();
     let steps = u32::try_from(over.as_millis() / STEP.as_millis()).unwrap_or(u32::MAX).max(1);
@@ -58,7 +57,7 @@ async fn close_sessions(lifecycle: &Lifecycle, sessions: &Registry, over: Durati
         }
         lifecycle.pause(STEP).await;
     }
-    // Whoever was let in while the door closed.
+    // Sessions that were accepted in the meantime.
     for outbox in sessions.outboxes() {
         outbox.close(CloseReason::Drain);
     }

@@ -11,7 +11,7 @@ use crate::session::Carrier;
 
 const TIMES: DrainConfig = DrainConfig { notice: Duration::from_millis(50), sessions: Duration::from_millis(200) };
 
-/// A session that lives until its outbox is closed, and says why and when.
+/// Returns a session that runs until its outbox is closed; it gives the reason and the time.
 fn session(lifecycle: &Lifecycle, registry: &Arc<Registry>) -> JoinHandle<(Option<CloseReason>, Instant)> {
     let outbox = Arc::new(Outbox::default());
     let claim = registry.claim(ConnectionId::random(), Instant::now(), &outbox, Carrier::WebSocket(None)).unwrap();
@@ -67,7 +67,7 @@ async fn the_drain_keeps_its_order() {
     assert_eq!(lifecycle.failure(), None);
 }
 
-/// A drain whose end does not wait for the task it runs in.
+/// Drains without waiting for the task that runs the drain.
 async fn close_to_end(
     lifecycle: &Lifecycle,
     readiness: &Readiness,

@@ -1,63 +1,62 @@
-//! What is done about an unstored entry, by its age, what is known of its journaling, and the clock of its queue.
-//! Sans-IO.
+//! The decision about an unstored entry, by its age, the note of its journaling, and the clock of its queue. Sans-IO.
 //!
-//! An entry that SQS may hold is left to it: to journal it again would only make the queue longer. SQS holds what it
-//! has accepted until a function has stored it, unless it became a dead letter; the queue's clock tells when that is
-//! beyond doubt.
+//! An entry that SQS may hold is left to it: journaling it again would only make the queue longer. SQS holds accepted
+//! entries until a function has stored them, unless they became dead letters; the queue's clock shows when that is
+//! certain.
 
 use std::time::Duration;
 
 use rts_common::redis::journaled::Journaled;
 use rts_common::seq::{Seq, Timestamp};
 
-/// How long a request to SQS may take to be known as accepted, the note of it included; doubled with each further one.
-/// All of them lie within the five minutes in which SQS drops copies.
+/// Time for a request to SQS to be known as accepted, the note of it included; doubled with each further one. All of
+/// them are within the five minutes in which SQS drops copies.
 const WORD_WITHIN: Duration = Duration::from_secs(20);
-/// Requests without a word, after which SQS is taken to have accepted.
+/// Requests without a known result, after which SQS is assumed to have accepted.
 const REQUESTS_MAX: u8 = 3;
-/// The least and the most time that notes of acceptance, notices of storing, and SQS's own counts may be late.
+/// The least and the most that notes of acceptance, reports of storing, and SQS's own counts may be late.
 const SLACK: (Duration, Duration) = (Duration::from_secs(5), Duration::from_mins(1));
 
-/// What is known of a queue.
+/// The state of a queue over time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct QueueClock {
-    /// Since when SQS has counted nothing in it.
+    /// The time since when SQS has counted no message in it.
     pub empty_since: Option<Timestamp>,
-    /// What the functions told of it last; none if they told nothing lately.
+    /// The last waits that the functions reported; `None` if there were none recently.
     pub waits: Option<Waits>,
-    /// How long a failed batch stays out of sight.
+    /// Time for which a failed batch is not visible in the queue.
     pub visibility: Duration,
-    /// How often an entry is received before it becomes a dead letter.
+    /// Number of receives of an entry before it becomes a dead letter.
     pub receives: u32,
 }
 
-/// How long entries waited until a function had them.
+/// The waits of entries until a function received them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Waits {
-    /// The longest wait of late.
+    /// The longest recent wait.
     pub longest: Duration,
-    /// When a function told of one last: nothing is known of the time since.
+    /// The time of a function's last report: nothing is known of the time since.
     pub told_at: Timestamp,
 }
 
-/// What is done about an entry.
+/// The decision about an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Decision {
-    /// Nothing yet.
+    /// Do nothing yet.
     Wait,
-    /// It may be stored without our knowing: DynamoDB is asked.
+    /// It may have been stored unnoticed: ask DynamoDB.
     Check,
-    /// Unless it is stored, it is journaled, and then this is noted.
+    /// Journal it unless it is stored, with this note.
     Journal(Journaled),
 }
 
 impl QueueClock {
-    /// Returns how late a word about the queue may be: a third of a failed batch's time out of sight, in bounds.
+    /// Returns how late reports about the queue may be: a third of a failed batch's visibility timeout, in bounds.
     pub(super) fn slack(&self) -> Duration {
         (self.visibility / 3).clamp(SLACK.0, SLACK.1)
     }
 
-    /// True if the queue cannot hold what it accepted at a time.
+    /// True if the queue cannot hold an entry any more that it accepted at a time.
     fn has_lost(&self, at: Timestamp, now: Timestamp) -> bool {
         let slack = self.slack();
         let was_empty =
@@ -67,13 +66,13 @@ impl QueueClock {
         was_empty || self.has_passed(at, |longest| slack + receives + longest * 2)
     }
 
-    /// True if the functions have had the time to store what was accepted at a time.
+    /// True if the functions have had the time to store entries that were accepted at a time.
     fn may_have_stored(&self, at: Timestamp, now: Timestamp) -> bool {
         let was_empty = self.empty_since.is_some() && since_millis(at, now) >= self.slack();
         was_empty || self.has_passed(at, |longest| self.slack() + longest)
     }
 
-    /// True if this long after a time the functions still told of entries they had.
+    /// True if the functions still reported entries this long after a time.
     fn has_passed(&self, at: Timestamp, time: impl Fn(Duration) -> Duration) -> bool {
         self.waits.is_some_and(|waits| since_millis(at, waits.told_at) >= time(waits.longest))
     }
@@ -83,7 +82,7 @@ fn since_millis(from: Timestamp, to: Timestamp) -> Duration {
     Duration::from_millis(to.millis().saturating_sub(from.millis()))
 }
 
-/// Decides about an entry of a version; `after` is how long its own node has to journal it.
+/// Decides about an entry of a version; `after` is the time that its own node has to journal it.
 pub(super) fn decide(
     version: Seq,
     journaled: Option<Journaled>,

@@ -28,7 +28,7 @@ fn an_entry_that_nobody_journaled_is_due_after_its_time() {
     let decide = |journaled, now| decide(version, journaled, &clock(), AFTER, at(now));
     assert_eq!(decide(None, 1_014_999), Decision::Wait);
     let mut known = note(decide(None, 1_015_000));
-    // Without a word it is asked for twice more, and then left to the queue.
+    // Without a known result it is requested twice more, and then left to the queue.
     let mut asked = vec![1_015_000];
     for now in (1_015_000..1_400_000).step_by(500) {
         if let Decision::Journal(again) = decide(Some(known), now) {
@@ -64,7 +64,7 @@ fn an_accepted_entry_is_left_to_its_queue_for_as_long_as_that_may_hold_it() {
 }
 
 #[test]
-fn a_dead_letter_comes_again_ever_more_rarely() {
+fn a_dead_letter_is_journaled_again_ever_more_rarely() {
     let always_empty = |now: u64| QueueClock { empty_since: Some(at(now.saturating_sub(120 * SECOND))), ..clock() };
     let mut known = Journaled::accepted(at(0));
     let mut journaled = Vec::new();
@@ -77,29 +77,29 @@ fn a_dead_letter_comes_again_ever_more_rarely() {
     assert_eq!(journaled, [180, 360, 600, 1080, 2040, 3960]);
 }
 
-/// A queue that drops copies for five minutes, and functions that lag behind it as they like.
+/// A queue that drops copies for five minutes, and functions with any lag behind it.
 #[derive(Default)]
 struct World {
     now: u64,
     index: HashMap<u64, (u64, Option<Journaled>)>,
     queue: VecDeque<(u64, u64)>,
     seen: HashMap<(u64, u8), u64>,
-    /// Entries that the queue took, copies left out, of each message.
+    /// Entries that the queue accepted, copies left out, of each message.
     entries: HashMap<u64, u32>,
-    /// When a message was first journaled by a reconciler, of those that were never accepted.
+    /// The time when a message was first journaled by a reconciler, of those that were never accepted.
     found: HashMap<u64, u64>,
     waits: Vec<(u64, u64)>,
     empty_since: Option<u64>,
 }
 
-/// What happens in one step of five seconds.
+/// The events of one step of five seconds.
 #[derive(Clone, Debug)]
 struct Step {
-    /// Of each new message: whether SQS takes it from its own node, and whether that is noted.
+    /// For each new message: true if SQS accepts it from its own node, and true if that is noted.
     messages: Vec<(bool, bool)>,
-    /// Whether SQS takes what reconcilers journal, and whether the word of it comes back.
+    /// True if SQS accepts the reconcilers' entries, and true if its answer comes back.
     reconciler: (bool, bool),
-    /// How many entries the functions store.
+    /// Number of entries that the functions store.
     stored: usize,
 }
 
@@ -176,7 +176,7 @@ fn step() -> impl Strategy<Value = Step> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(256))]
 
-    /// Whatever the lag, and whichever words of SQS are lost.
+    /// For any lag, and any lost answers of SQS.
     #[test]
     fn a_message_makes_two_entries_at_most_and_none_is_left_without_one(
         steps in prop::collection::vec(step(), 1..500),

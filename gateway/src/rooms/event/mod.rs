@@ -1,4 +1,4 @@
-//! Events of a room: how Redis holds them and how clients get them.
+//! Events of a room: their form in Redis and for clients.
 
 use bytes::Bytes;
 use rts_common::ids::{RoomId, UserId};
@@ -11,22 +11,22 @@ use serde::{Deserialize, Serialize};
 
 use super::snapshot;
 
-/// One event of a room, at its place in the room's order.
+/// One event of a room, with its position in the room's order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RoomEvent {
     /// The room.
     pub room_id: RoomId,
     /// The room's epoch; another one means that Redis lost data in between.
     pub epoch: Seq,
-    /// Its place.
+    /// Its seq.
     pub seq: Seq,
-    /// The place of the event before.
+    /// The seq of the event before.
     pub prev: Seq,
-    /// What happened.
+    /// The change that the event describes.
     pub change: Change,
 }
 
-/// What happened in a room.
+/// A change in a room.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// A new message.
@@ -35,26 +35,26 @@ pub enum Change {
     Edited(MessageState),
     /// It is a tombstone now.
     Deleted(MessageState),
-    /// A reaction was set or taken back.
+    /// A reaction was set or removed.
     Reaction {
-        /// The message as it is now.
+        /// The current state of the message.
         state: MessageState,
-        /// Which reaction, by whom.
+        /// The reaction, and its user.
         reaction: ReactionChange,
     },
     /// The room's facts or members changed.
     Room(Box<RoomUpdate>),
 }
 
-/// A reaction that was set or taken back.
+/// A reaction that was set or removed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct ReactionChange {
     /// The emoji.
     pub emoji: String,
-    /// Who.
+    /// The user of the reaction.
     pub user_id: UserId,
-    /// Set, or taken back.
+    /// True if it was set, false if it was removed.
     pub on: bool,
 }
 
@@ -63,14 +63,14 @@ pub struct ReactionChange {
 pub struct RoomUpdate {
     /// `renamed`, `membersAdded`, `memberRemoved`, `roleChanged`, `archived` or `unarchived`.
     pub change: String,
-    /// The people that it concerns.
+    /// The users that it concerns.
     pub users: Vec<UserId>,
-    /// The room after it; of a large room, only the members concerned.
+    /// The room after the change; of a large room, only the members concerned.
     pub room: Room,
 }
 
 impl RoomEvent {
-    /// The event's name for clients.
+    /// Returns the event's name for clients.
     pub fn target(&self) -> &'static str {
         match &self.change {
             Change::Created(_) => "MessageCreated",
@@ -81,16 +81,16 @@ impl RoomEvent {
         }
     }
 
-    /// The record for clients of one protocol.
+    /// Returns the record for clients of one protocol.
     ///
     /// # Panics
-    /// Never: an event holds only what both protocols can carry.
+    /// Never: an event holds only values that both protocols can carry.
     pub fn encode(&self, protocol: Protocol) -> Bytes {
         signalr::encode_invocation(protocol, self.target(), &self.payload(None))
             .expect("an event holds only texts, numbers and flags")
     }
 
-    /// What clients get; with its name as `type` in a resume.
+    /// Returns the event for clients; with its name as `type` in a resume.
     pub fn payload(&self, kind: Option<&'static str>) -> EventPayload {
         let mut payload = EventPayload {
             kind,
@@ -119,7 +119,7 @@ impl RoomEvent {
         payload
     }
 
-    /// The message that the event is about, in the state that the event left it in.
+    /// Returns the message that the event is about, in its state after the event.
     pub fn message(&self) -> Option<&MessageState> {
         match &self.change {
             Change::Created(state)
@@ -132,7 +132,7 @@ impl RoomEvent {
 }
 
 impl RoomEvent {
-    /// Shows the message in a newer state.
+    /// Replaces the message by a newer state.
     pub(super) fn set_message(&mut self, newer: MessageState) {
         match &mut self.change {
             Change::Created(state)
@@ -144,7 +144,7 @@ impl RoomEvent {
     }
 }
 
-/// A room event as clients get it: which fields are there depends on the event.
+/// A room event for clients: the fields that are present depend on the event.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct EventPayload {
@@ -165,30 +165,30 @@ pub struct EventPayload {
     room: Option<Room>,
 }
 
-/// What comes over a room's channel.
+/// A publication on a room's channel.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Publication {
     /// A sequenced event.
     Event(Box<RoomEvent>),
     /// A member's marks moved.
     Marks {
-        /// Who.
+        /// The member.
         user_id: UserId,
-        /// To where.
+        /// Their marks.
         marks: Marks,
     },
-    /// A member types, or has stopped. It is told once and kept nowhere.
+    /// A member types, or has stopped. It is published once and stored nowhere.
     Typing {
-        /// Who.
+        /// The member.
         user_id: UserId,
-        /// Whether they type.
+        /// True if they type.
         typing: bool,
     },
 }
 
 impl Publication {
-    /// Reads what a script published on the channel of `room_id`: one publication, or several new messages in their
-    /// order. What this build does not know, as a newer node may have sent it, is [`Decoded::Unreadable`].
+    /// Parses a script's publication on the channel of `room_id`: one publication, or several new messages in their
+    /// order. One that this build does not know, such as a newer node's, is [`Decoded::Unreadable`].
     pub fn read(room_id: &RoomId, text: &str) -> Vec<Decoded> {
         match text.strip_prefix("b\n") {
             Some(messages) => new_messages(room_id, messages).unwrap_or_else(|| vec![Decoded::Unreadable(None)]),
@@ -224,34 +224,34 @@ impl Publication {
     }
 }
 
-/// What was heard on a room's channel.
+/// A decoded publication of a room's channel.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Decoded {
-    /// This build knows it.
+    /// A publication that this build knows.
     Known(Publication),
-    /// It does not, but for its place if it is an event.
+    /// One that it does not know; with its position if it is an event.
     Unreadable(Option<EventPosition>),
 }
 
-/// Where an event stands.
+/// The position of an event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EventPosition {
     /// The room's epoch.
     pub epoch: Seq,
     /// Its seq.
     pub seq: Seq,
-    /// That of the event before.
+    /// The seq of the event before.
     pub prev: Seq,
 }
 
-/// The place of an event of which only that can be read: `kind epoch seq prev`, a line each.
+/// Parses the position of an event whose other lines are unknown: `kind epoch seq prev`, a line each.
 fn place(text: &str) -> Option<EventPosition> {
     let mut lines = text.splitn(5, '\n').skip(1);
     let mut seq = || Seq::parse(lines.next()?);
     Some(EventPosition { epoch: seq()?, seq: seq()?, prev: seq()? })
 }
 
-/// Several new messages: `epoch prev ordinal` of the first, `seq size …` of each, and their bodies.
+/// Parses several new messages: `epoch prev ordinal` of the first, `seq size …` of each, and their bodies.
 fn new_messages(room_id: &RoomId, text: &str) -> Option<Vec<Decoded>> {
     let (first, rest) = text.split_once('\n')?;
     let (places, mut bodies) = rest.split_once('\n')?;
@@ -274,22 +274,21 @@ fn new_messages(room_id: &RoomId, text: &str) -> Option<Vec<Decoded>> {
     Some(heard)
 }
 
-/// An entry of a room's stream, still as text.
+/// An entry of a room's stream, not parsed yet.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Entry<'a> {
     /// `c` created, `e` edited, `d` deleted, `r` reaction, `u` room updated.
     pub(super) kind: &'a str,
-    /// Its place.
     pub(super) seq: Seq,
-    /// The place of the event before.
+    /// The seq of the event before.
     pub(super) prev: Seq,
-    /// The message it is about.
+    /// The seq of the message that it is about.
     pub(super) message: Seq,
     /// The message's number in its room.
     pub(super) ordinal: u64,
     /// The message's version if it is not this event's seq.
     pub(super) version: Option<Seq>,
-    /// JSON.
+    /// A JSON text.
     pub(super) body: &'a str,
 }
 
@@ -309,7 +308,7 @@ impl<'a> From<StreamEntry<'a>> for Entry<'a> {
 }
 
 impl Entry<'_> {
-    /// The event, or `None` if it is of a kind or form that this build does not know.
+    /// Returns the event, or `None` if its kind or form is unknown to this build.
     pub(super) fn event(&self, room_id: &RoomId, epoch: Seq) -> Option<RoomEvent> {
         let change = match self.kind {
             "c" => Change::Created(self.state(room_id)?),
@@ -325,7 +324,7 @@ impl Entry<'_> {
         Some(RoomEvent { room_id: room_id.clone(), epoch, seq: self.seq, prev: self.prev, change })
     }
 
-    /// The state of the message that the entry holds.
+    /// Returns the state of the message that the entry holds.
     pub(super) fn state(&self, room_id: &RoomId) -> Option<MessageState> {
         let content = if self.kind == "r" {
             serde_json::from_str::<ReactionBody>(self.body).ok()?.content
@@ -368,7 +367,7 @@ pub(super) struct UpdateBody {
 }
 
 impl UpdateBody {
-    /// The people that the change concerns.
+    /// Returns the users that the change concerns.
     pub(super) fn users(&self) -> Vec<UserId> {
         self.users.iter().filter_map(|user| UserId::parse(user).ok()).collect()
     }

@@ -1,4 +1,4 @@
-//! The wire format of events is frozen: clients of yesterday read what gateways of tomorrow write.
+//! The wire format of events is frozen: old clients read the events of newer gateways.
 
 use rts_common::ids::RoomId;
 use rts_common::signalr::Protocol;
@@ -104,7 +104,7 @@ fn a_room_is_updated() {
 }
 
 #[test]
-fn what_is_not_known_or_broken_is_not_an_event() {
+fn unknown_and_broken_payloads_are_not_events() {
     for text in ["", "c", "c\n1\n2", "z\n5\n30\n20\n10\n7\nann\n{}", "c\n5\n30\n20\n10\n7\nann\n{", "m\nbob\nx\n1"] {
         assert!(matches!(Publication::read(&room(), text)[..], [Decoded::Unreadable(_)]), "{text:?}");
     }

@@ -1,4 +1,4 @@
-//! Many histories as one, newest first. Each room is read up to a seq of its own; what lies at or after the
+//! Merges many histories into one, newest first. Each room is read up to a seq of its own; everything at or after the
 //! latest of these, the frontier, is known of all of them.
 
 use std::cmp::Reverse;
@@ -20,27 +20,27 @@ pub(super) struct Read {
     pub(super) limit: usize,
 }
 
-/// How far one room is read.
+/// The seq from which one room was read.
 struct FrontPosition {
     before: Seq,
     limit: usize,
-    /// How much time its last page held; all of it before the first.
+    /// The time span of its last page; everything before the first page.
     span: u64,
 }
 
 pub(super) struct Front {
     places: HashMap<RoomId, FrontPosition>,
-    /// What matched, also what lies before the frontier and cannot be told yet.
+    /// The matches, also those before the frontier, which cannot be returned yet.
     matches: Vec<MessageState>,
 }
 
-/// Newest first; rooms of the same microsecond by their ids.
+/// Sorts newest first; rooms of the same microsecond by their ids.
 fn order(message: &MessageState) -> (Reverse<Seq>, &RoomId) {
     (Reverse(message.seq), &message.room_id)
 }
 
 impl Front {
-    /// Of rooms, each with the seq before which all of its messages are.
+    /// Returns the front of rooms, each with the seq before which all of its messages are.
     pub(super) fn new(rooms: Vec<(RoomId, Seq)>, cursor: Option<&Cursor>) -> Self {
         let limit = (limits::PAGE_MAX / rooms.len().max(1)).max(PAGE_MIN);
         let places = rooms.into_iter().map(|(room, end)| {
@@ -54,18 +54,18 @@ impl Front {
         Self { places: places.filter(|(_, place)| place.before > Seq::ZERO).collect(), matches: Vec::new() }
     }
 
-    /// All at or after it has been read in every room; `None` when everything has.
+    /// Returns the seq from which on every room was read; `None` when everything was.
     pub(super) fn frontier(&self) -> Option<Seq> {
         self.places.values().map(|place| place.before).max()
     }
 
-    /// How many matches are certain to be the next.
+    /// Returns the number of matches that are certain to be the next.
     pub(super) fn found(&self) -> usize {
         let frontier = self.frontier().unwrap_or(Seq::ZERO);
         self.matches.iter().filter(|message| message.seq >= frontier).count()
     }
 
-    /// The next pages: of the room at the frontier, and of others that will be there soon.
+    /// Returns the next pages: of the room at the frontier, and of others that it will reach soon.
     pub(super) fn next_reads(&self, count: usize) -> Vec<Read> {
         let mut places: Vec<_> = self.places.iter().collect();
         places.sort_unstable_by_key(|(room, place)| (Reverse(place.before), *room));
@@ -75,7 +75,7 @@ impl Front {
         reads.map(|(room, place)| Read { room: (*room).clone(), before: place.before, limit: place.limit }).collect()
     }
 
-    /// A page was read: ascending, with what it came to.
+    /// Adds a page that was read, ascending, with its matches.
     pub(super) fn read(
         &mut self,
         read: &Read,
@@ -95,12 +95,12 @@ impl Front {
         self.matches.extend(messages.into_iter().filter(matches));
     }
 
-    /// A room has no more to be read.
+    /// Drops a room that has no more to be read.
     pub(super) fn leave(&mut self, read: &Read) {
         self.places.remove(&read.room);
     }
 
-    /// The page, and where the next one begins.
+    /// Returns the page, and the cursor of the next one.
     pub(super) fn finish(mut self, limit: usize) -> (Vec<MessageState>, Option<Cursor>) {
         let frontier = self.frontier();
         self.matches.retain(|message| message.seq >= frontier.unwrap_or(Seq::ZERO));

@@ -27,7 +27,7 @@ fn is_match(message: &MessageState) -> bool {
     message.seq.get().is_multiple_of(3)
 }
 
-/// One call that reads at most so many rounds; the seqs and rooms of its answer.
+/// Makes one call with a limit of rounds; returns the seqs and rooms of its answer.
 fn call(
     histories: &Histories,
     cursor: Option<&Cursor>,
@@ -50,7 +50,7 @@ fn call(
         for read in &reads {
             let older: Vec<u64> =
                 histories[&read.room].iter().copied().filter(|seq| *seq < read.before.get()).collect();
-            // Pages of three: the rest of a history is never one page.
+            // Pages of three: the rest of a history never fits one page.
             let page = &older[older.len().saturating_sub(3)..];
             let messages = page.iter().map(|seq| message(&read.room, *seq)).collect();
             front.read(read, messages, older.len() > 3, is_match);
@@ -62,7 +62,7 @@ fn call(
 }
 
 proptest! {
-    /// However a search is cut into calls, it tells every match once, newest first.
+    /// However a search is cut into calls, it returns every match once, newest first.
     #[test]
     fn calls_join_to_one_list(
         seqs in prop::collection::vec(prop::collection::btree_set(1_u64..60, 0..20), 1..8),
@@ -96,11 +96,11 @@ proptest! {
 }
 
 #[test]
-fn quiet_rooms_are_not_read_before_their_time() {
+fn quiet_rooms_are_not_read_before_the_frontier_reaches_them() {
     let at = |seq| Seq::new(seq).unwrap();
     let (busy, quiet) = (room(1), room(2));
     let mut front = Front::new(vec![(busy.clone(), at(1000)), (quiet.clone(), at(500))], None);
-    // Nothing is known of the busy one's pace yet.
+    // The pace of the busy one is still unknown.
     assert_eq!(front.next_reads(4).len(), 2);
     let read = front.next_reads(1).remove(0);
     assert_eq!((&read.room, read.before), (&busy, at(1000)));

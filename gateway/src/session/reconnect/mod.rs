@@ -1,19 +1,19 @@
-//! Stateful reconnect: what a session has that outlives its sockets.
+//! Stateful reconnect: the state of a session that outlives its sockets.
 //!
-//! Types 1 to 5 are numbered in each direction, over all sockets of the session. Each side keeps what the
-//! other has not acknowledged, and on the next socket says at which number it starts and sends it again;
-//! what was processed already is dropped by its number. So nothing surfaces in the app, and calls under way
-//! are answered.
+//! Types 1 to 5 are numbered in each direction, over all sockets of the session. Each side keeps its records until the
+//! other acknowledges them, and on the next socket sends the number at which it starts, and then the records again;
+//! records that were processed already are dropped by their number. So the app notices nothing, and pending calls are
+//! answered.
 //!
-//! - The socket breaks: the session is detached. Its calls go on, its events are kept for the replay, and it
-//!   ends if no socket comes in time, or if the replay is full and there is more.
-//! - The replay fills while attached (the client does not acknowledge): no more is taken out of the outbox,
-//!   which is bounded too and ends the session as slow. Nobody else waits.
+//! - The socket breaks: the session is detached. Its calls continue, its events are kept for the replay, and it ends if
+//!   no socket comes in time, or if the replay is full and there is more.
+//! - The replay fills while attached (the client does not acknowledge): no more is taken out of the outbox, which is
+//!   bounded too and ends the session as slow. Nobody else waits.
 //! - A new socket comes while the old one seems alive: the old one is half-open, and dropped.
-//! - The token ends: the socket is closed, without a Close record, and the client comes back with a fresh one.
-//! - The node dies, or drains: the session ends with it, and the client makes a new one and resumes.
+//! - The token expires: the socket is closed, without a Close record, and the client reconnects with a fresh one.
+//! - The node dies, or drains: the session ends with it, and the client opens a new one and resumes.
 //!
-//! A session that did not ask for this holds none of it.
+//! A session that did not request this holds none of this state.
 
 mod replay;
 #[cfg(test)]
@@ -33,12 +33,13 @@ pub use self::slot::{ReconnectSlot, ReturnedSocket};
 use super::Settings;
 use crate::close_reason::CloseReason;
 
-/// The other side is told of what was processed this long after it came, as its own timer does.
+/// Time from a record's arrival to its acknowledgement, the same as in the client.
 const ACK_DELAY: Duration = Duration::from_secs(1);
-/// And sooner when it may hold this much for us: it stops sending when its own bound is reached.
+/// The bytes after which the acknowledgement is sent sooner: the client stops sending when it keeps as many as its own
+/// bound.
 const ACK_BYTES: usize = REPLAY_BYTES / 2;
 
-/// The state behind the sockets of one session.
+/// The stateful part of one session.
 #[derive(Debug)]
 pub(super) struct Stateful {
     rejoin: Arc<ReconnectSlot>,
@@ -46,29 +47,29 @@ pub(super) struct Stateful {
     replay: Replay,
     received: Received,
     ack_due: Option<Instant>,
-    /// Bytes that came since the last acknowledgement.
+    /// Bytes that arrived since the last acknowledgement.
     unacked_bytes: usize,
-    /// Without a socket: until when, and why.
+    /// Without a socket: the end of the wait, and the reason.
     detached: Option<(Instant, CloseReason)>,
-    /// The next check is due sooner than it was.
+    /// The next check is due sooner than before.
     is_sooner: bool,
 }
 
-/// Where the client's numbering is.
+/// The client's numbering.
 #[derive(Debug, Default)]
 struct Received {
     /// The highest number processed.
     last: u64,
-    /// The number of the next record; unknown on a new socket until it is told.
+    /// The number of the next record; unknown on a new socket until the client sends it.
     next: Option<u64>,
 }
 
-/// The other side starts behind what it sent before: something is missing.
+/// The other side starts after a number that was not received: records are missing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Missing;
 
 impl Stateful {
-    /// Of a session whose first socket is there.
+    /// Returns the state of a session that has its first socket.
     pub(super) fn new(rejoin: Arc<ReconnectSlot>, protocol: Protocol) -> Self {
         rejoin.open();
         Self {
@@ -83,12 +84,12 @@ impl Stateful {
         }
     }
 
-    /// Notes what is sent.
+    /// Keeps sent records.
     pub(super) fn sent(&mut self, records: &Bytes) {
         self.replay.push(records.clone());
     }
 
-    /// How many bytes may be sent until some are acknowledged.
+    /// Returns the number of bytes that may be sent until some are acknowledged.
     pub(super) fn room(&self) -> usize {
         self.replay.room()
     }
@@ -97,13 +98,13 @@ impl Stateful {
         self.detached.is_some()
     }
 
-    /// Notes that bytes came in.
+    /// Notes that bytes arrived.
     pub(super) fn heard(&mut self, bytes: usize) {
         self.unacked_bytes += bytes;
     }
 
-    /// Whether a record is to be processed: one of a number that was is not, nor what comes before it is
-    /// known which number it has. Takes the records that are about numbers.
+    /// True if a record has to be processed: not if its number was processed already, or is not known yet. Handles the
+    /// records that are about numbers.
     pub(super) fn admit(&mut self, record: &Record, now: Instant) -> Result<bool, Missing> {
         match record {
             Record::Ping | Record::Close { .. } => Ok(true),
@@ -121,7 +122,7 @@ impl Stateful {
             _ => {
                 let Some(number) = self.received.next else { return Ok(false) };
                 self.received.next = Some(number + 1);
-                // One that is sent again wants its acknowledgement again.
+                // A record that is sent again needs another acknowledgement.
                 self.want_ack(now);
                 let is_new = number > self.received.last;
                 if is_new {
@@ -140,19 +141,19 @@ impl Stateful {
         }
     }
 
-    /// The socket is gone.
+    /// Notes that the socket was lost.
     pub(super) fn detach(&mut self, cause: CloseReason, settings: &Settings, now: Instant) {
         self.detached = Some((now + settings.detach_window, cause));
         self.ack_due = None;
         self.is_sooner = true;
     }
 
-    /// The next socket, if one came.
+    /// Returns the next socket, if one came.
     pub(super) fn poll_return(&self, cx: &mut Context<'_>) -> Poll<ReturnedSocket> {
         self.rejoin.poll_take(cx)
     }
 
-    /// What a new socket starts with: where the numbering is, and all that is not acknowledged.
+    /// Returns the first records for a new socket: the number at which they start, and all that are not acknowledged.
     pub(super) fn reattach(&mut self, now: Instant) -> impl Iterator<Item = Bytes> {
         self.detached = None;
         self.received.next = None;
@@ -165,12 +166,12 @@ impl Stateful {
         std::iter::once(start).chain(self.replay.records())
     }
 
-    /// What is due now: an acknowledgement, or the end.
+    /// Returns the acknowledgement that is due now; an error if the session has to end.
     pub(super) fn check(&mut self, now: Instant) -> Result<Option<Bytes>, CloseReason> {
         if let Some((until, cause)) = self.detached
             && now >= until
         {
-            tracing::debug!(cause = cause.label(), "nobody came back");
+            tracing::debug!(cause = cause.label(), "the client did not reconnect");
             return Err(CloseReason::NotRejoined);
         }
         if self.ack_due.is_none_or(|due| due > now) {
@@ -181,12 +182,12 @@ impl Stateful {
         Ok(Some(ack(self.protocol, self.received.last)))
     }
 
-    /// When to check, if nothing else is due before.
+    /// Returns the time of the next check, if nothing else is due before.
     pub(super) fn next_check(&self) -> Option<Instant> {
         self.detached.map(|(until, _)| until).or(self.ack_due)
     }
 
-    /// Whether the next check is due sooner than it was, told once.
+    /// True if the next check is due sooner than before; returned once.
     pub(super) fn is_sooner(&mut self) -> bool {
         std::mem::take(&mut self.is_sooner)
     }
@@ -211,7 +212,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_processed_is_dropped_by_its_number() {
+    fn processed_records_are_dropped_by_their_number() {
         let (mut session, now) = (stateful(), Instant::now());
         let mut admit = |record: &Record| session.admit(record, now);
         assert_eq!((admit(&numbered()), admit(&Record::Ping), admit(&numbered())), (Ok(true), Ok(true), Ok(true)));
@@ -221,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_counts_on_a_new_socket_before_its_number_is_known() {
+    fn records_on_a_new_socket_are_ignored_before_its_number_is_known() {
         let (mut session, now) = (stateful(), Instant::now());
         assert_eq!(session.admit(&numbered(), now), Ok(true));
         session.detach(CloseReason::ConnectionLost, &Settings::default(), now);
@@ -233,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn acknowledgements_go_out_once_a_second_and_sooner_after_much() {
+    fn acknowledgements_are_sent_once_a_second_and_sooner_after_many_bytes() {
         let (mut session, now) = (stateful(), Instant::now());
         assert_eq!(session.next_check(), None);
         session.admit(&numbered(), now).unwrap();
@@ -247,7 +248,7 @@ mod tests {
     }
 
     #[test]
-    fn a_detached_session_waits_so_long() {
+    fn a_detached_session_waits_for_its_window() {
         let (mut session, now) = (stateful(), Instant::now());
         let settings = Settings::default();
         session.detach(CloseReason::ConnectionLost, &settings, now);

@@ -1,4 +1,4 @@
-//! What was sent and is not acknowledged, by number.
+//! Sent records that are not acknowledged, by number.
 
 use std::collections::VecDeque;
 
@@ -10,7 +10,7 @@ use rts_common::signalr::{Protocol, first_record_bytes};
 #[derive(Debug)]
 pub(super) struct Replay {
     protocol: Protocol,
-    /// One each. They share their bytes with the other sessions that were sent the same.
+    /// One item each. They share their bytes with the other sessions that got the same records.
     records: VecDeque<Bytes>,
     bytes: usize,
     /// The number of the first, or of the next that is sent.
@@ -22,7 +22,7 @@ impl Replay {
         Self { protocol, records: VecDeque::new(), bytes: 0, first: 1 }
     }
 
-    /// Keeps whole records behind the others.
+    /// Appends complete records.
     pub(super) fn push(&mut self, mut records: Bytes) {
         self.bytes += records.len();
         while !records.is_empty() {
@@ -31,7 +31,7 @@ impl Replay {
         }
     }
 
-    /// Lets go of all up to a number. One that was never sent says no more than the last that was.
+    /// Drops all records up to a number. A number that was never sent counts as the last one that was.
     pub(super) fn acknowledge(&mut self, last: u64) {
         while self.first <= last
             && let Some(record) = self.records.pop_front()
@@ -44,17 +44,17 @@ impl Replay {
         }
     }
 
-    /// The number of the first unacknowledged record.
+    /// Returns the number of the first unacknowledged record.
     pub(super) fn first(&self) -> u64 {
         self.first
     }
 
-    /// How many more bytes it takes; a single record may be larger.
+    /// Returns the bytes that still fit; a single record may be larger.
     pub(super) fn room(&self) -> usize {
         REPLAY_BYTES.saturating_sub(self.bytes)
     }
 
-    /// All of them, in order.
+    /// Returns all records, in order.
     pub(super) fn records(&self) -> impl Iterator<Item = Bytes> {
         self.records.iter().cloned()
     }
@@ -65,7 +65,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn records_are_counted_one_by_one_and_let_go_by_number() {
+    fn records_are_counted_one_by_one_and_dropped_by_number() {
         let mut replay = Replay::new(Protocol::Json);
         replay.push(Bytes::from_static(b"a\x1ebb\x1e"));
         replay.push(Bytes::from_static(b"ccc\x1e"));

@@ -1,4 +1,4 @@
-//! Stateful sessions over real sockets: their sockets come and go, on one node and on two.
+//! Stateful sessions over real sockets, which are lost and replaced, on one node and on two.
 
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
@@ -48,13 +48,13 @@ impl Stateful {
         Self { id, socket, session }
     }
 
-    /// The next socket, and what the server starts it with.
+    /// Opens the next socket, and reads the first records of the server.
     async fn rejoin(&mut self, node: &TestNode, expected: &str) {
         self.socket = node.open(&query(node, &self.id)).await;
         self.hears(expected).await;
     }
 
-    /// Reads all of a text, but for pings and acknowledgements.
+    /// Reads all of a text, ignoring pings and acknowledgements.
     async fn hears(&mut self, expected: &str) {
         let mut all = String::new();
         while all.len() < expected.len() {
@@ -96,7 +96,7 @@ fn query(node: &TestNode, id: &str) -> String {
     format!("id={id}&access_token={}", node.token("ann"))
 }
 
-/// The status of an upgrade that is refused; 101 if it is not.
+/// Returns the status of an upgrade that is refused; 101 if it is accepted.
 async fn upgrade(node: &TestNode, query: &str) -> u16 {
     match connect_async(format!("ws://{}/hubs/chat?{query}", node.address)).await {
         Ok(_) => 101,
@@ -116,7 +116,7 @@ fn events(numbers: std::ops::Range<usize>) -> String {
     numbers.map(event).collect()
 }
 
-/// Loses its socket on `one`, and comes back by `other`.
+/// Loses its socket on `one`, and reconnects over `other`.
 async fn comes_back(one: &TestNode, other: &TestNode) {
     let mut client = Stateful::connect(one).await;
     client.push(0..2);
@@ -129,7 +129,7 @@ async fn comes_back(one: &TestNode, other: &TestNode) {
     client.drop_socket(one).await;
     client.push(2..4);
     one.service.answers.add_permits(1);
-    // What was not acknowledged, what happened meanwhile, and the answers that were awaited.
+    // The unacknowledged records, the events in between, and the answers that were awaited.
     client.socket = other.open(&query(one, &client.id)).await;
     let expected = sequence(2) + &events(1..2);
     let mut all = String::new();
@@ -141,7 +141,7 @@ async fn comes_back(one: &TestNode, other: &TestNode) {
     for (what, part) in [("events", events(2..4)), ("answers", answers)] {
         assert!(all.contains(&part), "{what} in {all}");
     }
-    // What comes before the client's own number counts for nothing; what was processed is dropped.
+    // Records before the client's own number are ignored; processed ones are dropped.
     client.socket.invoke("9", "Never").await;
     client.socket.send(&sequence(2)).await;
     client.socket.invoke("2", "Echo").await;
@@ -154,19 +154,19 @@ async fn comes_back(one: &TestNode, other: &TestNode) {
 }
 
 #[tokio::test]
-async fn a_lost_socket_is_followed_by_another_without_loss_or_double() {
+async fn a_lost_socket_is_replaced_without_loss_or_duplicates() {
     let node = TestNode::start(settings()).await;
     comes_back(&node, &node).await;
 }
 
 #[tokio::test]
-async fn the_next_socket_may_land_on_another_node() {
+async fn the_next_socket_may_reach_another_node() {
     let directory = MemoryDirectory::default();
     let one = TestNode::start_among(settings(), &directory).await;
     let two = TestNode::start_among(settings(), &directory).await;
     comes_back(&one, &two).await;
     assert_eq!(two.registry.len(), 0);
-    // Its owner refuses what it would refuse anyone, also through another node.
+    // Its owner refuses the same requests as always, also through another node.
     let mut client = Stateful::connect(&one).await;
     let strangers = format!("id={}&access_token={}", client.id, one.token("bob"));
     assert_eq!((upgrade(&one, &strangers).await, upgrade(&two, &strangers).await), (404, 404));
@@ -177,7 +177,7 @@ async fn the_next_socket_may_land_on_another_node() {
 }
 
 #[tokio::test]
-async fn a_half_open_socket_makes_way() {
+async fn a_half_open_socket_is_replaced() {
     let node = TestNode::start(settings()).await;
     let mut client = Stateful::connect(&node).await;
     let mut old = node.open(&format!("access_token={}", node.token("ann"))).await;
@@ -190,7 +190,7 @@ async fn a_half_open_socket_makes_way() {
 }
 
 #[tokio::test]
-async fn it_ends_when_nobody_comes_back_in_time() {
+async fn the_session_ends_when_its_client_does_not_reconnect_in_time() {
     let node = TestNode::start(Settings { detach_window: Duration::from_millis(200), ..settings() }).await;
     let mut client = Stateful::connect(&node).await;
     client.drop_socket(&node).await;
@@ -198,7 +198,7 @@ async fn it_ends_when_nobody_comes_back_in_time() {
 }
 
 #[tokio::test]
-async fn it_ends_when_more_happens_than_is_kept() {
+async fn the_session_ends_when_its_replay_is_full() {
     let node = TestNode::start(settings()).await;
     let mut client = Stateful::connect(&node).await;
     client.drop_socket(&node).await;
@@ -213,7 +213,7 @@ async fn it_ends_when_more_happens_than_is_kept() {
 }
 
 #[tokio::test]
-async fn no_more_is_sent_than_is_kept_until_it_is_acknowledged() {
+async fn records_beyond_the_replay_wait_for_an_acknowledgement() {
     let node = TestNode::start(settings()).await;
     let mut client = Stateful::connect(&node).await;
     // 41 bytes each and more: 100 kB are under 2,400 of them, the rest waits in the outbox.
@@ -229,7 +229,7 @@ async fn no_more_is_sent_than_is_kept_until_it_is_acknowledged() {
 }
 
 #[tokio::test]
-async fn its_token_ends_the_socket_and_not_the_session() {
+async fn an_expired_token_ends_the_socket_and_not_the_session() {
     let node = TestNode::start(settings()).await;
     let id = negotiate(&node, "&useStatefulReconnect=true").await;
     let short = node.token_for("ann", Duration::from_secs(2));
@@ -245,7 +245,7 @@ async fn its_token_ends_the_socket_and_not_the_session() {
 }
 
 #[tokio::test]
-async fn what_is_missing_ends_it() {
+async fn missing_records_end_the_session() {
     let node = TestNode::start(settings()).await;
     let mut client = Stateful::connect(&node).await;
     client.socket.send(&sequence(5)).await;
@@ -255,7 +255,7 @@ async fn what_is_missing_ends_it() {
 }
 
 #[tokio::test]
-async fn without_the_grant_and_without_version_2_there_is_none_of_it() {
+async fn stateful_reconnect_needs_the_grant_and_version_2() {
     let node = TestNode::start(settings()).await;
     for (more, version) in [("", 2), ("&useStatefulReconnect=true", 1), ("&useStatefulReconnect=no", 2)] {
         let id = negotiate(&node, more).await;
@@ -270,7 +270,7 @@ async fn without_the_grant_and_without_version_2_there_is_none_of_it() {
 }
 
 #[tokio::test]
-async fn a_stream_waits_for_the_next_socket_and_goes_on() {
+async fn a_stream_waits_for_the_next_socket_and_continues() {
     let node = TestNode::start(settings()).await;
     let mut client = Stateful::connect(&node).await;
     client.socket.stream("7", "Endless").await;

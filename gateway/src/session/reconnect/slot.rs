@@ -1,4 +1,4 @@
-//! Where the next socket of a session is handed in.
+//! The slot for the next socket of a session.
 
 use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Waker};
@@ -6,36 +6,37 @@ use std::time::Instant;
 
 use crate::session::WebSocket;
 
-/// The way back to a session: closed until its handshake asked for stateful reconnect, and once it ends.
+/// The slot for a session's next socket: closed until the handshake requested stateful reconnect, and once the session
+/// ends.
 #[derive(Debug, Default)]
 pub struct ReconnectSlot {
     state: Mutex<State>,
 }
 
-/// A client that is back.
+/// A client that reconnected.
 #[derive(Debug)]
 pub struct ReturnedSocket {
     /// Its new socket.
     pub socket: WebSocket,
-    /// When the token that it came with ends.
+    /// The expiry of the token that it presented.
     pub expires: Instant,
 }
 
 #[derive(Debug, Default)]
 struct State {
     is_open: bool,
-    /// One that the session has not taken; a newer one takes its place.
+    /// A socket that the session has not taken; a newer one replaces it.
     returned: Option<ReturnedSocket>,
     session: Option<Waker>,
 }
 
 impl ReconnectSlot {
-    /// Whether a socket would be taken.
+    /// True if a socket would be taken.
     pub fn is_open(&self) -> bool {
         self.lock().is_open
     }
 
-    /// Hands in a socket. It is dropped if the session is over.
+    /// Offers a socket. It is dropped if the session has ended.
     pub fn offer(&self, returned: ReturnedSocket) {
         let mut state = self.lock();
         if !state.is_open {

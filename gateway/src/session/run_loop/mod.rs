@@ -1,5 +1,5 @@
-//! The main phase: calls in, answers and events out, keep-alive; all in one task, by one hand-written
-//! poll, so that a waiting session is as small as its fields.
+//! The main phase: calls in, answers and events out, keep-alive; all in one task, by one hand-written poll, so that a
+//! waiting session is as small as its fields.
 
 mod reconnecting;
 mod records;
@@ -24,38 +24,38 @@ use crate::session::streams::Streams;
 use crate::session::transport::{Incoming, TransportError};
 use crate::session::{Counts, NewConnection, Sessions, Transport};
 
-/// What the phase works with.
+/// The parts of a session in this phase.
 pub(in crate::session) struct SessionLoop<'a> {
     pub(in crate::session) sessions: &'a Sessions,
     pub(in crate::session) arrival: &'a NewConnection,
     pub(in crate::session) protocol: Protocol,
-    /// If the session may outlive its socket.
+    /// Set if the session may outlive its socket.
     pub(in crate::session) stateful: Option<Box<Stateful>>,
     pub(in crate::session) counts: &'a mut Counts,
 }
 
-/// The phase under way.
+/// The phase in progress.
 struct RunningSession<'a> {
     stay: SessionLoop<'a>,
     socket: &'a mut Transport,
     calls: &'a mut Calls,
     streams: Streams,
     decoder: Decoder,
-    /// The decoder has no whole record left.
+    /// The decoder has no complete record left.
     is_hungry: bool,
     caller: CallerState,
     pace: RecordRateLimit,
     keep_alive: KeepAlive,
 }
 
-/// Whether calls can be made.
+/// The connection to the hub.
 enum CallerState {
     Connecting(BoxFuture<Result<Caller, CloseReason>>),
     Connected(Caller),
 }
 
 impl SessionLoop<'_> {
-    /// Stays until there is a reason to end. The calls that are under way then are left in `calls`.
+    /// Runs until there is a reason to end. Calls that are unfinished then are left in `calls`.
     pub(in crate::session) async fn run(
         self,
         socket: &mut Transport,
@@ -75,7 +75,7 @@ impl SessionLoop<'_> {
             outbox: self.arrival.outbox.clone(),
         };
         if let (None, Transport::WebSocket(socket)) = (&self.stateful, &*socket) {
-            // What others write has no number: a stateful session writes all by itself.
+            // Records that others write have no number: a stateful session does all writes itself.
             self.arrival.outbox.begin_direct(socket.stream(), self.protocol.transfer_format());
         }
         let connecting = self.sessions.service.connect(handle, &self.arrival.principal);
@@ -120,7 +120,7 @@ impl RunningSession<'_> {
         }
     }
 
-    /// Does all that can be done now. An error is the reason to end.
+    /// Makes all progress that is possible now. An error is the reason to end.
     fn advance(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         loop {
             self.write(cx)?;
@@ -131,13 +131,13 @@ impl RunningSession<'_> {
         }
     }
 
-    /// Writes what is on its way, takes the answers and events that are due, and writes those, until
-    /// there is nothing more or the client does not take more. Only what is flushed makes room for
-    /// more: a slow client's events pile up in its outbox, which is bounded.
+    /// Writes queued data, takes the answers and events that are due, and writes those, until there is nothing more or
+    /// the client accepts no more. Only flushed data makes room for more: a slow client's events pile up in its outbox,
+    /// which is bounded.
     fn write(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         loop {
             if self.socket.is_flushed() {
-                // A poll or an event stream takes what is there without a flush of the session's.
+                // A poll or an event stream takes what there is without a flush of the session.
                 self.keep_alive.all_read();
             } else {
                 self.socket.finish(self.stay.arrival.outbox.reclaim());
@@ -168,8 +168,8 @@ impl RunningSession<'_> {
         }
     }
 
-    /// Takes what streams have to give, once all else is out: a turn of them at a time, so that the client is
-    /// listened to in between. Without a socket they wait.
+    /// Takes the streams' records, once everything else is sent: one turn of them at a time, so that the client's
+    /// records are read in between. Without a socket they wait.
     fn stream(&mut self, cx: &mut Context<'_>) -> bool {
         if self.is_detached() || !self.socket.is_flushed() || self.room() == 0 {
             return false;
@@ -179,12 +179,12 @@ impl RunningSession<'_> {
         true
     }
 
-    /// How many bytes may be sent until the client acknowledges some.
+    /// Returns the number of bytes that may be sent until the client acknowledges some.
     fn room(&self) -> usize {
         self.stay.stateful.as_ref().map_or(usize::MAX, |stateful| stateful.room())
     }
 
-    /// Nothing can be sent now; the session may be ended all the same.
+    /// Waits: nothing can be sent now; the session may be ended all the same.
     fn wait(&self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         match self.stay.arrival.outbox.poll_closed(cx) {
             Poll::Ready(reason) => Err(reason),
@@ -192,8 +192,8 @@ impl RunningSession<'_> {
         }
     }
 
-    /// The replay is full. Attached, the client has to acknowledge first; detached, what does not fit any
-    /// more ends the session.
+    /// Waits while the replay is full. With a socket, the client has to acknowledge first; detached, a record that does
+    /// not fit ends the session.
     fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         if !self.is_detached() {
             return self.wait(cx);
@@ -206,7 +206,7 @@ impl RunningSession<'_> {
         }
     }
 
-    /// Sends records that count, and keeps them where they may have to be sent again.
+    /// Sends numbered records, and keeps them where they may have to be sent again.
     fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
         let SessionLoop { counts, stateful, protocol, .. } = &mut self.stay;
         let counted = records.into_iter().inspect(|record| {
@@ -219,7 +219,7 @@ impl RunningSession<'_> {
         self.socket.send(protocol.transfer_format(), counted);
     }
 
-    /// Sends what belongs to the connection, not to the session.
+    /// Sends records that belong to the connection, not to the session.
     fn send_control(&mut self, records: impl IntoIterator<Item = Bytes>) {
         let counts = &mut *self.stay.counts;
         let counted = records.into_iter().inspect(|record| {
@@ -229,7 +229,7 @@ impl RunningSession<'_> {
         self.socket.send(self.stay.protocol.transfer_format(), counted);
     }
 
-    /// From here on nobody else writes to the socket; what others wrote counts as the session's.
+    /// Ends the writes of others to the socket; theirs so far count as the session's.
     fn end_direct(&mut self) {
         let written = self.stay.arrival.outbox.end_direct();
         self.socket.finish(written.rest);
@@ -237,7 +237,7 @@ impl RunningSession<'_> {
         self.stay.counts.bytes_out += written.bytes;
     }
 
-    /// Waits until the session is in the fan-out: no call is made before, or its own event could be missed.
+    /// Waits until the session is in the fan-out: no call runs before, or its own event could be missed.
     fn connect(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let CallerState::Connecting(connecting) = &mut self.caller else { return Ok(false) };
         match connecting.as_mut().poll(cx) {
@@ -249,11 +249,11 @@ impl RunningSession<'_> {
         }
     }
 
-    /// Drives the effect that is happening, and begins the next calls that were received.
+    /// Drives the effect in progress, and begins the next calls that were received.
     fn call(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let mut advanced = self.calls.poll_effect(cx).is_ready();
         if advanced {
-            // The client was not listened to meanwhile.
+            // The client's records were not read meanwhile.
             self.keep_alive.heard(Instant::now());
         }
         while self.is_listening() && !self.is_hungry {
@@ -310,7 +310,7 @@ impl RunningSession<'_> {
         Ok(true)
     }
 
-    /// Pings, or ends, as the time says.
+    /// Sends a ping, or ends the session, when that is due.
     fn check(&mut self, now: Instant) -> Result<(), CloseReason> {
         if let Some(stateful) = &mut self.stay.stateful {
             let due = stateful.check(now)?;
@@ -327,7 +327,7 @@ impl RunningSession<'_> {
         match self.keep_alive.check(&self.stay.sessions.settings, now) {
             Due::Nothing => {}
             Due::Close(reason) => return Err(reason),
-            // What is still on its way serves as well, and so do long polls.
+            // Records that are still being sent serve as well, and so do long polls.
             Due::Ping { .. } if self.socket.is_its_own_keep_alive() || !self.socket.is_flushed() => {}
             Due::Ping { and_ask } => {
                 self.send_control([ping(self.stay.protocol)]);

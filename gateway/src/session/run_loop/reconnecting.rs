@@ -16,7 +16,7 @@ impl RunningSession<'_> {
         self.socket.is_gone()
     }
 
-    /// Goes on without a socket, if the session may and the reason is the socket's alone.
+    /// Continues without a socket, if the session may and the reason concerns only the socket.
     pub(super) fn detach(&mut self, cx: &mut Context<'_>, reason: CloseReason) -> bool {
         let Some(stateful) = &mut self.stay.stateful else { return false };
         if !matches!(reason, CloseReason::ConnectionLost | CloseReason::TokenExpired) {
@@ -27,7 +27,7 @@ impl RunningSession<'_> {
         true
     }
 
-    /// Takes the next socket of the session, also while the last one seems alive: it is half-open then.
+    /// Takes the next socket of the session, also while the last one seems alive: that one is half-open then.
     pub(super) fn rejoin(&mut self, cx: &mut Context<'_>) -> bool {
         let Some(stateful) = &mut self.stay.stateful else { return false };
         let Poll::Ready(returned) = stateful.poll_return(cx) else { return false };
@@ -38,14 +38,14 @@ impl RunningSession<'_> {
         self.stay.counts.rejoins += 1;
         let settings = &self.stay.sessions.settings;
         self.keep_alive = KeepAlive::new(settings, now, returned.expires);
-        // What was cut off, or not taken yet, comes again.
+        // Records that were cut off, or not taken yet, are sent again.
         self.decoder = Decoder::new(self.stay.protocol, settings.record_bytes_max);
         self.is_hungry = true;
         self.send_control(again);
         true
     }
 
-    /// Closes the socket as far as that needs no waiting. No Close record: to a client it would be the end.
+    /// Closes the socket as far as that needs no waiting. No Close record: for a client it would be the end.
     fn leave_socket(&mut self, cx: &mut Context<'_>) {
         self.socket.close();
         let _as_far_as_it_goes = self.socket.poll_flush(cx);

@@ -1,4 +1,4 @@
-//! What one client may ask for at once, and how fast.
+//! The bounds on one client's calls, streams and records.
 
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -15,7 +15,7 @@ use crate::test_support::{TestNode, settings, until};
 const DONE: &str = "{\"type\":3,\"invocationId\":\"7\"}\u{1e}";
 
 #[tokio::test]
-async fn only_so_many_calls_wait_for_the_journal() {
+async fn calls_that_wait_for_the_journal_are_limited() {
     let settings = Settings { calls_in_flight_max: 3, ..settings() };
     let node = TestNode::start(settings).await;
     let (mut client, _) = node.connect("ann").await;
@@ -55,7 +55,7 @@ async fn a_stream_is_as_fast_as_its_reader_and_never_fills_the_outbox() {
     let (mut client, session) = node.connect("ann").await;
     client.stream("7", "Endless").await;
     let streamed = || node.service.streamed.load(Ordering::Relaxed);
-    // The kernel takes some megabytes; then nothing more is asked for.
+    // The kernel buffers some megabytes; then nothing more is requested.
     until(|| streamed() > 10).await;
     let mut before = 0;
     while before != streamed() {
@@ -65,10 +65,10 @@ async fn a_stream_is_as_fast_as_its_reader_and_never_fills_the_outbox() {
     assert!(before < 2000, "{before} items of 10 kB");
     assert_eq!(session.outbox.closed(), None);
     assert!(session.outbox.try_push(Bytes::from_static(b"event\x1e")));
-    // Reading lets it go on, and the event has its turn.
+    // Reading lets the stream continue, and the event has its turn.
     while !client.next_record().await.contains("event\u{1e}") {}
     assert!(streamed() > before);
-    // Cancelled, it stops: what was on its way is followed by its completion, and nothing else of it.
+    // Cancelled, it stops: its records that were being sent are followed by the answer to a call, and nothing else.
     client.send("{\"type\":5,\"invocationId\":\"7\"}\u{1e}").await;
     while !client.next_record().await.contains(DONE) {}
     assert_eq!(node.service.live_streams(), 0);
@@ -170,7 +170,7 @@ async fn a_slow_client_costs_only_itself() {
     let (_slow, slow) = node.connect("ann").await;
     let (mut quick, session) = node.connect("bob").await;
     let event = Bytes::from(vec![b'x'; 64 * 1024]);
-    // What the kernel takes, and the outbox, come before the end.
+    // The kernel's buffers and the outbox come before the end.
     let deadline = std::time::Instant::now() + crate::test_support::PATIENCE;
     let mut pushed = 0;
     while slow.outbox.try_push(event.clone()) {

@@ -43,7 +43,7 @@ async fn a_handshake_may_be_split_and_followed_by_records() {
 }
 
 #[tokio::test]
-async fn bad_handshakes_are_told_so_as_text() {
+async fn invalid_handshakes_are_answered_with_an_error_as_text() {
     let node = node().await;
     for (handshake, answer) in [
         ("{\"protocol\":\"foo\",\"version\":1}\u{1e}", "The protocol 'foo' is not supported."),
@@ -63,7 +63,7 @@ async fn bad_handshakes_are_told_so_as_text() {
 }
 
 #[tokio::test]
-async fn a_handshake_that_never_comes_is_cancelled() {
+async fn a_missing_handshake_ends_the_connection() {
     let settings = Settings { handshake_timeout: Duration::from_millis(100), ..settings() };
     let node = TestNode::start(settings).await;
     let mut client = node.open(&format!("access_token={}", node.token("ann"))).await;
@@ -73,7 +73,7 @@ async fn a_handshake_that_never_comes_is_cancelled() {
 }
 
 #[tokio::test]
-async fn message_pack_goes_out_as_binary_also_its_handshake() {
+async fn message_pack_is_sent_as_binary_also_its_handshake() {
     let node = node().await;
     let mut client = node.open(&format!("access_token={}", node.token("ann"))).await;
     client.send("{\"protocol\":\"messagepack\",\"version\":1}\u{1e}").await;
@@ -102,7 +102,7 @@ async fn effects_happen_in_order_and_answers_keep_it() {
 }
 
 #[tokio::test]
-async fn events_and_pings_go_on_while_a_call_runs() {
+async fn events_and_pings_continue_while_a_call_runs() {
     let settings = Settings { keep_alive: Duration::from_millis(50), ..settings() };
     let node = TestNode::start(settings).await;
     let (mut client, session) = node.connect("ann").await;
@@ -121,7 +121,7 @@ async fn events_and_pings_go_on_while_a_call_runs() {
 }
 
 #[tokio::test]
-async fn many_events_come_in_few_frames_and_none_is_cut() {
+async fn many_events_are_sent_in_few_frames_and_none_is_cut() {
     let node = node().await;
     let (mut client, session) = node.connect("ann").await;
     let events: Vec<String> = (0..200).map(|number| format!("{number}{}\u{1e}", "x".repeat(number * 7))).collect();
@@ -165,7 +165,7 @@ async fn events_that_come_one_by_one_keep_their_order_among_answers() {
 }
 
 #[tokio::test]
-async fn bad_records_end_the_session_after_what_came_before() {
+async fn invalid_records_end_the_session_after_the_records_before() {
     let node = node().await;
     for bad in ["{\"type\":\"1\"}\u{1e}", "[]\u{1e}", "\u{1e}", "{\"type\":1}\u{1e}", &"x".repeat(RECORD_BYTES)] {
         let (mut client, _) = node.connect("ann").await;
@@ -179,7 +179,7 @@ async fn bad_records_end_the_session_after_what_came_before() {
 }
 
 #[tokio::test]
-async fn what_is_no_websocket_frame_closes_with_its_code() {
+async fn an_invalid_websocket_frame_closes_with_its_code() {
     let node = node().await;
     let (mut client, _) = node.connect("ann").await;
     let MaybeTlsStream::Plain(stream) = client.0.get_mut() else { panic!("plain TCP") };
@@ -199,7 +199,7 @@ async fn unknown_records_and_ids_are_skipped() {
 }
 
 #[tokio::test]
-async fn a_client_says_goodbye_by_record_or_by_frame() {
+async fn a_client_closes_by_record_or_by_frame() {
     let node = node().await;
     let (mut by_record, first) = node.connect("ann").await;
     by_record.send("{\"type\":7}\u{1e}").await;
@@ -219,7 +219,7 @@ async fn a_client_says_goodbye_by_record_or_by_frame() {
 }
 
 #[tokio::test]
-async fn an_effect_goes_on_when_its_client_is_gone() {
+async fn an_effect_is_completed_when_its_client_is_gone() {
     let settings = Settings { finish_timeout: Duration::from_millis(20), ..settings() };
     let node = TestNode::start(settings).await;
     let (mut client, session) = node.connect("ann").await;
@@ -234,7 +234,7 @@ async fn an_effect_goes_on_when_its_client_is_gone() {
 }
 
 #[tokio::test]
-async fn a_drain_answers_what_is_under_way_then_says_why() {
+async fn a_drain_answers_pending_calls_then_sends_the_reason() {
     let node = node().await;
     let (mut client, session) = node.connect("ann").await;
     client.invoke("1", "Later").await;
@@ -249,7 +249,7 @@ async fn a_drain_answers_what_is_under_way_then_says_why() {
 }
 
 #[tokio::test]
-async fn a_token_ends_its_connection() {
+async fn an_expired_token_ends_its_connection() {
     let node = node().await;
     let token = node.token_for("ann", Duration::from_secs(2));
     let mut client = node.open(&format!("access_token={token}")).await;
@@ -259,7 +259,7 @@ async fn a_token_ends_its_connection() {
 }
 
 #[tokio::test]
-async fn a_session_that_cannot_be_attached_may_come_again() {
+async fn a_session_that_cannot_be_attached_may_reconnect() {
     let node = node().await;
     *node.service.refuses.lock().unwrap() = Some(CloseReason::Overload);
     let (mut client, _) = node.connect("ann").await;
@@ -278,7 +278,7 @@ async fn silence_of_a_client_that_pings_ends_it() {
 }
 
 #[tokio::test]
-async fn a_client_that_never_pings_lives_by_its_pongs_and_dies_without() {
+async fn a_client_that_never_pings_is_kept_by_its_pongs_and_closed_without() {
     let settings =
         Settings { keep_alive: Duration::from_millis(20), client_timeout: Duration::from_millis(100), ..settings() };
     let node = TestNode::start(settings).await;
@@ -294,13 +294,13 @@ async fn a_client_that_never_pings_lives_by_its_pongs_and_dies_without() {
 }
 
 #[tokio::test]
-async fn every_reason_is_told_as_it_should_be() {
+async fn every_reason_is_sent_with_its_text_and_its_reconnect_flag() {
     let node = node().await;
     for &reason in CloseReason::ALL {
         let (mut client, session) = node.connect("ann").await;
         session.outbox.close(reason);
         if let Some(text) = reason.text() {
-            // The slow one has not read what was before; here it has.
+            // A slow client has not read the records before; here it has.
             assert_eq!(client.next_record().await, close(text, reason.allows_reconnect()), "{}", reason.label());
         }
         if reason != CloseReason::ConnectionLost {

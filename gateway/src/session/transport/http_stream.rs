@@ -1,8 +1,8 @@
-//! What lies between a session and the HTTP requests that carry it, when no WebSocket does: requests
-//! bring bodies and take records, the session sees one transport.
+//! Connects a session with the HTTP requests that carry it, without a WebSocket: requests bring bodies and take
+//! records, the session sees one transport.
 //!
-//! Both ways are bounded: one body waits to be read, and the session sends no more until what it
-//! sent is taken. It never asks which request is there; a reader that stays away ends it.
+//! Both directions are bounded: one body waits to be read, and the session sends no more until its records are taken.
+//! It does not depend on any single request; without a reader for long enough, it ends.
 
 use std::collections::VecDeque;
 use std::io;
@@ -17,19 +17,19 @@ use tokio::time::Sleep;
 
 use super::{Incoming, TransportError};
 
-/// What a reader takes at once: records up to this much, or one that is larger.
+/// The most that a reader takes at once: records up to this size, or one that is larger.
 const TAKE_BYTES: usize = 64 * 1024;
 
-/// What the requests do.
+/// The kind of requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HttpTransportKind {
     /// One GET whose answer does not end: text only.
     EventStream,
-    /// A GET for whatever comes next, again and again.
+    /// A GET for the next records, repeated.
     LongPoll,
 }
 
-/// The requests' end.
+/// The requests' end of the transport.
 #[derive(Debug)]
 pub struct HttpTransport {
     kind: HttpTransportKind,
@@ -38,12 +38,12 @@ pub struct HttpTransport {
     state: Mutex<State>,
 }
 
-/// The session's end.
+/// The session's end of the transport.
 #[derive(Debug)]
 pub struct HttpTransportEnd {
     link: Arc<HttpTransport>,
     posts: mpsc::Receiver<Bytes>,
-    /// How long a long poll may stay away.
+    /// The longest time between two long polls.
     gap_max: Duration,
     gap: Option<Pin<Box<Sleep>>>,
 }
@@ -51,39 +51,39 @@ pub struct HttpTransportEnd {
 #[derive(Debug)]
 struct State {
     outgoing: VecDeque<Bytes>,
-    /// The session has said all it had to say.
+    /// The session has sent everything.
     over: bool,
-    /// A reader was told that it is over.
+    /// A reader was notified of the end.
     told: bool,
-    /// The client wants it ended.
+    /// The client deleted the connection.
     deleted: bool,
-    /// Since when no reader is there.
+    /// The time since when there is no reader.
     away_since: Option<Instant>,
-    /// The number of the newest reader; older ones have to go.
+    /// The number of the newest reader; older ones have to end.
     newest: u64,
     reader: Option<Waker>,
     session: Option<Waker>,
 }
 
-/// What a reader gets.
+/// The result of a reader's take.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// Whole records.
+    /// Complete records.
     Records(Bytes),
-    /// Nothing more will come.
+    /// No more records will follow.
     Over,
-    /// Another reader took its place.
+    /// A newer reader replaced this one.
     Superseded,
 }
 
-/// The session is over: nobody takes this.
+/// The session has ended: the body is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the session is over")]
 pub struct Over;
 
 impl HttpTransport {
-    /// The two ends of a new one. An event stream's reader has to be there when the session begins; a
-    /// long poll's may stay away for so long at a time.
+    /// Returns the two ends of a new transport. An event stream's reader has to exist when the session begins; a long
+    /// poll's may be absent for `gap_max` at a time.
     pub fn open(kind: HttpTransportKind, gap_max: Duration) -> (Arc<Self>, HttpTransportEnd) {
         let (sender, posts) = mpsc::channel(1);
         let state = State {
@@ -100,19 +100,19 @@ impl HttpTransport {
         (Arc::clone(&link), HttpTransportEnd { link, posts, gap_max, gap: None })
     }
 
-    /// What its requests do.
+    /// Returns the kind of its requests.
     pub fn kind(&self) -> HttpTransportKind {
         self.kind
     }
 
-    /// Hands one request's body to the session, in turn; the body is asked for when the turn has come.
+    /// Passes one request's body to the session, in turn; the body is read only when its turn has come.
     pub async fn post<E: From<Over>>(&self, body: impl Future<Output = Result<Bytes, E>>) -> Result<(), E> {
         let posts = self.posts.lock().await;
         let bytes = body.await?;
         posts.send(bytes).await.map_err(|_| Over.into())
     }
 
-    /// Ends the connection, as its client wants it.
+    /// Ends the connection on the client's request.
     pub fn delete(&self) {
         let mut state = self.lock();
         state.deleted = true;
@@ -120,7 +120,7 @@ impl HttpTransport {
         wake_session(state);
     }
 
-    /// A new reader, in place of the one that may be there. None once the client knows that it is over.
+    /// Returns a new reader, which replaces the existing one. `None` once the client knows that the session has ended.
     pub fn reader(self: &Arc<Self>) -> Option<Reader> {
         let mut state = self.lock();
         if state.told || state.deleted {
@@ -139,7 +139,7 @@ impl HttpTransport {
     }
 }
 
-/// Somebody who takes what the session sends, as long as it is not dropped.
+/// Takes the session's records, until it is dropped.
 #[derive(Debug)]
 pub struct Reader {
     link: Arc<HttpTransport>,
@@ -147,7 +147,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// What comes next.
+    /// Returns the next records.
     pub fn poll_take(&mut self, cx: &mut Context<'_>) -> Poll<Taken> {
         let mut state = self.link.lock();
         if state.newest != self.number {
@@ -179,12 +179,12 @@ impl Drop for Reader {
 }
 
 impl HttpTransportEnd {
-    /// What its requests do.
+    /// Returns the kind of its requests.
     pub(super) fn kind(&self) -> HttpTransportKind {
         self.link.kind
     }
 
-    /// What comes next from the client.
+    /// Returns the client's next data.
     pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
         if let Poll::Ready(Some(bytes)) = self.posts.poll_recv(cx) {
             return Poll::Ready(Ok(if bytes.is_empty() { Incoming::Sign } else { Incoming::Data(bytes) }));
@@ -212,7 +212,7 @@ impl HttpTransportEnd {
         Poll::Ready(Err(TransportError::Lost(io::ErrorKind::TimedOut.into())))
     }
 
-    /// Puts whole records on their way.
+    /// Queues complete records.
     pub(super) fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
         let mut state = self.link.lock();
         if !state.over {
@@ -223,26 +223,26 @@ impl HttpTransportEnd {
         }
     }
 
-    /// Nothing will follow.
+    /// Notes that no more records will follow.
     pub(super) fn close(&mut self) {
         let mut state = self.link.lock();
         state.over = true;
         state.wake_reader();
     }
 
-    /// Whether the client knows of the end, and nothing comes after. A long poll ends with a DELETE,
-    /// which is waited for even when a poll was told.
+    /// True if the client knows of the end, and nothing follows. A long poll ends with a DELETE, which is awaited even
+    /// when a poll was notified of the end.
     pub(super) fn is_closed_by_client(&self) -> bool {
         let state = self.link.lock();
         state.deleted || (state.told && self.link.kind == HttpTransportKind::EventStream)
     }
 
-    /// Whether all that was sent is taken.
+    /// True if everything sent was taken.
     pub(super) fn is_flushed(&self) -> bool {
         self.link.lock().outgoing.is_empty()
     }
 
-    /// Ready when all that was sent is taken.
+    /// Ready when everything sent was taken.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.link.lock();
         if state.outgoing.is_empty() {
@@ -278,7 +278,7 @@ impl State {
             self.outgoing.pop_front();
         }
         if self.outgoing.is_empty() {
-            // A burst's worth of queue is not kept.
+            // The large queue of a burst is not kept.
             self.outgoing = VecDeque::new();
         }
         Some(records.freeze())
@@ -291,7 +291,7 @@ impl State {
     }
 }
 
-/// Wakes after the lock is gone: the session wants it next.
+/// Wakes after the lock is released: the session takes it next.
 fn wake_session(mut state: MutexGuard<'_, State>) {
     let session = state.session.take();
     drop(state);

@@ -1,4 +1,4 @@
-//! What carries a session's bytes: a WebSocket, or a link that Server-Sent Events or long polls feed.
+//! The transport of a session: a WebSocket, or HTTP requests of Server-Sent Events or long polls.
 
 mod http_stream;
 mod websocket;
@@ -14,19 +14,19 @@ pub use self::websocket::WebSocket;
 pub(super) use self::websocket::{Incoming, TransportError};
 use crate::metrics;
 
-/// The session's end of what carries it.
+/// The session's end of its transport.
 #[derive(Debug)]
 pub enum Transport {
     /// A WebSocket.
     WebSocket(WebSocket),
     /// HTTP requests.
     Http(HttpTransportEnd),
-    /// Nothing: its socket is gone, and another may take its place.
+    /// No socket: it was lost, and another may replace it.
     Gone,
 }
 
 impl Transport {
-    /// What metrics call it.
+    /// Returns its label in metrics.
     pub(super) fn label(&self) -> metrics::Transport {
         match self {
             Self::WebSocket(_) | Self::Gone => metrics::Transport::WebSockets,
@@ -37,37 +37,37 @@ impl Transport {
         }
     }
 
-    /// Whether there is no socket.
+    /// True if there is no socket.
     pub(super) fn is_gone(&self) -> bool {
         matches!(self, Self::Gone)
     }
 
-    /// Whether it cannot carry binary records.
+    /// True if it cannot carry binary records.
     pub(super) fn is_text_only(&self) -> bool {
         self.label() == metrics::Transport::ServerSentEvents
     }
 
-    /// Whether its own requests show that both sides are there: then nobody pings.
+    /// True if its own requests show that both sides are alive: then no pings are needed.
     pub(super) fn is_its_own_keep_alive(&self) -> bool {
         self.label() == metrics::Transport::LongPolling
     }
 
-    /// Whether a client that never pings can be asked for a sign of life. If not, only its socket tells.
+    /// True if a client that never pings can be pinged. Otherwise only its socket shows that it is gone.
     pub(super) fn can_ask(&self) -> bool {
         matches!(self, Self::WebSocket(_))
     }
 
-    /// What comes next from the client.
+    /// Returns the client's next data.
     pub(super) fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
         match self {
             Self::WebSocket(socket) => socket.poll_incoming(cx),
             Self::Http(link) => link.poll_incoming(cx),
-            // Whoever waits for another socket is woken by that.
+            // A session without a socket is woken by the next one.
             Self::Gone => Poll::Pending,
         }
     }
 
-    /// Puts whole records on their way. Whoever sends looks at [`Self::is_flushed`] first.
+    /// Queues complete records. The caller checks [`Self::is_flushed`] first.
     pub(super) fn send(&mut self, format: TransferFormat, records: impl IntoIterator<Item = Bytes>) {
         match self {
             Self::WebSocket(socket) => socket.send(format, records),
@@ -76,21 +76,21 @@ impl Transport {
         }
     }
 
-    /// The end of a frame that others began: it goes out before all else.
+    /// Queues the end of a frame that others began: it is sent before all else.
     pub(super) fn finish(&mut self, rest: Option<Bytes>) {
         if let (Self::WebSocket(socket), Some(rest)) = (self, rest) {
             socket.finish(rest);
         }
     }
 
-    /// Asks for a sign of life, where clients give one by themselves.
+    /// Sends a ping, if clients answer it automatically.
     pub(super) fn send_ping(&mut self) {
         if let Self::WebSocket(socket) = self {
             socket.send_ping();
         }
     }
 
-    /// Closes after what is on its way.
+    /// Closes after the queued data.
     pub(super) fn close(&mut self) {
         match self {
             Self::WebSocket(socket) => socket.close(),
@@ -99,7 +99,7 @@ impl Transport {
         }
     }
 
-    /// Closes: the client does not speak the transport.
+    /// Closes because the client does not speak the transport.
     pub(super) fn close_malformed(&mut self) {
         match self {
             Self::WebSocket(socket) => socket.close_malformed(),
@@ -108,7 +108,7 @@ impl Transport {
         }
     }
 
-    /// Whether the client closed too.
+    /// True if the client closed too.
     pub(super) fn is_closed_by_client(&self) -> bool {
         match self {
             Self::WebSocket(socket) => socket.is_closed_by_client(),
@@ -117,7 +117,7 @@ impl Transport {
         }
     }
 
-    /// Whether nothing is on its way.
+    /// True if no data is queued.
     pub(super) fn is_flushed(&self) -> bool {
         match self {
             Self::WebSocket(socket) => socket.is_flushed(),
@@ -126,7 +126,7 @@ impl Transport {
         }
     }
 
-    /// Ready when nothing is on its way.
+    /// Ready when no data is queued.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self {
             Self::WebSocket(socket) => socket.poll_flush(cx),

@@ -1,4 +1,4 @@
-//! A WebSocket over TCP: frames in, frames out, and no buffer while nothing moves.
+//! A WebSocket over TCP: frames in, frames out, and no buffer while idle.
 
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
@@ -15,33 +15,31 @@ use crate::connection::websocket_frame::{
     FrameReader, MalformedFrame, Opcode, Piece, header, header_bytes, opcode_of, put_header,
 };
 
-/// What is read at once: on the stack, so that waiting costs nothing. Handed on are copies of the
-/// exact size.
+/// Bytes read at once: on the stack, so that waiting costs nothing. The data is copied into buffers of the exact size.
 const READ_BYTES: usize = 8 * 1024;
-/// Records up to this much are copied into one buffer with their header; more is written from where
-/// it lies.
+/// Records up to this size are copied into one buffer with their header; larger ones are written without a copy.
 const COPY_BYTES: usize = 2 * 1024;
-/// Records that fit are sent as one frame.
+/// The size up to which records are sent as one frame.
 const FRAME_BYTES: usize = 32 * 1024;
 /// Buffers of one write to the socket.
 const SLICES: usize = 32;
-/// The close code for what is no WebSocket frame.
+/// The close code for an invalid WebSocket frame.
 const CODE_PROTOCOL_ERROR: u16 = 1002;
-/// The close code of an ordinary end.
+/// The close code of a normal end.
 const CODE_NORMAL: u16 = 1000;
 
-/// What came from the client.
+/// Incoming data of the client.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Incoming {
     /// Bytes of records, cut anywhere.
     Data(Bytes),
-    /// It is there, and had nothing to say.
+    /// A sign of life without data.
     Sign,
-    /// It closes the WebSocket; the answer is on its way out.
+    /// The client closes the WebSocket; the answer is queued.
     Close,
 }
 
-/// The connection cannot go on.
+/// The reason why the connection cannot continue.
 #[derive(Debug, thiserror::Error)]
 pub enum TransportError {
     /// The socket failed, or ended without a close frame.
@@ -63,26 +61,26 @@ impl From<MalformedFrame> for TransportError {
 pub struct WebSocket {
     stream: SharedStream,
     reader: FrameReader,
-    /// Received and not yet read: more than one frame came at once, or the beginning of a header.
+    /// Received and not yet read: more than one frame arrived at once, or the beginning of a header.
     received: BytesMut,
-    /// Frames on their way out. Whoever sends looks at [`Self::is_flushed`] first, so that what
-    /// waits here is bounded by what one turn of the session sends.
+    /// Queued frames. Senders check [`Self::is_flushed`] first, so that the queue is bounded by what one turn of the
+    /// session sends.
     outgoing: CompactQueue<Bytes>,
-    /// The payload of the last ping that is not answered; earlier ones need no answer of their own.
+    /// The payload of the last ping that is not answered; earlier ones need no answer.
     ping: Option<Bytes>,
-    /// Our close frame is out, or on its way; nothing may follow it.
+    /// The server's close frame is sent or queued; nothing may follow it.
     closing: bool,
     /// The client's close frame was read.
     client_closed: bool,
 }
 
 impl WebSocket {
-    /// Its stream, for those who write to it while its session waits.
+    /// Returns its stream, for writers other than its session.
     pub fn stream(&self) -> SharedStream {
         self.stream.clone()
     }
 
-    /// Over a stream whose HTTP upgrade is done, with what was received after it.
+    /// Returns a WebSocket over a stream whose HTTP upgrade is done, with the bytes received after it.
     pub fn new(stream: SharedStream, received: &[u8]) -> Self {
         Self {
             stream,
@@ -95,7 +93,7 @@ impl WebSocket {
         }
     }
 
-    /// What comes next from the client. Pings are answered with the next flush.
+    /// Returns the client's next data. Pings are answered with the next flush.
     pub fn poll_incoming(&mut self, cx: &mut Context<'_>) -> Poll<Result<Incoming, TransportError>> {
         loop {
             if let Some(piece) = self.reader.next_piece(&mut self.received)? {
@@ -117,7 +115,7 @@ impl WebSocket {
 
     fn take(&mut self, piece: Piece) -> Incoming {
         if self.received.is_empty() {
-            // Lets go of what it shares with the piece.
+            // Releases the memory that it shares with the piece.
             self.received = BytesMut::new();
         }
         match piece {
@@ -141,7 +139,7 @@ impl WebSocket {
         self.outgoing.push_front(rest);
     }
 
-    /// Puts whole records on their way, in as few frames as is sensible; none is ever cut.
+    /// Queues complete records, in as few frames as is sensible; none is ever cut.
     pub fn send(&mut self, format: TransferFormat, records: impl IntoIterator<Item = Bytes>) {
         if self.closing {
             return;
@@ -177,7 +175,7 @@ impl WebSocket {
     }
 
     fn send_small(&mut self, opcode: Opcode, payload_bytes: usize, parts: impl Iterator<Item = Bytes>) {
-        // Of exactly its size: it becomes `Bytes` without another allocation.
+        // Of the exact size: it becomes `Bytes` without another allocation.
         let mut frame = BytesMut::with_capacity(header_bytes(payload_bytes) + payload_bytes);
         put_header(&mut frame, opcode, payload_bytes);
         for part in parts {
@@ -186,19 +184,19 @@ impl WebSocket {
         self.outgoing.push_back(frame.freeze());
     }
 
-    /// Asks for a sign of life that every WebSocket client gives by itself.
+    /// Queues a ping, which every WebSocket client answers automatically.
     pub fn send_ping(&mut self) {
         if !self.closing {
             self.send_small(Opcode::Ping, 0, std::iter::empty());
         }
     }
 
-    /// Puts the close frame on its way: an ordinary end.
+    /// Queues the close frame of a normal end.
     pub fn close(&mut self) {
         self.close_with(CODE_NORMAL);
     }
 
-    /// Puts the close frame on its way: the client does not speak WebSocket.
+    /// Queues the close frame for a client that does not speak WebSocket.
     pub fn close_malformed(&mut self) {
         self.close_with(CODE_PROTOCOL_ERROR);
     }
@@ -211,17 +209,17 @@ impl WebSocket {
         }
     }
 
-    /// Whether the client closed the WebSocket; nothing comes after.
+    /// True if the client closed the WebSocket; nothing follows.
     pub fn is_closed_by_client(&self) -> bool {
         self.client_closed
     }
 
-    /// Whether all that was sent is with the kernel.
+    /// True if all queued data was passed to the kernel.
     pub fn is_flushed(&self) -> bool {
         self.outgoing.is_empty() && self.ping.is_none()
     }
 
-    /// Writes what is on its way out.
+    /// Writes the queued data.
     pub fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(payload) = self.ping.take()
             && !self.closing

@@ -8,7 +8,7 @@ use rts_local::{Cluster, ClusterOptions};
 use super::world::{Node, Server, urls};
 
 #[tokio::test(flavor = "multi_thread")]
-async fn rooms_all_over_a_cluster_are_heard_also_when_their_slot_moves() {
+async fn events_of_all_slots_arrive_also_when_a_slot_moves() {
     let options = ClusterOptions { redis_servers: 3, ..ClusterOptions::redis_only() };
     let cluster = Cluster::start(options).await.unwrap();
     let node = Node::start(&cluster.redis_url()).await;
@@ -41,7 +41,7 @@ async fn rooms_all_over_a_cluster_are_heard_also_when_their_slot_moves() {
         ann.hears_seq(room, seq).await;
         assert_eq!(ann.order(room).len(), 3, "room {index}");
     }
-    // A subscriber connection that is cut comes back with what is at its master.
+    // A subscriber connection that was cut has the channels of its master again.
     for server in servers.values_mut() {
         assert_eq!(server.cut_subscribers().await, 1);
     }

@@ -27,7 +27,7 @@ async fn node(cluster: &Cluster) -> Node {
     node
 }
 
-/// All heard the same whole order of a room, which has this many events.
+/// Checks that all got the same complete order of a room, which has this many events.
 fn one_order(listeners: &[&Listener], room: &RoomId, events: usize) {
     let order = listeners[0].order(room);
     assert_eq!(order.len(), events);
@@ -37,7 +37,7 @@ fn one_order(listeners: &[&Listener], room: &RoomId, events: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sessions_on_two_nodes_hear_one_order() {
+async fn sessions_on_two_nodes_get_one_order() {
     let cluster = redis().await;
     let (one, two) = (node(&cluster).await, node(&cluster).await);
     let room = one.group(&["ann", "bob"]).await;
@@ -65,7 +65,7 @@ async fn sessions_on_two_nodes_hear_one_order() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_cut_subscription_loses_and_doubles_nothing() {
+async fn a_cut_subscription_loses_and_duplicates_nothing() {
     let cluster = redis().await;
     let node = node(&cluster).await;
     let room = node.group(&["ann", "bob"]).await;
@@ -83,7 +83,7 @@ async fn a_cut_subscription_loses_and_doubles_nothing() {
     }
     ann.hears_seq(&room, last.unwrap()).await;
     one_order(&[&ann], &room, 200);
-    // Somebody is added to another room while nobody hears of it.
+    // A user is added to another room while no subscription is up.
     while server.cut_subscribers().await == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -92,7 +92,7 @@ async fn a_cut_subscription_loses_and_doubles_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_server_that_hangs_or_is_away_is_caught_up_with() {
+async fn sessions_catch_up_after_a_server_hangs_or_is_down() {
     let cluster = redis().await;
     let port = cluster.redis_url().rsplit(':').next().unwrap().trim_end_matches('/').parse().unwrap();
     let proxy = Proxy::start(port).await.unwrap();
@@ -124,7 +124,7 @@ async fn a_server_that_hangs_or_is_away_is_caught_up_with() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn people_who_come_and_go_hear_what_is_theirs() {
+async fn members_who_join_and_leave_get_only_their_events() {
     let cluster = redis().await;
     let (one, two) = (node(&cluster).await, node(&cluster).await);
     let room = one.group(&["ann"]).await;
@@ -164,7 +164,7 @@ async fn people_who_come_and_go_hear_what_is_theirs() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_joined_in_full_flow_starts_without_a_gap() {
+async fn a_busy_room_starts_without_a_gap_for_a_new_member() {
     let cluster = redis().await;
     let node = node(&cluster).await;
     let room = node.group(&["ann"]).await;
@@ -187,7 +187,7 @@ async fn a_room_joined_in_full_flow_starts_without_a_gap() {
     let members = added.1["room"]["members"].as_array().unwrap();
     let joined = members.iter().find(|member| member["userId"] == "bob").unwrap();
     let first = bob.heard.iter().find(|(_, event)| event["prev"].is_u64()).unwrap();
-    // A new member's marks stand where they joined.
+    // A new member's marks are at the head when they joined.
     assert_eq!(first.1["prev"], joined["readSeq"], "the first event follows the joining");
     assert_eq!(order.last().copied(), Some(last.get()));
 }
@@ -212,7 +212,7 @@ async fn channels_are_dropped_with_the_last_session() {
     bob.hears_seq(&room, seq).await;
     bob.leave();
     wait_channels(&mut server, <[String]>::is_empty).await;
-    // And it starts anew.
+    // It starts again.
     let mut bob = node.listen("bob").await;
     let seq = node.send(&room, "ann", "again").await;
     bob.hears_seq(&room, seq).await;
@@ -227,7 +227,7 @@ async fn wait_channels(server: &mut Server, wanted: impl Fn(&[String]) -> bool) 
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn marks_and_stored_messages_are_told() {
+async fn receipts_and_stored_messages_are_delivered() {
     let cluster = redis().await;
     let node = node(&cluster).await;
     let room = node.group(&["ann", "bob"]).await;
@@ -247,7 +247,7 @@ async fn marks_and_stored_messages_are_told() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_node_whose_redis_comes_later_connects_then() {
+async fn a_node_connects_when_its_redis_starts_later() {
     let cluster = redis().await;
     cluster.stop("redis").await.unwrap();
     let node = Node::start(&cluster.redis_url()).await;

@@ -14,8 +14,8 @@ fn bodies_of(listener: &Listener, room: &RoomId, sender: &str) -> Vec<String> {
     of_sender.map(|(_, event)| event["message"]["clientId"].as_str().unwrap().to_owned()).collect()
 }
 
-/// Enqueues many messages of two people to two rooms at once, on two nodes; each room has one order, in which
-/// each sender's messages are as they were enqueued.
+/// Enqueues many messages of two users to two rooms at once, on two nodes; each room has one order, with each sender's
+/// messages in the order they were enqueued.
 async fn order_is_kept(nodes: [&Node; 2], messages: usize) {
     let rooms = [nodes[0].group(&["ann", "bob"]).await, nodes[0].group(&["bob", "ann"]).await];
     let mut listeners = [nodes[0].listen("ann").await, nodes[1].listen("bob").await];
@@ -98,7 +98,7 @@ async fn each_has_its_own_result() {
         assert!(matches!(again, Ok(SendResult::Duplicate { seq, durable: false }) if seq == new));
         assert_eq!(foreign.err(), Some(RoomError::NotFound));
         assert_eq!(archived.err(), Some(RoomError::Archived));
-        // Nobody listens for DynamoDB here, which would have to tell of a room that Redis does not have.
+        // Nothing listens for DynamoDB here, which would have a room that Redis does not have.
         assert!(matches!(unknown, Err(RoomError::Unavailable(_))));
     }
     let view = node.rooms.view(&person("bob"), &room).await.unwrap();

@@ -24,7 +24,7 @@ use rts_gateway::send::{SendPermit, SendQueue, SendRequest, SendResult};
 use serde_json::Value;
 use tokio::sync::oneshot;
 
-/// One gateway, as far as the fan-out goes.
+/// The fan-out's part of one gateway.
 pub(super) struct Node {
     pub(super) id: NodeId,
     pub(super) fanout: Fanout,
@@ -64,7 +64,7 @@ impl Node {
         eventually("the fanout is connected", || self.fanout.is_connected()).await;
     }
 
-    /// A group room of these people, in everybody's list.
+    /// Creates a group room of these users, in all their lists.
     pub(super) async fn group(&self, names: &[&str]) -> RoomId {
         let room_id = RoomId::new_group();
         let creator = person(names[0]);
@@ -78,7 +78,7 @@ impl Node {
         room_id
     }
 
-    /// Marks a person's list of rooms as loaded, so that DynamoDB is not asked.
+    /// Marks a user's list of rooms as loaded, so that DynamoDB is not asked.
     pub(super) async fn know(&self, name: &str) {
         merge_rooms(&self.redis, &person(name), RoomList::Load, &[]).await.unwrap();
     }
@@ -113,7 +113,7 @@ impl Node {
         let content = MessageContent {
             sender_id: person.user.clone(),
             client_id: ClientId::parse(client_id).unwrap(),
-            // Now and then a large one: calls are bounded by their bytes too.
+            // Occasionally a large one: calls are bounded by their bytes too.
             body: if client_id.ends_with("77") { "x".repeat(16_000) } else { format!("from {from}") },
             attachments: Vec::new(),
             reply_to: None,
@@ -127,7 +127,7 @@ impl Node {
         self.sends.enqueue(SendRequest { person, room: room.clone(), content, permit, flight: None }).await
     }
 
-    /// Sends until Redis takes it; the clientId makes it one message.
+    /// Enqueues a message until Redis accepts it; the clientId makes it one message.
     pub(super) async fn send(&self, room: &RoomId, from: &str, client_id: &str) -> Seq {
         let deadline = Instant::now() + Duration::from_secs(20);
         loop {
@@ -158,7 +158,7 @@ impl Drop for Node {
     }
 }
 
-/// A session, and what it was sent.
+/// A session, and its received records.
 pub(super) struct Listener {
     pub(super) session: SessionHandle,
     attachment: Option<Attachment>,
@@ -176,7 +176,7 @@ impl Listener {
         }
     }
 
-    /// Waits until something that was sent is as wanted.
+    /// Waits until a matching record arrives.
     pub(super) async fn hears(&mut self, target: &str, wanted: impl Fn(&Value) -> bool) {
         let what = format!("{} hears {target}", self.session.person.user);
         let deadline = Instant::now() + Duration::from_secs(20);
@@ -195,7 +195,7 @@ impl Listener {
         self.hears("MessageCreated", |event| event["roomId"] == room.as_str() && event["seq"] == seq.get()).await;
     }
 
-    /// The seqs of a room's events, checked to be one unbroken order.
+    /// Returns the seqs of a room's events, checked to be one unbroken order.
     pub(super) fn order(&self, room: &RoomId) -> Vec<u64> {
         let events: Vec<_> = self
             .heard
@@ -257,18 +257,18 @@ impl Server {
         command.query_async(&mut self.connection).await.unwrap()
     }
 
-    /// The node's sharded channels here.
+    /// Returns the node's sharded channels on this server.
     pub(super) async fn channels(&mut self) -> Vec<String> {
         self.run(&["PUBSUB", "SHARDCHANNELS"]).await
     }
 
-    /// Cuts every subscriber off.
+    /// Disconnects every subscriber.
     pub(super) async fn cut_subscribers(&mut self) -> usize {
         self.run(&["CLIENT", "KILL", "TYPE", "pubsub"]).await
     }
 }
 
-/// Each URL of a list.
+/// Returns the URLs of a list by port.
 pub(super) fn urls(list: &str) -> HashMap<u16, String> {
     list.split(',')
         .map(|url| {

@@ -8,7 +8,7 @@ use super::world::{World, content, person};
 use crate::support;
 
 #[tokio::test]
-async fn members_come_and_go() {
+async fn members_are_added_and_leave() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
     let change =
@@ -36,7 +36,7 @@ async fn members_come_and_go() {
 }
 
 #[tokio::test]
-async fn the_last_owner_leaves_the_room_to_the_member_of_the_longest_standing_in_one_step() {
+async fn the_longest_standing_member_becomes_owner_when_the_last_owner_leaves() {
     let world = World::new();
     let room = world.group(&["ann", "dan", "cyd"]).await;
     let add = [(person("bob").user, "Bob".to_owned())];
@@ -67,7 +67,7 @@ async fn the_last_owner_leaves_the_room_to_the_member_of_the_longest_standing_in
     assert_eq!(told, [("memberRemoved", "ann", before, between), ("roleChanged", "cyd", between, *version)]);
     assert_eq!(head.seq, *version);
 
-    // Whoever is no owner leaves without ado; the last one leaves nobody.
+    // A member who is not an owner leaves without further changes; the last one leaves an empty room.
     for (who, others) in [("dan", 1), ("cyd", 2), ("bob", 1)] {
         let left = world.rooms.change_room(&person(who), &room, &RoomOperation::Leave).await.unwrap();
         assert_eq!(left.members().len(), others, "{who}");
@@ -75,14 +75,14 @@ async fn the_last_owner_leaves_the_room_to_the_member_of_the_longest_standing_in
 }
 
 #[tokio::test]
-async fn what_is_as_wanted_but_not_stored_is_for_the_journal_again() {
+async fn changes_made_before_but_not_stored_are_for_the_journal_again() {
     let world = World::new();
     let ann = person("ann");
     let room = world.group(&["ann", "bob"]).await;
     let change = async |operation: RoomOperation<'_>| world.rooms.change_room(&ann, &room, &operation).await.unwrap();
     let bob = [(person("bob").user, "Bob".to_owned())];
     let both = [bob[0].clone(), (person("cyd").user, "Cyd".to_owned())];
-    // Its maker died before it was journaled: all of it is owed.
+    // The node that created it died before it was journaled: all of it is owed.
     for operation in [RoomOperation::Rename("방"), RoomOperation::Add(&bob, 1000), RoomOperation::Unarchive] {
         let RoomOutcome::Unchanged(Some(RoomChange::Room { facts: Some(_), members, .. })) = change(operation).await
         else {
@@ -90,7 +90,7 @@ async fn what_is_as_wanted_but_not_stored_is_for_the_journal_again() {
         };
         assert_eq!(members.len(), 2);
     }
-    // Also when there is something new beside it.
+    // Also together with a new change.
     let RoomOutcome::Changed(owed @ RoomChange::Room { facts: Some(_), .. }) =
         change(RoomOperation::Add(&both, 1000)).await
     else {

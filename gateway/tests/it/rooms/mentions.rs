@@ -1,4 +1,4 @@
-//! Mentions, and that counts stay exact whatever happens to messages.
+//! Mentions; counts stay exact after any changes of messages.
 
 use proptest::prelude::*;
 use proptest::test_runner::TestRunner;
@@ -11,7 +11,7 @@ use crate::support;
 
 const PEOPLE: [&str; 3] = ["ann", "bob", "cid"];
 
-/// One thing that happens: what, by whom, to which message, with which mentions (a bit for each person).
+/// One step: its kind, the user, the message, and the mentions (a bit for each user).
 type Step = (u8, usize, usize, u8);
 
 #[derive(Debug)]
@@ -98,7 +98,7 @@ fn counts_are_exact_after_any_sends_edits_deletes_and_marks() {
 }
 
 #[tokio::test]
-async fn members_only_are_mentioned_and_the_room_has_to_be_theirs_to_see() {
+async fn only_members_are_mentioned_and_the_room_has_to_be_visible_to_the_sender() {
     let world = World::new();
     let room = world.group(&["ann", "bob", "김민수"]).await;
     let of = async |who: &Person, body: &str| world.rooms.mentions(who, &room, body).await;

@@ -13,7 +13,7 @@ use rts_gateway::rooms::{EventsAfter, MarkKind, RoomError, RoomOperation, Sent};
 use self::world::{World, person};
 
 #[tokio::test]
-async fn sending_twice_makes_one_message_also_at_the_same_time() {
+async fn sending_twice_creates_one_message_also_concurrently() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
     let (one, two) = tokio::join!(world.send(&room, "ann", "c1", "one"), world.send(&room, "ann", "c1", "two"));
@@ -53,13 +53,13 @@ async fn unread_counts_are_exact() {
         (world.unread(&room, "ann").await, world.unread(&room, "bob").await, world.unread(&room, "cyd").await),
         (5, 5, 10)
     );
-    // A mark in the middle, on another's message.
+    // A mark in the middle, on another user's message.
     world.rooms.mark(&person("ann"), &room, MarkKind::Read, seqs[3]).await.unwrap();
     assert_eq!(world.unread(&room, "ann").await, 3);
-    // It never goes back.
+    // It never moves back.
     world.rooms.mark(&person("ann"), &room, MarkKind::Read, seqs[1]).await.unwrap();
     assert_eq!(world.unread(&room, "ann").await, 3);
-    // Deleted: another's after the mark, one's own after it, another's before it.
+    // Deletes another user's message after the mark, an own one after it, and another user's before it.
     for (who, index) in [("bob", 5), ("ann", 6), ("bob", 1)] {
         world.delete(&room, who, seqs[index]).await.unwrap();
     }
@@ -67,14 +67,14 @@ async fn unread_counts_are_exact() {
         (world.unread(&room, "ann").await, world.unread(&room, "bob").await, world.unread(&room, "cyd").await),
         (2, 4, 7)
     );
-    // Past the head is clamped to it.
+    // A mark beyond the head is clamped to it.
     let marks =
         world.rooms.mark(&person("ann"), &room, MarkKind::Read, Seq::new((1 << 53) - 1).unwrap()).await.unwrap();
     assert_eq!(marks.read_seq, world.rooms.head(&room).await.unwrap().unwrap().seq);
     assert_eq!(world.unread(&room, "ann").await, 0);
     world.say(&room, "bob", "later").await;
     assert_eq!(world.unread(&room, "ann").await, 1);
-    // Whoever joins starts with nothing unread, and sees what was before.
+    // A new member starts with nothing unread, and sees the earlier messages.
     let dan = [(person("dan").user, "Dan".to_owned())];
     world.rooms.change_room(&person("bob"), &room, &RoomOperation::Add(&dan, 1000)).await.unwrap();
     assert_eq!(world.unread(&room, "dan").await, 0);
@@ -96,7 +96,7 @@ async fn unread_is_capped() {
 }
 
 #[tokio::test]
-async fn history_shows_the_present_state_in_its_first_place() {
+async fn history_shows_the_current_state_at_the_original_position() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
     let mut seqs = Vec::new();
@@ -151,7 +151,7 @@ async fn resume_is_whole_or_truncated() {
     for index in 1..=498 {
         world.say(&room, "ann", &format!("c{index}")).await;
     }
-    // 500 after the first event are whole, 501 are not; what lies ahead is not either.
+    // 500 after the first event are whole, 501 are not, nor is a seq beyond the head.
     assert!(
         matches!(world.rooms.resume(&person("bob"), &room, all[0].seq).await.unwrap(), EventsAfter::Whole { events, .. } if events.len() == 500)
     );
@@ -168,7 +168,7 @@ async fn resume_is_whole_or_truncated() {
 }
 
 #[tokio::test]
-async fn the_stream_is_trimmed_but_never_of_what_is_not_stored() {
+async fn the_stream_is_trimmed_but_never_of_unstored_messages() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
     let mut states = Vec::new();

@@ -1,4 +1,4 @@
-//! Messages that have expired are not read any more, wherever they still are.
+//! Expired messages are not read any more, wherever they still are.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +9,7 @@ use rts_gateway::rooms::{EventsAfter, MarkKind, RoomError};
 use super::world::{World, person};
 
 #[tokio::test]
-async fn what_has_expired_is_not_read_and_not_unread() {
+async fn expired_messages_are_neither_readable_nor_unread() {
     let kept = Duration::from_secs(2);
     let world = World::keeping(Retention::of(kept));
     let room = world.group(&["ann", "bob"]).await;
@@ -27,7 +27,7 @@ async fn what_has_expired_is_not_read_and_not_unread() {
     assert_eq!(world.rooms.message(&person("bob"), &room, old.seq).await.err(), Some(RoomError::NoMessage));
     assert_eq!(world.edit(&room, "ann", old.seq, "x").await.err(), Some(RoomError::NoMessage));
 
-    // What comes later is there, and counted alone.
+    // A later message exists, and is the only one counted.
     let new = world.say(&room, "ann", "c2").await;
     let page = world.page(&room, 0, None, 10).await;
     assert_eq!(page.messages.iter().map(|message| message.seq).collect::<Vec<_>>(), [new.seq]);

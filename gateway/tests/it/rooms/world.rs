@@ -1,4 +1,4 @@
-//! A Redis of one's own, and what is said in its rooms.
+//! A separate Redis, with the rooms and messages of a test.
 
 use std::sync::Arc;
 
@@ -27,7 +27,7 @@ impl World {
         Self::keeping(Retention::default())
     }
 
-    /// One in which messages expire.
+    /// Starts a Redis in which messages expire.
     pub(super) fn keeping(retention: Retention) -> Self {
         let server = RedisServer::start();
         let redis = server.client();
@@ -63,7 +63,7 @@ impl World {
         room_id
     }
 
-    /// The unstored index of the room's partition, the room's own entries of it.
+    /// Returns the room's own entries in the unstored index of its partition.
     pub(super) async fn unstored(&self, room: &RoomId) -> Vec<String> {
         let mut command = redis::cmd("ZRANGE");
         command.arg(keys::Partition::of_room(room).unstored()).arg(0).arg(-1);
@@ -71,7 +71,7 @@ impl World {
         all.into_iter().filter(|entry| entry.starts_with(&format!("r:{room}:"))).collect()
     }
 
-    /// Marks all that is journaled of the room as stored.
+    /// Marks all journaled versions of the room as stored.
     pub(super) async fn store_room(&self, room: &RoomId) {
         let mut command = redis::cmd("ZREM");
         command.arg(keys::Partition::of_room(room).unstored()).arg(self.unstored(room).await);

@@ -45,7 +45,7 @@ impl Drop for RedisServer {
     }
 }
 
-/// Sends one message, alone.
+/// Sends one message in a single call.
 pub(crate) async fn send(rooms: &Rooms, sending: &Sending<'_>) -> Result<Sent, RoomError> {
     loop {
         match rooms.send(&[*sending]).await.remove(0) {
@@ -56,7 +56,7 @@ pub(crate) async fn send(rooms: &Rooms, sending: &Sending<'_>) -> Result<Sent, R
     }
 }
 
-/// An SQS that accepts everything, and no DynamoDB; nobody listens at the URL otherwise.
+/// Returns the configuration of an SQS that accepts everything, without a DynamoDB; nothing else listens at the URL.
 pub(crate) async fn accepting_sqs() -> SdkConfig {
     async fn accept(body: String) -> String {
         let request: Value = serde_json::from_str(&body).unwrap();
@@ -72,7 +72,7 @@ pub(crate) async fn accepting_sqs() -> SdkConfig {
     aws(&endpoint)
 }
 
-/// AWS at an endpoint.
+/// Returns the configuration of AWS at an endpoint.
 pub(crate) fn aws(endpoint: &str) -> SdkConfig {
     let credentials = Credentials::new("test", "test", None, None, "test");
     SdkConfig::builder()

@@ -1,9 +1,8 @@
-//! The order of one room's events on this node, sans-IO: publications, confirmations and answers in,
-//! steps out.
+//! The order of one room's events on this node, sans-IO: publications, confirmations and answers in, steps out.
 //!
-//! Publications are a hint, the room's stream is the truth. Every event names the one before it. Where
-//! that is not the last one delivered, or the subscription was cut, delivery stops, what came after
-//! the last one is asked for, and goes on from the answer. What cannot be had whole is said to be lost.
+//! Publications are a hint, the room's stream is the truth. Every event names the one before it. If that is not the
+//! last one delivered, or the subscription was cut, delivery stops, the events after the last one are requested, and
+//! delivery continues from the answer. If they are incomplete, they are reported as lost.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -12,17 +11,17 @@ use rts_common::seq::Seq;
 
 use crate::rooms::{EventsAfter, Head, RoomEvent};
 
-/// Publications that wait for an answer; beyond, they are asked for again, since the stream has them
-/// too. A message is 2 KiB at most on average, so this is half a MiB for a room that catches up.
+/// The most publications that wait for an answer; beyond it, they are requested again, since the stream has them too. A
+/// message is 2 KiB at most on average, so this is half a MiB for a room that catches up.
 const WAITING_MAX: usize = 256;
 
-/// A publication at its place in the room.
+/// A publication with its position in the room.
 #[derive(Clone, Debug)]
 pub(in crate::fanout) struct Item {
     pub(in crate::fanout) epoch: Seq,
     pub(in crate::fanout) seq: Seq,
     pub(in crate::fanout) prev: Seq,
-    /// `None` for what this build cannot read: it has its place and is passed over.
+    /// `None` if this build cannot parse it: it has a position and is skipped.
     pub(in crate::fanout) event: Option<Arc<RoomEvent>>,
 }
 
@@ -32,37 +31,36 @@ impl Item {
     }
 }
 
-/// What Redis answered.
+/// An answer of Redis.
 #[derive(Debug)]
 pub(in crate::fanout) enum Answer {
-    /// To [`Step::Ask`] without a seq: where the room stands.
+    /// The answer to [`Step::Ask`] without a seq: the room's head.
     Head(Head),
-    /// To one with a seq.
+    /// The answer to [`Step::Ask`] with a seq.
     After(EventsAfter),
     /// There is no such room any more.
     Gone,
 }
 
-/// What is to be done, in this order.
+/// A step to take, in this order.
 #[derive(Debug)]
 pub(in crate::fanout) enum Step {
-    /// Ask where the room stands, or what came after a seq.
+    /// Read the room's head, or the events after a seq.
     Ask(Option<Seq>),
     /// Publications were missed.
     Gap,
-    /// Give an event to the sessions; `live` if it came by publication.
+    /// Deliver an event to the sessions; `live` if it came by publication.
     Deliver { event: Arc<RoomEvent>, live: bool },
-    /// Something between the last event delivered and the next one is not to be had: the sessions
-    /// have to start over.
+    /// An event between the last one delivered and the next one is not available: the sessions have to start over.
     Lost,
-    /// It is known where the room stands: sessions may rely on it.
+    /// The room's head is known: sessions may rely on the order.
     Open,
 }
 
-/// A room's order.
+/// The order of a room.
 #[derive(Debug, Default)]
 pub(in crate::fanout) struct Sequencer {
-    /// Where delivery stands.
+    /// The position of delivery.
     at: Option<Head>,
     state: State,
 }
@@ -72,7 +70,7 @@ enum State {
     /// Not subscribed yet.
     #[default]
     Unsubscribed,
-    /// Publications are delivered as they come.
+    /// Publications are delivered as they arrive.
     Live,
     /// An answer is awaited.
     Asking {
@@ -83,17 +81,17 @@ enum State {
 }
 
 impl Sequencer {
-    /// Whether sessions may rely on it.
+    /// True if sessions may rely on the order.
     pub(in crate::fanout) fn is_open(&self) -> bool {
         self.at.is_some()
     }
 
-    /// The last event delivered.
+    /// Returns the seq of the last event delivered.
     pub(in crate::fanout) fn last(&self) -> Seq {
         self.at.map_or(Seq::ZERO, |head| head.seq)
     }
 
-    /// The channel is subscribed, perhaps not for the first time: something may have been missed.
+    /// Handles a subscription of the channel, perhaps not the first: events may have been missed.
     pub(in crate::fanout) fn subscribed(&mut self) -> Vec<Step> {
         match &mut self.state {
             State::Asking { ask_again, .. } => {
@@ -104,11 +102,11 @@ impl Sequencer {
         }
     }
 
-    /// Something was published.
+    /// Handles a publication.
     pub(in crate::fanout) fn published(&mut self, item: Item) -> Vec<Step> {
         let mut steps = Vec::new();
         match &mut self.state {
-            // What is to come will be compared with the head.
+            // Later events will be compared with the head.
             State::Unsubscribed => {}
             State::Asking { waiting, ask_again } => {
                 if waiting.len() < WAITING_MAX {
@@ -129,7 +127,7 @@ impl Sequencer {
         steps
     }
 
-    /// Redis answered what was asked.
+    /// Handles Redis's answer.
     pub(in crate::fanout) fn answered(&mut self, answer: Answer) -> Vec<Step> {
         let mut steps = Vec::new();
         let State::Asking { waiting, ask_again } = std::mem::take(&mut self.state) else {
@@ -141,12 +139,12 @@ impl Sequencer {
                 steps.push(Step::Open);
             }
             Answer::After(after) => self.catch_up(after, &mut steps),
-            // Nothing was delivered of it yet, so nothing is lost: it is taken from its start.
+            // Nothing of it was delivered yet, so nothing is lost: delivery begins at its start.
             Answer::Gone if self.at.is_none() => {
                 self.at = Some(Head { epoch: Seq::ZERO, seq: Seq::ZERO });
                 steps.push(Step::Open);
             }
-            // Should it come back, its next event will not follow the last one.
+            // If it comes back, its next event will not follow the last one.
             Answer::Gone => steps.push(Step::Lost),
         }
         self.state = State::Live;
@@ -161,7 +159,7 @@ impl Sequencer {
     fn replay(&mut self, mut waiting: VecDeque<Item>, steps: &mut Vec<Step>) {
         while let Some(item) = waiting.pop_front() {
             if !self.apply(&item, steps) {
-                // Each question uses up at least one publication: they end.
+                // Each answer uses up at least one publication: the loop ends.
                 steps.push(Step::Gap);
                 steps.push(self.ask(waiting));
                 return;
@@ -174,14 +172,14 @@ impl Sequencer {
         Step::Ask(self.at.map(|head| head.seq))
     }
 
-    /// False if something between is missing.
+    /// Delivers a publication; false if an event before it is missing.
     fn apply(&mut self, item: &Item, steps: &mut Vec<Step>) -> bool {
         let Some(at) = self.at else { return false };
         if item.epoch == at.epoch && item.seq <= at.seq {
             return true;
         }
-        // Under a later epoch too: then nothing was lost that was delivered here. One of an earlier epoch
-        // was lost with it, unless Redis's clock went back: the answer will tell.
+        // Also under a later epoch: then no delivered event was lost. An event of an earlier epoch was lost with it,
+        // unless Redis's clock went back: the answer will show which.
         if item.epoch < at.epoch || item.prev != at.seq || item.seq <= at.seq {
             return false;
         }
@@ -207,11 +205,11 @@ impl Sequencer {
     }
 }
 
-/// Whether the events after `at` really follow it.
+/// True if the events after `at` really follow it.
 ///
-/// Within an epoch the stream has them all, and a later `prev` only means that an unreadable entry
-/// was passed over; an earlier one, that a failover took back what was delivered, and gave out seqs
-/// between. In another epoch nothing but the very next event will do.
+/// Within an epoch the stream has them all, and a later `prev` only means that an unreadable entry was skipped; an
+/// earlier one, that a failover took back delivered events and reused seqs in between. In another epoch only the very
+/// next event will do.
 fn joins(at: Head, head: Head, first: Option<&RoomEvent>) -> bool {
     match first {
         Some(first) if head.epoch == at.epoch => first.prev >= at.seq,

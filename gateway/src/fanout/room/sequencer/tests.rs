@@ -55,7 +55,7 @@ fn told(steps: &[Step]) -> Vec<String> {
 }
 
 #[test]
-fn what_comes_before_the_head_is_known_waits_for_it() {
+fn publications_wait_until_the_head_is_known() {
     let mut sequencer = Sequencer::default();
     assert_eq!(told(&sequencer.published(item(1, 5, 4))), [""; 0]);
     assert_eq!(told(&sequencer.subscribed()), ["head?"]);
@@ -87,7 +87,7 @@ fn a_new_subscription_is_compared_and_an_answer_from_before_it_does_not_count() 
 }
 
 #[test]
-fn what_cannot_be_had_whole_is_lost() {
+fn incomplete_answers_are_a_loss() {
     let mut sequencer = open_at(1, 10);
     sequencer.subscribed();
     let truncated = EventsAfter::Truncated { head: head(1, 90) };
@@ -98,7 +98,7 @@ fn what_cannot_be_had_whole_is_lost() {
 }
 
 #[test]
-fn a_new_epoch_that_goes_on_where_the_old_one_stood_loses_nothing() {
+fn a_new_epoch_that_continues_after_the_last_event_loses_nothing() {
     let mut sequencer = open_at(1, 10);
     assert_eq!(told(&sequencer.published(item(2, 12, 10))), ["12"]);
     sequencer.subscribed();
@@ -127,18 +127,18 @@ fn a_failover_that_took_events_back_is_a_loss_although_the_epoch_stays() {
 }
 
 #[test]
-fn what_cannot_be_read_is_passed_over_once() {
+fn unreadable_events_are_skipped_once() {
     let mut sequencer = open_at(1, 10);
     let unreadable = Item { event: None, ..item(1, 11, 10) };
     assert_eq!(told(&sequencer.published(unreadable)), [""; 0]);
     assert_eq!(told(&sequencer.published(item(1, 12, 11))), ["12"]);
-    // Also from the stream, which leaves it out.
+    // Also by the stream, which leaves it out.
     sequencer.published(item(1, 14, 13));
     assert_eq!(told(&sequencer.answered(whole(1, 14, vec![event(1, 14, 13)]))), ["(14)"]);
 }
 
 #[test]
-fn more_than_may_wait_is_asked_for_again() {
+fn publications_beyond_the_bound_are_fetched_again() {
     let mut sequencer = open_at(1, 10);
     sequencer.subscribed();
     for number in 11..=11 + WAITING_MAX as u64 {
@@ -147,7 +147,7 @@ fn more_than_may_wait_is_asked_for_again() {
     assert_eq!(told(&sequencer.answered(whole(1, 10, vec![]))), ["after 10?"]);
 }
 
-/// A room as Redis has it, and a channel that loses, doubles and disorders.
+/// A room in Redis, and a channel that loses, duplicates and reorders.
 #[derive(Default)]
 struct Source {
     epoch: u64,
@@ -160,7 +160,7 @@ struct Source {
 
 impl Source {
     fn append(&mut self) -> Item {
-        // The clock goes on whatever happens, so no seq is given twice.
+        // The clock always advances, so that no seq is used twice.
         self.clock += 2;
         let event = event(self.epoch, self.clock, self.last);
         self.last = self.clock;
@@ -294,7 +294,7 @@ impl Run {
 
 proptest! {
     #[test]
-    fn whatever_the_channel_does_sessions_get_one_order_without_gap_or_duplicate(acts in acts()) {
+    fn sessions_get_one_order_without_gaps_or_duplicates_on_any_channel(acts in acts()) {
         let mut run = Run::default();
         run.source.epoch = 1;
         run.settle();
