@@ -1,4 +1,4 @@
-//! Every metric of the gateway: [`table`] has their names, units, labels and buckets, and a function here records each.
+//! Every metric of the gateway: `table` has their names, units, labels and buckets, and a function here records each.
 //!
 //! Base units; labels come from enums or constants, never from a user or a room.
 

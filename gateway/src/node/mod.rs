@@ -171,10 +171,9 @@ impl Parts {
         });
         let authenticator =
             Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);
-        let sqs = aws_sdk_sqs::Client::new(&aws);
         Ok(Self {
             redis,
-            sqs,
+            sqs: aws_sdk_sqs::Client::new(&aws),
             queues,
             authenticator,
             fanout,

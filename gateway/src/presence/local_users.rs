@@ -43,11 +43,11 @@ struct Local {
 enum State {
     /// Redis is up to date.
     #[default]
-    SyncResult,
+    Synced,
     /// In the queue of due updates.
     Due,
     /// The update is being sent; `again` if something changed since it began.
-    PresenceUpdate { again: bool },
+    Sending { again: bool },
 }
 
 struct Connection {
@@ -196,8 +196,8 @@ impl LocalUsers {
             };
             match person {
                 Some(person) => {
-                    if let Some(telling) = self.begin(person) {
-                        return telling;
+                    if let Some(update) = self.begin(person) {
+                        return update;
                     }
                 }
                 None => woken.await,
@@ -208,7 +208,7 @@ impl LocalUsers {
     fn begin(&self, person: Person) -> Option<PresenceUpdate> {
         let mut people = self.of(&person);
         let local = people.get_mut(&person)?;
-        local.state = State::PresenceUpdate { again: false };
+        local.state = State::Sending { again: false };
         let waiting = std::mem::take(&mut local.waiting);
         let connections = local.connections.iter().map(Connection::words).collect();
         let ids = local.connections.iter().map(|connection| connection.id).collect();
@@ -217,13 +217,13 @@ impl LocalUsers {
     }
 
     /// Finishes an update.
-    pub(super) fn finish(&self, telling: PresenceUpdate, told: &SyncResult) {
-        let PresenceUpdate { person, ids, waiting, .. } = telling;
-        let has_failed = matches!(told, SyncResult::Again { has_failed: true });
+    pub(super) fn finish(&self, update: PresenceUpdate, result: &SyncResult) {
+        let PresenceUpdate { person, ids, waiting, .. } = update;
+        let has_failed = matches!(result, SyncResult::Again { has_failed: true });
         let mut people = self.of(&person);
         let Some(local) = people.get_mut(&person) else { return };
-        let mut again = local.state == State::PresenceUpdate { again: true };
-        match told {
+        let mut again = local.state == State::Sending { again: true };
+        match result {
             SyncResult::Done { rejected } => {
                 local.let_in(&ids, rejected);
                 answer(waiting, Ok(()));
@@ -239,8 +239,8 @@ impl LocalUsers {
                 again = true;
             }
         }
-        local.state = if again { State::Due } else { State::SyncResult };
-        if local.state == State::SyncResult && local.connections.is_empty() {
+        local.state = if again { State::Due } else { State::Synced };
+        if local.state == State::Synced && local.connections.is_empty() {
             people.remove(&person);
         }
         drop(people);
@@ -269,7 +269,7 @@ impl LocalUsers {
         let mut people = self.of(person);
         let Some(local) = people.get_mut(person) else { return };
         let is_due = act(local) && local.touch();
-        if local.state == State::SyncResult && local.connections.is_empty() {
+        if local.state == State::Synced && local.connections.is_empty() {
             people.remove(person);
         }
         drop(people);
@@ -295,12 +295,12 @@ impl Local {
     /// Notes a change. True if the user's update has to be put into the queue.
     fn touch(&mut self) -> bool {
         match &mut self.state {
-            State::SyncResult => {
+            State::Synced => {
                 self.state = State::Due;
                 true
             }
             State::Due => false,
-            State::PresenceUpdate { again } => {
+            State::Sending { again } => {
                 *again = true;
                 false
             }
@@ -309,7 +309,7 @@ impl Local {
 
     /// True if Redis should know the user.
     fn is_recorded(&self) -> bool {
-        self.state == State::SyncResult && !self.connections.is_empty()
+        self.state == State::Synced && !self.connections.is_empty()
     }
 
     fn let_in(&mut self, told: &[ConnectionId], rejected: &[String]) {

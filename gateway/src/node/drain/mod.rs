@@ -1,6 +1,6 @@
 //! Shuts the node down, in this order:
 //! 1. `/readyz` fails, and nothing else changes, while the balancer notices.
-//! Negotiates and upgrades are refused with 503.
+//! 2. Negotiates and upgrades are refused with 503.
 //! 3. Sessions are closed and allowed to reconnect, spread over the drain time.
 //! 4. The journal is flushed.
 //! 5. All tasks are stopped and waited for; the process ends with 0.
