@@ -7,10 +7,10 @@ use rts_common::ids::{Person, RoomId};
 use rts_common::seq::Seq;
 use tokio::time::sleep;
 
+use super::command::Command;
+use super::command::WatchCommand;
 use super::inner::Inner;
-use super::presence::watches::WatchCommand;
 use super::room::sequencer::Answer;
-use super::shard::Command;
 use crate::presence::status_of;
 use crate::rooms::RoomError;
 

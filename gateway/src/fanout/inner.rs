@@ -9,7 +9,7 @@ use rts_common::redis::Redis;
 use rts_common::redis::keys::Partition;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
-use super::shard::Command;
+use super::command::Command;
 use super::subscriber::subscriptions::Subscriptions;
 use crate::connection::ConnectionId;
 use crate::lifecycle::Lifecycle;

@@ -38,6 +38,7 @@
 //! - **Typing** is a publication of the room, sent to the sessions that listen and stored nowhere.
 
 mod coalesce;
+mod command;
 mod fetch;
 mod inner;
 mod members;
@@ -56,8 +57,9 @@ use rts_common::redis::{Redis, RedisServers, keys};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
+use self::command::Command;
 use self::inner::{Inner, QUESTIONS_AT_ONCE};
-use self::shard::{Command, Shard};
+use self::shard::Shard;
 use self::subscriber::cluster::{self, LinkParts};
 use self::subscriber::connection::Server;
 use self::subscriber::subscriptions::Subscriptions;

@@ -16,12 +16,14 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 
 use super::coalesce::CoalesceDelay;
+use super::command::Command;
+use super::command::WatchCommand;
 use super::fetch;
 use super::inner::Inner;
 use super::members::jobs;
 use super::members::local_user::{AttachReply, LocalPerson, Outcome};
 use super::notification::{UserNotification, messages_stored};
-use super::presence::watches::{WatchCommand, Watches};
+use super::presence::watches::Watches;
 use super::room::sequencer::Answer;
 use super::room::{Effect, JoinSnapshot, LocalRoom, OpenSignal, PendingWrites};
 use super::subscriber::link::{Arrived, Incoming};
@@ -45,71 +47,6 @@ const INCOMING_IN_A_ROW: usize = 32;
 
 /// Sockets written to before other tasks run: half a millisecond.
 const FLUSHED_AT_ONCE: usize = 64;
-
-/// A command to a shard from within the node.
-pub(super) enum Command {
-    /// Adds a session to rooms. Answers with those where its user's membership has to be checked.
-    Register {
-        session: SessionHandle,
-        rooms: Vec<RoomId>,
-        open: OpenSignal,
-        needs_check: oneshot::Sender<Vec<RoomId>>,
-    },
-    /// Removes a session from rooms.
-    Unregister {
-        connection: ConnectionId,
-        rooms: Vec<RoomId>,
-    },
-    /// Removes a user's sessions from a room, and notifies them.
-    Remove {
-        room: RoomId,
-        person: Person,
-    },
-    /// Collects events for sessions that join a room; answers `None` if all have joined.
-    Hold {
-        room: RoomId,
-        sessions: Vec<SessionHandle>,
-        open: OpenSignal,
-        join: oneshot::Sender<Option<u64>>,
-    },
-    /// Adds them to the room as it was read; or does not.
-    Release {
-        room: RoomId,
-        join: u64,
-        read: Option<Box<JoinSnapshot>>,
-    },
-    /// Redis answered for a room.
-    Answered {
-        room: RoomId,
-        generation: Weak<()>,
-        answer: Answer,
-    },
-    Attach {
-        session: SessionHandle,
-        reply: AttachReply,
-    },
-    /// A session has ended.
-    Detach {
-        person: Person,
-        connection: ConnectionId,
-    },
-    /// A job of a user is done.
-    JobDone {
-        person: Person,
-        outcome: Outcome,
-    },
-    /// A user's membership of a room may have changed.
-    Recheck {
-        person: Person,
-        room: RoomId,
-    },
-    /// A user's rooms have to be compared.
-    Reload {
-        person: Person,
-    },
-    /// A command about watched users.
-    Watch(WatchCommand),
-}
 
 /// The state of a shard.
 pub(super) struct Shard {

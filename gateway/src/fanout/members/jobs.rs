@@ -13,9 +13,9 @@ use tokio::time::{sleep, timeout};
 use super::local_user::{Job, Outcome, Task};
 use crate::connection::SessionHandle;
 use crate::fanout::AttachError;
+use crate::fanout::command::Command;
 use crate::fanout::inner::Inner;
 use crate::fanout::room::JoinSnapshot;
-use crate::fanout::shard::Command;
 use crate::rooms::{EventsAfter, RoomError};
 
 /// Time for one job. A Redis that is unreachable for longer fails an attach; everything else is retried.

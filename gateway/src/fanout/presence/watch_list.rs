@@ -9,10 +9,10 @@ use rts_common::redis::keys::Partition;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
-use super::watches::WatchCommand;
 use crate::connection::{ConnectionId, SessionHandle};
+use crate::fanout::command::Command;
+use crate::fanout::command::WatchCommand;
 use crate::fanout::inner::Inner;
-use crate::fanout::shard::Command;
 use crate::presence::PersonStatus;
 
 /// Time to subscribe to the watched users and to read their status.

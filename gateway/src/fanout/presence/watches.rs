@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::watched_user::WatchedUser;
 use crate::connection::{ConnectionId, SessionHandle};
+use crate::fanout::command::WatchCommand;
 use crate::fanout::fetch;
 use crate::fanout::inner::Inner;
 use crate::fanout::room::OpenSignal;
@@ -18,20 +19,6 @@ use crate::presence::PersonStatus;
 
 /// The most users of one shard who may be watched: about 60 MiB, and as many subscriptions.
 const WATCHED_MAX: usize = 100_000;
-
-/// A command to a shard about watched users.
-pub(in crate::fanout) enum WatchCommand {
-    /// A session watches users; `open` is dropped once the status of all is known.
-    Begin { session: SessionHandle, people: Vec<Person>, answer: u64, open: OpenSignal },
-    /// Read the answer for a session.
-    Answer { connection: ConnectionId, people: Vec<Person>, reply: oneshot::Sender<Vec<(Person, PersonStatus)>> },
-    /// The answer is being sent to the client.
-    Answered { connection: ConnectionId, people: Vec<Person>, answer: u64 },
-    /// A session does not watch users any more.
-    End { connection: ConnectionId, people: Vec<Person> },
-    /// Redis answered with a user's status.
-    Read { person: Person, generation: Weak<()>, status: PersonStatus },
-}
 
 /// All watched users.
 pub(in crate::fanout) struct Watches {
