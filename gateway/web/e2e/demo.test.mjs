@@ -86,7 +86,7 @@ describe('what one does', () => {
     await until(async () => (await bubbles(page)).at(-1) === 'Well done @Minsu Kim and thanks', 'the message with its mention');
 
     await page.keyboard.press('ArrowUp');
-    await until(async () => (await page.locator('textarea').inputValue()) === 'Well done @minsu and thanks', 'the text to edit');
+    await until(async () => (await page.locator('textarea').inputValue()) === 'Well done @Minsu Kim and thanks', 'the text to edit');
     await page.locator('textarea').fill('Well done!');
     await page.keyboard.press('Enter');
     await until(async () => (await bubbles(page)).at(-1) === 'Well done!', 'the edited text');
@@ -131,6 +131,7 @@ describe('what one does', () => {
     const field = page.locator('dialog[open] input[role=combobox]');
     await field.fill('Haneul');
     await field.press('Enter');
+    await page.locator('.chip', { hasText: 'Haneul Lee' }).waitFor();
     await field.fill('someone-unknown');
     await page.locator('dialog[open] [role=option]', { hasText: 'someone-unknown' }).click();
     await page.getByLabel('Group name (optional)').fill('Picnic');

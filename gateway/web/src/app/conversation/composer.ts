@@ -6,7 +6,8 @@ import { Message, RtsRoom, Upload } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
 import { Drafts } from './drafts';
-import { complete, mentionAt, mentionable } from './mention';
+import { Picked, complete, labelOf, mentionAt, mentionable, toIds, toNames } from './mention';
+import { languageOf } from './tokens';
 import { UploadTray } from './upload-tray';
 
 /** The server's limits, known here to say so early. */
@@ -36,17 +37,24 @@ export class Composer {
   readonly editLast = output();
 
   protected readonly text = signal('');
+  /** Those whose names stand for their ids. */
+  private readonly named = signal<Picked>(new Map());
+  /** The text with ids for names: what is sent and kept. */
+  private readonly body = computed(() => toIds(this.text(), this.named()));
+  protected readonly language = computed(() => languageOf(this.text()));
   private readonly caret = signal(0);
   private readonly dismissed = signal(false);
   protected readonly option = signal(0);
   protected readonly uploads = signal<readonly Upload[]>([]);
   protected readonly title = computed(() => this.chat.title(this.room()));
-  protected readonly over = computed(() => new TextEncoder().encode(this.text().trim()).length - BODY_BYTES_MAX);
+  protected readonly over = computed(() => new TextEncoder().encode(this.body().trim()).length - BODY_BYTES_MAX);
   private readonly mention = computed(() => (this.dismissed() ? undefined : mentionAt(this.text(), this.caret())));
   protected readonly options = computed(() => {
     const mention = this.mention();
     return mention === undefined ? [] : mentionable(this.chat.members(this.room()), mention.query, this.chat.client().userId);
   });
+  /** What is answered, as it is by now. */
+  protected readonly quoted = computed(() => this.now(this.replyTo()));
   protected readonly ready = computed(() => {
     const settled = this.uploads().every((upload) => upload.state() === 'done');
     const something = this.text().trim() !== '' || (this.uploads().length > 0 && this.editing() === undefined);
@@ -57,7 +65,12 @@ export class Composer {
     effect(() => {
       const editing = this.editing();
       const room = this.room();
-      untracked(() => this.write(editing?.body ?? this.drafts.of(room.roomId)));
+      untracked(() => this.load(editing === undefined ? this.drafts.of(room.roomId) : (this.now(editing)?.body ?? ''), editing?.mentions));
+    });
+    effect(() => {
+      if (this.now(this.editing())?.deleted) {
+        untracked(() => this.lost());
+      }
     });
     effect(() => {
       if (this.replyTo() !== undefined || this.editing() !== undefined) {
@@ -90,7 +103,7 @@ export class Composer {
     this.option.set(0);
     this.fit();
     if (this.editing() === undefined) {
-      this.drafts.keep(this.room().roomId, value);
+      this.drafts.keep(this.room().roomId, this.body());
       value.trim() === '' ? this.room().typing.stopped() : this.room().typing.typed();
     }
   }
@@ -138,7 +151,9 @@ export class Composer {
   protected choose(userId: string): void {
     const mention = this.mention();
     if (mention !== undefined) {
-      const done = complete(this.text(), mention, this.caret(), userId);
+      const picked = new Map(this.named());
+      const done = complete(this.text(), mention, this.caret(), labelOf(userId, this.chat.name(userId), picked));
+      this.named.set(picked);
       this.write(done.text);
       this.area().nativeElement.setSelectionRange(done.caret, done.caret);
       this.typed();
@@ -151,10 +166,10 @@ export class Composer {
       return;
     }
     const editing = this.editing();
-    const body = this.text().trim();
+    const body = this.body().trim();
     if (editing !== undefined) {
       this.editing.set(undefined);
-      if (body !== editing.body) {
+      if (body !== this.now(editing)?.body) {
         void this.notices.attempt(() => this.room().edit(editing.seq, body));
       }
       return;
@@ -165,7 +180,7 @@ export class Composer {
     this.drafts.keep(this.room().roomId, '');
     this.uploads.set([]);
     this.replyTo.set(undefined);
-    this.write('');
+    this.load('');
     this.sent.emit();
   }
 
@@ -184,6 +199,28 @@ export class Composer {
       return false;
     }
     return true;
+  }
+
+  /** A message as it is by now, wherever it was shown. */
+  private now(message: Message | undefined): Message | undefined {
+    return message && (this.room().history.cited(message.seq) ?? message);
+  }
+
+  /** What was edited is deleted: the text stays, to be sent or not. */
+  private lost(): void {
+    const { roomId } = this.room();
+    if (this.drafts.of(roomId) === '') {
+      this.drafts.keep(roomId, this.body());
+    }
+    this.editing.set(undefined);
+    this.notices.show(this.i18n.t().conversation.editGone, true);
+  }
+
+  /** Shows a text of ids with names for them. */
+  private load(body: string, mentioned = this.room().members().map(({ userId }) => userId)): void {
+    const { text, picked } = toNames(body, (userId) => mentioned.includes(userId), (userId) => this.chat.name(userId));
+    this.named.set(picked);
+    this.write(text);
   }
 
   private write(text: string): void {

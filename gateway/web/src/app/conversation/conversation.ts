@@ -59,7 +59,7 @@ export class Conversation {
       const last = this.room().lastMessage();
       untracked(() => {
         if (last !== undefined && last.seq > heard && !this.chat.isMe(last.senderId)) {
-          this.notices.announce(this.i18n.t().announce(this.chat.name(last.senderId), last.body || this.i18n.t().rooms.file));
+          this.notices.announce(this.i18n.t().announce(this.chat.name(last.senderId), this.chat.summary(last)));
         }
         heard = last?.seq ?? 0;
       });
@@ -67,11 +67,13 @@ export class Conversation {
   }
 
   protected reply(message: Message): void {
+    this.room().history.keep(message);
     this.editing.set(undefined);
     this.replyTo.set(message);
   }
 
   protected edit(message: Message): void {
+    this.room().history.keep(message);
     this.replyTo.set(undefined);
     this.editing.set(message);
   }

@@ -1,4 +1,4 @@
-import { Member } from '../rts';
+import { Member, mayEnd, withNames } from '../rts';
 
 /** The beginning of a mention that the caret stands in. */
 export interface MentionStart {
@@ -24,7 +24,41 @@ export function mentionable(members: readonly Member[], query: string, me: strin
 }
 
 /** The text with the mention completed, and where the caret goes. */
-export function complete(text: string, start: MentionStart, caret: number, userId: string): { text: string; caret: number } {
-  const inserted = `@${userId} `;
+export function complete(text: string, start: MentionStart, caret: number, name: string): { text: string; caret: number } {
+  const inserted = `@${name} `;
   return { text: text.slice(0, start.from) + inserted + text.slice(caret), caret: start.from + inserted.length };
+}
+
+/** Whom the names in a text stand for. */
+export type Picked = ReadonlyMap<string, string>;
+
+/** The text as it is sent: with ids for the names of those who were picked. */
+export function toIds(text: string, picked: Picked): string {
+  if (picked.size === 0) {
+    return text;
+  }
+  const longestFirst = [...picked.keys()].sort((a, b) => b.length - a.length);
+  const names = longestFirst.map((name) => name.replace(/[\\^$.*+?()[\]{}|/]/g, '\\$&')).join('|');
+  return text.replace(new RegExp(`(?<![\\p{Alphabetic}\\p{N}])@(${names})`, 'gu'), (found: string, name: string, at: number) => {
+    const userId = picked.get(name) ?? '';
+    const next = text.codePointAt(at + found.length);
+    const ends = [name, userId].every((word) => mayEnd([...word].at(-1) ?? '', next === undefined ? undefined : String.fromCodePoint(next)));
+    return ends ? `@${userId}` : found;
+  });
+}
+
+/** The text as it is written: with names for the ids of members, where they come back as what they were. */
+export function toNames(body: string, isMember: (userId: string) => boolean, name: (userId: string) => string): { text: string; picked: Picked } {
+  const picked = new Map<string, string>();
+  const text = withNames(body, isMember, (userId) => labelOf(userId, name(userId), picked));
+  return toIds(text, picked) === body ? { text, picked } : { text: body, picked: new Map() };
+}
+
+/** A name that stands for one person in a text, picked from now on; the id where another one has the name. */
+export function labelOf(userId: string, name: string, picked: Map<string, string>): string {
+  if (name.trim() === '' || (picked.get(name) ?? userId) !== userId) {
+    return userId;
+  }
+  picked.set(name, userId);
+  return name;
 }

@@ -64,7 +64,7 @@ export class MessageActions {
 
   protected copy(): void {
     void this.notices.attempt(async () => {
-      await navigator.clipboard.writeText(this.message().body);
+      await navigator.clipboard.writeText(this.chat.text(this.message()));
       this.notices.show(this.i18n.t().conversation.copied);
     });
   }

@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, effect, inject, input, ou
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { I18n } from '../i18n/i18n';
+import { isolate } from '../i18n/isolate';
 import { Message, RtsRoom, Seq, readers } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon, IconName } from '../ui/icon';
@@ -42,6 +43,7 @@ export class MessageView {
   readonly jump = output<Seq>();
 
   protected readonly body = computed(() => this.row().message?.body ?? this.row().outgoing?.body ?? '');
+  protected readonly mentions = computed(() => this.row().message && (this.row().message?.mentions ?? []));
   protected readonly files = computed(() => this.row().message?.attachments ?? this.row().outgoing?.attachments ?? []);
   protected readonly deleted = computed(() => this.row().message?.deleted ?? false);
   protected readonly grouped = computed(() => this.room().info().kind === 'group');
@@ -61,7 +63,7 @@ export class MessageView {
     const seq = this.row().message?.seq;
     const others = this.room().members().filter((member) => !this.chat.isMe(member.userId));
     const read = seq === undefined || !this.grouped() ? [] : readers(seq, others, this.room().receipts());
-    return read.length > 0 ? conversation.readBy(read.map((m) => this.chat.name(m.userId)).join(', ')) : state[this.state() ?? 'sent'];
+    return read.length > 0 ? conversation.readBy(read.map((m) => isolate(this.chat.name(m.userId))).join(', ')) : state[this.state() ?? 'sent'];
   });
 
   protected readonly editedTitle = computed(() => this.i18n.full(Date.parse(this.row().message?.editedAt ?? '') || this.row().atMs));
@@ -74,19 +76,19 @@ export class MessageView {
   constructor() {
     effect(() => {
       const seq = this.quoteSeq();
-      if (seq !== undefined && this.quote() === undefined) {
+      // Asked again on the next connection where this one could not.
+      if (seq !== undefined && this.quote() === undefined && this.chat.client().connection.state() === 'online') {
         untracked(() => this.room().history.fetchCited(seq).catch(() => undefined));
       }
     });
   }
 
   protected quoteText(message: Message): string {
-    const { conversation, rooms } = this.i18n.t();
-    return message.deleted ? conversation.deleted : message.body || (message.attachments[0]?.fileName ?? rooms.file);
+    return message.deleted ? this.i18n.t().conversation.deleted : this.chat.summary(message);
   }
 
   protected names(userIds: readonly string[]): string {
-    return userIds.map((userId) => (this.chat.isMe(userId) ? this.i18n.t().rooms.you : this.chat.name(userId))).join(', ');
+    return userIds.map((userId) => (this.chat.isMe(userId) ? this.i18n.t().rooms.you : isolate(this.chat.name(userId)))).join(', ');
   }
 
   protected reacted(userIds: readonly string[]): boolean {

@@ -1,66 +1,59 @@
+import { mentionsIn, spansOf } from '../rts';
+
 /** A piece of a message's text. */
 export type Token = { kind: 'text'; text: string } | { kind: 'link'; text: string; href: string } | { kind: 'mention'; text: string; userId: string };
 
-/** Where a link is, and where a mention may begin. */
-const STARTS = /https?:\/\/[^\s<>"']+|@/g;
-/** Characters of an id, at most. */
-const ID_MAX = 128;
-/** What ends a sentence rather than an address or an id. */
-const TAIL = /[.,;:!?)\]}'"…。、]+$/;
+/** What ends a sentence, or marks a part of one, rather than an address. */
+const TAIL = /[.,;:!?*_~]+$/;
+/** Korean particles behind an address; a path in Korean begins after a slash or another sign. */
+const PARTICLES =
+  /(?<=[A-Za-z0-9)\]]|^(?:https?:\/\/|www\.)[^/]+\/)(?:이라고|라고|이라는|라는|입니다|이에요|예요|이고|인데|에서|에게|에는|에도|으로|까지|부터|처럼|보다|이나|이랑|하고|을|를|은|는|이|가|에|의|와|과|도|로|만|랑|님)+$/i;
+/** More than three emoji of any length. */
+const EMOJI_UNITS_MAX = 120;
+const EMOJI = new RegExp('^(?:\\p{RGI_Emoji}|(?!\\p{RI})\\p{Emoji_Presentation}.*|\\p{Extended_Pictographic}\\p{Emoji_Modifier}?\\uFE0F.*|[0-9#*]\\uFE0F?\\u20E3)$', 'v');
 
-/** Cuts a text into plain text, links, and mentions of people who are in the room. */
+/** Cuts a text into plain text, links, and mentions of people who are in the room. Code has neither. */
 export function tokens(body: string, isMember: (userId: string) => boolean): Token[] {
+  const mentions = mentionsIn(body, isMember).map(({ from, to, userId }) => ({ from, to, token: { kind: 'mention' as const, text: body.slice(from, to), userId } }));
+  const links = spansOf(body).flatMap(({ kind, from, to }) => {
+    const text = kind === 'url' ? trimmed(body.slice(from, to)) : body.slice(from, to);
+    return kind === 'code' ? [] : [{ from, to: from + text.length, token: { kind: 'link' as const, text, href: href(kind, text) } }];
+  });
   const found: Token[] = [];
-  let from = 0;
-  const text = (to: number): void => {
-    if (to > from) {
-      found.push({ kind: 'text', text: body.slice(from, to) });
-    }
-  };
-  const starts = new RegExp(STARTS);
-  for (let match = starts.exec(body); match !== null; match = starts.exec(body)) {
-    const token = match[0] === '@' ? mention(body, match.index, isMember) : link(match[0]);
-    if (token !== undefined) {
-      text(match.index);
+  let at = 0;
+  for (const { from, to, token } of [...mentions, ...links].sort((a, b) => a.from - b.from)) {
+    // An id may be an address, and is a mention then.
+    if (from >= at) {
+      if (from > at) {
+        found.push({ kind: 'text', text: body.slice(at, from) });
+      }
       found.push(token);
-      from = match.index + token.text.length;
-      starts.lastIndex = from;
+      at = to;
     }
   }
-  text(body.length);
-  return found;
+  return at < body.length ? [...found, { kind: 'text', text: body.slice(at) }] : found;
 }
 
 /** One to three emoji and nothing else are shown large. */
 export function isEmojiOnly(body: string): boolean {
-  const graphemes = [...new Intl.Segmenter().segment(body.trim())].map(({ segment }) => segment);
-  return graphemes.length > 0 && graphemes.length <= 3 && graphemes.every((each) => /^\p{Extended_Pictographic}/u.test(each));
-}
-
-function link(piece: string): Token {
-  const href = piece.replace(TAIL, '');
-  return { kind: 'link', text: href, href };
-}
-
-/**
- * The longest id of a member after an `@`, as the server has it: it begins where a word does and ends where one does,
- * but before Korean, Chinese or Japanese letters it may end anywhere, since particles follow without a blank.
- */
-function mention(body: string, at: number, isMember: (userId: string) => boolean): Token | undefined {
-  if (/[\p{L}\p{N}]$/u.test(body.slice(0, at))) {
-    return undefined;
+  const text = body.replace(/\s/g, '');
+  if (text === '' || text.length > EMOJI_UNITS_MAX) {
+    return false;
   }
-  const rest = [...(/^\S*/.exec(body.slice(at + 1, at + 1 + ID_MAX))?.[0] ?? '')];
-  for (let end = rest.length; end > 0; end -= 1) {
-    const userId = rest.slice(0, end).join('');
-    if (mayEnd(rest[end - 1] ?? '', rest[end]) && isMember(userId)) {
-      return { kind: 'mention', text: `@${userId}`, userId };
-    }
-  }
-  return undefined;
+  const graphemes = [...new Intl.Segmenter().segment(text)];
+  return graphemes.length <= 3 && graphemes.every(({ segment }) => EMOJI.test(segment));
 }
 
-function mayEnd(before: string, next: string | undefined): boolean {
-  const isWord = (character: string): boolean => /[\p{Alphabetic}\p{N}_]/u.test(character);
-  return next === undefined || !isWord(before) || !isWord(next) || next >= '\u1100';
+/** The language of a text by its script, as far as line breaks and speech depend on it; empty where it cannot be told. */
+export function languageOf(text: string): string {
+  const [script] = /\p{Script=Hangul}|[\p{Script=Hiragana}\p{Script=Katakana}]/u.exec(text) ?? [];
+  return script === undefined ? (/\p{Script=Han}/u.test(text) ? 'zh' : '') : /\p{Script=Hangul}/u.test(text) ? 'ko' : 'ja';
+}
+
+function href(kind: 'url' | 'email', text: string): string {
+  return kind === 'email' ? `mailto:${text}` : /^www\./i.test(text) ? `https://${text}` : text;
+}
+
+function trimmed(url: string): string {
+  return url.replace(TAIL, '').replace(PARTICLES, '').replace(TAIL, '');
 }

@@ -1,6 +1,7 @@
 import { Injectable, computed, effect, inject, signal, untracked } from '@angular/core';
 import { I18n } from '../i18n/i18n';
-import { HubLink, Member, RtsClient, RtsRoom, sessionOutbox, signalrLink } from '../rts';
+import { isolate } from '../i18n/isolate';
+import { HubLink, Member, Message, RtsClient, RtsRoom, sessionOutbox, signalrLink, withNames } from '../rts';
 import { AppConfig } from './config';
 import { Identity } from './identity';
 import { Route } from './route';
@@ -72,6 +73,17 @@ export class Chat {
     return this.people().name(userId);
   }
 
+  /** A text with the names of those whom it mentions. */
+  text({ body, mentions = [] }: { body: string; mentions?: readonly string[] }): string {
+    return withNames(body, (userId) => mentions.includes(userId), (userId) => this.name(userId));
+  }
+
+  /** A message in one line: its text, else its file, or that it is deleted. */
+  summary(message: Message): string {
+    const { rooms } = this.i18n.t();
+    return message.deleted ? rooms.deleted : this.text(message) || (message.attachments[0]?.fileName ?? rooms.file);
+  }
+
   /** Who is in a room, by the names that are known of them best. */
   members(room: RtsRoom): Member[] {
     return room.members().map((member) => ({ ...member, displayName: this.name(member.userId) }));
@@ -83,7 +95,7 @@ export class Chat {
     if (name !== undefined) {
       return name;
     }
-    const others = room.members().filter((member) => !this.isMe(member.userId)).map((member) => this.name(member.userId));
+    const others = room.members().filter((member) => !this.isMe(member.userId)).map((member) => isolate(this.name(member.userId)));
     if (others.length === 0) {
       return this.i18n.t().rooms.unnamed;
     }

@@ -70,6 +70,10 @@ export const en = {
     caseId: 'Case (optional)',
     direct: 'Start chat',
     group: 'Create group',
+    known: (caseId: string, title: string): string => `There is a chat for case ${caseId} already: ${title}.`,
+    missing: (names: string): string => `Not in it yet: ${names}`,
+    openKnown: 'Open it as it is',
+    addKnown: 'Add them and open it',
     hint: 'Choose one person for a direct chat, or several for a group.',
   },
 
@@ -93,6 +97,7 @@ export const en = {
     replyGone: 'A message that cannot be shown',
     edit: 'Edit',
     editing: 'Edit message',
+    editGone: 'The message was deleted meanwhile. Your text is still here.',
     delete: 'Delete',
     react: 'React',
     reactWith: (emoji: string): string => `React with ${emoji}`,

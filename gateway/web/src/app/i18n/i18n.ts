@@ -1,11 +1,12 @@
 import { Injectable, computed, effect, signal } from '@angular/core';
 import { remembered, remember } from '../core/storage';
 import { Texts, en } from './en';
+import { isolating } from './isolate';
 import { ko } from './ko';
 
 export type Language = 'en' | 'ko';
 
-const TEXTS: Record<Language, Texts> = { en, ko };
+const TEXTS: Record<Language, Texts> = { en: isolating(en), ko: isolating(ko) };
 export const LANGUAGES: readonly { code: Language; name: string }[] = [
   { code: 'en', name: 'English' },
   { code: 'ko', name: '한국어' },
@@ -21,9 +22,17 @@ export class I18n {
   private readonly dayFormat = computed(() => new Intl.DateTimeFormat(this.language(), { weekday: 'long', month: 'long', day: 'numeric' }));
   private readonly yearFormat = computed(() => new Intl.DateTimeFormat(this.language(), { year: 'numeric', month: 'long', day: 'numeric' }));
   private readonly shortFormat = computed(() => new Intl.DateTimeFormat(this.language(), { month: 'numeric', day: 'numeric' }));
+  private readonly shortYearFormat = computed(() => new Intl.DateTimeFormat(this.language(), { year: 'numeric', month: 'numeric', day: 'numeric' }));
   private readonly fullFormat = computed(() => new Intl.DateTimeFormat(this.language(), { dateStyle: 'long', timeStyle: 'short' }));
 
+  /** The beginning of this day; another one from midnight on. */
+  private readonly today = signal(midnight(new Date()));
+  private timer: ReturnType<typeof setTimeout> | undefined;
+
   constructor() {
+    this.turn();
+    // Timers stand still while a device sleeps.
+    document.addEventListener('visibilitychange', () => this.turn());
     effect(() => {
       document.documentElement.lang = this.language();
       remember('language', this.language());
@@ -44,21 +53,21 @@ export class I18n {
 
   /** A day as a separator names it. */
   day(ms: number): string {
-    const days = daysAgo(ms);
+    const days = this.daysAgo(ms);
     if (days === 0) {
       return this.t().conversation.today;
     }
     if (days === 1) {
       return this.t().conversation.yesterday;
     }
-    const thisYear = new Date(ms).getFullYear() === new Date().getFullYear();
-    return (thisYear ? this.dayFormat() : this.yearFormat()).format(ms);
+    return (this.isThisYear(ms) ? this.dayFormat() : this.yearFormat()).format(ms);
   }
 
   /** A moment as a list names it: the time today, the date before. */
   moment(ms: number): string {
-    const days = daysAgo(ms);
-    return days === 0 ? this.time(ms) : days === 1 ? this.t().conversation.yesterday : this.shortFormat().format(ms);
+    const days = this.daysAgo(ms);
+    const date = this.isThisYear(ms) ? this.shortFormat() : this.shortYearFormat();
+    return days === 0 ? this.time(ms) : days === 1 ? this.t().conversation.yesterday : date.format(ms);
   }
 
   size(bytes: number): string {
@@ -67,6 +76,21 @@ export class I18n {
     const value = bytes / 1_000 ** step;
     return new Intl.NumberFormat(this.language(), { style: 'unit', unit: units[step] ?? 'byte', unitDisplay: 'short', maximumFractionDigits: value < 10 ? 1 : 0 }).format(value);
   }
+
+  private isThisYear(ms: number): boolean {
+    return new Date(ms).getFullYear() === new Date(this.today()).getFullYear();
+  }
+
+  private daysAgo(ms: number): number {
+    return Math.round((this.today() - midnight(new Date(ms))) / 86_400_000);
+  }
+
+  private turn(): void {
+    const now = new Date();
+    this.today.set(midnight(now));
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.turn(), new Date(now.getFullYear(), now.getMonth(), now.getDate() + 1).getTime() - now.getTime());
+  }
 }
 
 function initial(): Language {
@@ -74,7 +98,6 @@ function initial(): Language {
   return kept === 'en' || kept === 'ko' ? kept : navigator.language.toLowerCase().startsWith('ko') ? 'ko' : 'en';
 }
 
-function daysAgo(ms: number): number {
-  const midnight = (at: Date): number => new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
-  return Math.round((midnight(new Date()) - midnight(new Date(ms))) / 86_400_000);
+function midnight(at: Date): number {
+  return new Date(at.getFullYear(), at.getMonth(), at.getDate()).getTime();
 }

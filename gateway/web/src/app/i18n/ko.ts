@@ -70,6 +70,10 @@ export const ko: Texts = {
     caseId: '케이스 (선택)',
     direct: '대화 시작',
     group: '그룹 만들기',
+    known: (caseId, title) => `케이스 ${caseId}의 대화가 이미 있습니다: ${title}`,
+    missing: (names) => `아직 대화에 없는 사람: ${names}`,
+    openKnown: '그대로 열기',
+    addKnown: '추가하고 열기',
     hint: '한 명을 선택하면 1:1 대화, 여러 명을 선택하면 그룹이 됩니다.',
   },
 
@@ -93,6 +97,7 @@ export const ko: Texts = {
     replyGone: '표시할 수 없는 메시지',
     edit: '수정',
     editing: '메시지 수정',
+    editGone: '그사이 메시지가 삭제되었습니다. 작성한 내용은 남아 있습니다.',
     delete: '삭제',
     react: '반응 남기기',
     reactWith: (emoji) => `${emoji} 반응 남기기`,

@@ -3,6 +3,7 @@ import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
+import { isolate } from '../i18n/isolate';
 import { ListedRoom, Room } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
@@ -25,7 +26,7 @@ const PAUSE_MS = 250;
             <button type="button" class="room" [attr.aria-current]="route.roomId() === listed.room.roomId ? 'true' : null" (click)="route.room(listed.room.roomId)">
               <rts-avatar [name]="title(listed.room)" [seed]="listed.room.roomId" [group]="listed.room.kind === 'group'" />
               <span class="what">
-                <span class="line"><span class="title">{{ title(listed.room) }}</span><time>{{ i18n.moment(listed.headSeq / 1000) }}</time></span>
+                <span class="line"><span class="title" dir="auto">{{ title(listed.room) }}</span><time>{{ i18n.moment(listed.headSeq / 1000) }}</time></span>
                 <span class="line"><span class="preview">{{ detail(listed) }}</span></span>
               </span>
             </button>
@@ -67,13 +68,13 @@ export class ArchiveList {
   }
 
   protected title(room: Room): string {
-    const others = (room.members ?? []).filter(({ userId }) => !this.chat.isMe(userId)).map(({ userId }) => this.chat.name(userId));
+    const others = (room.members ?? []).filter(({ userId }) => !this.chat.isMe(userId)).map(({ userId }) => isolate(this.chat.name(userId)));
     return room.name ?? (others.slice(0, 3).join(', ') || this.i18n.t().rooms.unnamed);
   }
 
   protected detail({ room, lastMessage }: ListedRoom): string {
     const { conversation } = this.i18n.t();
-    return room.caseId !== undefined ? conversation.case(room.caseId) : (lastMessage?.body ?? conversation.members(room.memberCount));
+    return room.caseId !== undefined ? conversation.case(room.caseId) : lastMessage !== undefined ? isolate(this.chat.summary(lastMessage)) : conversation.members(room.memberCount);
   }
 
   protected more(): Promise<void> {

@@ -3,6 +3,7 @@ import { Chat } from '../core/chat';
 import { Route } from '../core/route';
 import { Drafts } from '../conversation/drafts';
 import { I18n } from '../i18n/i18n';
+import { isolate } from '../i18n/isolate';
 import { RtsRoom } from '../rts';
 import { Avatar } from '../ui/avatar';
 
@@ -15,7 +16,7 @@ import { Avatar } from '../ui/avatar';
       <rts-avatar [name]="title()" [seed]="partner() ?? room().roomId" [group]="partner() === undefined" [status]="status()" />
       <span class="what">
         <span class="line">
-          <span class="title">{{ title() }}</span>
+          <span class="title" dir="auto">{{ title() }}</span>
           <time>{{ time() }}</time>
         </span>
         <span class="line">
@@ -53,7 +54,7 @@ export class RoomItem {
   protected readonly current = computed(() => this.route.roomId() === this.room().roomId);
   protected readonly time = computed(() => this.i18n.moment(this.room().activity() / 1_000));
   protected readonly count = computed(() => (this.room().unreadCount() > 999 ? '999+' : String(this.room().unreadCount())));
-  protected readonly draft = computed(() => (this.current() ? '' : this.drafts.of(this.room().roomId)));
+  protected readonly draft = computed(() => (this.current() ? '' : this.ownText(this.drafts.of(this.room().roomId))));
   protected readonly typing = computed(() => {
     const users = this.room().typing.users();
     return users.length > 0 ? this.i18n.t().conversation.typing(users.map((userId) => this.chat.name(userId))) : '';
@@ -65,14 +66,19 @@ export class RoomItem {
     const last = room.lastMessage();
     const { rooms } = this.i18n.t();
     if (pending !== undefined) {
-      return `${rooms.you}: ${pending.body || rooms.file}`;
+      return `${rooms.you}: ${this.ownText(pending.body) || (pending.attachments[0]?.fileName ?? rooms.file)}`;
     }
     if (last === undefined) {
       return this.i18n.t().conversation.members(room.info().memberCount);
     }
-    const text = last.deleted ? rooms.deleted : last.body || last.attachments[0]?.fileName || rooms.file;
+    const text = isolate(this.chat.summary(last));
     const own = this.chat.isMe(last.senderId);
     const named = own ? rooms.you : room.info().kind === 'group' ? this.chat.name(last.senderId) : undefined;
-    return named === undefined ? text : `${named}: ${text}`;
+    return named === undefined ? text : `${isolate(named)}: ${text}`;
   });
+
+  /** What is not sent yet mentions whoever is in the room. */
+  private ownText(body: string): string {
+    return isolate(this.chat.text({ body, mentions: this.room().members().map(({ userId }) => userId) }));
+  }
 }

@@ -95,7 +95,7 @@ export class RtsClient {
 
   async createRoom(request: Request<'CreateRoom'>): Promise<RtsRoom> {
     const { room } = await this.connection.invoke('CreateRoom', request);
-    return this.room(room.roomId) ?? this.adopt(room);
+    return this.adopt(room);
   }
 
   private readonly wake = (): void => this.connection.retryNow();
@@ -184,7 +184,7 @@ export class RtsClient {
 
   private make(listed: ListedRoom): RtsRoom {
     const { userId, connection, outbox } = this;
-    return new RtsRoom(listed, { userId, connection, outbox, recount: () => this.sync.refreshList() });
+    return new RtsRoom(listed, { userId, connection, outbox, recount: () => this.sync.recount(listed.room.roomId) });
   }
 
   private addRooms(rooms: readonly RtsRoom[]): void {

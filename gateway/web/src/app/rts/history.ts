@@ -5,11 +5,15 @@ import { Timeline } from './timeline';
 
 const PAGE = 100;
 const FIRST_PAGE = 60;
+/** Messages outside of the window that are read again after a room fell behind; older ones are asked for when shown. */
+const KEPT_MAX = 100;
 
 /** Pages of a room's history into its timeline; one reading at a time. */
 export class History {
   private readonly busySignal = signal(false);
-  private readonly citedSignal = signal<ReadonlyMap<Seq, Message | undefined>>(new Map());
+  /** Messages outside of the window that are shown somewhere; `undefined` is one that is not there. */
+  private readonly kept = signal<ReadonlyMap<Seq, Message | undefined>>(new Map());
+  private readonly asked = new Set<Seq>();
   private chain: Promise<unknown> = Promise.resolve();
 
   readonly busy: Signal<boolean> = this.busySignal.asReadonly();
@@ -23,7 +27,6 @@ export class History {
   /** Reads the newest page; the timeline ends at the newest message then. */
   newest(): Promise<void> {
     return this.alone(async () => {
-      this.timeline.beginReading();
       const { messages, hasMore } = await this.page({ limit: FIRST_PAGE });
       this.timeline.replaceNewest(messages, hasMore);
     });
@@ -57,7 +60,6 @@ export class History {
       if (this.timeline.find(seq) !== undefined) {
         return;
       }
-      this.timeline.beginReading();
       const [before, after] = await Promise.all([
         this.page({ before: seq + 1, limit: FIRST_PAGE }),
         this.page({ after: seq, limit: FIRST_PAGE }),
@@ -68,15 +70,54 @@ export class History {
 
   /** A message that another one answers, read once if it is not at hand; `undefined` until then. */
   cited(seq: Seq): Message | undefined {
-    return this.timeline.find(seq) ?? this.citedSignal().get(seq);
+    return this.timeline.find(seq) ?? this.kept().get(seq);
   }
 
   async fetchCited(seq: Seq): Promise<void> {
-    if (this.timeline.find(seq) === undefined && !this.citedSignal().has(seq)) {
-      const { messages } = await this.page({ after: seq - 1, limit: 1 });
-      const found = messages.find((message) => message.seq === seq);
-      this.citedSignal.update((all) => new Map(all).set(seq, found));
+    if (this.timeline.find(seq) === undefined && !this.kept().has(seq) && !this.asked.has(seq)) {
+      await this.fetch(seq);
     }
+  }
+
+  /** Follows a message's edits and its delete, wherever the window is: `cited` has its newest state. */
+  keep(message: Message): void {
+    this.hold(message.seq, message);
+  }
+
+  /** A newer state of a message. */
+  changed(message: Message): void {
+    if (this.kept().has(message.seq) || this.asked.has(message.seq)) {
+      this.hold(message.seq, message);
+    }
+  }
+
+  /** Reads what is kept again, after changes were missed. */
+  async refresh(): Promise<void> {
+    const seqs = [...this.kept().keys()].slice(-KEPT_MAX);
+    this.kept.update((all) => new Map(seqs.map((seq) => [seq, all.get(seq)])));
+    try {
+      for (const seq of seqs) {
+        await this.fetch(seq);
+      }
+    } catch (error) {
+      // Nothing is better than what is out of date: who shows it asks again.
+      this.kept.set(new Map());
+      throw error;
+    }
+  }
+
+  private async fetch(seq: Seq): Promise<void> {
+    this.asked.add(seq);
+    try {
+      const { messages } = await this.page({ after: seq - 1, limit: 1 });
+      this.hold(seq, messages.find((message) => message.seq === seq));
+    } finally {
+      this.asked.delete(seq);
+    }
+  }
+
+  private hold(seq: Seq, message: Message | undefined): void {
+    this.kept.update((all) => ((all.get(seq)?.version ?? -1) >= (message?.version ?? 0) ? all : new Map(all).set(seq, message)));
   }
 
   private page(range: { before?: Seq; after?: Seq; limit: number }): Promise<{ messages: Message[]; hasMore: boolean }> {
@@ -86,10 +127,12 @@ export class History {
   private alone(read: () => Promise<void>): Promise<void> {
     const turn = this.chain.then(async () => {
       this.busySignal.set(true);
+      this.timeline.beginReading();
       try {
         await read();
       } finally {
         this.busySignal.set(false);
+        this.timeline.endReading();
       }
     });
     this.chain = turn.catch(() => undefined);

@@ -50,6 +50,17 @@ export function mentionsIn(text: string, isMember: (userId: string) => boolean):
   return found;
 }
 
+/** The text with the names of those whom it mentions. */
+export function withNames(body: string, isMember: (userId: string) => boolean, name: (userId: string) => string): string {
+  let text = '';
+  let at = 0;
+  for (const { from, to, userId } of mentionsIn(body, isMember)) {
+    text += `${body.slice(at, from)}@${name(userId)}`;
+    at = to;
+  }
+  return text + body.slice(at);
+}
+
 /** Every id that may be meant at a place, the longest first. */
 function candidatesAt(text: string, from: number, spans: readonly Span[]): string[] {
   const ids: string[] = [];

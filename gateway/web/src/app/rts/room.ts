@@ -108,14 +108,12 @@ export class RtsRoom {
 
   async edit(seq: Seq, body: string): Promise<void> {
     const { message } = await this.context.connection.invoke('EditMessage', { roomId: this.roomId, seq, body });
-    this.show(message);
+    this.changed(message, 'edited');
   }
 
   async delete(seq: Seq): Promise<void> {
     const { message } = await this.context.connection.invoke('DeleteMessage', { roomId: this.roomId, seq });
-    const before = this.timeline.find(seq);
-    this.show(message);
-    this.unread.deleted(message, before);
+    this.changed(message, 'deleted');
   }
 
   async react(seq: Seq, emoji: string, on: boolean): Promise<void> {
@@ -225,6 +223,7 @@ export class RtsRoom {
   /** Missed more than a resume gives: what is shown is read again. */
   async reload(): Promise<void> {
     this.membersStale = true;
+    this.history.refresh().catch(() => undefined);
     if (this.timeline.loaded()) {
       await Promise.all([this.history.newest(), this.refreshMembers()]);
     }
@@ -246,11 +245,10 @@ export class RtsRoom {
         this.created(event.message);
         break;
       case 'MessageDeleted':
-        this.unread.deleted(event.message, this.timeline.find(event.message.seq));
-        this.show(event.message);
+        this.changed(event.message, 'deleted');
         break;
       case 'MessageEdited':
-        this.show(event.message);
+        this.changed(event.message, 'edited');
         break;
       case 'ReactionChanged':
         this.timeline.react(event);
@@ -276,9 +274,16 @@ export class RtsRoom {
     }
   }
 
-  private show(message: Message): void {
+  private changed(message: Message, how: 'edited' | 'deleted'): void {
+    const last = this.lastMessageSignal();
+    const before = this.history.cited(message.seq) ?? (last?.seq === message.seq ? last : undefined);
+    const unclear = this.unread[how](message, before);
     this.timeline.put(message);
+    this.history.changed(message);
     this.setLast(message);
+    if (unclear) {
+      this.context.recount();
+    }
   }
 
   private setLast(message: Message | undefined): void {

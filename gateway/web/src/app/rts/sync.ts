@@ -25,6 +25,8 @@ interface Outcome {
  */
 export class Sync {
   private readonly mending = new Set<string>();
+  /** Rooms that the next reading of the list has to come to. */
+  private readonly wanted = new Set<string>();
   private listTimer: ReturnType<typeof setTimeout> | undefined;
   private listedOnce = false;
 
@@ -66,15 +68,18 @@ export class Sync {
     room.reload().catch(() => undefined);
   }
 
+  /** Reads the list as far as a room again soon. */
+  recount(roomId: string): void {
+    this.wanted.add(roomId);
+    this.refreshList();
+  }
+
   /** Reads the first page of the list again soon; several wishes become one. */
   refreshList(): void {
     this.listTimer ??= setTimeout(() => {
       this.listTimer = undefined;
       if (this.listedOnce && this.connection.state() === 'online') {
-        this.connection.invoke('ListRooms', { limit: 50 }).then(
-          ({ rooms }) => this.outcome.listed(rooms),
-          () => undefined,
-        );
+        this.listAgain().catch(() => undefined);
       }
     }, REFRESH_WAIT_MS);
   }
@@ -102,6 +107,18 @@ export class Sync {
       this.outcome.listed(page.rooms);
       cursor = page.cursor;
     } while (cursor !== undefined);
+  }
+
+  private async listAgain(): Promise<void> {
+    const wanted = new Set(this.wanted);
+    this.wanted.clear();
+    let cursor: string | undefined;
+    do {
+      const page = await this.connection.invoke('ListRooms', { limit: 50, ...(cursor ? { cursor } : {}) });
+      this.outcome.listed(page.rooms);
+      page.rooms.forEach(({ room }) => wanted.delete(room.roomId));
+      cursor = page.cursor;
+    } while (cursor !== undefined && wanted.size > 0);
   }
 
   private async resumeAll(): Promise<void> {

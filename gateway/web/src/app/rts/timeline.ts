@@ -17,6 +17,8 @@ export class Timeline {
   private readonly loadedSignal = signal(false);
   private tail: Message[] = [];
   private reading = false;
+  /** What came live while a page was read: the page may be older. */
+  private meanwhile: (Message | ReactionEvent)[] = [];
 
   readonly messages: Signal<readonly Message[]> = this.messagesSignal.asReadonly();
   readonly hasOlder: Signal<boolean> = this.hasOlderSignal.asReadonly();
@@ -52,12 +54,22 @@ export class Timeline {
     if (shown) {
       this.merge([message]);
     }
-    if (this.reading || (!shown && message.seq > newest)) {
+    if (this.reading) {
+      this.meanwhile.push(message);
+    }
+    if (!shown && message.seq > newest) {
       this.tail = merged(this.tail, [message]).slice(-TAIL_MAX) as Message[];
     }
   }
 
   react(event: ReactionEvent): void {
+    if (this.reading) {
+      this.meanwhile.push(event);
+    }
+    this.applyReaction(event);
+  }
+
+  private applyReaction(event: ReactionEvent): void {
     const update = (message: Message): Message => withReaction(message, event);
     this.messagesSignal.update((all) => {
       const index = position(all, event.messageSeq);
@@ -67,17 +79,28 @@ export class Timeline {
     this.tail = this.tail.map((m) => (m.seq === event.messageSeq && m.version < event.seq ? update(m) : m));
   }
 
-  /** A page is about to be read that will replace the window: what comes live until then is newer than it. */
+  /** A page is about to be read: what comes live until then is newer than it. */
   beginReading(): void {
     this.reading = true;
   }
 
+  /** The page is in, or could not be read. */
+  endReading(): void {
+    const { meanwhile } = this;
+    this.reading = false;
+    this.meanwhile = [];
+    for (const change of meanwhile) {
+      'messageSeq' in change ? this.applyReaction(change) : this.refresh([change]);
+    }
+  }
+
   /** The newest page: the window becomes it, with what came live meanwhile. */
   replaceNewest(page: readonly Message[], hasOlder: boolean): void {
-    this.messagesSignal.set(merged(page, this.tail.filter((m) => m.seq > (page.at(-1)?.seq ?? 0))));
-    this.refresh(this.tail);
+    const late = [...this.tail, ...this.meanwhile.flatMap((change) => ('messageSeq' in change ? [] : [change]))];
+    this.messagesSignal.set(merged(page, late.filter((m) => m.seq > (page.at(-1)?.seq ?? 0))));
+    this.refresh(late);
     this.tail = [];
-    this.reading = false;
+    this.endReading();
     this.hasOlderSignal.set(hasOlder);
     this.atNewestSignal.set(true);
     this.loadedSignal.set(true);
@@ -91,7 +114,7 @@ export class Timeline {
     }
     this.tail = merged(this.messagesSignal(), this.tail).slice(-TAIL_MAX) as Message[];
     this.messagesSignal.set(merged([], page));
-    this.reading = false;
+    this.endReading();
     this.hasOlderSignal.set(hasOlder);
     this.atNewestSignal.set(false);
     this.loadedSignal.set(true);
@@ -100,12 +123,14 @@ export class Timeline {
   /** The page before the window. */
   prepend(page: readonly Message[], hasMore: boolean): void {
     this.merge(page);
+    this.endReading();
     this.hasOlderSignal.set(hasMore);
   }
 
   /** The page after the window. */
   append(page: readonly Message[], hasMore: boolean): void {
     this.merge(page);
+    this.endReading();
     if (!hasMore) {
       const newest = this.newestSeq ?? 0;
       this.merge(this.tail.filter((message) => message.seq > newest));
@@ -119,6 +144,7 @@ export class Timeline {
   reset(): void {
     this.messagesSignal.set([]);
     this.tail = [];
+    this.meanwhile = [];
     this.reading = false;
     this.hasOlderSignal.set(true);
     this.atNewestSignal.set(true);

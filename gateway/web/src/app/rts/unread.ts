@@ -51,20 +51,39 @@ export class Unread {
     }
   }
 
-  /** `before` is the message as it was known. */
-  deleted(message: Message, before: Message | undefined): void {
+  /** `before` is the message as it was known. Returns whether it told too little, so that only the server can count. */
+  deleted(message: Message, before: Message | undefined): boolean {
     if (this.counted.delete(message.seq)) {
       this.recount();
-      return;
+      return false;
     }
-    const inBase = message.seq <= this.baseHead && message.version > this.baseHead && message.seq > this.readSeqSignal();
-    if (inBase && message.senderId !== this.userId) {
-      const mentioned = before?.mentions?.includes(this.userId) ?? false;
-      this.base.update(({ unread, mentions }) => ({
-        unread: Math.max(0, unread - 1),
-        mentions: Math.max(0, mentions - (mentioned ? 1 : 0)),
-      }));
+    if (!this.isInBase(message) || before?.deleted) {
+      return false;
     }
+    const mentioned = this.isMentioned(before);
+    this.base.update(({ unread, mentions }) => ({
+      unread: Math.max(0, unread - 1),
+      mentions: Math.max(0, mentions - (mentioned ? 1 : 0)),
+    }));
+    return before === undefined && this.base().mentions > 0;
+  }
+
+  /** An edit may mention this user, or no longer; otherwise as `deleted`. */
+  edited(message: Message, before: Message | undefined): boolean {
+    const mentioned = this.isMentioned(message);
+    if (this.counted.has(message.seq)) {
+      this.counted.set(message.seq, mentioned);
+      this.recount();
+      return false;
+    }
+    if (!this.isInBase(message) || (before !== undefined && before.version >= message.version)) {
+      return false;
+    }
+    if (before !== undefined) {
+      const change = Number(mentioned) - Number(this.isMentioned(before));
+      this.base.update(({ unread, mentions }) => ({ unread, mentions: Math.max(0, mentions + change) }));
+    }
+    return before === undefined && (mentioned || this.base().mentions > 0);
   }
 
   /** Read up to `seq`, here or on another device. */
@@ -95,6 +114,15 @@ export class Unread {
       }));
     }
     this.recount();
+  }
+
+  /** Whether the server's count has an unread message, and not its last change. */
+  private isInBase({ seq, version, senderId }: Message): boolean {
+    return seq <= this.baseHead && version > this.baseHead && seq > this.readSeqSignal() && senderId !== this.userId;
+  }
+
+  private isMentioned(message: Message | undefined): boolean {
+    return message?.mentions?.includes(this.userId) ?? false;
   }
 
   private recount(): void {

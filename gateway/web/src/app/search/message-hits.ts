@@ -1,5 +1,6 @@
-import { ChangeDetectionStrategy, Component, effect, inject, input, signal, untracked } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, effect, inject, input, signal, untracked } from '@angular/core';
 import { Focus } from '../conversation/focus';
+import { languageOf } from '../conversation/tokens';
 import { Chat } from '../core/chat';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
@@ -23,12 +24,12 @@ const CALLS_MAX = 20;
         @for (hit of hits(); track hit.roomId + hit.seq) {
           <li>
             <button type="button" class="hit" (click)="open(hit)">
-              <span class="line"><strong>{{ chat.name(hit.senderId) }}</strong><time>{{ i18n.moment(hit.seq / 1000) }}</time></span>
+              <span class="line"><strong dir="auto">{{ chat.name(hit.senderId) }}</strong><time>{{ i18n.moment(hit.seq / 1000) }}</time></span>
               @if (roomTitle(hit); as title) {
-                <span class="muted">{{ title }}</span>
+                <span class="muted" dir="auto">{{ title }}</span>
               }
               @let part = excerpt(hit);
-              <span class="excerpt">{{ part.before }}<mark>{{ part.match }}</mark>{{ part.after }}</span>
+              <span class="excerpt" dir="auto" [attr.lang]="language(hit.body)">{{ part.before }}<mark>{{ part.match }}</mark>{{ part.after }}</span>
             </button>
           </li>
         }
@@ -53,7 +54,13 @@ export class MessageHits {
   readonly query = input.required<string>();
   /** Nothing else was found. */
   readonly lonely = input(false);
-  protected readonly hits = signal<readonly Message[]>([]);
+  private readonly found = signal<readonly Message[]>([]);
+  /** What was found, as it is by now. */
+  protected readonly hits = computed(() => {
+    const rooms = this.chat.client().rooms();
+    return this.found().map((hit) => rooms.get(hit.roomId)?.history.cited(hit.seq) ?? hit).filter((hit) => !hit.deleted);
+  });
+  protected readonly language = languageOf;
   protected readonly cursor = signal<string | undefined>(undefined);
   protected readonly busy = signal(true);
   private turn = 0;
@@ -74,7 +81,7 @@ export class MessageHits {
   protected async search(cursor?: string): Promise<void> {
     const turn = ++this.turn;
     const query = this.query();
-    const before = cursor === undefined ? [] : this.hits();
+    const before = cursor === undefined ? [] : this.found();
     const found: Message[] = [];
     let next = cursor;
     this.busy.set(true);
@@ -84,9 +91,10 @@ export class MessageHits {
         if (turn !== this.turn) {
           return;
         }
+        page.messages.forEach((hit) => this.chat.client().room(hit.roomId)?.history.keep(hit));
         found.push(...page.messages);
         next = page.cursor;
-        this.hits.set([...before, ...found]);
+        this.found.set([...before, ...found]);
         if (next === undefined) {
           break;
         }
@@ -95,7 +103,7 @@ export class MessageHits {
       // What was found stays; the rest can be asked for again.
     }
     if (turn === this.turn) {
-      this.hits.set([...before, ...found]);
+      this.found.set([...before, ...found]);
       this.cursor.set(next);
       this.busy.set(false);
     }
@@ -113,8 +121,8 @@ export class MessageHits {
   }
 
   /** The text around the first place where a word of it matches; of a file, its name. */
-  protected excerpt({ body, attachments }: Message): { before: string; match: string; after: string } {
-    const text = body || attachments.map(({ fileName }) => fileName).join(', ');
+  protected excerpt(hit: Message): { before: string; match: string; after: string } {
+    const text = this.chat.text(hit) || hit.attachments.map(({ fileName }) => fileName).join(', ');
     const lower = text.toLocaleLowerCase();
     const words = this.query().toLocaleLowerCase().split(/\s+/);
     const [first] = words.map((word) => ({ at: lower.indexOf(word), length: word.length })).filter(({ at }) => at >= 0).sort((a, b) => a.at - b.at);

@@ -121,8 +121,15 @@ export class FakeHub implements HubLink {
     const verbs: { [M in Method]?: (request: Methods[M][0]) => unknown } = {
       ListRooms: ({ archived, query }) => ({ rooms: server.list(userId, archived).filter(({ room }) => !query || room.name?.includes(query)) }),
       GetRoom: ({ roomId }) => ({ room: server.get(roomId).room }),
-      CreateRoom: ({ kind, memberIds, name }) => {
-        const room = server.addRoom(kind, [userId, ...memberIds], name);
+      CreateRoom: ({ kind, memberIds, name, caseId }) => {
+        const known = [...server.rooms.values()].find((r) => caseId !== undefined && r.room.caseId === caseId)?.room;
+        if (known !== undefined) {
+          if (!known.members.some((m) => m.userId === userId)) {
+            throw hubError(method, 'conflict: This case has a room already, and you are not in it.');
+          }
+          return { room: known };
+        }
+        const room = Object.assign(server.addRoom(kind, [userId, ...memberIds], name), caseId ? { caseId } : {});
         this.emit('RoomAdded', { room: structuredClone(room) });
         return { room };
       },

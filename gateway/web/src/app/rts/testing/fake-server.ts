@@ -1,4 +1,5 @@
 import { ListedRoom, Member, Message, PresenceStatus, ReactionEvent, Room, RoomEvent, RoomKind, Seq } from '../contract';
+import { mentionsIn } from '../mentions';
 
 interface FakeRoom {
   room: Room & { members: Member[] };
@@ -45,7 +46,7 @@ export class FakeServer {
     }
     const seq = more.seq ?? this.tick();
     this.seq = Math.max(this.seq, seq);
-    const mentions = target.room.members.map((m) => m.userId).filter((id) => body.includes(`@${id}`));
+    const mentions = mentioned(target, body);
     const message: Message = {
       roomId, seq, version: seq, clientId, senderId, sentAt: iso(seq), body, attachments: [], deleted: false, reactions: [],
       ...(mentions.length > 0 ? { mentions } : {}), ...more,
@@ -60,7 +61,8 @@ export class FakeServer {
     const target = this.get(roomId);
     const version = this.tick();
     const gone = 'deleted' in change;
-    const states = gone ? { deleted: true, body: '', attachments: [], reactions: [] } : { body: change.body, editedAt: iso(version) };
+    const mentions = gone ? [] : mentioned(target, change.body);
+    const states = gone ? { deleted: true, body: '', attachments: [], reactions: [], mentions } : { body: change.body, editedAt: iso(version), mentions };
     const message = this.replace(target, seq, (old) => ({ ...old, version, ...states }));
     this.record(target, { type: gone ? 'MessageDeleted' : 'MessageEdited', roomId, seq: version, prev: target.room.headSeq, message });
     return message;
@@ -148,5 +150,8 @@ export class FakeServer {
     this.publish(event, target.room.members.map((member) => member.userId));
   }
 }
+
+const mentioned = ({ room }: FakeRoom, body: string): string[] =>
+  [...new Set(mentionsIn(body, (id) => room.members.some(({ userId }) => userId === id)).map(({ userId }) => userId))];
 
 const iso = (seq: Seq): string => new Date(seq / 1_000).toISOString();

@@ -1,0 +1,22 @@
+/** Letters that run from right to left, and signs that change the direction of what follows. */
+const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/** A name or another foreign text within a sentence, so that it leaves the direction of what is around it alone. */
+export function isolate(text: string): string {
+  return TURNS.test(text) ? `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '')}\u2069` : text;
+}
+
+/** Sentences that isolate every text which is put into them. */
+export function isolating<T extends object>(texts: T): T {
+  const wrapped = (value: unknown): unknown => {
+    if (typeof value === 'function') {
+      return (...values: unknown[]): unknown => (value as (...given: unknown[]) => unknown)(...values.map(within));
+    }
+    return typeof value === 'object' && value !== null ? isolating(value) : value;
+  };
+  return Object.fromEntries(Object.entries(texts).map(([key, value]) => [key, wrapped(value)])) as T;
+}
+
+function within(value: unknown): unknown {
+  return typeof value === 'string' ? isolate(value) : Array.isArray(value) ? value.map(within) : value;
+}
