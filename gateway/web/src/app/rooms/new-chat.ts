@@ -3,16 +3,26 @@ import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
-import { FoundUser } from '../rts';
+import { isolate } from '../i18n/isolate';
+import { FoundUser, RtsRoom } from '../rts';
 import { Dialog } from '../ui/dialog';
 import { PeoplePicker } from './people-picker';
 
-/** Starts a direct chat with one person, or a group with several or with a name. */
+/** Starts a direct chat with one person, or a group with several or with a name. A case that has a chat is asked about. */
 @Component({
   selector: 'rts-new-chat',
   imports: [Dialog, PeoplePicker],
   template: `
     <rts-dialog [heading]="i18n.t().newChat.title" (closed)="closed.emit()">
+      @if (known(); as room) {
+        <p>{{ i18n.t().newChat.known(caseId().trim(), chat.title(room)) }}</p>
+        <p class="muted">{{ i18n.t().newChat.missing(missingNames()) }}</p>
+        <footer>
+          <button type="button" class="button" (click)="known.set(undefined)">{{ i18n.t().cancel }}</button>
+          <button type="button" class="button" (click)="open(room)">{{ i18n.t().newChat.openKnown }}</button>
+          <button type="button" class="button primary" [disabled]="busy()" (click)="addTo(room)">{{ i18n.t().newChat.addKnown }}</button>
+        </footer>
+      } @else {
       <form (submit)="submit($event)">
         <p class="muted">{{ i18n.t().newChat.hint }}</p>
         <rts-people-picker [(chosen)]="people" />
@@ -27,13 +37,14 @@ import { PeoplePicker } from './people-picker';
           <button class="button primary" [disabled]="people().length === 0 || busy()">{{ direct() ? i18n.t().newChat.direct : i18n.t().newChat.group }}</button>
         </footer>
       </form>
+      }
     </rts-dialog>
   `,
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class NewChat {
   protected readonly i18n = inject(I18n);
-  private readonly chat = inject(Chat);
+  protected readonly chat = inject(Chat);
   private readonly notices = inject(Notices);
   private readonly route = inject(Route);
   readonly closed = output();
@@ -41,6 +52,13 @@ export class NewChat {
   protected readonly groupName = signal('');
   protected readonly caseId = signal('');
   protected readonly busy = signal(false);
+  /** The chat that the case has already, without some of the chosen people. */
+  protected readonly known = signal<RtsRoom | undefined>(undefined);
+  private readonly missing = computed(() => {
+    const members = new Set(this.known()?.members().map(({ userId }) => userId));
+    return this.people().filter(({ userId }) => !members.has(userId));
+  });
+  protected readonly missingNames = computed(() => this.missing().map(({ displayName }) => isolate(displayName)).join(', '));
   protected readonly direct = computed(() => this.people().length < 2 && this.groupName().trim() === '' && this.caseId().trim() === '');
 
   protected async submit(event: Event): Promise<void> {
@@ -48,14 +66,32 @@ export class NewChat {
     const memberIds = this.people().map((user) => user.userId);
     const [name, caseId] = [this.groupName().trim(), this.caseId().trim()];
     const more = { ...(name ? { name } : {}), ...(caseId ? { caseId } : {}) };
-    this.busy.set(true);
-    const made = await this.notices.attempt(async () => {
+    await this.attempt(async () => {
       const room = await this.chat.client().createRoom(this.direct() ? { kind: 'direct', memberIds } : { kind: 'group', memberIds, ...more });
-      this.route.room(room.roomId);
+      const present = new Set(room.members().map(({ userId }) => userId));
+      if (caseId !== '' && !room.info().archived && memberIds.some((userId) => !present.has(userId))) {
+        this.known.set(room);
+      } else {
+        this.open(room);
+      }
     });
+  }
+
+  protected open(room: RtsRoom): void {
+    this.route.room(room.roomId);
+    this.closed.emit();
+  }
+
+  protected addTo(room: RtsRoom): Promise<void> {
+    return this.attempt(async () => {
+      await room.addMembers(this.missing().map(({ userId }) => userId));
+      this.open(room);
+    });
+  }
+
+  private async attempt(action: () => Promise<void>): Promise<void> {
+    this.busy.set(true);
+    await this.notices.attempt(action);
     this.busy.set(false);
-    if (made) {
-      this.closed.emit();
-    }
   }
 }

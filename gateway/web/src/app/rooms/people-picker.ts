@@ -8,9 +8,11 @@ import { Icon } from '../ui/icon';
 const PAUSE_MS = 200;
 let made = 0;
 
+type Option = FoundUser & { byId?: true };
+
 /**
  * Chooses people: from the directory where the server has one, from those met before, or by typing an id.
- * A combobox: arrows move, Enter takes, Backspace in the empty field takes the last one out.
+ * A combobox: arrows move, Enter takes (and waits for the answer to what was typed), Backspace in the empty field takes the last one out.
  */
 @Component({
   selector: 'rts-people-picker',
@@ -27,26 +29,34 @@ export class PeoplePicker {
   readonly except = input<readonly string[]>([]);
   protected readonly id = `picker-${++made}`;
   protected readonly query = signal('');
-  protected readonly active = signal(0);
-  private readonly directory = signal<readonly FoundUser[]>([]);
+  /** Whom the user went to; before, the first one is marked. */
+  protected readonly marked = signal<string | undefined>(undefined);
+  /** Enter was pressed before the answer to what was typed. */
+  protected readonly wished = signal(false);
+  private readonly answer = signal<{ query: string; users: readonly FoundUser[] }>({ query: '', users: [] });
+  private readonly settled = computed(() => this.answer().query === this.query().trim() || !this.chat.client().supports('SearchUsers'));
 
-  protected readonly options = computed<readonly (FoundUser & { byId?: true })[]>(() => {
+  protected readonly options = computed<readonly Option[]>(() => {
     const wanted = this.query().trim();
     const lower = wanted.toLocaleLowerCase();
     const matches = ({ userId, displayName }: FoundUser): boolean =>
       userId.toLocaleLowerCase().startsWith(lower) || displayName.toLocaleLowerCase().includes(lower);
     const met = [...this.chat.people().all().values()].filter(matches);
-    const bySeen = new Map([...this.directory(), ...met].map((user) => [user.userId, user]));
+    const directory = this.settled() ? this.answer().users : [];
+    // Those who were met stay where they are when the answer comes, so that nobody else is under the pointer.
+    const bySeen = new Map([...met, ...directory].map((user) => [user.userId, user]));
     const hidden = new Set([...this.except(), ...this.chosen().map((user) => user.userId), this.chat.client().userId]);
     const found = [...bySeen.values()].filter((user) => !hidden.has(user.userId)).slice(0, 20);
     const exact = wanted === '' || hidden.has(wanted) || bySeen.has(wanted);
     return exact ? found : [...found, { userId: wanted, displayName: wanted, byId: true }];
   });
+  protected readonly active = computed(() => Math.max(0, this.options().findIndex(({ userId }) => userId === this.marked())));
 
   constructor() {
     effect((onCleanup) => {
       const query = this.query().trim();
-      this.active.set(0);
+      this.marked.set(undefined);
+      this.wished.set(false);
       const timer = setTimeout(() => untracked(() => void this.search(query)), PAUSE_MS);
       onCleanup(() => clearTimeout(timer));
     });
@@ -67,37 +77,60 @@ export class PeoplePicker {
 
   protected key(event: KeyboardEvent): void {
     const options = this.options();
-    if (event.isComposing) {
+    if (event.isComposing || event.keyCode === 229) {
       return;
     }
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {
       event.preventDefault();
       const step = event.key === 'ArrowDown' ? 1 : options.length - 1;
-      this.active.update((index) => (options.length === 0 ? 0 : (index + step) % options.length));
-    } else if (event.key === 'Enter') {
-      const option = options[this.active()];
-      if (this.query().trim() !== '' && option !== undefined) {
-        event.preventDefault();
-        this.choose(option);
-      }
+      this.marked.set(options[(this.active() + step) % options.length]?.userId);
+    } else if (event.key === 'Enter' && this.query().trim() !== '') {
+      event.preventDefault();
+      this.take();
     } else if (event.key === 'Backspace' && this.query() === '') {
       this.chosen.update((all) => all.slice(0, -1));
+    }
+  }
+
+  /** Takes whom the user went to, else the first one once it is known who is meant by what was typed. */
+  private take(): void {
+    const option = this.options()[this.active()];
+    if (!this.settled() && this.marked() === undefined) {
+      this.wished.set(true);
+    } else if (option !== undefined) {
+      this.choose(option);
     }
   }
 
   private async search(query: string): Promise<void> {
     const client = this.chat.client();
     if (!client.supports('SearchUsers')) {
+      this.wished.set(false);
       return;
     }
+    let found: readonly FoundUser[] | undefined;
     try {
-      const { users } = await client.invoke('SearchUsers', { limit: 20, ...(query ? { query } : {}) });
-      client.people.learn(users);
-      if (query === this.query().trim()) {
-        this.directory.set(users);
-      }
+      ({ users: found } = await client.invoke('SearchUsers', { limit: 20, ...(query ? { query } : {}) }));
+      client.people.learn(found);
     } catch {
       // Without the directory there are those met before, and ids.
     }
+    if (query === this.query().trim()) {
+      this.answer.set({ query, users: found ?? [] });
+      const meant = this.wished() && found !== undefined ? whoIsMeant(query, this.options()) : undefined;
+      this.wished.set(false);
+      if (meant !== undefined) {
+        this.choose(meant);
+      }
+    }
   }
+}
+
+/** The one person that a query can mean: the only one of that id or name, else the only one at all. */
+function whoIsMeant(query: string, options: readonly Option[]): FoundUser | undefined {
+  const lower = query.toLocaleLowerCase();
+  const people = options.filter(({ byId }) => !byId);
+  const exact = people.filter(({ userId, displayName }) => userId === query || displayName.toLocaleLowerCase() === lower);
+  const [only, ...others] = exact.length > 0 ? exact : people;
+  return others.length === 0 ? only : undefined;
 }
