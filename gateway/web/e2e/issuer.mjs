@@ -9,6 +9,7 @@ export async function issuer(person, { page = '', lifeSeconds = 600 } = {}) {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const codes = new Map();
   const grants = [];
+  const prompts = [];
   let url;
   const token = () => {
     const now = Math.floor(Date.now() / 1_000);
@@ -34,12 +35,19 @@ export async function issuer(person, { page = '', lifeSeconds = 600 } = {}) {
   const server = createServer(async (request, response) => {
     const { pathname, searchParams } = new URL(request.url, url);
     if (pathname === '/authorize') {
+      prompts.push(searchParams.get('prompt') ?? 'login');
+      const back = new URL(searchParams.get('redirect_uri'));
+      back.searchParams.set('state', searchParams.get('state'));
+      // Its own session, which a silent sign-in needs.
+      if (searchParams.get('prompt') === 'none' && !request.headers.cookie?.includes('issuer-session')) {
+        back.searchParams.set('error', 'login_required');
+        response.writeHead(302, { location: back.href }).end();
+        return;
+      }
       const code = randomUUID();
       codes.set(code, { challenge: searchParams.get('code_challenge'), redirect: searchParams.get('redirect_uri') });
-      const back = new URL(searchParams.get('redirect_uri'));
       back.searchParams.set('code', code);
-      back.searchParams.set('state', searchParams.get('state'));
-      response.writeHead(302, { location: back.href }).end();
+      response.writeHead(302, { location: back.href, 'set-cookie': 'issuer-session=1; Path=/; SameSite=Lax' }).end();
     } else if (pathname === '/host') {
       response.writeHead(200, { 'content-type': 'text/html' }).end(page);
     } else {
@@ -52,5 +60,5 @@ export async function issuer(person, { page = '', lifeSeconds = 600 } = {}) {
   });
   await new Promise((resolve) => server.listen(0, '127.0.0.1', resolve));
   url = `http://127.0.0.1:${server.address().port}`;
-  return { url, grants, host: (html) => (page = html), close: () => { server.closeAllConnections(); server.close(); } };
+  return { url, grants, prompts, host: (html) => (page = html), close: () => { server.closeAllConnections(); server.close(); } };
 }

@@ -8,7 +8,8 @@ const run = (...args) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 const ng = here('../node_modules/@angular/cli/bin/ng.js');
-const TESTS = ['demo', 'looks', 'sign-in', 'cluster', 'features'];
+const ON_DEMO = ['demo', 'words'];
+const TESTS = [...ON_DEMO, 'folder', 'looks', 'sign-in', 'cluster', 'features'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => ![...TESTS, 'pictures'].includes(name));
 if (unknown !== undefined) {
@@ -17,8 +18,8 @@ if (unknown !== undefined) {
 }
 const tests = wanted.length === 0 ? TESTS : TESTS.filter((name) => wanted.includes(name));
 
-if (tests.includes('demo')) run(ng, 'build', '--configuration', 'demo');
-if (wanted.includes('pictures') || tests.some((name) => name !== 'demo')) {
+if (tests.some((name) => ON_DEMO.includes(name))) run(ng, 'build', '--configuration', 'demo');
+if (wanted.includes('pictures') || tests.some((name) => !ON_DEMO.includes(name))) {
   run(ng, 'build');
   run('tools/compress.mjs');
 }

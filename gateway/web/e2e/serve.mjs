@@ -7,17 +7,23 @@ import { fileURLToPath } from 'node:url';
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.txt': 'text/plain' };
 
-/** The policy that the app is made for. `files` are the origins of the file storage. */
+/** The policy that the app is made for. `files` are the origins of the file storage and of an issuer. */
 export const policy = (files = '') =>
   `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data: ${files}; connect-src 'self' ${files}; base-uri 'self'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types angular`.replace(/ +/g, ' ');
 
-/** Starts a server on a free port of loopback; `balancer` is asked what is no file. */
-export async function serve(folder, { balancer, files, port = 0 } = {}) {
+/**
+ * Starts a server on a free port of loopback; `balancer` is asked what is no file. `below` is a folder that the app is in, as behind
+ * a proxy with other things beside it; `settings` stand for the app's `config.json`.
+ */
+export async function serve(folder, { balancer, files, port = 0, below = '/', settings } = {}) {
   const root = fileURLToPath(new URL(`../${folder}/`, import.meta.url));
+  const paths = [];
   const server = createServer(async (request, response) => {
-    const path = normalize(decodeURIComponent(new URL(request.url, 'http://x').pathname)).replace(/\/$/, '/index.html');
+    const asked = normalize(decodeURIComponent(new URL(request.url, 'http://x').pathname)).replace(/\/$/, '/index.html');
+    paths.push(asked);
+    const path = asked.startsWith(below) ? asked.slice(below.length - 1) : '/outside';
     try {
-      const body = await readFile(join(root, path));
+      const body = path === '/config.json' && settings ? JSON.stringify(settings) : await readFile(join(root, path));
       const headers = { 'content-type': TYPES[extname(path)] ?? 'application/octet-stream', 'x-content-type-options': 'nosniff' };
       response.writeHead(200, path.endsWith('.html') ? { ...headers, 'content-security-policy': policy(files) } : headers);
       response.end(body);
@@ -27,7 +33,7 @@ export async function serve(folder, { balancer, files, port = 0 } = {}) {
   });
   server.on('upgrade', (request, socket, head) => upgrade(balancer, request, socket, head));
   await new Promise((resolve) => server.listen(port, '127.0.0.1', resolve));
-  return { url: `http://127.0.0.1:${server.address().port}`, close: () => { server.closeAllConnections(); server.close(); } };
+  return { url: `http://127.0.0.1:${server.address().port}${below.replace(/\/$/, '')}`, paths, close: () => { server.closeAllConnections(); server.close(); } };
 }
 
 // The balancer sees its own host and origin, as when it serves the app itself.

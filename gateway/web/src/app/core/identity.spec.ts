@@ -58,7 +58,10 @@ describe('signing in by OpenID Connect', () => {
   const answers = (tokens: object) =>
     vi.fn((url: string, _init?: { body?: URLSearchParams }) => Promise.resolve(new Response(JSON.stringify(url.includes('well-known') ? endpoints : tokens))));
 
-  beforeEach(() => sessionStorage.clear());
+  beforeEach(() => {
+    sessionStorage.clear();
+    localStorage.clear();
+  });
   afterEach(() => {
     history.replaceState(null, '', '/');
     vi.unstubAllGlobals();
@@ -72,13 +75,49 @@ describe('signing in by OpenID Connect', () => {
   it('exchanges the code with the verifier of the challenge, and cleans the address', async () => {
     const fetched = answers({ access_token: jwt({ sub: 'ann' }), refresh_token: 'r1' });
     vi.stubGlobal('fetch', fetched);
-    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1' }));
+    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1', hash: '#/rooms/g_1', silent: false }));
     history.replaceState(null, '', '/?code=c1&state=s1');
+    const moved = vi.fn();
+    addEventListener('hashchange', moved);
     expect((await resumeOidc(CONFIG, auth))?.userId).toBe('ann');
     const form = Object.fromEntries(fetched.mock.calls.at(-1)?.[1]?.body ?? []);
     expect(form).toMatchObject({ grant_type: 'authorization_code', code: 'c1', code_verifier: 'v1', client_id: 'rts' });
+    removeEventListener('hashchange', moved);
     expect(location.search).toBe('');
+    expect(location.hash).toBe('#/rooms/g_1');
+    expect(moved).toHaveBeenCalledTimes(1);
+    expect(localStorage.getItem('rts.oidc-issuer')).toBe(auth.issuer);
     expect(sessionStorage.getItem('rts.oidc')).toBeNull();
+  });
+
+  it('asks nobody after a reload, and keeps the place', async () => {
+    vi.stubGlobal('fetch', answers({}));
+    localStorage.setItem('rts.oidc-issuer', auth.issuer);
+    history.replaceState(null, '', '/#/rooms/g_1');
+    void resumeOidc(CONFIG, auth);
+    await vi.waitFor(() => expect(JSON.parse(sessionStorage.getItem('rts.oidc') ?? '{}')).toMatchObject({ hash: '#/rooms/g_1', silent: true }));
+  });
+
+  it('leaves the choice to the user where the issuer knows nobody, and does not ask it again', async () => {
+    localStorage.setItem('rts.oidc-issuer', auth.issuer);
+    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1', hash: '#/rooms/g_1', silent: true }));
+    history.replaceState(null, '', '/?error=login_required&state=s1');
+    expect(await resumeOidc(CONFIG, auth)).toBeUndefined();
+    expect(location.hash).toBe('#/rooms/g_1');
+    expect(localStorage.getItem('rts.oidc-issuer')).toBeNull();
+    expect(await resumeOidc(CONFIG, auth)).toBeUndefined();
+  });
+
+  it('goes on by the session of the issuer when a refresh token ended', async () => {
+    const soon = jwt({ sub: 'ann', exp: Date.now() / 1_000 + 5 });
+    const fetched = answers({ access_token: soon, refresh_token: 'r1' });
+    vi.stubGlobal('fetch', fetched);
+    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1', hash: '', silent: false }));
+    history.replaceState(null, '', '/?code=c1&state=s1');
+    const identity = await resumeOidc(CONFIG, auth);
+    fetched.mockImplementation((url: string) => Promise.resolve(new Response(JSON.stringify(url.includes('well-known') ? endpoints : {}), { status: url.includes('well-known') ? 200 : 400 })));
+    void identity?.token();
+    await vi.waitFor(() => expect(JSON.parse(sessionStorage.getItem('rts.oidc') ?? '{}')).toMatchObject({ silent: true }));
   });
 
   it('refuses an answer to another sign-in', async () => {

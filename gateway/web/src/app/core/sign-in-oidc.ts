@@ -1,5 +1,6 @@
 import { AppConfig, AuthConfig } from './config';
 import { Identity, identityFrom } from './identity';
+import { forget, remember, remembered } from './storage';
 
 type OidcConfig = Extract<AuthConfig, { kind: 'oidc' }>;
 
@@ -16,22 +17,49 @@ interface Tokens {
 }
 
 /** What has to survive the way to the sign-in page and back. */
+interface Kept {
+  state: string;
+  verifier: string;
+  /** Where in the app one was. */
+  hash: string;
+  /** Nobody was to be asked anything. */
+  silent: boolean;
+}
 const KEY = 'rts.oidc';
+/** The issuer by which somebody signed in here, and did not sign out since. */
+const ISSUER = 'oidc-issuer';
+
+/** The issuer does not take what it was sent: asking again would not help. */
+class Refused extends Error {}
+
+/** From now on a reload asks who is there. */
+export function forgetOidc(): void {
+  forget(ISSUER);
+}
 
 /**
  * Signs in by OpenID Connect: authorization code with PKCE (RFC 7636), state checked, tokens held in memory only.
- * Returns `undefined` when nobody has signed in yet: then `redirectToOidc` is next.
+ * After a reload the issuer is asked for new ones without a word to the user (`prompt=none`), as long as its own session
+ * lasts. Returns `undefined` when somebody has to say who they are: then `redirectToOidc` is next.
  */
 export async function resumeOidc(config: AppConfig, auth: OidcConfig): Promise<Identity | undefined> {
   const query = new URLSearchParams(location.search);
-  const kept = JSON.parse(sessionStorage.getItem(KEY) ?? 'null') as { state: string; verifier: string } | null;
-  if (!query.has('state') || kept === null) {
+  const kept = JSON.parse(sessionStorage.getItem(KEY) ?? 'null') as Kept | null;
+  if (!query.has('state')) {
+    return remembered(ISSUER) === auth.issuer ? redirectToOidc(auth, true) : undefined;
+  }
+  if (kept === null) {
     return undefined;
   }
   sessionStorage.removeItem(KEY);
-  history.replaceState(null, '', redirectUri() + location.hash);
+  history.replaceState(null, '', redirectUri() + kept.hash);
+  dispatchEvent(new Event('hashchange'));
   const code = query.get('code');
   if (query.get('state') !== kept.state || code === null) {
+    forgetOidc();
+    if (query.get('state') === kept.state && kept.silent) {
+      return undefined;
+    }
     throw new Error(query.get('error') ?? 'The answer does not belong to this sign-in.');
   }
   const { token_endpoint } = await discover(auth);
@@ -44,21 +72,28 @@ export async function resumeOidc(config: AppConfig, auth: OidcConfig): Promise<I
     }
     return token;
   };
-  return identityFrom(chosen(), config.claims, async () => {
-    if (tokens.refresh_token === undefined) {
-      await redirectToOidc(auth);
+  const identity = identityFrom(chosen(), config.claims, async () => {
+    const { refresh_token } = tokens;
+    if (refresh_token === undefined) {
+      return redirectToOidc(auth, true);
     }
-    const refresh_token = tokens.refresh_token ?? '';
-    tokens = { refresh_token, ...(await exchange({ grant_type: 'refresh_token', refresh_token })) };
+    try {
+      tokens = { refresh_token, ...(await exchange({ grant_type: 'refresh_token', refresh_token })) };
+    } catch (error) {
+      return error instanceof Refused ? redirectToOidc(auth, true) : Promise.reject(error);
+    }
     return chosen();
   });
+  remember(ISSUER, auth.issuer);
+  return identity;
 }
 
-/** Leaves for the issuer's sign-in page. */
-export async function redirectToOidc(auth: OidcConfig): Promise<never> {
+/** Leaves for the issuer's sign-in page; `silent` where it shall answer by itself. */
+export async function redirectToOidc(auth: OidcConfig, silent = false): Promise<never> {
   const { authorization_endpoint } = await discover(auth);
   const [state, verifier] = [random(), random()];
-  sessionStorage.setItem(KEY, JSON.stringify({ state, verifier }));
+  const kept: Kept = { state, verifier, hash: location.hash, silent };
+  sessionStorage.setItem(KEY, JSON.stringify(kept));
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier));
   const url = new URL(authorization_endpoint);
   const wanted = {
@@ -69,6 +104,7 @@ export async function redirectToOidc(auth: OidcConfig): Promise<never> {
     state,
     code_challenge: base64url(new Uint8Array(digest)),
     code_challenge_method: 'S256',
+    ...(silent ? { prompt: 'none' } : {}),
   };
   Object.entries(wanted).forEach(([name, value]) => url.searchParams.set(name, value));
   location.assign(url);
@@ -88,7 +124,8 @@ async function discover(auth: OidcConfig): Promise<Endpoints> {
 async function post(url: string, form: Record<string, string>): Promise<Tokens> {
   const reply = await fetch(url, { method: 'POST', body: new URLSearchParams(form) });
   if (!reply.ok) {
-    throw new Error(`The issuer answered ${reply.status}.`);
+    const Failure = reply.status < 500 ? Refused : Error;
+    throw new Failure(`The issuer answered ${reply.status}.`);
   }
   return (await reply.json()) as Tokens;
 }

@@ -7,6 +7,14 @@ export function remembered(key: string): string | undefined {
   }
 }
 
+export function forget(key: string): void {
+  try {
+    localStorage.removeItem(`rts.${key}`);
+  } catch {
+    // Then nothing was remembered either.
+  }
+}
+
 export function remember(key: string, value: string): void {
   try {
     localStorage.setItem(`rts.${key}`, value);

@@ -2,6 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@a
 import { Chat } from '../core/chat';
 import { Route } from '../core/route';
 import { forgetDevUser } from '../core/sign-in-dev';
+import { forgetOidc } from '../core/sign-in-oidc';
 import { I18n } from '../i18n/i18n';
 import { MessageHits } from '../search/message-hits';
 import { Avatar } from '../ui/avatar';
@@ -37,6 +38,7 @@ export class Sidebar {
 
   protected signOut(): void {
     forgetDevUser();
+    forgetOidc();
     void this.chat.signOut();
   }
 
