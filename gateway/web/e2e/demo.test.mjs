@@ -61,6 +61,7 @@ describe('every look', () => {
   test('the settings change language and colours at once, and stay', async () => {
     const page = await open(browser, app.url);
     await page.getByRole('button', { name: 'Settings' }).click();
+    await page.locator('dialog[open] select').first().waitFor();
     const [language, theme] = await page.locator('dialog[open] select').all();
     const light = await page.evaluate(() => getComputedStyle(document.body).backgroundColor);
     await language.selectOption('ko');

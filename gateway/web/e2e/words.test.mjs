@@ -54,7 +54,7 @@ describe('names', () => {
     await page.locator('.room .draft').waitFor();
     assert.ok((await page.locator('.room', { hasText: 'Launch week' }).textContent()).includes(draft), 'the draft in the list');
     await page.locator('.room', { hasText: 'Launch week' }).click();
-    assert.equal(await field.inputValue(), draft);
+    await until(async () => (await field.inputValue()) === draft, 'the draft in the field');
     await field.press('Enter');
     await until(async () => (await bubbles(page)).at(-1) === draft, 'the message');
     assert.equal(await lastBody(page), 'Thanks @minsu and @yuna `@yuna`');
@@ -159,6 +159,7 @@ describe('copies', () => {
     await page.getByRole('searchbox').fill('');
 
     const last = await onServer(page, 'Daniel', 'say', 'daniel', 'the last word');
+    await until(async () => (await bubbles(page)).at(-1) === 'the last word', 'the last word');
     await page.locator('.message').last().hover();
     await page.locator('.message').last().getByRole('button', { name: 'Reply' }).click();
     await onServer(page, 'Daniel', 'edit', last, { body: 'the last word, @jiwoo' });
