@@ -65,7 +65,10 @@ export class Composer {
     effect(() => {
       const editing = this.editing();
       const room = this.room();
-      untracked(() => this.load(editing === undefined ? this.drafts.of(room.roomId) : (this.now(editing)?.body ?? ''), editing?.mentions));
+      untracked(() => {
+        const now = this.now(editing);
+        now === undefined ? this.load(this.drafts.of(room.roomId)) : this.load(now.body, now.mentions ?? []);
+      });
     });
     effect(() => {
       if (this.now(this.editing())?.deleted) {

@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, computed, effect, inject, input, ou
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { I18n } from '../i18n/i18n';
-import { isolate } from '../i18n/isolate';
+import { listOf } from '../i18n/isolate';
 import { Message, RtsRoom, Seq, readers } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon, IconName } from '../ui/icon';
@@ -63,7 +63,7 @@ export class MessageView {
     const seq = this.row().message?.seq;
     const others = this.room().members().filter((member) => !this.chat.isMe(member.userId));
     const read = seq === undefined || !this.grouped() ? [] : readers(seq, others, this.room().receipts());
-    return read.length > 0 ? conversation.readBy(read.map((m) => isolate(this.chat.name(m.userId))).join(', ')) : state[this.state() ?? 'sent'];
+    return read.length > 0 ? conversation.readBy(listOf(read.map((m) => this.chat.name(m.userId)))) : state[this.state() ?? 'sent'];
   });
 
   protected readonly editedTitle = computed(() => this.i18n.full(Date.parse(this.row().message?.editedAt ?? '') || this.row().atMs));
@@ -88,7 +88,7 @@ export class MessageView {
   }
 
   protected names(userIds: readonly string[]): string {
-    return userIds.map((userId) => (this.chat.isMe(userId) ? this.i18n.t().rooms.you : isolate(this.chat.name(userId)))).join(', ');
+    return listOf(userIds.map((userId) => (this.chat.isMe(userId) ? this.i18n.t().rooms.you : this.chat.name(userId))));
   }
 
   protected reacted(userIds: readonly string[]): boolean {

@@ -3,7 +3,7 @@ export function save(file: Blob, name: string): void {
   const link = document.createElement('a');
   link.href = URL.createObjectURL(file);
   // A title may have what no file name may.
-  link.download = name.replace(/[\\/:*?"<>|\p{Cc}]/gu, '_');
+  link.download = name.replace(/[\\/:*?"<>|\p{Cc}\u2066-\u2069]/gu, '_');
   link.click();
   setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

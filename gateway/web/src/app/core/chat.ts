@@ -1,6 +1,6 @@
 import { Injectable, computed, effect, inject, signal, untracked } from '@angular/core';
 import { I18n } from '../i18n/i18n';
-import { isolate } from '../i18n/isolate';
+import { listOf } from '../i18n/isolate';
 import { HubLink, Member, Message, RtsClient, RtsRoom, sessionOutbox, signalrLink, withNames } from '../rts';
 import { AppConfig } from './config';
 import { Identity } from './identity';
@@ -95,11 +95,11 @@ export class Chat {
     if (name !== undefined) {
       return name;
     }
-    const others = room.members().filter((member) => !this.isMe(member.userId)).map((member) => isolate(this.name(member.userId)));
+    const others = room.members().filter((member) => !this.isMe(member.userId)).map((member) => this.name(member.userId));
     if (others.length === 0) {
       return this.i18n.t().rooms.unnamed;
     }
-    return kind === 'direct' || others.length <= 3 ? others.join(', ') : `${others.slice(0, 3).join(', ')} +${others.length - 3}`;
+    return kind === 'direct' || others.length <= 3 ? listOf(others) : `${listOf(others.slice(0, 3))} +${others.length - 3}`;
   }
 
   /** The other one of a direct room. */

@@ -1,7 +1,7 @@
 import { TestBed } from '@angular/core/testing';
 import { en } from './en';
 import { I18n } from './i18n';
-import { isolate } from './isolate';
+import { isolate, listOf } from './isolate';
 import { ko } from './ko';
 
 /** Every path to a text, and what kind it is. */
@@ -73,5 +73,7 @@ describe('names in sentences', () => {
     expect(t().conversation.typing(['דנה', 'Ann'])).toBe('\u2068דנה\u2069 and Ann are typing…');
     expect(t().conversation.replyTo('김민수')).toBe('Reply to 김민수');
     expect(isolate('Ann\u202e\u2069')).toBe('\u2068Ann\u2069');
+    expect(t().conversation.readBy(listOf(['דנה', 'Ann']))).toBe('Read by \u2068\u2068דנה\u2069, Ann\u2069');
+    expect(listOf(['דנה'])).toBe('דנה');
   });
 });

@@ -3,7 +3,24 @@ const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff
 
 /** A name or another foreign text within a sentence, so that it leaves the direction of what is around it alone. */
 export function isolate(text: string): string {
-  return TURNS.test(text) ? `\u2068${text.replace(/[\u202a-\u202e\u2066-\u2069]/g, '')}\u2069` : text;
+  return TURNS.test(text) ? `\u2068${closed(text)}\u2069` : text;
+}
+
+/** Names beside each other. One alone is as it is: it may be shown by itself, or be put into a sentence. */
+export function listOf(names: readonly string[]): string {
+  return names.length === 1 ? (names[0] ?? '') : names.map(isolate).join(', ');
+}
+
+/** Without signs that reach out of the text. */
+function closed(text: string): string {
+  let depth = 0;
+  for (const [sign] of text.matchAll(/[\u2066-\u2069]/g)) {
+    depth += sign === '\u2069' ? -1 : 1;
+    if (depth < 0) {
+      break;
+    }
+  }
+  return text.replace(depth === 0 ? /[\u202a-\u202e]/g : /[\u202a-\u202e\u2066-\u2069]/g, '');
 }
 
 /** Sentences that isolate every text which is put into them. */

@@ -3,7 +3,7 @@ import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
-import { isolate } from '../i18n/isolate';
+import { isolate, listOf } from '../i18n/isolate';
 import { ListedRoom, Room } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
@@ -68,8 +68,8 @@ export class ArchiveList {
   }
 
   protected title(room: Room): string {
-    const others = (room.members ?? []).filter(({ userId }) => !this.chat.isMe(userId)).map(({ userId }) => isolate(this.chat.name(userId)));
-    return room.name ?? (others.slice(0, 3).join(', ') || this.i18n.t().rooms.unnamed);
+    const others = (room.members ?? []).filter(({ userId }) => !this.chat.isMe(userId)).map(({ userId }) => this.chat.name(userId));
+    return room.name ?? (listOf(others.slice(0, 3)) || this.i18n.t().rooms.unnamed);
   }
 
   protected detail({ room, lastMessage }: ListedRoom): string {

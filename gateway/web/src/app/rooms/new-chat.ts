@@ -3,7 +3,7 @@ import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
-import { isolate } from '../i18n/isolate';
+import { listOf } from '../i18n/isolate';
 import { FoundUser, RtsRoom } from '../rts';
 import { Dialog } from '../ui/dialog';
 import { PeoplePicker } from './people-picker';
@@ -58,7 +58,7 @@ export class NewChat {
     const members = new Set(this.known()?.members().map(({ userId }) => userId));
     return this.people().filter(({ userId }) => !members.has(userId));
   });
-  protected readonly missingNames = computed(() => this.missing().map(({ displayName }) => isolate(displayName)).join(', '));
+  protected readonly missingNames = computed(() => listOf(this.missing().map(({ displayName }) => displayName)));
   protected readonly direct = computed(() => this.people().length < 2 && this.groupName().trim() === '' && this.caseId().trim() === '');
 
   protected async submit(event: Event): Promise<void> {
