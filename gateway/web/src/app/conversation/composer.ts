@@ -76,7 +76,9 @@ export class Composer {
       }
     });
     effect(() => {
-      if (this.replyTo() !== undefined || this.editing() !== undefined) {
+      const about = this.replyTo() ?? this.editing();
+      if (about !== undefined) {
+        untracked(() => void this.follow(about));
         this.area().nativeElement.focus();
       }
     });
@@ -207,6 +209,13 @@ export class Composer {
   /** A message as it is by now, wherever it was shown. */
   private now(message: Message | undefined): Message | undefined {
     return message && (this.room().history.cited(message.seq) ?? message);
+  }
+
+  /** Has the newest state of a message at hand from now on; a draft may have kept an old one. */
+  private async follow(message: Message): Promise<void> {
+    const { history } = this.room();
+    await history.fetchCited(message.seq).catch(() => undefined);
+    history.keep(history.cited(message.seq) ?? message);
   }
 
   /** What was edited is deleted: the text stays, to be sent or not. */

@@ -67,13 +67,11 @@ export class Conversation {
   }
 
   protected reply(message: Message): void {
-    this.room().history.keep(message);
     this.editing.set(undefined);
     this.replyTo.set(message);
   }
 
   protected edit(message: Message): void {
-    this.room().history.keep(message);
     this.replyTo.set(undefined);
     this.editing.set(message);
   }
