@@ -8,8 +8,9 @@ const run = (...args) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 const ng = here('../node_modules/@angular/cli/bin/ng.js');
-const ON_DEMO = ['demo', 'words'];
-const TESTS = [...ON_DEMO, 'folder', 'looks', 'sign-in', 'cluster', 'features'];
+/** On a server in memory. */
+const DEMO = ['demo', 'words', 'reading', 'losses'];
+const TESTS = [...DEMO, 'folder', 'looks', 'sign-in', 'cluster', 'features'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => ![...TESTS, 'pictures'].includes(name));
 if (unknown !== undefined) {
@@ -18,8 +19,8 @@ if (unknown !== undefined) {
 }
 const tests = wanted.length === 0 ? TESTS : TESTS.filter((name) => wanted.includes(name));
 
-if (tests.some((name) => ON_DEMO.includes(name))) run(ng, 'build', '--configuration', 'demo');
-if (wanted.includes('pictures') || tests.some((name) => !ON_DEMO.includes(name))) {
+if (tests.some((name) => DEMO.includes(name))) run(ng, 'build', '--configuration', 'demo');
+if (wanted.includes('pictures') || tests.some((name) => !DEMO.includes(name))) {
   run(ng, 'build');
   run('tools/compress.mjs');
 }

@@ -1,11 +1,11 @@
-import { ChangeDetectionStrategy, Component, ElementRef, computed, effect, inject, input, model, output, signal, untracked, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, DestroyRef, ElementRef, computed, effect, inject, input, model, output, signal, untracked, viewChild } from '@angular/core';
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { I18n } from '../i18n/i18n';
-import { Message, RtsRoom, Upload } from '../rts';
+import { Message, RtsError, RtsRoom, Upload, toRtsError } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
-import { Drafts } from './drafts';
+import { Draft, Drafts } from './drafts';
 import { Picked, complete, labelOf, mentionAt, mentionable, toIds, toNames } from './mention';
 import { languageOf } from './tokens';
 import { UploadTray } from './upload-tray';
@@ -28,6 +28,7 @@ export class Composer {
   protected readonly chat = inject(Chat);
   private readonly drafts = inject(Drafts);
   private readonly notices = inject(Notices);
+  private destroyed = false;
   private readonly area = viewChild.required<ElementRef<HTMLTextAreaElement>>('area');
   readonly room = input.required<RtsRoom>();
   readonly replyTo = model<Message | undefined>();
@@ -45,7 +46,10 @@ export class Composer {
   private readonly caret = signal(0);
   private readonly dismissed = signal(false);
   protected readonly option = signal(0);
-  protected readonly uploads = signal<readonly Upload[]>([]);
+  protected readonly uploads = computed(() => this.drafts.get(this.room().roomId).uploads);
+  /** An edit that is on its way, and why the last one was not taken. */
+  protected readonly saving = signal(false);
+  protected readonly failed = signal<RtsError | undefined>(undefined);
   protected readonly title = computed(() => this.chat.title(this.room()));
   protected readonly over = computed(() => new TextEncoder().encode(this.body().trim()).length - BODY_BYTES_MAX);
   private readonly mention = computed(() => (this.dismissed() ? undefined : mentionAt(this.text(), this.caret())));
@@ -58,22 +62,32 @@ export class Composer {
   protected readonly ready = computed(() => {
     const settled = this.uploads().every((upload) => upload.state() === 'done');
     const something = this.text().trim() !== '' || (this.uploads().length > 0 && this.editing() === undefined);
-    return settled && something && this.over() <= 0;
+    return settled && something && this.over() <= 0 && !this.saving();
   });
 
   constructor() {
+    inject(DestroyRef).onDestroy(() => (this.destroyed = true));
     effect(() => {
       const editing = this.editing();
       const room = this.room();
       untracked(() => {
-        const now = this.now(editing);
-        now === undefined ? this.load(this.drafts.of(room.roomId)) : this.load(now.body, now.mentions ?? []);
+        if (this.drafts.get(room.roomId).editing?.seq !== editing?.seq) {
+          this.keep({ editing, edited: undefined });
+        }
+        const { text, edited } = this.drafts.get(room.roomId);
+        this.failed.set(undefined);
+        const now = edited === undefined ? this.now(editing) : undefined;
+        now === undefined ? this.load(edited ?? text) : this.load(now.body, now.mentions ?? []);
       });
     });
     effect(() => {
       if (this.now(this.editing())?.deleted) {
         untracked(() => this.lost());
       }
+    });
+    effect(() => {
+      const replyTo = this.replyTo();
+      untracked(() => this.keep({ replyTo }));
     });
     effect(() => {
       const about = this.replyTo() ?? this.editing();
@@ -90,14 +104,14 @@ export class Composer {
         this.notices.show(this.i18n.t().composer.tooManyFiles(FILES_MAX), true);
         return;
       }
-      this.uploads.update((all) => [...all, this.room().upload(file)]);
+      this.keep({ uploads: [...this.uploads(), this.room().upload(file)] });
     }
     this.area().nativeElement.focus();
   }
 
   protected remove(upload: Upload): void {
     upload.cancel();
-    this.uploads.update((all) => all.filter((each) => each !== upload));
+    this.keep({ uploads: this.uploads().filter((each) => each !== upload) });
   }
 
   protected typed(): void {
@@ -108,8 +122,10 @@ export class Composer {
     this.option.set(0);
     this.fit();
     if (this.editing() === undefined) {
-      this.drafts.keep(this.room().roomId, this.body());
+      this.keep({ text: this.body() });
       value.trim() === '' ? this.room().typing.stopped() : this.room().typing.typed();
+    } else {
+      this.keep({ edited: this.body() });
     }
   }
 
@@ -173,20 +189,46 @@ export class Composer {
     const editing = this.editing();
     const body = this.body().trim();
     if (editing !== undefined) {
-      this.editing.set(undefined);
-      if (body !== this.now(editing)?.body) {
-        void this.notices.attempt(() => this.room().edit(editing.seq, body));
-      }
+      void this.save(editing, body);
       return;
     }
     const replyTo = this.replyTo()?.seq;
     const attachments = this.uploads().flatMap((upload) => upload.attachment() ?? []);
     this.room().send({ body, attachments, ...(replyTo === undefined ? {} : { replyTo }) });
-    this.drafts.keep(this.room().roomId, '');
-    this.uploads.set([]);
+    this.keep({ text: '', uploads: [] });
     this.replyTo.set(undefined);
     this.load('');
     this.sent.emit();
+  }
+
+  /** An edit stays in the field until it is taken. */
+  private async save(editing: Message, body: string): Promise<void> {
+    const room = this.room();
+    this.saving.set(true);
+    this.failed.set(undefined);
+    try {
+      if (body !== this.now(editing)?.body) {
+        await room.edit(editing.seq, body);
+      }
+      // One may be elsewhere by now, or have begun another edit.
+      if (this.drafts.get(room.roomId).editing?.seq === editing.seq) {
+        this.drafts.keep(room.roomId, { editing: undefined, edited: undefined });
+        if (!this.destroyed) {
+          this.editing.set(undefined);
+        }
+      }
+    } catch (failure) {
+      this.failed.set(toRtsError(failure));
+      if (this.destroyed) {
+        this.notices.error(failure);
+      }
+    } finally {
+      this.saving.set(false);
+    }
+  }
+
+  private keep(change: Partial<Draft>): void {
+    this.drafts.keep(this.room().roomId, change);
   }
 
   /** The list of people takes its keys; returns whether it did. */
@@ -222,7 +264,7 @@ export class Composer {
   private lost(): void {
     const { roomId } = this.room();
     if (this.drafts.of(roomId) === '') {
-      this.drafts.keep(roomId, this.body());
+      this.keep({ text: this.body() });
     }
     this.editing.set(undefined);
     this.notices.show(this.i18n.t().conversation.editGone, true);

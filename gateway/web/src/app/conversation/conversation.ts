@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, effect, inject, input, signal, untracked, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, computed, effect, inject, input, linkedSignal, signal, untracked, viewChild } from '@angular/core';
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { Route } from '../core/route';
@@ -8,6 +8,7 @@ import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
 import { Composer } from './composer';
 import { Details } from './details';
+import { Drafts } from './drafts';
 import { Timeline } from './timeline';
 
 /** One room: its head, its messages, and where to write. */
@@ -28,14 +29,15 @@ export class Conversation {
   protected readonly i18n = inject(I18n);
   protected readonly chat = inject(Chat);
   protected readonly route = inject(Route);
+  private readonly drafts = inject(Drafts);
   private readonly notices = inject(Notices);
   private readonly composer = viewChild(Composer);
   readonly room = input.required<RtsRoom>();
 
   protected readonly details = signal(false);
   protected readonly dragging = signal(false);
-  protected readonly replyTo = signal<Message | undefined>(undefined);
-  protected readonly editing = signal<Message | undefined>(undefined);
+  protected readonly replyTo = linkedSignal({ source: this.room, computation: ({ roomId }): Message | undefined => untracked(() => this.drafts.get(roomId).replyTo) });
+  protected readonly editing = linkedSignal({ source: this.room, computation: ({ roomId }): Message | undefined => untracked(() => this.drafts.get(roomId).editing) });
   protected readonly title = computed(() => this.chat.title(this.room()));
   protected readonly partner = computed(() => this.chat.partner(this.room()));
   protected readonly status = computed(() => this.chat.people().status(this.partner() ?? ''));

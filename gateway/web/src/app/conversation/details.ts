@@ -30,6 +30,7 @@ export class Details implements OnDestroy {
 
   protected readonly adding = signal(false);
   protected readonly added = signal<readonly FoundUser[]>([]);
+  protected readonly addFailed = signal<string | undefined>(undefined);
   protected readonly renaming = signal(false);
   protected readonly group = computed(() => this.room().info().kind === 'group');
   protected readonly owner = computed(() => this.room().mine()?.role === 'owner');
@@ -67,15 +68,17 @@ export class Details implements OnDestroy {
 
   protected async add(): Promise<void> {
     const userIds = this.added().map((user) => user.userId);
-    const done = await this.notices.attempt(async () => {
+    this.addFailed.set(undefined);
+    try {
       const room = await this.room().addMembers(userIds);
       if (room.roomId !== this.room().roomId) {
         this.route.room((await this.chat.client().openRoom(room.roomId)).roomId);
       }
-    });
-    if (done) {
       this.adding.set(false);
       this.added.set([]);
+    } catch (failure) {
+      // Behind a dialog nobody would read it.
+      this.addFailed.set(this.notices.reason(failure));
     }
   }
 

@@ -4,17 +4,23 @@ import {
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { I18n } from '../i18n/i18n';
-import { Message, RtsRoom, Seq } from '../rts';
+import { Message, RtsError, RtsRoom, Seq, toRtsError } from '../rts';
 import { Icon } from '../ui/icon';
 import { Focus } from './focus';
 import { MessageView } from './message';
+import { Reading, attentive, isCovered, isPassedOver, unreadOf } from './reading';
 import { BubbleRow, rowsOf } from './rows';
-import { ScrollKeeper } from './scroll-keeper';
+import { Place, ScrollKeeper } from './scroll-keeper';
 import { TimelineWindow } from './timeline-window';
 
 /** History is fetched this far before one reaches it. */
 const AHEAD_PX = 700;
 const HIGHLIGHT_MS = 2_000;
+/** Where the unread mark is put. */
+const MARK_PART = 0.25;
+
+/** Where a room was left that was not left at its end. */
+const places = new WeakMap<RtsRoom, Place>();
 
 /** The messages of a room: endless upwards, following at its end, keeping its place elsewhere. */
 @Component({
@@ -34,6 +40,9 @@ export class Timeline implements OnInit {
   private readonly dividerSeq = signal<Seq | undefined>(undefined);
   private keeper: ScrollKeeper | undefined;
   private frame = 0;
+  private place: Place | undefined;
+  /** Whether the place is being changed, so that what is drawn meanwhile is no loss of it. */
+  private moving = false;
 
   readonly room = input.required<RtsRoom>();
   readonly reply = output<Message>();
@@ -42,6 +51,8 @@ export class Timeline implements OnInit {
   protected readonly window = new TimelineWindow(this.room);
   protected readonly title = computed(() => this.chat.title(this.room()));
   protected readonly opened = signal(false);
+  protected readonly failed = signal<RtsError | undefined>(undefined);
+  protected readonly pageFailed = signal<RtsError | undefined>(undefined);
   protected readonly following = signal(true);
   protected readonly highlighted = signal<Seq | undefined>(undefined);
   /** The row whose actions are shown: under the pointer, or focused. */
@@ -67,17 +78,24 @@ export class Timeline implements OnInit {
       [this.scroller(), this.content()].forEach(({ nativeElement }) => sizes.observe(nativeElement));
       const seen = (): void => this.look();
       document.addEventListener('visibilitychange', seen);
+      window.addEventListener('focus', seen);
       destroyed.onDestroy(() => {
+        this.leave();
         sizes.disconnect();
         document.removeEventListener('visibilitychange', seen);
+        window.removeEventListener('focus', seen);
         cancelAnimationFrame(this.frame);
       });
     });
     afterRenderEffect(() => {
       this.rows();
       if (this.opened()) {
-        this.keeper?.restore();
-        untracked(() => this.look());
+        untracked(() => this.arrived());
+      }
+    });
+    effect(() => {
+      if (this.chat.client().connection.state() === 'online') {
+        untracked(() => (this.failed()?.retryable ? void this.begin() : this.look()));
       }
     });
     effect(() => {
@@ -92,31 +110,50 @@ export class Timeline implements OnInit {
   }
 
   ngOnInit(): void {
-    void this.notices.attempt(() => this.open());
+    void this.begin();
+  }
+
+  /** What cannot be read now is read with the next connection, or when it is asked for. */
+  protected async begin(): Promise<void> {
+    this.failed.set(undefined);
+    try {
+      await this.open();
+    } catch (failure) {
+      this.failed.set(toRtsError(failure));
+    }
   }
 
   /** To the newest message, wherever it is. */
   async newest(): Promise<void> {
-    this.dividerSeq.set(undefined);
-    if (!this.room().timeline.atNewest()) {
-      await this.notices.attempt(() => this.room().history.newest());
+    const { timeline, history } = this.room();
+    if (!timeline.atNewest() && !(await this.move(() => history.newest()))) {
+      return;
     }
-    this.window.follow();
+    this.dividerSeq.set(undefined);
+    // Who asks for the newest is done with what lies before it.
+    this.room().markRead(timeline.newestSeq ?? 0);
     this.follow(true);
     this.keeper?.restore();
   }
 
+  /** To what was just written; what lies between is not read by that. */
+  async wrote(): Promise<void> {
+    const { timeline, history } = this.room();
+    if (this.following() || this.room().unreadCount() === 0) {
+      await this.newest();
+    } else if (timeline.atNewest() || (await this.move(() => history.newest()))) {
+      this.window.follow();
+      this.follow(false);
+      this.place = undefined;
+      this.keeper?.aim(this.bubbles().findLast((row) => row.mine)?.key ?? '', 0.8);
+    }
+  }
+
   /** To one message, read from the server if need be, marked for a moment. */
   protected async show(seq: Seq): Promise<void> {
-    const found = await this.notices.attempt(() => this.room().history.around(seq));
-    const message = this.room().timeline.find(seq);
-    if (found && message !== undefined) {
-      this.window.around(seq);
-      this.follow(false);
+    if ((await this.move(() => this.room().history.around(seq))) && this.goTo({ seq, part: 0.35 })) {
       this.highlighted.set(seq);
       setTimeout(() => this.highlighted.set(undefined), HIGHLIGHT_MS);
-      const [row] = rowsOf([message], [], this.chat.client().userId, undefined).slice(-1);
-      this.keeper?.aim(row?.key ?? '', 0.35);
     }
   }
 
@@ -130,9 +167,11 @@ export class Timeline implements OnInit {
     this.frame = requestAnimationFrame(() => {
       const { keeper } = this;
       if (keeper !== undefined && this.opened()) {
-        const stays = keeper.following && !keeper.wentUp();
-        this.follow(this.window.atNewest() && (stays || keeper.atEnd));
-        keeper.record();
+        if (keeper.scrolled) {
+          const stays = keeper.following && !keeper.wentUp();
+          this.follow(this.window.atNewest() && (stays || keeper.atEnd));
+          this.place = keeper.record();
+        }
         this.look();
       }
     });
@@ -155,14 +194,16 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** Reads what is needed, then goes to the first unread message, or to the newest. */
+  /** Reads what is needed, then goes to where one was, to the first unread message, or to the newest. */
   private async open(): Promise<void> {
     const room = this.room();
-    const [readSeq, unread] = [room.readSeq(), room.unreadCount()];
+    const [readSeq, unread, place] = [room.readSeq(), room.unreadCount(), places.get(room)];
     await room.open();
-    const beyond = unread > 0 && readSeq > 0 && room.timeline.hasOlder() && (room.timeline.oldestSeq ?? 0) > readSeq;
-    if (beyond) {
-      await room.history.around(readSeq);
+    const returns = place !== undefined && room.timeline.find(place.seq) !== undefined;
+    if (!returns && unread > 0) {
+      await this.reach(readSeq);
+    } else if (!returns && !room.timeline.atNewest()) {
+      await room.history.newest();
     }
     if (unread > 0) {
       this.dividerSeq.set(readSeq);
@@ -170,12 +211,102 @@ export class Timeline implements OnInit {
     }
     const divided = this.rows().some((row) => row.kind === 'unread');
     this.opened.set(true);
-    if (divided) {
+    if (place !== undefined && returns) {
+      this.goTo(place);
+    } else if (divided) {
       this.follow(false);
-      this.keeper?.aim('unread', 0.25);
+      this.keeper?.aim('unread', MARK_PART);
     } else {
       this.window.follow();
     }
+  }
+
+  private leave(): void {
+    if (this.opened() && !this.following() && this.place !== undefined) {
+      places.set(this.room(), this.place);
+    } else {
+      places.delete(this.room());
+    }
+  }
+
+  /** Reads the messages on both sides of `seq`, where they are not at hand. */
+  private async reach(seq: Seq): Promise<void> {
+    const { timeline, history } = this.room();
+    if (timeline.hasOlder() && (timeline.oldestSeq ?? 0) > seq) {
+      await history.around(seq);
+    }
+    if (!timeline.atNewest() && (timeline.newestSeq ?? 0) <= seq) {
+      await (timeline.find(seq) === undefined ? history.around(seq) : history.newer());
+    }
+  }
+
+  /** To a message that is known; returns whether it is. */
+  private goTo({ seq, part }: Place): boolean {
+    const message = this.room().timeline.find(seq);
+    if (message === undefined) {
+      return false;
+    }
+    this.window.around(seq);
+    this.follow(false);
+    this.place = { seq, part };
+    const [row] = rowsOf([message], [], this.chat.client().userId, undefined).slice(-1);
+    this.keeper?.aim(row?.key ?? '', part);
+    return true;
+  }
+
+  private async move(read: () => Promise<void>): Promise<boolean> {
+    this.moving = true;
+    try {
+      return await this.notices.attempt(read);
+    } finally {
+      this.moving = false;
+    }
+  }
+
+  /** Rows have changed: the view moves along, but not past what nobody has seen. */
+  private arrived(): void {
+    this.keeper?.restore();
+    if (this.following() && this.isOutrun()) {
+      this.stay();
+    } else if (!this.moving && !this.following() && this.place !== undefined && this.room().timeline.find(this.place.seq) === undefined) {
+      // The messages were read anew, after an absence that was too long for a resume.
+      const { place } = this;
+      void this.move(() => this.room().history.around(place.seq)).then(() => this.goTo(place));
+    } else {
+      this.look();
+    }
+  }
+
+  /** Whether moving along has left something unread behind, or nobody is there to read it. */
+  private isOutrun(): boolean {
+    const reading = this.reading();
+    if (reading.unreadCount === 0) {
+      return false;
+    }
+    const [first] = unreadOf(reading);
+    return !isCovered(reading) || (first !== undefined && (!attentive() || (this.keeper?.isAbove(first.seq) ?? false)));
+  }
+
+  /** Stays at the first unread message. */
+  private stay(): void {
+    const readSeq = this.room().readSeq();
+    const goes = (): void => {
+      this.window.around(readSeq);
+      this.dividerSeq.set(readSeq);
+      this.keeper?.aim('unread', MARK_PART);
+    };
+    this.follow(false);
+    this.place = undefined;
+    if (this.moving) {
+      return;
+    }
+    isCovered(this.reading()) ? goes() : void this.move(() => this.reach(readSeq)).then(goes);
+  }
+
+  private reading(): Reading {
+    const room = this.room();
+    const [readSeq, unreadCount] = [room.readSeq(), room.unreadCount()];
+    return { shown: this.window.shown(), readSeq, unreadCount, atOldest: this.window.atOldest(), me: this.chat.client().userId };
   }
 
   private follow(on: boolean): void {
@@ -191,12 +322,13 @@ export class Timeline implements OnInit {
   }
 
   /** What the present place asks for: more rows at an end, and a read mark. */
-  private look(): void {
+  protected look(): void {
     const { keeper } = this;
     if (keeper === undefined || !this.opened()) {
       return;
     }
-    if (!this.following() && keeper.atEnd && this.window.atNewest()) {
+    const reads = attentive() && keeper.settled && !this.moving && (this.following() || !isPassedOver(this.reading(), keeper.topSeq));
+    if (reads && !this.following() && keeper.atEnd && this.window.atNewest()) {
       // Where everything fits nobody scrolls, and the end is in sight at once.
       this.follow(true);
     }
@@ -205,17 +337,16 @@ export class Timeline implements OnInit {
     } else if (keeper.toEnd < AHEAD_PX && !this.window.atNewest()) {
       this.fetch(() => this.window.forward());
     }
-    if (document.visibilityState === 'visible') {
-      const key = keeper.lastVisible();
-      const seen = this.bubbles().findLast((row) => row.key === key)?.message;
-      if (seen !== undefined && seen.seq > this.room().readSeq()) {
-        this.room().markRead(seen.seq);
-      }
+    if (reads && keeper.endSeq > this.room().readSeq()) {
+      this.room().markRead(keeper.endSeq);
     }
   }
 
-  /** A page that fails is asked for again by the next scroll. */
+  /** A page that fails is asked for again by the next scroll, the next connection, or by hand. */
   private fetch(more: () => Promise<void>): void {
-    more().catch(() => undefined);
+    more().then(
+      () => this.pageFailed.set(undefined),
+      (failure: unknown) => this.pageFailed.set(toRtsError(failure)),
+    );
   }
 }

@@ -15,7 +15,12 @@ import { Icon } from '../ui/icon';
             <rts-icon [name]="upload.state() === 'failed' ? 'warning' : upload.state() === 'done' ? 'check' : 'file'" />
             <span class="name">{{ upload.file.name }}</span>
             @if (upload.error(); as error) {
-              <span class="why" role="alert">{{ error.code === 'invalidArgument' ? i18n.t().composer.refused : i18n.t().errors[error.code] }}</span>
+              <span class="why" role="alert">{{ error.code === 'invalidArgument' ? i18n.t().composer.refused : error.code === 'cancelled' ? i18n.t().composer.cutOff : i18n.t().errors[error.code] }}</span>
+              @if (error.code !== 'cancelled') {
+                <button type="button" class="link" (click)="upload.retry()">{{ i18n.t().retry }}</button>
+              }
+            } @else if (upload.state() === 'waiting') {
+              <span class="size">{{ i18n.t().state.queued }}</span>
             } @else {
               <span class="size">{{ i18n.size(upload.file.size) }}</span>
             }

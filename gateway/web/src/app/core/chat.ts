@@ -1,7 +1,7 @@
 import { Injectable, computed, effect, inject, signal, untracked } from '@angular/core';
 import { I18n } from '../i18n/i18n';
 import { listOf } from '../i18n/isolate';
-import { HubLink, Member, Message, RtsClient, RtsRoom, sessionOutbox, signalrLink, withNames } from '../rts';
+import { HubLink, Member, Message, RtsClient, RtsError, RtsRoom, sessionOutbox, signalrLink, toRtsError, withNames } from '../rts';
 import { AppConfig } from './config';
 import { Identity } from './identity';
 import { Route } from './route';
@@ -18,7 +18,13 @@ export class Chat {
   private away = false;
   private activeAt = Date.now();
 
-  readonly signedIn = computed(() => this.current() !== undefined);
+  private readonly asking = signal(false);
+  private readonly missingRoom = signal<{ roomId: string; error: RtsError; removed: boolean } | undefined>(undefined);
+  private shown: string | undefined;
+
+  readonly signedIn = computed(() => this.current() !== undefined && !this.asking());
+  /** Whose chats are at hand, while they sign in again too. */
+  readonly who = computed(() => this.current()?.identity);
   readonly client = computed(() => this.use().client);
   readonly identity = computed(() => this.use().identity);
   readonly people = computed(() => this.use().client.people);
@@ -27,8 +33,23 @@ export class Chat {
     return roomId === undefined ? undefined : this.current()?.client.rooms().get(roomId);
   });
 
+  /** Why the room of the address is not there. */
+  readonly missing = computed(() => {
+    const missing = this.missingRoom();
+    return missing?.roomId === this.route.roomId() && this.openRoom() === undefined ? missing : undefined;
+  });
+
   constructor() {
     effect(() => this.fetchRouted());
+    effect(() => {
+      // The next connection may know better.
+      if (this.current()?.client.connection.state() !== 'online' && untracked(this.missingRoom)?.error.retryable) {
+        this.missingRoom.set(undefined);
+      }
+    });
+    effect(() => {
+      this.shown = this.openRoom()?.roomId ?? this.shown;
+    });
     effect(() => this.watch());
     effect(() => {
       // A fresh connection counts as online until it says otherwise.
@@ -48,8 +69,16 @@ export class Chat {
 
   signIn(config: AppConfig, identity: Identity, link?: HubLink): void {
     const { userId, orgId } = identity;
+    const before = this.current();
+    this.asking.set(false);
+    if (before !== undefined && before.identity.userId === userId && before.identity.orgId === orgId) {
+      this.current.set({ client: before.client, identity });
+      before.client.connection.restart();
+      return;
+    }
+    void before?.client.stop();
     const url = new URL(config.hubUrl, document.baseURI).href;
-    const client = new RtsClient(link ?? signalrLink({ url, token: () => identity.token() }), {
+    const client = new RtsClient(link ?? signalrLink({ url, token: (fresh) => (this.who() ?? identity).token(fresh) }), {
       userId,
       outboxStorage: sessionOutbox(`rts.outbox.${orgId}.${userId}`),
     });
@@ -58,8 +87,19 @@ export class Chat {
     client.start();
   }
 
+  /** Asks who is there, of someone whose sign-in has ended; the same person goes on where they were. */
+  signInAgain(): void {
+    this.asking.set(true);
+  }
+
+  /** Looks for the room of the address again. */
+  lookAgain(): void {
+    this.missingRoom.set(undefined);
+  }
+
   async signOut(): Promise<void> {
     const client = this.current()?.client;
+    this.asking.set(false);
     this.current.set(undefined);
     this.route.setArchive(false);
     await client?.stop();
@@ -119,8 +159,11 @@ export class Chat {
   private fetchRouted(): void {
     const roomId = this.route.roomId();
     const client = this.current()?.client;
-    if (roomId !== undefined && client?.ready() && client.connection.state() === 'online' && !client.rooms().has(roomId)) {
-      untracked(() => void client.openRoom(roomId).catch(() => this.route.list()));
+    const isMissing = this.missingRoom()?.roomId === roomId;
+    if (roomId !== undefined && !isMissing && client?.ready() && client.connection.state() === 'online' && !client.rooms().has(roomId)) {
+      const removed = this.shown === roomId;
+      const failed = (failure: unknown): void => this.missingRoom.set({ roomId, error: toRtsError(failure), removed });
+      untracked(() => void client.openRoom(roomId).then(() => this.missingRoom.set(undefined), failed));
     }
   }
 

@@ -1,5 +1,6 @@
 import { AppConfig } from './config';
-import { identityFrom, readClaims } from './identity';
+import { toRtsError } from '../rts';
+import { identityFrom, readClaims, refusedToken } from './identity';
 import { signInHost } from './sign-in-host';
 import { redirectToOidc, resumeOidc } from './sign-in-oidc';
 
@@ -26,6 +27,33 @@ describe('identity', () => {
     expect(await Promise.all([identity.token(), identity.token()])).toEqual([later, later]);
     expect(await identity.token()).toBe(later);
     expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+});
+
+describe('a token that is not given', () => {
+  it.each([[400, 'unauthorized'], [401, 'unauthorized'], [403, 'unauthorized'], [429, 'offline'], [500, 'offline'], [503, 'offline']])('%d: %s', (status, code) => {
+    expect(toRtsError(refusedToken(status)).code).toBe(code);
+  });
+
+  it('is asked for anew when the last was refused, whatever its end says', async () => {
+    const first = jwt({ sub: 'ann', exp: Date.now() / 1_000 + 3_600 });
+    const fetchToken = vi.fn(() => Promise.resolve(jwt({ sub: 'ann', exp: Date.now() / 1_000 + 7_200 })));
+    const identity = identityFrom(first, NAMES, fetchToken);
+    expect(await identity.token()).toBe(first);
+    expect(await identity.token(true)).not.toBe(first);
+    expect(fetchToken).toHaveBeenCalledTimes(1);
+  });
+
+  it('ends the sign-in where the issuer gave nothing to renew it by, and leaves the page alone', async () => {
+    const auth = { kind: 'oidc', issuer: 'https://id.example', clientId: 'rts' } as const;
+    const endpoints = { issuer: 'https://id.example', authorization_endpoint: 'https://id.example/a', token_endpoint: 'https://id.example/t' };
+    const tokens = { access_token: jwt({ sub: 'ann', exp: 5 }) };
+    vi.stubGlobal('fetch', vi.fn((url: string) => Promise.resolve(new Response(JSON.stringify(url.includes('well-known') ? endpoints : tokens)))));
+    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1' }));
+    history.replaceState(null, '', '/?code=c1&state=s1');
+    const identity = await resumeOidc(CONFIG, auth);
+    await expect(identity?.token()).rejects.toMatchObject({ code: 'unauthorized' });
+    vi.unstubAllGlobals();
   });
 });
 
@@ -106,18 +134,6 @@ describe('signing in by OpenID Connect', () => {
     expect(location.hash).toBe('#/rooms/g_1');
     expect(localStorage.getItem('rts.oidc-issuer')).toBeNull();
     expect(await resumeOidc(CONFIG, auth)).toBeUndefined();
-  });
-
-  it('goes on by the session of the issuer when a refresh token ended', async () => {
-    const soon = jwt({ sub: 'ann', exp: Date.now() / 1_000 + 5 });
-    const fetched = answers({ access_token: soon, refresh_token: 'r1' });
-    vi.stubGlobal('fetch', fetched);
-    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1', hash: '', silent: false }));
-    history.replaceState(null, '', '/?code=c1&state=s1');
-    const identity = await resumeOidc(CONFIG, auth);
-    fetched.mockImplementation((url: string) => Promise.resolve(new Response(JSON.stringify(url.includes('well-known') ? endpoints : {}), { status: url.includes('well-known') ? 200 : 400 })));
-    void identity?.token();
-    await vi.waitFor(() => expect(JSON.parse(sessionStorage.getItem('rts.oidc') ?? '{}')).toMatchObject({ silent: true }));
   });
 
   it('refuses an answer to another sign-in', async () => {

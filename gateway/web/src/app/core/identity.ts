@@ -1,3 +1,4 @@
+import { RtsError } from '../rts';
 import { AppConfig } from './config';
 
 /** Who is signed in, and their tokens. */
@@ -5,8 +6,8 @@ export interface Identity {
   userId: string;
   orgId: string;
   name: string;
-  /** A token that is valid for a while; a new one when the last is about to end. */
-  token(): Promise<string>;
+  /** A token that is valid for a while; a new one when the last is about to end, or was refused. */
+  token(fresh?: boolean): Promise<string>;
 }
 
 /** What a token says; only for show, the gateway checks it. */
@@ -15,6 +16,13 @@ export interface Claims {
   orgId: string;
   name: string;
   expiresAtMs: number;
+}
+
+/** What it means that a token is not given: a refusal ends the sign-in, a fault or too many questions do not. */
+export function refusedToken(status: number): Error {
+  const again = status >= 500 || status === 408 || status === 429;
+  const sentence = `The sign-in answered ${status}.`;
+  return again ? new Error(sentence) : new RtsError('unauthorized', sentence);
 }
 
 /** Reads the claims of a JWT without checking it. */
@@ -45,8 +53,8 @@ export function identityFrom(first: string, names: AppConfig['claims'], fetchTok
     userId,
     orgId,
     name,
-    token: () => {
-      if (expiresAtMs - Date.now() > 20_000) {
+    token: (fresh = false) => {
+      if (!fresh && expiresAtMs - Date.now() > 20_000) {
         return Promise.resolve(current);
       }
       pending ??= renew().finally(() => (pending = undefined));

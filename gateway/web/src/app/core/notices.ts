@@ -30,7 +30,12 @@ export class Notices {
   }
 
   error(failure: unknown): void {
-    this.show(this.i18n.t().errors[toRtsError(failure).code], true);
+    this.show(this.reason(failure), true);
+  }
+
+  /** What a failure means, in the user's language. */
+  reason(failure: unknown): string {
+    return this.i18n.t().errors[toRtsError(failure).code];
   }
 
   announce(text: string): void {

@@ -4,6 +4,8 @@ import { Injectable, computed, signal } from '@angular/core';
 interface Place {
   roomId?: string;
   archive: boolean;
+  /** Whether the address names nothing that there could be. */
+  unknown?: true;
 }
 
 /** `#/rooms/<id>`, `#/archive`, `#/archive/<id>`, or nothing. */
@@ -12,6 +14,7 @@ export class Route {
   private readonly place = signal<Place>(parse(location.hash));
 
   readonly roomId = computed(() => this.place().roomId);
+  readonly unknown = computed(() => this.place().unknown === true);
   readonly archive = computed(() => this.place().archive);
 
   constructor() {
@@ -39,7 +42,13 @@ export class Route {
   }
 }
 
-function parse(hash: string): Place {
-  const [, list, id] = /^#\/(rooms|archive)(?:\/([^/]+))?$/.exec(hash) ?? [];
-  return { archive: list === 'archive', ...(id === undefined ? {} : { roomId: decodeURIComponent(id) }) };
+/** What an address names; one that was cut or mistyped is `unknown`, never a fault. */
+export function parse(hash: string): Place {
+  const [found, list, id] = /^#?\/?(?:(rooms|archive)(?:\/([^/]*))?)?$/.exec(hash) ?? [];
+  const archive = list === 'archive';
+  try {
+    return found === undefined ? { archive, unknown: true } : { archive, ...(id ? { roomId: decodeURIComponent(id) } : {}) };
+  } catch {
+    return { archive, unknown: true };
+  }
 }

@@ -1,5 +1,6 @@
 import { AppConfig } from './config';
-import { Identity, identityFrom } from './identity';
+import { RtsError } from '../rts';
+import { Identity, identityFrom, refusedToken } from './identity';
 
 export interface DevUser {
   userId: string;
@@ -8,7 +9,11 @@ export interface DevUser {
 }
 
 /** The gateway has no such sign-in: it is switched on for development only. */
-export class NotOffered extends Error {}
+export class NotOffered extends RtsError {
+  constructor() {
+    super('unauthorized', 'There is no development sign-in.');
+  }
+}
 
 /** Whom this tab signed in as, so that a reload does not ask again. */
 const KEY = 'rts.dev-user';
@@ -34,7 +39,7 @@ export async function signInDev(config: AppConfig, user: DevUser): Promise<Ident
       throw new NotOffered();
     }
     if (!reply.ok) {
-      throw new Error(`The development sign-in answered ${reply.status}.`);
+      throw refusedToken(reply.status);
     }
     return ((await reply.json()) as { token: string }).token;
   };

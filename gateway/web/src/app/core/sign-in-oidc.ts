@@ -1,5 +1,6 @@
 import { AppConfig, AuthConfig } from './config';
-import { Identity, identityFrom } from './identity';
+import { RtsError } from '../rts';
+import { Identity, identityFrom, refusedToken } from './identity';
 import { forget, remember, remembered } from './storage';
 
 type OidcConfig = Extract<AuthConfig, { kind: 'oidc' }>;
@@ -28,9 +29,6 @@ interface Kept {
 const KEY = 'rts.oidc';
 /** The issuer by which somebody signed in here, and did not sign out since. */
 const ISSUER = 'oidc-issuer';
-
-/** The issuer does not take what it was sent: asking again would not help. */
-class Refused extends Error {}
 
 /** From now on a reload asks who is there. */
 export function forgetOidc(): void {
@@ -75,13 +73,10 @@ export async function resumeOidc(config: AppConfig, auth: OidcConfig): Promise<I
   const identity = identityFrom(chosen(), config.claims, async () => {
     const { refresh_token } = tokens;
     if (refresh_token === undefined) {
-      return redirectToOidc(auth, true);
+      // Leaving the page unasked could cost what is being written.
+      throw new RtsError('unauthorized', 'The issuer gave nothing to renew the token by.');
     }
-    try {
-      tokens = { refresh_token, ...(await exchange({ grant_type: 'refresh_token', refresh_token })) };
-    } catch (error) {
-      return error instanceof Refused ? redirectToOidc(auth, true) : Promise.reject(error);
-    }
+    tokens = { refresh_token, ...(await exchange({ grant_type: 'refresh_token', refresh_token })) };
     return chosen();
   });
   remember(ISSUER, auth.issuer);
@@ -124,8 +119,7 @@ async function discover(auth: OidcConfig): Promise<Endpoints> {
 async function post(url: string, form: Record<string, string>): Promise<Tokens> {
   const reply = await fetch(url, { method: 'POST', body: new URLSearchParams(form) });
   if (!reply.ok) {
-    const Failure = reply.status < 500 ? Refused : Error;
-    throw new Failure(`The issuer answered ${reply.status}.`);
+    throw refusedToken(reply.status);
   }
   return (await reply.json()) as Tokens;
 }

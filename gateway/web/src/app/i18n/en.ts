@@ -32,6 +32,9 @@ export const en = {
     waiting: 'You are offline. Messages you write are sent when the connection is back.',
     connecting: 'Connecting…',
     retry: 'Connect now',
+    trouble: (reason: string): string => `The chats could not be read: ${reason} It is tried again.`,
+    ended: 'Your sign-in has ended. What you have written is kept, and is sent once you have signed in again.',
+    signIn: 'Sign in again',
   },
 
   rooms: {
@@ -49,6 +52,8 @@ export const en = {
     messages: 'Messages',
     chats: 'Chats',
     searching: 'Searching…',
+    searchFailed: (reason: string): string => `The search did not work: ${reason}`,
+    listFailed: (reason: string): string => `The list could not be read: ${reason}`,
     searchFurther: 'Search further back',
     more: 'More',
     unread: (n: number): string => (n >= 1000 ? '999+ unread messages' : plural(n, 'unread message', 'unread messages')),
@@ -79,6 +84,11 @@ export const en = {
 
   conversation: {
     choose: 'Choose a chat, or start a new one.',
+    missing: 'There is no such chat, or you are not in it.',
+    removed: 'You are no longer in this chat.',
+    badAddress: 'This address leads nowhere.',
+    openFailed: (reason: string): string => `This chat could not be opened: ${reason}`,
+    toList: 'To your chats',
     log: (title: string): string => `Messages in ${title}`,
     members: (n: number): string => plural(n, 'member', 'members'),
     details: 'Details',
@@ -134,6 +144,7 @@ export const en = {
     remove: (name: string): string => `Take ${name} out`,
     tooLong: (over: number): string => `${plural(over, 'byte', 'bytes')} too long`,
     refused: 'This kind of file is not accepted.',
+    cutOff: 'Cut off by a reload. Please attach it again.',
     tooManyFiles: (n: number): string => `A message has at most ${n} files.`,
   },
 
@@ -186,6 +197,8 @@ export const en = {
     internal: 'Something went wrong on the server.',
     offline: 'There is no connection right now.',
     unsupported: 'This server does not offer that.',
+    unauthorized: 'Your sign-in has ended. Please sign in again.',
+    expired: 'It waited too long to be sent by itself.',
     cancelled: 'Cancelled.',
   } satisfies Record<ErrorCode, string>,
 };

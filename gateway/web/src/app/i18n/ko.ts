@@ -32,6 +32,9 @@ export const ko: Texts = {
     waiting: '오프라인 상태입니다. 작성한 메시지는 다시 연결되면 전송됩니다.',
     connecting: '연결하는 중…',
     retry: '지금 연결',
+    trouble: (reason) => `대화를 불러오지 못했습니다. ${reason} 다시 시도하는 중입니다.`,
+    ended: '로그인이 끝났습니다. 작성한 내용은 그대로 있으며 다시 로그인하면 전송됩니다.',
+    signIn: '다시 로그인',
   },
 
   rooms: {
@@ -49,6 +52,8 @@ export const ko: Texts = {
     messages: '메시지',
     chats: '대화',
     searching: '검색하는 중…',
+    searchFailed: (reason) => `검색하지 못했습니다. ${reason}`,
+    listFailed: (reason) => `목록을 불러오지 못했습니다. ${reason}`,
     searchFurther: '더 이전 메시지 검색',
     more: '더 보기',
     unread: (n) => (n >= 1000 ? '읽지 않은 메시지 999개 이상' : `읽지 않은 메시지 ${count(n)}개`),
@@ -79,6 +84,11 @@ export const ko: Texts = {
 
   conversation: {
     choose: '대화를 선택하거나 새로 시작하세요.',
+    missing: '그런 대화가 없거나 참여하고 있지 않습니다.',
+    removed: '이 대화에 더 이상 참여하고 있지 않습니다.',
+    badAddress: '잘못된 주소입니다.',
+    openFailed: (reason) => `대화를 열지 못했습니다. ${reason}`,
+    toList: '대화 목록으로',
     log: (title) => `${title} 대화의 메시지`,
     members: (n) => `멤버 ${count(n)}명`,
     details: '대화 정보',
@@ -133,6 +143,7 @@ export const ko: Texts = {
     remove: (name) => `${name} 빼기`,
     tooLong: (over) => `${count(over)}바이트 초과`,
     refused: '보낼 수 없는 파일 형식입니다.',
+    cutOff: '새로 고침으로 중단되었습니다. 다시 첨부해 주세요.',
     tooManyFiles: (n) => `메시지 하나에 파일을 ${n}개까지 첨부할 수 있습니다.`,
   },
 
@@ -180,6 +191,8 @@ export const ko: Texts = {
     internal: '서버에서 문제가 발생했습니다.',
     offline: '지금은 연결되어 있지 않습니다.',
     unsupported: '이 서버에서는 지원하지 않습니다.',
+    unauthorized: '로그인이 끝났습니다. 다시 로그인해 주세요.',
+    expired: '너무 오래 기다려서 자동으로 보내지 않았습니다.',
     cancelled: '취소되었습니다.',
   },
 };

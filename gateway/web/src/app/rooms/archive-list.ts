@@ -1,10 +1,9 @@
 import { ChangeDetectionStrategy, Component, effect, inject, signal, untracked } from '@angular/core';
 import { Chat } from '../core/chat';
-import { Notices } from '../core/notices';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
 import { isolate, listOf } from '../i18n/isolate';
-import { ListedRoom, Room } from '../rts';
+import { ListedRoom, Room, RtsError, toRtsError } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
 
@@ -35,6 +34,9 @@ const PAUSE_MS = 250;
       </ul>
       @if (busy()) {
         <p class="hint" role="status">{{ i18n.t().loading }}</p>
+      } @else if (failed(); as error) {
+        <p class="hint" role="alert">{{ i18n.t().rooms.listFailed(i18n.t().errors[error.code]) }}</p>
+        <button type="button" class="button more" (click)="again()">{{ i18n.t().retry }}</button>
       } @else if (rooms().length === 0) {
         <p class="hint">{{ query() === '' ? i18n.t().rooms.noneArchived : i18n.t().rooms.noMatch }}</p>
       } @else if (cursor() !== undefined) {
@@ -48,11 +50,11 @@ export class ArchiveList {
   protected readonly i18n = inject(I18n);
   protected readonly route = inject(Route);
   private readonly chat = inject(Chat);
-  private readonly notices = inject(Notices);
   protected readonly query = signal('');
   protected readonly rooms = signal<readonly ListedRoom[]>([]);
   protected readonly cursor = signal<string | undefined>(undefined);
   protected readonly busy = signal(true);
+  protected readonly failed = signal<RtsError | undefined>(undefined);
 
   constructor() {
     effect((onCleanup) => {
@@ -60,6 +62,7 @@ export class ArchiveList {
       // What is archived or brought back while the list is open changes it.
       this.chat.client().roomList().length;
       if (this.chat.client().connection.state() !== 'online') {
+        untracked(() => this.offline());
         return;
       }
       const timer = setTimeout(() => untracked(() => void this.read()), PAUSE_MS);
@@ -77,21 +80,37 @@ export class ArchiveList {
     return room.caseId !== undefined ? conversation.case(room.caseId) : lastMessage !== undefined ? isolate(this.chat.summary(lastMessage)) : conversation.members(room.memberCount);
   }
 
+  protected again(): Promise<void> {
+    return this.read();
+  }
+
   protected more(): Promise<void> {
     return this.read(this.cursor());
+  }
+
+  /** What was read before stays; without it there is nothing to show. */
+  private offline(): void {
+    if (this.rooms().length === 0) {
+      this.failed.set(new RtsError('offline', 'There is no connection.'));
+      this.busy.set(false);
+    }
   }
 
   private async read(cursor?: string): Promise<void> {
     const query = this.query().trim();
     this.busy.set(true);
-    await this.notices.attempt(async () => {
+    let failed: RtsError | undefined;
+    try {
       const page = await this.chat.client().invoke('ListRooms', { archived: true, ...(query ? { query } : {}), ...(cursor ? { cursor } : {}) });
       page.rooms.forEach(({ room }) => this.chat.people().learnRoom(room));
       if (query === this.query().trim()) {
         this.rooms.update((all) => (cursor === undefined ? page.rooms : [...all, ...page.rooms]));
         this.cursor.set(page.cursor);
       }
-    });
+    } catch (failure) {
+      failed = toRtsError(failure);
+    }
+    this.failed.set(failed);
     this.busy.set(false);
   }
 }

@@ -17,6 +17,9 @@ import { PeoplePicker } from './people-picker';
       @if (known(); as room) {
         <p>{{ i18n.t().newChat.known(caseId().trim(), chat.title(room)) }}</p>
         <p class="muted">{{ i18n.t().newChat.missing(missingNames()) }}</p>
+        @if (error(); as error) {
+          <p class="error" role="alert">{{ error }}</p>
+        }
         <footer>
           <button type="button" class="button" (click)="known.set(undefined)">{{ i18n.t().cancel }}</button>
           <button type="button" class="button" (click)="open(room)">{{ i18n.t().newChat.openKnown }}</button>
@@ -31,6 +34,9 @@ import { PeoplePicker } from './people-picker';
             <input #name maxlength="120" [value]="groupName()" (input)="groupName.set(name.value)" /></label>
           <label class="field"><span>{{ i18n.t().newChat.caseId }}</span>
             <input #case maxlength="128" [value]="caseId()" (input)="caseId.set(case.value)" /></label>
+        }
+        @if (error(); as error) {
+          <p class="error" role="alert">{{ error }}</p>
         }
         <footer>
           <button type="button" class="button" (click)="closed.emit()">{{ i18n.t().cancel }}</button>
@@ -59,6 +65,7 @@ export class NewChat {
     return this.people().filter(({ userId }) => !members.has(userId));
   });
   protected readonly missingNames = computed(() => listOf(this.missing().map(({ displayName }) => displayName)));
+  protected readonly error = signal<string | undefined>(undefined);
   protected readonly direct = computed(() => this.people().length < 2 && this.groupName().trim() === '' && this.caseId().trim() === '');
 
   protected async submit(event: Event): Promise<void> {
@@ -91,7 +98,13 @@ export class NewChat {
 
   private async attempt(action: () => Promise<void>): Promise<void> {
     this.busy.set(true);
-    await this.notices.attempt(action);
-    this.busy.set(false);
+    this.error.set(undefined);
+    try {
+      await action();
+    } catch (failure) {
+      this.error.set(this.notices.reason(failure));
+    } finally {
+      this.busy.set(false);
+    }
   }
 }

@@ -1,7 +1,7 @@
 import { ChangeDetectionStrategy, Component, ElementRef, computed, effect, inject, input, model, signal, untracked, viewChild } from '@angular/core';
 import { Chat } from '../core/chat';
 import { I18n } from '../i18n/i18n';
-import { FoundUser } from '../rts';
+import { FoundUser, RtsError, toRtsError } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
 
@@ -35,6 +35,7 @@ export class PeoplePicker {
   protected readonly wished = signal(false);
   private readonly answer = signal<{ query: string; users: readonly FoundUser[] }>({ query: '', users: [] });
   private readonly settled = computed(() => this.answer().query === this.query().trim() || !this.chat.client().supports('SearchUsers'));
+  protected readonly failed = signal<RtsError | undefined>(undefined);
 
   protected readonly options = computed<readonly Option[]>(() => {
     const wanted = this.query().trim();
@@ -112,8 +113,11 @@ export class PeoplePicker {
     try {
       ({ users: found } = await client.invoke('SearchUsers', { limit: 20, ...(query ? { query } : {}) }));
       client.people.learn(found);
-    } catch {
+      this.failed.set(undefined);
+    } catch (failure) {
       // Without the directory there are those met before, and ids.
+      const error = toRtsError(failure);
+      this.failed.set(error.code === 'unsupported' ? undefined : error);
     }
     if (query === this.query().trim()) {
       this.answer.set({ query, users: found ?? [] });

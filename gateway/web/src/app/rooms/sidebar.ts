@@ -5,6 +5,7 @@ import { forgetDevUser } from '../core/sign-in-dev';
 import { forgetOidc } from '../core/sign-in-oidc';
 import { I18n } from '../i18n/i18n';
 import { MessageHits } from '../search/message-hits';
+import { isSearchable } from '../search/searchable';
 import { Avatar } from '../ui/avatar';
 import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
@@ -34,6 +35,7 @@ export class Sidebar {
     const all = this.chat.client().roomList();
     return wanted === '' ? all : all.filter((room) => this.matches(this.chat.title(room), wanted) || this.matches(room.info().caseId ?? '', wanted));
   });
+  protected readonly searchable = computed(() => isSearchable(this.query().trim()));
   protected readonly me = computed(() => ({ ...this.chat.identity(), name: this.chat.name(this.chat.identity().userId) }));
 
   protected signOut(): void {

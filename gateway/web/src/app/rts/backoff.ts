@@ -17,11 +17,13 @@ export class Backoff {
 
   /**
    * The next wait where the server may have said how long (`retryAfterMs`): at least that, and up to half more, for
-   * it told many the same.
+   * it told many the same. When it says so again, the waits grow all the same.
    */
   after(toldMs: number | undefined): number {
+    const again = this.attempt > 0;
     const own = this.next();
-    return toldMs === undefined ? own : toldMs * (1 + this.random() / 2);
+    const told = (toldMs ?? 0) * (1 + this.random() / 2);
+    return toldMs === undefined || again ? Math.max(own, told) : told;
   }
 
   reset(): void {

@@ -1,6 +1,7 @@
 import { Signal, computed, signal } from '@angular/core';
 import { ConnectionOptions, RtsConnection } from './connection';
 import { Answer, Events, ListedRoom, Method, Request, Room, RoomEvent, SEQUENCED, StreamMethod } from './contract';
+import { RtsError } from './errors';
 import { HubLink } from './link';
 import { Outbox, OutboxStorage } from './outbox';
 import { People } from './people';
@@ -24,6 +25,7 @@ export interface ClientOptions extends ConnectionOptions {
 export class RtsClient {
   private readonly roomsSignal = signal<ReadonlyMap<string, RtsRoom>>(new Map());
   private readonly readySignal = signal(false);
+  private readonly troubleSignal = signal<RtsError | undefined>(undefined);
   private readonly orphans: RoomEvent[] = [];
   private readonly sync: Sync;
 
@@ -41,6 +43,9 @@ export class RtsClient {
   /** Whether the list of rooms was read once. */
   readonly ready: Signal<boolean> = this.readySignal.asReadonly();
 
+  /** Why the rooms are not in step although there is a connection; it is tried again. */
+  readonly trouble: Signal<RtsError | undefined> = this.troubleSignal.asReadonly();
+
   constructor(link: HubLink, options: ClientOptions) {
     this.userId = options.userId;
     this.connection = new RtsConnection(link, options);
@@ -54,6 +59,7 @@ export class RtsClient {
       listed: (rooms) => this.listed(rooms),
       left: (roomId) => this.forget(roomId),
       caughtUp: () => this.caughtUp(),
+      failed: (error) => this.troubleSignal.set(error.code === 'offline' ? undefined : error),
     });
     this.connection.onUp((generation) => void this.sync.run(generation));
     this.listen();
@@ -62,10 +68,12 @@ export class RtsClient {
   start(): void {
     this.connection.start();
     globalThis.addEventListener?.('online', this.wake);
+    globalThis.addEventListener?.('offline', this.wake);
   }
 
   async stop(): Promise<void> {
     globalThis.removeEventListener?.('online', this.wake);
+    globalThis.removeEventListener?.('offline', this.wake);
     this.outbox.pause();
     await this.connection.stop();
   }
@@ -98,7 +106,13 @@ export class RtsClient {
     return this.adopt(room);
   }
 
-  private readonly wake = (): void => this.connection.retryNow();
+  /** The network has changed: a wait may be over, and a socket may be dead. */
+  private readonly wake = (event: Event): void => {
+    if (event.type === 'online') {
+      this.connection.retryNow();
+    }
+    void this.connection.doubt();
+  };
 
   private listen(): void {
     for (const type of SEQUENCED) {
@@ -117,6 +131,7 @@ export class RtsClient {
       }
     });
     this.connection.onDown(() => {
+      this.troubleSignal.set(undefined);
       this.outbox.pause();
       this.people.forgetPresence();
     });
@@ -208,6 +223,7 @@ export class RtsClient {
 
   private caughtUp(): void {
     this.readySignal.set(true);
+    this.troubleSignal.set(undefined);
     this.connection.confirm();
     this.outbox.resume();
     void this.people.ask();

@@ -1,16 +1,29 @@
 import { Signal, signal } from '@angular/core';
-import { Backoff } from './backoff';
+import { Backoff, delay } from './backoff';
 import { Answer, EventName, Events, Method, Request, StreamMethod, Streams } from './contract';
 import { RtsError, toRtsError } from './errors';
 import { HubLink } from './link';
 
-/** `ended` is final: `stop` was called. */
-export type ConnectionState = 'idle' | 'connecting' | 'online' | 'waiting' | 'ended';
+/** `refused`: the sign-in is over, and nothing is tried until `restart`. `ended` is final: `stop` was called. */
+export type ConnectionState = 'idle' | 'connecting' | 'online' | 'waiting' | 'refused' | 'ended';
+
+/** What a server reads of one record; a larger one may cost the connection. */
+const RECORD_BYTES_MAX = 32 * 1024;
+/** A connection that stands for this long is a good one: the waits begin small again. */
+const STEADY_MS = 5_000;
+/** How long a doubted connection may take to answer. */
+const DOUBT_MS = 4_000;
+/** What SignalR puts around a request: type, target, number, separator. */
+const ENVELOPE_BYTES = 100;
+/** What a gateway says when someone's sessions are ended. */
+const REVOKED = /Access was revoked/;
 
 export interface ConnectionOptions {
   /** How long a call may take before it counts as lost. */
   callTimeoutMs?: number;
   backoff?: Backoff;
+  /** What a call may be as a record; `RTS_LIMIT_RECORD_BYTES` of the server. */
+  recordBytesMax?: number;
 }
 
 /**
@@ -21,15 +34,20 @@ export interface ConnectionOptions {
 export class RtsConnection {
   private readonly stateSignal = signal<ConnectionState>('idle');
   private readonly missingSignal = signal<ReadonlySet<Method | StreamMethod>>(new Set());
+  private readonly doubtedSignal = signal(false);
   private readonly retryAtSignal = signal<number | undefined>(undefined);
   private readonly backoff: Backoff;
   private readonly callTimeoutMs: number;
+  private readonly recordBytesMax: number;
+  private steady: ReturnType<typeof setTimeout> | undefined;
   private wake: (() => void) | undefined;
   private up: (generation: number) => void = () => undefined;
   private down: () => void = () => undefined;
   private generation = 0;
 
   readonly state: Signal<ConnectionState> = this.stateSignal.asReadonly();
+  /** Whether the network is said to be gone and the server has not been heard since. */
+  readonly doubted: Signal<boolean> = this.doubtedSignal.asReadonly();
   /** When the next attempt starts, in ms since 1970, while `waiting`. */
   readonly retryAt: Signal<number | undefined> = this.retryAtSignal.asReadonly();
 
@@ -39,7 +57,8 @@ export class RtsConnection {
   ) {
     this.backoff = options.backoff ?? new Backoff();
     this.callTimeoutMs = options.callTimeoutMs ?? 30_000;
-    link.onClose(() => this.closed());
+    this.recordBytesMax = options.recordBytesMax ?? RECORD_BYTES_MAX;
+    link.onClose((error) => this.closed(error));
   }
 
   /** Called with a new number whenever a fresh connection stands. */
@@ -63,10 +82,41 @@ export class RtsConnection {
     }
   }
 
+  /** Somebody has signed in again: the link's tokens are good from now on. */
+  restart(): void {
+    if (this.stateSignal() === 'refused') {
+      void this.connect();
+    }
+  }
+
   async stop(): Promise<void> {
     this.stateSignal.set('ended');
     this.wake?.();
     await this.link.stop();
+  }
+
+  /**
+   * The network is said to be gone, or another one: asks the server, and ends the connection where nothing answers.
+   * By itself a socket would notice half a minute later.
+   */
+  async doubt(): Promise<void> {
+    if (this.stateSignal() !== 'online' || this.doubtedSignal()) {
+      return;
+    }
+    const { generation } = this;
+    this.doubtedSignal.set(true);
+    const asked = this.link.invoke('ListRooms', { limit: 1 }).then(
+      () => true,
+      (failure: unknown) => toRtsError(failure).code !== 'offline',
+    );
+    const answered = await Promise.race([asked, delay(DOUBT_MS).then(() => false)]);
+    if (this.isCurrent(generation)) {
+      this.doubtedSignal.set(false);
+      if (!answered) {
+        await this.link.stop();
+        this.closed();
+      }
+    }
   }
 
   /** Ends a wait between two attempts, for when the network is known to be back. */
@@ -89,6 +139,7 @@ export class RtsConnection {
   /** Calls a method; rejects with an `RtsError`. */
   async invoke<M extends Method>(method: M, request: Request<M>): Promise<Answer<M>> {
     this.check(method);
+    this.measure(method, request);
     let timer: ReturnType<typeof setTimeout> | undefined;
     const late = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new RtsError('unavailable', `${method} was not answered.`)), this.callTimeoutMs);
@@ -124,6 +175,14 @@ export class RtsConnection {
     }
   }
 
+  /** A call that is larger than the server reads is not made: it would cost the connection, and each one after it. */
+  private measure(method: Method, request: object): void {
+    const bytes = new TextEncoder().encode(JSON.stringify(request)).length + ENVELOPE_BYTES;
+    if (bytes > this.recordBytesMax) {
+      throw new RtsError('tooLarge', `A call of ${method} has ${bytes} bytes; ${this.recordBytesMax} are read.`);
+    }
+  }
+
   /** What a call failed with; a method that the server does not know is remembered. */
   private failed(method: Method | StreamMethod, failure: unknown): RtsError {
     const error = toRtsError(failure);
@@ -138,7 +197,11 @@ export class RtsConnection {
       this.stateSignal.set('connecting');
       try {
         await this.link.start();
-      } catch {
+      } catch (failure) {
+        if (toRtsError(failure).code === 'unauthorized') {
+          this.refused();
+          return;
+        }
         await this.pause();
         continue;
       }
@@ -154,13 +217,27 @@ export class RtsConnection {
     }
   }
 
-  /** A connection that works resets the waits; one that falls at once does not. */
+  /** A connection that works for a while resets the waits; one that falls soon does not. */
   confirm(): void {
-    this.backoff.reset();
+    clearTimeout(this.steady);
+    this.steady = setTimeout(() => this.backoff.reset(), STEADY_MS);
   }
 
-  private closed(): void {
+  private refused(): void {
+    if (this.stateSignal() !== 'ended') {
+      this.stateSignal.set('refused');
+    }
+  }
+
+  private closed(error?: Error): void {
+    clearTimeout(this.steady);
+    this.doubtedSignal.set(false);
     if (this.stateSignal() !== 'online') {
+      return;
+    }
+    if (REVOKED.test(error?.message ?? '')) {
+      this.refused();
+      this.down();
       return;
     }
     this.stateSignal.set('waiting');

@@ -23,6 +23,25 @@ describe('toRtsError', () => {
   });
 });
 
+describe('a refusal without a hub', () => {
+  it.each([
+    ["Failed to complete negotiation with the server: Error: : Status code '401'", 'unauthorized', true],
+    ["Request Entity Too Large: Status code '413'", 'tooLarge', false],
+    [": Status code '429'", 'rateLimited', true],
+    [": Status code '502'", 'offline', true],
+    ['Server returned an error on close: The server is going down; reconnect.', 'offline', true],
+  ])('reads %s', (text, code, retryable) => {
+    const error = toRtsError(new Error(text));
+    expect([error.code, error.retryable, error.isFault]).toEqual([code, retryable, false]);
+  });
+
+  it('knows a connection that ended for what it was sent', () => {
+    for (const text of ['Server returned an error on close: Connection closed with an error.', 'WebSocket closed with status code: 1009 (too big).']) {
+      expect(toRtsError(new Error(text)).isFault).toBe(true);
+    }
+  });
+});
+
 describe('Backoff', () => {
   it('grows to its ceiling, spread over half a step, and starts again', () => {
     const waits = (random: number): number[] => {

@@ -1,4 +1,4 @@
-/** The codes a hub answers with, and three of this side: `offline`, `unsupported` and `cancelled`. */
+/** The codes a hub answers with, and five of this side: `offline`, `unsupported`, `unauthorized`, `expired` and `cancelled`. */
 export type ErrorCode =
   | 'invalidArgument'
   | 'notFound'
@@ -11,6 +11,10 @@ export type ErrorCode =
   | 'internal'
   | 'offline'
   | 'unsupported'
+  /** The sign-in is over: the same person has to sign in again. */
+  | 'unauthorized'
+  /** It waited for longer than the server remembers a `clientId`. */
+  | 'expired'
   | 'cancelled';
 
 /** A call that failed, in terms of the contract. */
@@ -28,9 +32,20 @@ export class RtsError extends Error {
 
   /** Whether the same call may succeed later. A send has to repeat its `clientId`. */
   get retryable(): boolean {
-    return this.code === 'rateLimited' || this.code === 'unavailable' || this.code === 'offline';
+    return this.code === 'rateLimited' || this.code === 'unavailable' || this.code === 'offline' || this.code === 'unauthorized';
+  }
+
+  /** Whether the server, or something on the way, ended the connection for what it was sent. */
+  get isFault(): boolean {
+    return this.code === 'offline' && FAULT.test(this.message);
   }
 }
+
+/** What a gateway says of a record that it cannot read; and "message too big", of a proxy (RFC 6455, 7.4.1). */
+const FAULT = /Connection closed with an error|status code: 1009/;
+
+/** Refusals by HTTP: of the negotiation, of calls on transports without a socket. Any other is a lost connection. */
+const STATUSES: Readonly<Record<string, ErrorCode>> = { 401: 'unauthorized', 403: 'forbidden', 413: 'tooLarge', 429: 'rateLimited' };
 
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'invalidArgument', 'notFound', 'forbidden', 'tooLarge', 'rateLimited', 'archived', 'conflict', 'unavailable', 'internal',
@@ -44,7 +59,8 @@ export function toRtsError(error: unknown): RtsError {
   const text = error instanceof Error ? error.message : String(error);
   const [, told] = /HubException: ([\s\S]*)$/.exec(text) ?? [];
   if (told === undefined) {
-    return / on the server\.?$/.test(text) ? new RtsError('internal', text) : new RtsError('offline', text);
+    const [, status = ''] = /Status code '(\d+)'/.exec(text) ?? [];
+    return new RtsError(STATUSES[status] ?? (/ on the server\.?$/.test(text) ? 'internal' : 'offline'), text);
   }
   if (/^Method does not exist/i.test(told)) {
     return new RtsError('unsupported', told);

@@ -23,7 +23,7 @@ export async function* everyMessage(connection: RtsConnection, roomId: string, f
       return;
     } catch (failure) {
       const error = toRtsError(failure);
-      if (!error.retryable || connection.state() === 'ended') {
+      if (!error.retryable || connection.state() === 'ended' || connection.state() === 'refused') {
         throw error;
       }
       await delay(backoff.after(error.retryAfterMs));

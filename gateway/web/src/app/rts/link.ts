@@ -1,4 +1,5 @@
 import { HubConnectionBuilder, HttpTransportType, IStreamResult, LogLevel } from '@microsoft/signalr';
+import { toRtsError } from './errors';
 
 /** One hub connection, as little of it as is needed; tests put a scripted one in its place. */
 export interface HubLink {
@@ -11,8 +12,11 @@ export interface HubLink {
   onClose(handler: (error?: Error) => void): void;
 }
 
-/** Gives a token for the next attempt to connect. */
-export type TokenFactory = () => Promise<string>;
+/**
+ * Gives a token for the next attempt to connect; a new one where the last was refused. Rejects with an `RtsError`
+ * `unauthorized` when there will be none before somebody signs in again; with anything else when it may be tried again.
+ */
+export type TokenFactory = (fresh: boolean) => Promise<string>;
 
 export interface LinkOptions {
   /** The hub's address. */
@@ -31,16 +35,48 @@ export interface LinkOptions {
  * first start. `RtsConnection` starts the same link again, so handlers stay.
  */
 export function signalrLink(options: LinkOptions): HubLink {
+  let fresh = false;
+  let failure: unknown;
+  const token = async (): Promise<string> => {
+    try {
+      return await options.token(fresh);
+    } catch (error) {
+      // The client makes a sentence of it, and its kind would be lost.
+      failure = error;
+      throw error;
+    }
+  };
+  const start = async (): Promise<void> => {
+    failure = undefined;
+    try {
+      await hub.start();
+    } catch (error) {
+      throw toRtsError(failure ?? error);
+    }
+  };
   const hub = new HubConnectionBuilder()
     .withUrl(options.url, {
-      accessTokenFactory: options.token,
+      accessTokenFactory: token,
       withCredentials: false,
       ...(options.transport === undefined ? {} : { transport: options.transport }),
     })
     .configureLogging(options.logLevel ?? LogLevel.None)
     .build();
   return {
-    start: () => hub.start(),
+    start: async () => {
+      try {
+        await start();
+      } catch (error) {
+        // The clock of this machine may be wrong about a token's end: a new one is asked for once.
+        if (toRtsError(error).code !== 'unauthorized' || failure !== undefined) {
+          throw error;
+        }
+        fresh = true;
+        await start();
+      } finally {
+        fresh = false;
+      }
+    },
     stop: () => hub.stop(),
     invoke: (method, request) => hub.invoke(method, request),
     stream: (method, request) => items(hub.stream<unknown>(method, request)),

@@ -1,5 +1,7 @@
+import { Backoff } from './backoff';
 import { Seq } from './contract';
 import { RtsConnection } from './connection';
+import { toRtsError } from './errors';
 
 /** At most one call of a kind per room in this time. */
 const EVERY_MS = 800;
@@ -12,6 +14,7 @@ export class Mark {
   private told: Seq = 0;
   private timer: ReturnType<typeof setTimeout> | undefined;
   private calling = false;
+  private readonly backoff = new Backoff(EVERY_MS, 30_000);
 
   constructor(
     private readonly method: 'MarkRead' | 'MarkDelivered',
@@ -30,9 +33,9 @@ export class Mark {
   }
 
   /** Tries again what a lost connection left untold. */
-  schedule(): void {
+  schedule(waitMs = EVERY_MS): void {
     if (this.wanted > this.told && this.timer === undefined && !this.calling) {
-      this.timer = setTimeout(() => void this.tell(), EVERY_MS);
+      this.timer = setTimeout(() => void this.tell(), waitMs);
     }
   }
 
@@ -42,17 +45,21 @@ export class Mark {
       return;
     }
     const seq = this.wanted;
+    let wait: number | undefined;
     this.calling = true;
     try {
       await this.connection.invoke(this.method, { roomId: this.roomId, seq });
       this.told = Math.max(this.told, seq);
-    } catch {
-      // The next mark or the next connection says it again.
+      this.backoff.reset();
+    } catch (failure) {
+      // What is refused for good is not said again before there is more to say; a lost one by the next connection.
+      const error = toRtsError(failure);
+      wait = error.retryable ? Math.max(EVERY_MS, this.backoff.after(error.retryAfterMs)) : undefined;
     } finally {
       this.calling = false;
     }
-    if (this.wanted > seq) {
-      this.schedule();
+    if (wait !== undefined || this.wanted > seq) {
+      this.schedule(wait);
     }
   }
 }

@@ -1,4 +1,4 @@
-import { Outgoing, OutboxStorage } from './outbox';
+import { Outgoing, OutboxStorage, sessionOutbox } from './outbox';
 import { hubError } from './testing/fake-hub';
 import { bodies, harness, opened, settle } from './testing/harness';
 
@@ -165,5 +165,141 @@ describe('sending', () => {
     release();
     await settle();
     expect(view().sendState(view().timeline.messages()[0]!)).toBe('sent');
+  });
+});
+
+describe('what is refused for good', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  /** 14.8 kB as text, 33 kB as JSON: every escape character becomes six. */
+  const colours = '\u001b[0m'.repeat(3_700);
+
+  it('fails once and at once when no server would read it, and costs nothing else', async () => {
+    const { hub, view, client } = await opened();
+    hub.recordBytesMax = 32 * 1024;
+    view().send({ body: colours });
+    view().send({ body: 'after it' });
+    await settle(60_000);
+    expect(view().outgoing().map((o) => [o.body === colours, o.state, o.error?.code])).toEqual([[true, 'failed', 'tooLarge']]);
+    expect(bodies(view())).toEqual(['after it']);
+    expect([hub.starts, hub.count('SendMessage'), client.connection.state()]).toEqual([1, 1, 'online']);
+    await expect(view().edit(view().timeline.messages()[0]!.seq, colours)).rejects.toMatchObject({ code: 'tooLarge' });
+    expect(hub.starts).toBe(1);
+  });
+
+  it('fails when it costs the connection again, on a server that reads less and does not say so', async () => {
+    const { hub, view } = await opened();
+    hub.recordBytesMax = 5_000;
+    view().send({ body: 'x'.repeat(6_000) });
+    view().send({ body: 'after it' });
+    await settle(60_000);
+    expect(view().outgoing().map((o) => [o.state, o.error?.code])).toEqual([['failed', 'internal']]);
+    expect(bodies(view())).toEqual(['after it']);
+    expect([hub.starts, hub.count('SendMessage')]).toEqual([3, 3]);
+  });
+
+  it('does not take lost connections for a refusal', async () => {
+    const { hub, view } = await opened();
+    for (let times = 0; times < 6; times += 1) {
+      hub.next('SendMessage', () => hub.drop());
+    }
+    view().send({ body: 'at last' });
+    await settle(60_000);
+    expect(bodies(view())).toEqual(['at last']);
+  });
+
+  it('stays failed over a reload, with its reason', async () => {
+    sessionStorage.clear();
+    const first = harness(undefined, sessionOutbox('test'));
+    first.client.start();
+    await settle();
+    first.view().send({ body: colours });
+    await settle();
+    const second = harness(undefined, sessionOutbox('test'));
+    second.client.start();
+    await settle(5_000);
+    expect(second.view().outgoing().map((o) => [o.state, o.error?.code, o.error?.retryable])).toEqual([['failed', 'tooLarge', false]]);
+    expect(second.hub.count('SendMessage')).toBe(0);
+  });
+
+  it('leaves what waited for longer than the server remembers to its writer, and says why', async () => {
+    const old = { clientId: 'c', roomId: 'room-1', body: 'old', attachments: [], createdAt: Date.now() - 30 * 3_600_000, state: 'queued' } as const;
+    const { client, hub, view } = harness(undefined, { load: () => [old], save: () => undefined });
+    client.start();
+    await settle(5_000);
+    expect(view().outgoing().map((o) => [o.state, o.error?.code])).toEqual([['failed', 'expired']]);
+    expect(hub.count('SendMessage')).toBe(0);
+  });
+
+  it('waits longer and longer for a server that says the same short time again and again', async () => {
+    const { hub, view } = await opened();
+    for (let times = 0; times < 40; times += 1) {
+      hub.next('SendMessage', () => {
+        throw hubError('SendMessage', 'rateLimited: Too fast. retryAfterMs=20');
+      });
+    }
+    view().send({ body: 'patient' });
+    await settle(30_000);
+    expect(hub.count('SendMessage')).toBeLessThan(12);
+  });
+
+  it('connects with growing waits while a connection falls soon after it stands', async () => {
+    const { hub } = await opened();
+    const at: number[] = [];
+    const start = hub.start.bind(hub);
+    hub.start = async () => {
+      at.push(Date.now());
+      await start();
+      setTimeout(() => hub.drop(), 50);
+    };
+    hub.drop();
+    await settle(10_000);
+    const waits = at.slice(1).map((time, index) => time - at[index]!);
+    expect(waits.slice(0, 4).every((wait, index) => index === 0 || wait > waits[index - 1]!)).toBe(true);
+    expect(at.length).toBeLessThan(25);
+  });
+
+  it('sends as soon as there is a connection, however long the last one was missed', async () => {
+    const { hub, view } = await opened();
+    hub.next('SendMessage', () => {
+      throw new Error('Cannot send data if the connection is not in the Connected State.');
+    });
+    view().send({ body: 'patient' });
+    await settle(10);
+    hub.drop();
+    await settle(200);
+    expect(bodies(view())).toEqual(['patient']);
+  });
+
+  it('says a mark again that came too fast, and not one that is refused', async () => {
+    const { server, hub, room, view } = await opened();
+    const { seq } = server.say(room.roomId, 'bob', 'read me');
+    hub.next('MarkRead', () => {
+      throw hubError('MarkRead', 'rateLimited: Too fast. retryAfterMs=3000');
+    });
+    view().markRead(seq);
+    await settle(3_700);
+    expect(hub.count('MarkRead')).toBe(1);
+    await settle(2_000);
+    expect(hub.count('MarkRead')).toBe(2);
+    hub.next('MarkRead', () => {
+      throw hubError('MarkRead', 'notFound: There is no such room.');
+    });
+    view().markRead(server.say(room.roomId, 'bob', 'and me').seq);
+    await settle(60_000);
+    expect(hub.count('MarkRead')).toBe(3);
+  });
+
+  it('says why the rooms are not in step, and goes on', async () => {
+    const { hub, client } = harness();
+    hub.next('ListRooms', () => {
+      throw hubError('ListRooms', 'internal: Something broke.');
+    });
+    client.start();
+    await settle();
+    expect([client.trouble()?.code, client.ready()]).toEqual(['internal', false]);
+    await settle(1_000);
+    expect([client.trouble(), client.ready()]).toEqual([undefined, true]);
   });
 });

@@ -10,6 +10,9 @@ const CLIENT_ID_LIVES_MS = 23 * 3_600_000;
 /** Until a lost connection is known as such; sending then waits for the next one. */
 const OFFLINE_PAUSE_MS = 50;
 
+/** A message that was on its way each time the server ended the connection for what it was sent is the reason for it. */
+const FAULTS_MAX = 2;
+
 /** `sent` has its ack and waits for its event. */
 export type OutgoingState = 'queued' | 'sending' | 'sent' | 'failed';
 
@@ -40,7 +43,9 @@ export interface OutboxStorage {
  */
 export class Outbox {
   private readonly queue = signal<readonly Outgoing[]>([]);
-  private readonly busy = new Set<string>();
+  /** Rooms that are sent to; each with what ends its wait for a connection. */
+  private readonly busy = new Map<string, () => void>();
+  private readonly faults = new Map<string, number>();
   private open = false;
 
   /** In the order in which they were written. */
@@ -55,7 +60,11 @@ export class Outbox {
   ) {
     const tooOld = (entry: Outgoing): boolean => Date.now() - entry.createdAt > CLIENT_ID_LIVES_MS;
     const restored = storage?.load() ?? [];
-    this.queue.set(restored.map((entry) => (tooOld(entry) ? { ...entry, state: 'failed' } : { ...entry, state: 'queued' })));
+    this.queue.set(restored.map((entry) => {
+      // What was refused stays refused: a reload is no reason to send it again.
+      const error = entry.state === 'failed' ? entry.error : tooOld(entry) ? new RtsError('expired', 'It waited too long.') : undefined;
+      return error === undefined ? { ...entry, state: 'queued' } : { ...entry, state: 'failed', error };
+    }));
   }
 
   add(roomId: string, draft: Draft): Outgoing {
@@ -85,7 +94,7 @@ export class Outbox {
   /** The message's event came, so it is in its room; it leaves once it has its ack too. */
   appeared(clientId: string, seq: Seq): void {
     const entry = this.queue().find((known) => known.clientId === clientId);
-    if (entry?.state === 'sent') {
+    if (entry?.state === 'sent' || entry?.state === 'failed') {
       this.remove(clientId);
     } else if (entry !== undefined) {
       this.change(clientId, { seq });
@@ -99,6 +108,7 @@ export class Outbox {
     const arrived = (entry: Outgoing): boolean => entry.state === 'sent' && entry.seq !== undefined && this.acked(entry, entry.seq);
     this.set(this.queue().filter((entry) => !arrived(entry)));
     for (const roomId of new Set(this.queue().map((entry) => entry.roomId))) {
+      this.busy.get(roomId)?.();
       void this.drain(roomId);
     }
   }
@@ -112,13 +122,22 @@ export class Outbox {
     if (this.busy.has(roomId)) {
       return;
     }
-    this.busy.add(roomId);
+    this.busy.set(roomId, () => undefined);
     const backoff = this.backoff();
+    const lost = new Backoff(OFFLINE_PAUSE_MS, 10_000);
     try {
       for (let entry = this.next(roomId); this.open && entry !== undefined; entry = this.next(roomId)) {
-        const wait = await this.send(entry, backoff);
-        if (wait > 0) {
-          await delay(wait);
+        const error = await this.send(entry);
+        if (error === undefined) {
+          backoff.reset();
+          lost.reset();
+        } else if (error.code === 'offline') {
+          await new Promise<void>((resolve) => {
+            this.busy.set(roomId, resolve);
+            setTimeout(resolve, lost.next());
+          });
+        } else if (error.retryable) {
+          await delay(backoff.after(error.retryAfterMs));
         }
       }
     } finally {
@@ -130,8 +149,8 @@ export class Outbox {
     return this.queue().find((entry) => entry.roomId === roomId && entry.state === 'queued');
   }
 
-  /** One try; returns how long to wait before the next. */
-  private async send(entry: Outgoing, backoff: Backoff): Promise<number> {
+  /** One try; returns what went wrong. */
+  private async send(entry: Outgoing): Promise<RtsError | undefined> {
     const { clientId, roomId, body, attachments, replyTo } = entry;
     this.change(clientId, { state: 'sending' });
     try {
@@ -142,21 +161,27 @@ export class Outbox {
         ...(attachments.length > 0 ? { attachmentIds: attachments.map((a) => a.attachmentId) } : {}),
         ...(replyTo === undefined ? {} : { replyTo }),
       });
-      backoff.reset();
+      this.faults.delete(clientId);
       this.change(clientId, { state: 'sent', seq: answer.seq });
       if (this.acked(entry, answer.seq)) {
         this.remove(clientId);
       }
-      return 0;
+      return undefined;
     } catch (failure) {
-      const error = toRtsError(failure);
-      if (error.retryable) {
-        this.change(clientId, { state: 'queued' });
-        return error.code === 'offline' ? OFFLINE_PAUSE_MS : backoff.after(error.retryAfterMs);
-      }
-      this.change(clientId, { state: 'failed', error });
-      return 0;
+      const error = this.judged(clientId, toRtsError(failure));
+      this.change(clientId, error.retryable ? { state: 'queued' } : { state: 'failed', error });
+      return error;
     }
+  }
+
+  /** A message that costs the connection again and again is refused by that. */
+  private judged(clientId: string, error: RtsError): RtsError {
+    if (!error.isFault) {
+      return error;
+    }
+    const faults = (this.faults.get(clientId) ?? 0) + 1;
+    this.faults.set(clientId, faults);
+    return faults < FAULTS_MAX ? error : new RtsError('internal', error.message);
   }
 
   private remove(clientId: string): void {
@@ -179,20 +204,24 @@ export function sessionOutbox(key: string): OutboxStorage {
     load: () => {
       try {
         const stored: unknown = JSON.parse(sessionStorage.getItem(key) ?? '[]');
-        return Array.isArray(stored) ? (stored as Outgoing[]) : [];
+        return Array.isArray(stored) ? (stored as Outgoing[]).map(revived) : [];
       } catch {
         return [];
       }
     },
     save: (queue) => {
       try {
-        sessionStorage.setItem(key, JSON.stringify(queue.map(({ error: _, ...entry }) => entry)));
+        const plain = ({ error, ...entry }: Outgoing): object => (error === undefined ? entry : { ...entry, error: { code: error.code, message: error.message } });
+        sessionStorage.setItem(key, JSON.stringify(queue.map(plain)));
       } catch {
         // Without storage (private mode, quota) the queue lives as long as the page.
       }
     },
   };
 }
+
+/** An error is one of its kind again. */
+const revived = ({ error, ...entry }: Outgoing): Outgoing => (error === undefined ? entry : { ...entry, error: new RtsError(error.code, error.message) });
 
 /** 128 random bits; `randomUUID` is missing on pages that are not from https. */
 export function newClientId(): string {

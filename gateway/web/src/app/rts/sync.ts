@@ -2,7 +2,7 @@ import { Signal } from '@angular/core';
 import { Backoff, delay } from './backoff';
 import { RtsConnection } from './connection';
 import { ListedRoom, ResumedRoom } from './contract';
-import { toRtsError } from './errors';
+import { RtsError, toRtsError } from './errors';
 import { RtsRoom } from './room';
 
 /** Rooms of one resume: with their ids and seqs well under the 32 KiB of a record. */
@@ -17,6 +17,8 @@ interface Outcome {
   listed(rooms: readonly ListedRoom[]): void;
   left(roomId: string): void;
   caughtUp(): void;
+  /** A try went wrong; another one follows. */
+  failed(error: RtsError): void;
 }
 
 /**
@@ -47,8 +49,10 @@ export class Sync {
           this.outcome.caughtUp();
         }
         return;
-      } catch (error) {
-        await delay(backoff.after(toRtsError(error).retryAfterMs));
+      } catch (failure) {
+        const error = toRtsError(failure);
+        this.outcome.failed(error);
+        await delay(backoff.after(error.retryAfterMs));
       }
     }
   }

@@ -2,7 +2,7 @@ import { UploadTicket } from './contract';
 import { RtsError } from './errors';
 import { hubError } from './testing/fake-hub';
 import { opened } from './testing/harness';
-import { Put, startUpload } from './uploads';
+import { Put, refusal, startUpload } from './uploads';
 
 const TICKET: UploadTicket = { attachmentId: 'a1', url: 'https://files.example/a1', method: 'PUT', headers: {}, expiresAt: '' };
 const text = new TextEncoder().encode('안녕');
@@ -40,6 +40,32 @@ describe('startUpload', () => {
     const upload = startUpload(client.connection, room.roomId, file, () => Promise.resolve());
     await passed();
     expect([upload.state(), upload.error()?.code]).toEqual(['failed', 'tooLarge']);
+  });
+
+  it('goes on after a lost connection and a busy storage, each time with a fresh address', async () => {
+    const { hub, client, room } = await openedNow();
+    const tickets = ['a1', 'a2', 'a3'].map((attachmentId) => ({ ...TICKET, attachmentId }));
+    tickets.forEach((ticket) => hub.next('CreateUpload', () => ticket));
+    const failures = [new RtsError('offline', ''), refusal(503)];
+    const put: Put = () => (failures.length > 0 ? Promise.reject(failures.shift()!) : Promise.resolve());
+    const upload = startUpload(client.connection, room.roomId, file, put);
+    await passed();
+    expect([upload.state(), upload.error()]).toEqual(['waiting', undefined]);
+    await vi.waitUntil(() => upload.state() === 'done', { timeout: 5_000 });
+    expect(upload.attachment()?.attachmentId).toBe('a3');
+  });
+
+  it('is tried again by hand after a refusal', async () => {
+    const { hub, client, room } = await openedNow();
+    ['a1', 'a2'].forEach((attachmentId) => hub.next('CreateUpload', () => ({ ...TICKET, attachmentId })));
+    const failures = [refusal(403)];
+    const put: Put = () => (failures.length > 0 ? Promise.reject(failures.shift()!) : Promise.resolve());
+    const upload = startUpload(client.connection, room.roomId, file, put);
+    await passed();
+    expect([upload.state(), upload.error()?.code]).toEqual(['failed', 'forbidden']);
+    upload.retry();
+    await passed();
+    expect([upload.state(), upload.error(), upload.attachment()?.attachmentId]).toEqual(['done', undefined, 'a2']);
   });
 
   it('stops when cancelled', async () => {

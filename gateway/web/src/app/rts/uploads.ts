@@ -1,13 +1,18 @@
 import { Signal, signal } from '@angular/core';
+import { Backoff, delay } from './backoff';
 import { Attachment, UploadTicket } from './contract';
 import { RtsConnection } from './connection';
 import { RtsError, toRtsError } from './errors';
 
-export type UploadState = 'preparing' | 'uploading' | 'done' | 'failed' | 'cancelled';
+/** How often a waiting file looks for a connection. */
+const LOOK_MS = 500;
+
+/** `waiting` is for a connection, or for a server that is busy: it goes on by itself. */
+export type UploadState = 'preparing' | 'uploading' | 'waiting' | 'done' | 'failed' | 'cancelled';
 
 /** One file on its way to storage. */
 export interface Upload {
-  readonly file: File;
+  readonly file: Pick<File, 'name' | 'size'>;
   readonly state: Signal<UploadState>;
   /** 0 to 1. */
   readonly progress: Signal<number>;
@@ -15,6 +20,8 @@ export interface Upload {
   readonly attachment: Signal<Attachment | undefined>;
   readonly error: Signal<RtsError | undefined>;
   cancel(): void;
+  /** Tries one that failed again. */
+  retry(): void;
 }
 
 /** Puts bytes to a signed address; replaced in tests. */
@@ -32,8 +39,7 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
   const contentType = file.type === '' ? 'application/octet-stream' : file.type;
   const facts = { fileName: file.name, contentType, sizeBytes: file.size };
 
-  const run = async (): Promise<void> => {
-    const sha256 = await hash(file);
+  const once = async (sha256: string): Promise<void> => {
     const ticket = await connection.invoke('CreateUpload', { roomId, sha256, ...facts });
     abort.signal.throwIfAborted();
     state.set('uploading');
@@ -42,13 +48,37 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
     attachment.set({ attachmentId: ticket.attachmentId, ...facts });
     state.set('done');
   };
-  run().catch((failure: unknown) => {
-    if (abort.signal.aborted) {
-      return;
+  /** Until it is there, or refused: a lost connection only costs time. */
+  const run = async (): Promise<void> => {
+    const sha256 = await hash(file);
+    const backoff = new Backoff(500, 10_000);
+    while (state() !== 'done') {
+      try {
+        await once(sha256);
+      } catch (failure) {
+        const reason = toRtsError(failure);
+        abort.signal.throwIfAborted();
+        if (!reason.retryable || connection.state() === 'ended') {
+          throw reason;
+        }
+        state.set('waiting');
+        progress.set(0);
+        await delay(backoff.after(reason.retryAfterMs));
+        await connected(connection, abort.signal);
+      }
     }
-    error.set(toRtsError(failure));
-    state.set('failed');
-  });
+  };
+  const begin = (): void => {
+    state.set('preparing');
+    error.set(undefined);
+    run().catch((failure: unknown) => {
+      if (!abort.signal.aborted) {
+        error.set(toRtsError(failure));
+        state.set('failed');
+      }
+    });
+  };
+  begin();
 
   return {
     file,
@@ -60,7 +90,41 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
       abort.abort();
       state.set('cancelled');
     },
+    retry: () => {
+      if (state() === 'failed') {
+        begin();
+      }
+    },
   };
+}
+
+/** One that an earlier page has begun: done where it has its attachment, else cut off for good. */
+export function pastUpload(name: string, size: number, attachment?: Attachment): Upload {
+  const error = attachment === undefined ? new RtsError('cancelled', 'The page ended before the upload did.') : undefined;
+  const nothing = (): void => undefined;
+  return {
+    file: { name, size },
+    state: signal<UploadState>(attachment === undefined ? 'failed' : 'done'),
+    progress: signal(attachment === undefined ? 0 : 1),
+    attachment: signal(attachment),
+    error: signal(error),
+    cancel: nothing,
+    retry: nothing,
+  };
+}
+
+/** Until there is a connection, or none will be. */
+async function connected(connection: RtsConnection, abort: AbortSignal): Promise<void> {
+  while (!['online', 'ended'].includes(connection.state())) {
+    await delay(LOOK_MS);
+    abort.throwIfAborted();
+  }
+}
+
+/** What an answer of the storage means: only a busy one is asked again. */
+export function refusal(status: number): RtsError {
+  const again = status >= 500 || status === 408 || status === 429;
+  return new RtsError(again ? 'unavailable' : status === 413 ? 'tooLarge' : 'forbidden', `The storage answered ${status}.`);
 }
 
 async function hash(file: File): Promise<string> {
@@ -85,7 +149,7 @@ const putByXhr: Put = (ticket, file, progress, abort) =>
     request.upload.onprogress = ({ loaded, total }) => progress(total > 0 ? loaded / total : 0);
     request.onload = () => {
       const stored = request.status >= 200 && request.status < 300;
-      stored ? resolve() : reject(new RtsError('unavailable', `The storage answered ${request.status}.`));
+      stored ? resolve() : reject(refusal(request.status));
     };
     request.onerror = () => reject(new RtsError('offline', 'The storage was not reached.'));
     abort.addEventListener('abort', () => request.abort());

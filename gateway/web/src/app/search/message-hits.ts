@@ -4,7 +4,7 @@ import { languageOf } from '../conversation/tokens';
 import { Chat } from '../core/chat';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
-import { Message } from '../rts';
+import { Message, RtsError, toRtsError } from '../rts';
 
 const PAUSE_MS = 300;
 /** So many hits are enough to look at. */
@@ -36,11 +36,14 @@ const CALLS_MAX = 20;
       </ul>
       @if (busy()) {
         <p class="hint" role="status">{{ i18n.t().rooms.searching }}</p>
+      } @else if (failed(); as error) {
+        <p class="hint" role="alert">{{ i18n.t().rooms.searchFailed(i18n.t().errors[error.code]) }}</p>
+        <button type="button" class="button more" (click)="search(cursor())">{{ i18n.t().retry }}</button>
       } @else if (cursor() !== undefined) {
         <button type="button" class="button more" (click)="search(cursor())">{{ hits().length > 0 ? i18n.t().rooms.more : i18n.t().rooms.searchFurther }}</button>
       }
     }
-    @if (lonely() && !busy() && hits().length === 0) {
+    @if (lonely() && !busy() && failed() === undefined && hits().length === 0) {
       <p class="hint" role="status">{{ i18n.t().rooms.noMatch }}</p>
     }
   `,
@@ -63,6 +66,7 @@ export class MessageHits {
   protected readonly language = languageOf;
   protected readonly cursor = signal<string | undefined>(undefined);
   protected readonly busy = signal(true);
+  protected readonly failed = signal<RtsError | undefined>(undefined);
   private turn = 0;
 
   constructor() {
@@ -85,6 +89,8 @@ export class MessageHits {
     const found: Message[] = [];
     let next = cursor;
     this.busy.set(true);
+    this.failed.set(undefined);
+    let failed: RtsError | undefined;
     try {
       for (let call = 0; call < CALLS_MAX && found.length < WANTED; call += 1) {
         const page = await this.chat.client().invoke('SearchMessages', { query, ...(next ? { cursor: next } : {}) });
@@ -99,12 +105,15 @@ export class MessageHits {
           break;
         }
       }
-    } catch {
-      // What was found stays; the rest can be asked for again.
+    } catch (failure) {
+      // What was found stays; the rest can be asked for again. A server that does not search has nothing to say.
+      const error = toRtsError(failure);
+      failed = error.code === 'unsupported' ? undefined : error;
     }
     if (turn === this.turn) {
       this.found.set([...before, ...found]);
       this.cursor.set(next);
+      this.failed.set(failed);
       this.busy.set(false);
     }
   }

@@ -1,22 +1,24 @@
-import { ChangeDetectionStrategy, Component, computed, effect, inject, signal, untracked } from '@angular/core';
+import { ChangeDetectionStrategy, Component, DestroyRef, computed, inject, signal } from '@angular/core';
 import { Chat } from '../core/chat';
 import { I18n } from '../i18n/i18n';
 import { Icon } from '../ui/icon';
 
-/** A reconnect shorter than this is not worth a word. */
+/** A first connection that takes no longer than this is not worth a word. */
 const PATIENCE_MS = 1_200;
 
-/** Says that the connection is gone, and that nothing is lost by it. */
+/** Says at once that the connection is gone, and that nothing is lost by it; or that the sign-in has ended. */
 @Component({
   selector: 'rts-connection-banner',
   imports: [Icon],
   template: `
     <div role="status">
-      @if (shown()) {
+      @if (text(); as text) {
         <div class="banner">
           <rts-icon name="offline" />
-          <span>{{ offline() ? i18n.t().connection.waiting : i18n.t().connection.connecting }}</span>
-          @if (waiting()) {
+          <span>{{ text }}</span>
+          @if (state() === 'refused') {
+            <button type="button" class="button small" (click)="chat.signInAgain()">{{ i18n.t().connection.signIn }}</button>
+          } @else if (state() === 'waiting') {
             <button type="button" class="button small" (click)="chat.client().connection.retryNow()">{{ i18n.t().connection.retry }}</button>
           }
         </div>
@@ -28,20 +30,24 @@ const PATIENCE_MS = 1_200;
 export class ConnectionBanner {
   protected readonly i18n = inject(I18n);
   protected readonly chat = inject(Chat);
-  protected readonly shown = signal(false);
-  protected readonly waiting = computed(() => this.chat.client().connection.state() === 'waiting');
-  private readonly online = computed(() => this.chat.client().connection.state() === 'online');
-  /** Before the first list there is nothing to be offline from. */
-  protected readonly offline = computed(() => this.chat.client().ready() || this.waiting());
+  private readonly slow = signal(false);
+  protected readonly state = computed(() => this.chat.client().connection.state());
+  protected readonly text = computed(() => {
+    const { connection, errors } = this.i18n.t();
+    const client = this.chat.client();
+    if (this.state() === 'refused') {
+      return connection.ended;
+    }
+    if (this.state() === 'online') {
+      const trouble = client.trouble();
+      return client.connection.doubted() ? connection.waiting : trouble && connection.trouble(errors[trouble.code]);
+    }
+    // Before the first list there is nothing to be offline from.
+    return client.ready() || this.state() === 'waiting' ? connection.waiting : this.slow() ? connection.connecting : undefined;
+  });
 
   constructor() {
-    effect((onCleanup) => {
-      if (this.online()) {
-        untracked(() => this.shown.set(false));
-        return;
-      }
-      const timer = setTimeout(() => this.shown.set(true), PATIENCE_MS);
-      onCleanup(() => clearTimeout(timer));
-    });
+    const timer = setTimeout(() => this.slow.set(true), PATIENCE_MS);
+    inject(DestroyRef).onDestroy(() => clearTimeout(timer));
   }
 }

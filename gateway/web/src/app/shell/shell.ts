@@ -12,12 +12,22 @@ import { ConnectionBanner } from './connection-banner';
   imports: [ConnectionBanner, Conversation, Sidebar],
   template: `
     <rts-connection-banner />
-    <div class="shell" [class.room-open]="room() !== undefined">
+    <div class="shell" [class.room-open]="room() !== undefined || lost() !== undefined">
       <rts-sidebar />
       @if (room(); as room) {
         @for (each of [room]; track each.roomId) {
           <rts-conversation [room]="each" />
         }
+      } @else if (lost(); as lost) {
+        <main class="empty">
+          <p role="alert">{{ lost }}</p>
+          @if (chat.missing()?.error?.retryable) {
+            <button type="button" class="button primary" (click)="chat.lookAgain()">{{ i18n.t().retry }}</button>
+          }
+          <button type="button" class="button" (click)="route.list()">{{ i18n.t().conversation.toList }}</button>
+        </main>
+      } @else if (route.roomId() !== undefined) {
+        <main class="empty"><p role="status">{{ i18n.t().loading }}</p></main>
       } @else {
         <main class="empty">
           <span class="logo big" aria-hidden="true"></span>
@@ -30,7 +40,20 @@ import { ConnectionBanner } from './connection-banner';
 })
 export class Shell {
   protected readonly i18n = inject(I18n);
-  private readonly chat = inject(Chat);
-  private readonly route = inject(Route);
+  protected readonly chat = inject(Chat);
+  protected readonly route = inject(Route);
   protected readonly room = computed(() => (this.route.roomId() === undefined ? undefined : this.chat.openRoom()));
+  /** Why there is nothing to show at this address. */
+  protected readonly lost = computed(() => {
+    const { conversation, errors } = this.i18n.t();
+    const missing = this.chat.missing();
+    if (this.route.unknown()) {
+      return conversation.badAddress;
+    }
+    if (missing === undefined) {
+      return undefined;
+    }
+    const isNone = ['notFound', 'forbidden', 'invalidArgument', 'tooLarge'].includes(missing.error.code);
+    return !isNone ? conversation.openFailed(errors[missing.error.code]) : missing.removed ? conversation.removed : conversation.missing;
+  });
 }

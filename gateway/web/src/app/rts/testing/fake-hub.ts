@@ -19,6 +19,12 @@ export class FakeHub implements HubLink {
   starts = 0;
   /** How many of the next starts fail. */
   refuseStarts = 0;
+  /** Whether nobody's token is taken. */
+  refuseTokens = false;
+  /** Whether calls are swallowed, as by a network that is gone without a word. */
+  deaf = false;
+  /** A record that is larger costs the connection, as on a server that does not answer it. */
+  recordBytesMax = Infinity;
   /** What happens to an event on its way here; `drop` loses it. */
   onEvent: (event: RoomEvent) => RoomEvent[] | 'drop' = (event) => [event];
 
@@ -50,9 +56,9 @@ export class FakeHub implements HubLink {
   }
 
   /** The connection breaks. */
-  drop(): void {
+  drop(reason = 'WebSocket closed with status code: 1006'): void {
     this.connected = false;
-    this.closed.forEach((handler) => handler(new Error('WebSocket closed with status code: 1006')));
+    this.closed.forEach((handler) => handler(new Error(reason)));
   }
 
   count(method: Method): number {
@@ -61,6 +67,9 @@ export class FakeHub implements HubLink {
 
   async start(): Promise<void> {
     this.starts += 1;
+    if (this.refuseTokens) {
+      throw new Error("Failed to complete negotiation with the server: Error: : Status code '401'");
+    }
     if (this.refuseStarts > 0) {
       this.refuseStarts -= 1;
       throw new Error('Failed to complete negotiation');
@@ -90,6 +99,14 @@ export class FakeHub implements HubLink {
       throw hubError(method, 'Method does not exist.');
     }
     await Promise.resolve();
+    if (this.deaf) {
+      return new Promise(() => undefined);
+    }
+    if (new TextEncoder().encode(JSON.stringify(request)).length > this.recordBytesMax) {
+      const reason = 'Server returned an error on close: Connection closed with an error.';
+      this.drop(reason);
+      throw new Error(reason);
+    }
     const scripted = this.script.get(method)?.shift();
     const answer = await (scripted ?? ((r: Any) => this.answer(method, r)))(request as Any);
     if (!this.connected) {
@@ -120,7 +137,13 @@ export class FakeHub implements HubLink {
     const { server, userId } = this;
     const verbs: { [M in Method]?: (request: Methods[M][0]) => unknown } = {
       ListRooms: ({ archived, query }) => ({ rooms: server.list(userId, archived).filter(({ room }) => !query || room.name?.includes(query)) }),
-      GetRoom: ({ roomId }) => ({ room: server.get(roomId).room }),
+      GetRoom: ({ roomId }) => {
+        const { room } = server.get(roomId);
+        if (!room.members.some((member) => member.userId === userId)) {
+          throw hubError(method, 'notFound: There is no such room.');
+        }
+        return { room };
+      },
       CreateRoom: ({ kind, memberIds, name, caseId }) => {
         const known = [...server.rooms.values()].find((r) => caseId !== undefined && r.room.caseId === caseId)?.room;
         if (known !== undefined) {
