@@ -4,7 +4,7 @@
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, HashMap};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,23 +12,21 @@ use rts_common::ids::{Person, RoomId};
 use rts_common::redis::keys;
 use rts_common::redis::stored::WaitNotice;
 use rts_common::seq::Seq;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 
 use super::coalesce::CoalesceDelay;
 use super::command::Command;
-use super::command::WatchCommand;
 use super::fetch;
 use super::inner::Inner;
 use super::members::jobs;
-use super::members::local_user::{AttachReply, LocalPerson, Outcome};
+use super::members::local_user::{LocalPerson, Outcome};
 use super::notification::{UserNotification, messages_stored};
 use super::presence::watches::Watches;
-use super::room::sequencer::Answer;
-use super::room::{Effect, JoinSnapshot, LocalRoom, OpenSignal, PendingWrites};
+use super::room::{Effect, LocalRoom, PendingWrites};
 use super::subscriber::link::{Arrived, Incoming};
 use crate::close_reason::CloseReason;
-use crate::connection::{ConnectionId, FlushList, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, SessionHandle};
+use crate::connection::{FlushList, OUTBOX_BYTES_MAX, OUTBOX_RECORDS_MAX, SessionHandle};
 use crate::metrics;
 
 /// Sessions that have to resume are closed over this time, so that they do not all reconnect at once.

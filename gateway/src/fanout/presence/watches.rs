@@ -1,21 +1,18 @@
 //! The users of a shard's partitions whose presence is watched on this node.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 
 use rts_common::ids::Person;
-use tokio::sync::oneshot;
 
 use super::watched_user::WatchedUser;
-use crate::connection::{ConnectionId, SessionHandle};
+use crate::connection::ConnectionId;
 use crate::fanout::command::WatchCommand;
 use crate::fanout::fetch;
 use crate::fanout::inner::Inner;
-use crate::fanout::room::OpenSignal;
 use crate::fanout::shard::text;
 use crate::fanout::subscriber::link::Incoming;
 use crate::metrics;
-use crate::presence::PersonStatus;
 
 /// The most users of one shard who may be watched: about 60 MiB, and as many subscriptions.
 const WATCHED_MAX: usize = 100_000;
