@@ -149,7 +149,7 @@ impl ConnectedCaller for FakeCaller {
     }
 
     fn method_name(&self, _: &str) -> &'static str {
-        "Stream"
+        "StreamHistory"
     }
 
     fn only_reads(&self, target: &str) -> bool {
