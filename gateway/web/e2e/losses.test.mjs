@@ -287,6 +287,9 @@ describe('it says what is', () => {
       await page.getByRole('button', { name: 'To your chats' }).click();
       await page.locator('.room', { hasText: 'Launch week' }).click();
       await page.locator('.bubble').first().waitFor();
+      await refuse(page, 'SendMessage', 'notFound: There is no such room.');
+      await say(page, 'too late');
+      await page.locator('div.failed').waitFor();
       await page.evaluate(() => {
         const { server, hub } = globalThis.demo;
         const { room } = [...server.rooms.values()].find((each) => each.room.name === 'Launch week');
@@ -294,6 +297,8 @@ describe('it says what is', () => {
         hub.emit('RoomRemoved', { roomId: room.roomId });
       });
       await sentence('You are no longer in this chat.');
+      await page.locator('.unsent', { hasText: 'too late' }).getByRole('button', { name: 'Discard' }).click();
+      await until(async () => (await page.locator('.unsent').count()) === 0, 'it is given up');
       assert.deepEqual(page.complaints, []);
       await page.context().close();
     });

@@ -35,6 +35,7 @@ export const en = {
     trouble: (reason: string): string => `The chats could not be read: ${reason} It is tried again.`,
     ended: 'Your sign-in has ended. What you have written is kept, and is sent once you have signed in again.',
     signIn: 'Sign in again',
+    crowded: 'You are connected in too many places. Close one of them; it is tried again by itself.',
   },
 
   rooms: {

@@ -1,4 +1,5 @@
 import { RoomEvent } from './contract';
+import { hubError } from './testing/fake-hub';
 import { bodies, harness, opened, settle } from './testing/harness';
 
 describe('RtsClient', () => {
@@ -245,5 +246,38 @@ describe('RtsClient', () => {
     server.change(room.roomId, 'archived', (r) => (r.archived = true));
     expect(client.roomList()).toEqual([]);
     expect((await client.openRoom(room.roomId)).info().archived).toBe(true);
+  });
+});
+
+describe('what could not be read again', () => {
+  beforeEach(() => void vi.useFakeTimers());
+  afterEach(() => void vi.useRealTimers());
+
+  it('leaves no hole behind: a truncated resume whose page was refused is read with the next try', async () => {
+    const { server, hub, room, view } = await opened();
+    server.say(room.roomId, 'bob', 'seen');
+    server.resumeMax = 2;
+    hub.drop();
+    ['missed 1', 'missed 2', 'missed 3'].forEach((body) => server.say(room.roomId, 'bob', body));
+    for (const method of ['GetHistory', 'ListRooms'] as const) {
+      hub.next(method, () => {
+        throw hubError(method, 'rateLimited: Too fast. retryAfterMs=300');
+      });
+    }
+    await settle(5_000);
+    server.say(room.roomId, 'bob', 'live');
+    expect(bodies(view())).toEqual(['seen', 'missed 1', 'missed 2', 'missed 3', 'live']);
+    expect(view().unreadCount()).toBe(5);
+  });
+
+  it('asks again for a list that came too fast: a new room is not lost', async () => {
+    const { server, hub, client } = await opened();
+    hub.next('ListRooms', () => {
+      throw hubError('ListRooms', 'rateLimited: Too fast. retryAfterMs=500');
+    });
+    const other = server.addRoom('direct', ['ann', 'bob']);
+    server.say(other.roomId, 'bob', 'hello');
+    await settle(3_000);
+    expect(client.room(other.roomId)?.lastMessage()?.body).toBe('hello');
   });
 });

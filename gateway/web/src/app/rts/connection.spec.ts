@@ -42,6 +42,22 @@ describe('a sign-in that ends', () => {
     expect([client.connection.state(), hub.starts]).toEqual(['refused', 2]);
   });
 
+  it('says that there are too many, and tries with growing waits', async () => {
+    const { client, hub } = await opened();
+    const start = hub.start.bind(hub);
+    hub.start = async () => {
+      await start();
+      setTimeout(() => hub.drop('Server returned an error on close: The user has too many connections.'), 1);
+    };
+    hub.drop();
+    await settle(20_000);
+    expect(client.connection.crowded()).toBe(true);
+    expect(hub.starts).toBeLessThan(45);
+    hub.start = start;
+    await settle(2_000);
+    expect([client.connection.state(), client.outbox.all()]).toEqual(['online', []]);
+  });
+
   it('does not count a token that ran out: the next connection has a new one', async () => {
     const { client, hub } = await opened();
     hub.drop('Server returned an error on close: Token expired.');

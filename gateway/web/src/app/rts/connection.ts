@@ -15,7 +15,8 @@ const STEADY_MS = 5_000;
 const DOUBT_MS = 4_000;
 /** What SignalR puts around a request: type, target, number, separator. */
 const ENVELOPE_BYTES = 100;
-/** What a gateway says when someone's sessions are ended. */
+/** What a gateway says when someone has too many connections, and when their sessions are ended. */
+const CROWDED = /too many connections/;
 const REVOKED = /Access was revoked/;
 
 export interface ConnectionOptions {
@@ -34,6 +35,7 @@ export interface ConnectionOptions {
 export class RtsConnection {
   private readonly stateSignal = signal<ConnectionState>('idle');
   private readonly missingSignal = signal<ReadonlySet<Method | StreamMethod>>(new Set());
+  private readonly crowdedSignal = signal(false);
   private readonly doubtedSignal = signal(false);
   private readonly retryAtSignal = signal<number | undefined>(undefined);
   private readonly backoff: Backoff;
@@ -48,6 +50,8 @@ export class RtsConnection {
   readonly state: Signal<ConnectionState> = this.stateSignal.asReadonly();
   /** Whether the network is said to be gone and the server has not been heard since. */
   readonly doubted: Signal<boolean> = this.doubtedSignal.asReadonly();
+  /** Whether the user has as many connections as are allowed, so that this one was closed. */
+  readonly crowded: Signal<boolean> = this.crowdedSignal.asReadonly();
   /** When the next attempt starts, in ms since 1970, while `waiting`. */
   readonly retryAt: Signal<number | undefined> = this.retryAtSignal.asReadonly();
 
@@ -235,6 +239,7 @@ export class RtsConnection {
     if (this.stateSignal() !== 'online') {
       return;
     }
+    this.crowdedSignal.set(CROWDED.test(error?.message ?? ''));
     if (REVOKED.test(error?.message ?? '')) {
       this.refused();
       this.down();

@@ -35,6 +35,7 @@ export class RtsRoom {
   private readonly readMark: Mark;
   private readonly deliveredMark: Mark;
   private membersStale = false;
+  private isStale = false;
   /** The event that the facts and members are known by. */
   private infoSeq: Seq = 0;
 
@@ -220,13 +221,24 @@ export class RtsRoom {
     this.storedSignal.update((all) => new Set([...all, ...seqs]));
   }
 
-  /** Missed more than a resume gives: what is shown is read again. */
-  async reload(): Promise<void> {
+  /** Whether more was missed than a resume gives. */
+  get stale(): boolean {
+    return this.isStale;
+  }
+
+  /** What is known is old, until `reload` has succeeded. */
+  expire(): void {
+    this.isStale = true;
     this.membersStale = true;
+  }
+
+  /** What is shown is read again. */
+  async reload(): Promise<void> {
     this.history.refresh().catch(() => undefined);
     if (this.timeline.loaded()) {
       await Promise.all([this.history.newest(), this.refreshMembers()]);
     }
+    this.isStale = false;
   }
 
   /** Says again what a lost connection left untold. */

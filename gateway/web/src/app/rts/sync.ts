@@ -5,7 +5,7 @@ import { ListedRoom, ResumedRoom } from './contract';
 import { RtsError, toRtsError } from './errors';
 import { RtsRoom } from './room';
 
-/** Rooms of one resume: with their ids and seqs well under the 32 KiB of a record. */
+/** Rooms of one resume: with their ids and seqs well under what the server reads as one record, however little that is set to. */
 const RESUME_ROOMS = 200;
 const LIST_PAGE = 200;
 /** A late event may still come by itself; a gap is mended when it did not. */
@@ -30,7 +30,10 @@ export class Sync {
   /** Rooms that the next reading of the list has to come to. */
   private readonly wanted = new Set<string>();
   private listTimer: ReturnType<typeof setTimeout> | undefined;
+  private readonly listBackoff = new Backoff(500, 20_000);
   private listedOnce = false;
+  /** Whether counts and last messages are to be read again, for events were skipped. */
+  private listStale = false;
 
   constructor(
     private readonly connection: RtsConnection,
@@ -45,6 +48,7 @@ export class Sync {
       try {
         await (this.listedOnce ? this.resumeAll() : this.list());
         this.listedOnce = true;
+        await this.freshen();
         if (this.connection.isCurrent(generation)) {
           this.outcome.caughtUp();
         }
@@ -69,7 +73,8 @@ export class Sync {
   /** What is known of a room cannot be trusted: read its facts and what is shown of it again. */
   reread(room: RtsRoom): void {
     this.refreshList();
-    room.reload().catch(() => undefined);
+    room.expire();
+    void this.rereading(room);
   }
 
   /** Reads the list as far as a room again soon. */
@@ -83,7 +88,7 @@ export class Sync {
     this.listTimer ??= setTimeout(() => {
       this.listTimer = undefined;
       if (this.listedOnce && this.connection.state() === 'online') {
-        this.listAgain().catch(() => undefined);
+        void this.listAgain();
       }
     }, REFRESH_WAIT_MS);
   }
@@ -104,6 +109,29 @@ export class Sync {
     }
   }
 
+  private async rereading(room: RtsRoom): Promise<void> {
+    const backoff = new Backoff(500, 10_000);
+    while (room.stale && this.connection.state() === 'online' && this.rooms().has(room.roomId)) {
+      try {
+        await room.reload();
+      } catch (failure) {
+        const error = toRtsError(failure);
+        if (!error.retryable) {
+          return;
+        }
+        await delay(backoff.after(error.retryAfterMs));
+      }
+    }
+  }
+
+  /** Reads again what a resume did not bring; what fails stays stale, and the next try reads it. */
+  private async freshen(): Promise<void> {
+    if (this.listStale) {
+      await this.list();
+    }
+    await Promise.all([...this.rooms().values()].filter((room) => room.stale).map((room) => room.reload()));
+  }
+
   private async list(): Promise<void> {
     let cursor: string | undefined;
     do {
@@ -111,18 +139,28 @@ export class Sync {
       this.outcome.listed(page.rooms);
       cursor = page.cursor;
     } while (cursor !== undefined);
+    this.listStale = false;
   }
 
   private async listAgain(): Promise<void> {
     const wanted = new Set(this.wanted);
     this.wanted.clear();
     let cursor: string | undefined;
-    do {
-      const page = await this.connection.invoke('ListRooms', { limit: 50, ...(cursor ? { cursor } : {}) });
-      this.outcome.listed(page.rooms);
-      page.rooms.forEach(({ room }) => wanted.delete(room.roomId));
-      cursor = page.cursor;
-    } while (cursor !== undefined && wanted.size > 0);
+    try {
+      do {
+        const page = await this.connection.invoke('ListRooms', { limit: 50, ...(cursor ? { cursor } : {}) });
+        this.outcome.listed(page.rooms);
+        page.rooms.forEach(({ room }) => wanted.delete(room.roomId));
+        cursor = page.cursor;
+      } while (cursor !== undefined && wanted.size > 0);
+      this.listBackoff.reset();
+    } catch (failure) {
+      wanted.forEach((roomId) => this.wanted.add(roomId));
+      const error = toRtsError(failure);
+      if (error.retryable) {
+        setTimeout(() => this.refreshList(), this.listBackoff.after(error.retryAfterMs));
+      }
+    }
   }
 
   private async resumeAll(): Promise<void> {
@@ -145,22 +183,20 @@ export class Sync {
     const asked = rooms.map((room) => ({ roomId: room.roomId, seq: room.chain.lastSeq }));
     const answer = await this.connection.invoke('Resume', { rooms: asked });
     answer.left.forEach((roomId) => this.outcome.left(roomId));
-    const truncated = answer.rooms.filter((resumed) => this.caughtUp(resumed));
-    if (truncated.length > 0) {
-      await this.list();
-      await Promise.all(truncated.map(({ roomId }) => this.rooms().get(roomId)?.reload()));
-    }
+    answer.rooms.forEach((resumed) => this.caughtUp(resumed));
+    await this.freshen();
     return answer.joined;
   }
 
-  /** Puts the events of one room in; returns whether there were too many for that. */
-  private caughtUp({ roomId, events, headSeq, truncated }: ResumedRoom): boolean {
+  /** Puts the events of one room in; where there were too many for that, it is to be read again. */
+  private caughtUp({ roomId, events, headSeq, truncated }: ResumedRoom): void {
     const room = this.rooms().get(roomId);
     if (truncated) {
       room?.chain.restart(headSeq);
+      room?.expire();
+      this.listStale = true;
     } else {
       room?.chain.resumed(events, headSeq);
     }
-    return truncated;
   }
 }

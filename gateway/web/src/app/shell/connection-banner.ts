@@ -42,6 +42,9 @@ export class ConnectionBanner {
       const trouble = client.trouble();
       return client.connection.doubted() ? connection.waiting : trouble && connection.trouble(errors[trouble.code]);
     }
+    if (client.connection.crowded()) {
+      return connection.crowded;
+    }
     // Before the first list there is nothing to be offline from.
     return client.ready() || this.state() === 'waiting' ? connection.waiting : this.slow() ? connection.connecting : undefined;
   });

@@ -21,6 +21,12 @@ import { ConnectionBanner } from './connection-banner';
       } @else if (lost(); as lost) {
         <main class="empty">
           <p role="alert">{{ lost }}</p>
+          @for (entry of unsent(); track entry.clientId) {
+            <p class="unsent">
+              <strong>{{ i18n.t().state.failed }}:</strong> {{ entry.body || entry.attachments[0]?.fileName }}
+              <button type="button" class="link" (click)="chat.client().outbox.discard(entry.clientId)">{{ i18n.t().conversation.discard }}</button>
+            </p>
+          }
           @if (chat.missing()?.error?.retryable) {
             <button type="button" class="button primary" (click)="chat.lookAgain()">{{ i18n.t().retry }}</button>
           }
@@ -43,6 +49,8 @@ export class Shell {
   protected readonly chat = inject(Chat);
   protected readonly route = inject(Route);
   protected readonly room = computed(() => (this.route.roomId() === undefined ? undefined : this.chat.openRoom()));
+  /** What was written into a room that is not there any more: the only copy of it. */
+  protected readonly unsent = computed(() => this.chat.client().outbox.all().filter((entry) => entry.roomId === this.route.roomId()));
   /** Why there is nothing to show at this address. */
   protected readonly lost = computed(() => {
     const { conversation, errors } = this.i18n.t();
