@@ -9,7 +9,7 @@ const run = (...args) => {
 };
 const ng = here('../node_modules/@angular/cli/bin/ng.js');
 /** On a server in memory. */
-const DEMO = ['demo', 'words', 'reading', 'losses'];
+const DEMO = ['demo', 'words', 'reading', 'losses', 'writing', 'hands', 'notifications'];
 const TESTS = [...DEMO, 'folder', 'looks', 'sign-in', 'cluster', 'features'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => ![...TESTS, 'pictures'].includes(name));

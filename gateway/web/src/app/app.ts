@@ -1,7 +1,9 @@
 import { ChangeDetectionStrategy, Component, inject, signal } from '@angular/core';
 import { Chat } from './core/chat';
 import { AppConfig, loadConfig } from './core/config';
+import { Notifier } from './core/notifier';
 import { ThemeChoice } from './core/theme';
+import { UnreadBadge } from './core/unread-badge';
 import { I18n } from './i18n/i18n';
 import { Shell } from './shell/shell';
 import { SignIn } from './sign-in/sign-in';
@@ -36,7 +38,7 @@ export class App {
   protected readonly failed = signal(false);
 
   constructor() {
-    inject(ThemeChoice);
+    [ThemeChoice, UnreadBadge, Notifier].forEach((service) => inject<object>(service));
     void this.load();
   }
 

@@ -1,11 +1,14 @@
-import { ChangeDetectionStrategy, Component, DestroyRef, ElementRef, computed, effect, inject, input, model, output, signal, untracked, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, DestroyRef, ElementRef, afterNextRender, computed, effect, inject, input, model, output, signal, untracked, viewChild } from '@angular/core';
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
+import { closedName, emojiAt, replaced, searchEmoji } from '../emoji/emoji';
+import { EmojiChoice } from '../emoji/emoji-choice';
 import { I18n } from '../i18n/i18n';
 import { Message, RtsError, RtsRoom, Upload, toRtsError } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
 import { Draft, Drafts } from './drafts';
+import { markOf, toggled } from './mark-keys';
 import { Picked, complete, labelOf, mentionAt, mentionable, toIds, toNames } from './mention';
 import { languageOf } from './tokens';
 import { UploadTray } from './upload-tray';
@@ -28,6 +31,7 @@ export class Composer {
   protected readonly chat = inject(Chat);
   private readonly drafts = inject(Drafts);
   private readonly notices = inject(Notices);
+  private readonly emojiChoice = inject(EmojiChoice);
   private destroyed = false;
   private readonly area = viewChild.required<ElementRef<HTMLTextAreaElement>>('area');
   readonly room = input.required<RtsRoom>();
@@ -59,6 +63,9 @@ export class Composer {
   });
   /** What is answered, as it is by now. */
   protected readonly quoted = computed(() => this.now(this.replyTo()));
+  private readonly emojiStart = computed(() => (this.dismissed() ? undefined : emojiAt(this.text(), this.caret())));
+  protected readonly emojiOptions = computed(() => searchEmoji(this.emojiStart()?.query ?? '', 8));
+  protected readonly listed = computed(() => (this.options().length > 0 ? 'mention' : this.emojiOptions().length > 0 ? 'emoji' : undefined));
   protected readonly ready = computed(() => {
     const settled = this.uploads().every((upload) => upload.state() === 'done');
     const something = this.text().trim() !== '' || (this.uploads().length > 0 && this.editing() === undefined);
@@ -67,6 +74,13 @@ export class Composer {
 
   constructor() {
     inject(DestroyRef).onDestroy(() => (this.destroyed = true));
+    const host = inject<ElementRef<HTMLElement>>(ElementRef).nativeElement;
+    afterNextRender(() => {
+      // Not under a finger, where a keyboard would cover the messages, and not from what is done beside it.
+      if (!matchMedia('(pointer: coarse)').matches && !host.closest('.conversation')?.contains(document.activeElement)) {
+        this.focus();
+      }
+    });
     effect(() => {
       const editing = this.editing();
       const room = this.room();
@@ -98,6 +112,10 @@ export class Composer {
     });
   }
 
+  focus(): void {
+    this.area().nativeElement.focus({ preventScroll: true });
+  }
+
   attach(files: Iterable<File>): void {
     for (const file of files) {
       if (this.uploads().length >= FILES_MAX) {
@@ -115,6 +133,7 @@ export class Composer {
   }
 
   protected typed(): void {
+    this.replaceName();
     const { value, selectionStart } = this.area().nativeElement;
     this.text.set(value);
     this.caret.set(selectionStart);
@@ -151,11 +170,14 @@ export class Composer {
     if (event.isComposing || event.keyCode === 229) {
       return;
     }
-    if (this.options().length > 0 && this.mentionKey(event)) {
+    if (this.listed() !== undefined && this.optionKey(event)) {
       event.preventDefault();
     } else if (event.key === 'Enter' && !event.shiftKey) {
       event.preventDefault();
       this.submit();
+    } else if (markOf(event) !== undefined) {
+      event.preventDefault();
+      this.mark(markOf(event) ?? '');
     } else if (event.key === 'Escape') {
       this.cancel();
     } else if (event.key === 'ArrowUp' && this.text() === '') {
@@ -175,10 +197,23 @@ export class Composer {
       const picked = new Map(this.named());
       const done = complete(this.text(), mention, this.caret(), labelOf(userId, this.chat.name(userId), picked));
       this.named.set(picked);
-      this.write(done.text);
-      this.area().nativeElement.setSelectionRange(done.caret, done.caret);
-      this.typed();
-      this.area().nativeElement.focus();
+      this.put(done);
+    }
+  }
+
+  protected chooseEmoji(emoji: string): void {
+    const start = this.emojiStart();
+    if (start !== undefined) {
+      this.emojiChoice.used(emoji);
+      this.put(replaced(this.text(), start.from, this.caret(), `${emoji} `));
+    }
+  }
+
+  protected async pickEmoji(): Promise<void> {
+    const { selectionStart, selectionEnd } = this.area().nativeElement;
+    const emoji = await this.emojiChoice.ask();
+    if (emoji !== undefined) {
+      this.put(replaced(this.text(), selectionStart, selectionEnd, emoji));
     }
   }
 
@@ -231,21 +266,46 @@ export class Composer {
     this.drafts.keep(this.room().roomId, change);
   }
 
-  /** The list of people takes its keys; returns whether it did. */
-  private mentionKey({ key }: KeyboardEvent): boolean {
-    const options = this.options();
-    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: options.length - 1 };
+  /** The list of people or emoji takes its keys; returns whether it did. */
+  private optionKey({ key }: KeyboardEvent): boolean {
+    const [options, emoji] = [this.options(), this.emojiOptions()];
+    const length = options.length || emoji.length;
+    const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: length - 1 };
     const step = steps[key];
     if (step !== undefined) {
-      this.option.update((index) => (index + step) % options.length);
+      this.option.update((index) => (index + step) % length);
     } else if (key === 'Enter' || key === 'Tab') {
-      this.choose(options[this.option()]?.userId ?? '');
+      options.length > 0 ? this.choose(options[this.option()]?.userId ?? '') : this.chooseEmoji(emoji[this.option()]?.emoji ?? '');
     } else if (key === 'Escape') {
       this.dismissed.set(true);
     } else {
       return false;
     }
     return true;
+  }
+
+  /** A name that was just closed becomes its emoji. */
+  private replaceName(): void {
+    const { nativeElement } = this.area();
+    const done = closedName(nativeElement.value, nativeElement.selectionStart);
+    if (done !== undefined) {
+      nativeElement.value = done.text;
+      nativeElement.setSelectionRange(done.caret, done.caret);
+    }
+  }
+
+  private mark(mark: string): void {
+    const { value: text, selectionStart: from, selectionEnd: to } = this.area().nativeElement;
+    const done = toggled({ text, from, to }, mark);
+    this.put({ text: done.text, caret: done.to });
+    this.area().nativeElement.setSelectionRange(done.from, done.to);
+  }
+
+  private put({ text, caret }: { text: string; caret: number }): void {
+    this.write(text);
+    this.area().nativeElement.setSelectionRange(caret, caret);
+    this.typed();
+    this.area().nativeElement.focus();
   }
 
   /** A message as it is by now, wherever it was shown. */

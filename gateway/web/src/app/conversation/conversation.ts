@@ -1,4 +1,4 @@
-import { ChangeDetectionStrategy, Component, computed, effect, inject, input, linkedSignal, signal, untracked, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, ElementRef, computed, effect, inject, input, linkedSignal, signal, untracked, viewChild } from '@angular/core';
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
 import { Route } from '../core/route';
@@ -32,6 +32,7 @@ export class Conversation {
   private readonly drafts = inject(Drafts);
   private readonly notices = inject(Notices);
   private readonly composer = viewChild(Composer);
+  private readonly host = inject<ElementRef<HTMLElement>>(ElementRef).nativeElement;
   readonly room = input.required<RtsRoom>();
 
   protected readonly details = signal(false);
@@ -76,6 +77,12 @@ export class Conversation {
   protected edit(message: Message): void {
     this.replyTo.set(undefined);
     this.editing.set(message);
+  }
+
+  /** From the messages to where one writes; in the archive, where nobody does, to the head. */
+  protected leave(): void {
+    const composer = this.composer();
+    composer === undefined ? this.host.querySelector<HTMLElement>('.bar button[aria-expanded]')?.focus() : composer.focus();
   }
 
   protected editLast(): void {

@@ -1,11 +1,13 @@
 import { ChangeDetectionStrategy, Component, OnDestroy, computed, inject, input, output, signal } from '@angular/core';
 import { Chat } from '../core/chat';
 import { Confirm } from '../core/confirm';
+import { Mutes } from '../core/mutes';
 import { Notices } from '../core/notices';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
 import { PeoplePicker } from '../rooms/people-picker';
 import { FoundUser, Member, RtsRoom, jsonLines } from '../rts';
+import { Autofocus } from '../ui/autofocus';
 import { Avatar } from '../ui/avatar';
 import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
@@ -14,14 +16,15 @@ import { save } from './save';
 /** Who is in a room, and what can be done with it. */
 @Component({
   selector: 'rts-details',
-  imports: [Avatar, Dialog, Icon, PeoplePicker],
+  imports: [Autofocus, Avatar, Dialog, Icon, PeoplePicker],
   templateUrl: './details.html',
-  host: { class: 'details' },
+  host: { class: 'details', role: 'complementary', '[attr.aria-label]': 'i18n.t().details.title' },
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Details implements OnDestroy {
   protected readonly i18n = inject(I18n);
   protected readonly chat = inject(Chat);
+  protected readonly mutes = inject(Mutes);
   private readonly confirm = inject(Confirm);
   private readonly notices = inject(Notices);
   private readonly route = inject(Route);

@@ -1,6 +1,7 @@
 import { ChangeDetectionStrategy, Component, computed, effect, inject, input, output, untracked } from '@angular/core';
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
+import { emojiOf } from '../emoji/emoji';
 import { I18n } from '../i18n/i18n';
 import { listOf } from '../i18n/isolate';
 import { Message, RtsRoom, Seq, readers } from '../rts';
@@ -48,7 +49,12 @@ export class MessageView {
   protected readonly deleted = computed(() => this.row().message?.deleted ?? false);
   protected readonly grouped = computed(() => this.room().info().kind === 'group');
   protected readonly sender = computed(() => this.chat.name(this.row().senderId));
-  protected readonly label = computed(() => this.i18n.t().conversation.says(this.sender(), this.i18n.time(this.row().atMs)));
+  /** What a screen reader says of it at once. */
+  private readonly spoken = computed(() => {
+    const names = this.files().map(({ fileName }) => fileName);
+    return this.deleted() ? this.i18n.t().conversation.deleted : [this.chat.line({ body: this.body(), mentions: this.mentions() ?? this.room().members().map(({ userId }) => userId) }), ...names].filter(Boolean).join(', ');
+  });
+  protected readonly label = computed(() => this.i18n.t().conversation.says(this.sender(), this.i18n.time(this.row().atMs), this.spoken()));
 
   protected readonly state = computed(() => {
     const { message, outgoing, mine } = this.row();
@@ -89,6 +95,11 @@ export class MessageView {
 
   protected names(userIds: readonly string[]): string {
     return listOf(userIds.map((userId) => (this.chat.isMe(userId) ? this.i18n.t().rooms.you : this.chat.name(userId))));
+  }
+
+  /** The coloured form of an emoji that a server keeps in its plain one. */
+  protected sign(emoji: string): string {
+    return emojiOf(emoji)?.emoji ?? emoji;
   }
 
   protected reacted(userIds: readonly string[]): boolean {

@@ -3,11 +3,14 @@ import {
 } from '@angular/core';
 import { Chat } from '../core/chat';
 import { Notices } from '../core/notices';
+import { Notifier } from '../core/notifier';
 import { I18n } from '../i18n/i18n';
 import { Message, RtsError, RtsRoom, Seq, toRtsError } from '../rts';
 import { Icon } from '../ui/icon';
+import { LongPress } from '../ui/long-press';
 import { Focus } from './focus';
 import { MessageView } from './message';
+import { MessageSheet } from './message-sheet';
 import { Reading, attentive, isCovered, isPassedOver, unreadOf } from './reading';
 import { BubbleRow, rowsOf } from './rows';
 import { Place, ScrollKeeper } from './scroll-keeper';
@@ -25,7 +28,7 @@ const places = new WeakMap<RtsRoom, Place>();
 /** The messages of a room: endless upwards, following at its end, keeping its place elsewhere. */
 @Component({
   selector: 'rts-timeline',
-  imports: [Icon, MessageView],
+  imports: [Icon, LongPress, MessageSheet, MessageView],
   templateUrl: './timeline.html',
   host: { class: 'timeline' },
   changeDetection: ChangeDetectionStrategy.OnPush,
@@ -35,6 +38,7 @@ export class Timeline implements OnInit {
   private readonly chat = inject(Chat);
   private readonly focus = inject(Focus);
   private readonly notices = inject(Notices);
+  private readonly notifier = inject(Notifier);
   private readonly scroller = viewChild.required<ElementRef<HTMLElement>>('scroller');
   private readonly content = viewChild.required<ElementRef<HTMLElement>>('content');
   private readonly dividerSeq = signal<Seq | undefined>(undefined);
@@ -47,6 +51,8 @@ export class Timeline implements OnInit {
   readonly room = input.required<RtsRoom>();
   readonly reply = output<Message>();
   readonly edit = output<Message>();
+  /** The keyboard wants to go on to what is behind the messages. */
+  readonly leave = output();
 
   protected readonly window = new TimelineWindow(this.room);
   protected readonly title = computed(() => this.chat.title(this.room()));
@@ -58,6 +64,12 @@ export class Timeline implements OnInit {
   /** The row whose actions are shown: under the pointer, or focused. */
   protected readonly hovered = signal<string | undefined>(undefined);
   protected readonly focused = signal<string | undefined>(undefined);
+  /** The message whose sheet is open. */
+  protected readonly sheetSeq = signal<Seq | undefined>(undefined);
+  protected readonly sheet = computed(() => {
+    const message = this.room().timeline.messages().find(({ seq }) => seq === this.sheetSeq());
+    return message?.deleted ? undefined : message;
+  });
   private readonly visited = signal<string | undefined>(undefined);
   protected readonly rows = computed(() => {
     const outgoing = this.window.atNewest() ? this.room().outgoing() : [];
@@ -80,13 +92,15 @@ export class Timeline implements OnInit {
       document.addEventListener('visibilitychange', seen);
       window.addEventListener('focus', seen);
       destroyed.onDestroy(() => {
-        this.leave();
+        this.keepPlace();
         sizes.disconnect();
         document.removeEventListener('visibilitychange', seen);
         window.removeEventListener('focus', seen);
         cancelAnimationFrame(this.frame);
       });
     });
+    effect(() => this.notifier.inSight(this.room().roomId, this.following() && this.opened()));
+    destroyed.onDestroy(() => this.notifier.inSight(this.room().roomId, false));
     afterRenderEffect(() => {
       this.rows();
       if (this.opened()) {
@@ -157,9 +171,29 @@ export class Timeline implements OnInit {
     }
   }
 
-  protected visit(key: string): void {
-    this.focused.set(key);
+  /** A finger hovers over nothing; it has the sheet. */
+  protected hover({ pointerType }: PointerEvent, key: string): void {
+    if (pointerType !== 'touch') {
+      this.hovered.set(key);
+    }
+  }
+
+  /** Only the keyboard's focus brings up the actions: a tap would leave them standing. */
+  protected visit(event: FocusEvent, key: string): void {
+    this.focused.set((event.target as HTMLElement).matches(':focus-visible') ? key : undefined);
     this.visited.set(key);
+  }
+
+  /** What a dialog was opened from stays while it is open, to take the focus back. */
+  protected unfocus({ relatedTarget }: FocusEvent): void {
+    if ((relatedTarget as HTMLElement | null)?.closest('dialog') == null) {
+      this.focused.set(undefined);
+    }
+  }
+
+  protected press(target: HTMLElement): void {
+    const seq = Number(target.closest<HTMLElement>('[data-seq]')?.dataset['seq']);
+    this.sheetSeq.set(seq || undefined);
   }
 
   protected scrolled(): void {
@@ -178,6 +212,10 @@ export class Timeline implements OnInit {
   }
 
   protected key(event: KeyboardEvent): void {
+    if (event.key === 'Escape') {
+      event.preventDefault();
+      this.leave.emit();
+    }
     const article = (event.target as HTMLElement).closest<HTMLElement>('[data-key]');
     const steps: Record<string, number> = { ArrowUp: -1, ArrowDown: 1 };
     const step = steps[event.key];
@@ -221,7 +259,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  private leave(): void {
+  private keepPlace(): void {
     if (this.opened() && !this.following() && this.place !== undefined) {
       places.set(this.room(), this.place);
     } else {

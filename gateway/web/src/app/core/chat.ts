@@ -1,4 +1,5 @@
 import { Injectable, computed, effect, inject, signal, untracked } from '@angular/core';
+import { unmarked } from '../conversation/text-marks';
 import { I18n } from '../i18n/i18n';
 import { listOf } from '../i18n/isolate';
 import { HubLink, Member, Message, RtsClient, RtsError, RtsRoom, sessionOutbox, signalrLink, toRtsError, withNames } from '../rts';
@@ -57,10 +58,6 @@ export class Chat {
         this.away = false;
       }
     });
-    effect(() => {
-      const unread = this.current()?.client.roomList().filter((room) => room.unreadCount() > 0).length ?? 0;
-      document.title = unread > 0 ? `(${unread}) ${this.i18n.t().appName}` : this.i18n.t().appName;
-    });
     for (const event of ['pointerdown', 'keydown', 'visibilitychange']) {
       document.addEventListener(event, () => this.active(), { passive: true });
     }
@@ -118,10 +115,15 @@ export class Chat {
     return withNames(body, (userId) => mentions.includes(userId), (userId) => this.name(userId));
   }
 
+  /** A text with names, without its marks, in one line. */
+  line({ body, mentions = [] }: { body: string; mentions?: readonly string[] }): string {
+    return unmarked(body, (userId) => mentions.includes(userId), (userId) => this.name(userId));
+  }
+
   /** A message in one line: its text, else its file, or that it is deleted. */
   summary(message: Message): string {
     const { rooms } = this.i18n.t();
-    return message.deleted ? rooms.deleted : this.text(message) || (message.attachments[0]?.fileName ?? rooms.file);
+    return message.deleted ? rooms.deleted : this.line(message) || (message.attachments[0]?.fileName ?? rooms.file);
   }
 
   /** Who is in a room, by the names that are known of them best. */

@@ -102,7 +102,8 @@ export const en = {
     begin: 'This is the beginning of the conversation.',
     edited: 'edited',
     deleted: 'This message was deleted.',
-    says: (name: string, time: string): string => `${name}, ${time}`,
+    says: (name: string, time: string, text: string): string => `${name}, ${time}: ${text}`,
+    skip: 'Skip the messages',
     reply: 'Reply',
     replyTo: (name: string): string => `Reply to ${name}`,
     replyGone: 'A message that cannot be shown',
@@ -115,6 +116,7 @@ export const en = {
     reacted: (emoji: string, n: number, names: string): string => `${emoji} ${n}: ${names}`,
     readBy: (names: string): string => `Read by ${names}`,
     copy: 'Copy text',
+    copyCode: 'Copy code',
     copied: 'Copied.',
     actions: 'Message actions',
     discard: 'Discard',
@@ -183,6 +185,29 @@ export const en = {
     offline: 'offline',
     lastSeen: (when: string): string => `last seen ${when}`,
   },
+
+  emoji: {
+    title: 'Emoji',
+    insert: 'Insert an emoji',
+    search: 'Search emoji',
+    more: 'More emoji',
+    found: 'Found',
+    none: 'No emoji found.',
+    groups: { recent: 'Recently used', faces: 'Faces', people: 'Hands and people', hearts: 'Hearts and signs', nature: 'Animals and nature', food: 'Food and drink', activity: 'Activities', places: 'Travel and places', things: 'Things' },
+  },
+
+  notify: {
+    show: 'Show notifications',
+    sound: 'Play a sound',
+    hint: 'On this device, for messages that are not on the screen.',
+    blocked: 'The browser does not allow notifications here. Its settings for this page can.',
+    muted: 'Muted',
+    mute: 'Mute on this device',
+    unmute: 'Unmute on this device',
+    muteHint: 'No notification, no sound and no number for this chat on this device',
+  },
+
+  jump: { title: 'Go to', label: 'Chat or action' },
 
   announce: (name: string, text: string): string => `${name}: ${text}`,
 

@@ -102,7 +102,8 @@ export const ko: Texts = {
     begin: '대화의 시작입니다.',
     edited: '수정됨',
     deleted: '삭제된 메시지입니다.',
-    says: (name, time) => `${name}, ${time}`,
+    says: (name, time, text) => `${name}, ${time}: ${text}`,
+    skip: '메시지 건너뛰기',
     reply: '답장',
     replyTo: (name) => `${name}에게 답장`,
     replyGone: '표시할 수 없는 메시지',
@@ -115,6 +116,7 @@ export const ko: Texts = {
     reacted: (emoji, n, names) => `${emoji} ${n}: ${names}`,
     readBy: (names) => `읽은 사람: ${names}`,
     copy: '텍스트 복사',
+    copyCode: '코드 복사',
     copied: '복사했습니다.',
     actions: '메시지 작업',
     discard: '지우기',
@@ -177,6 +179,29 @@ export const ko: Texts = {
   },
 
   presence: { online: '온라인', away: '자리 비움', offline: '오프라인', lastSeen: (when) => `마지막 접속 ${when}` },
+
+  emoji: {
+    title: '이모지',
+    insert: '이모지 넣기',
+    search: '이모지 검색',
+    more: '이모지 더 보기',
+    found: '검색 결과',
+    none: '검색된 이모지가 없습니다.',
+    groups: { recent: '최근 사용', faces: '표정', people: '손과 사람', hearts: '하트와 기호', nature: '동물과 자연', food: '음식', activity: '활동', places: '여행과 장소', things: '사물' },
+  },
+
+  notify: {
+    show: '알림 표시',
+    sound: '소리 재생',
+    hint: '화면에 보이지 않는 메시지에 대해 이 기기에서만 적용됩니다.',
+    blocked: '브라우저가 알림을 허용하지 않습니다. 이 페이지의 브라우저 설정에서 허용할 수 있습니다.',
+    muted: '알림 꺼짐',
+    mute: '이 기기에서 알림 끄기',
+    unmute: '이 기기에서 알림 켜기',
+    muteHint: '이 기기에서 이 대화의 알림, 소리, 숫자 표시를 끕니다',
+  },
+
+  jump: { title: '바로 가기', label: '대화 또는 작업' },
 
   announce: (name, text) => `${name}: ${text}`,
 

@@ -1,22 +1,27 @@
 import { ChangeDetectionStrategy, Component, computed, inject, input } from '@angular/core';
 import { Chat } from '../core/chat';
+import { Mutes } from '../core/mutes';
 import { Route } from '../core/route';
 import { Drafts } from '../conversation/drafts';
 import { I18n } from '../i18n/i18n';
 import { isolate } from '../i18n/isolate';
 import { RtsRoom } from '../rts';
 import { Avatar } from '../ui/avatar';
+import { Icon } from '../ui/icon';
 
 /** One chat of the list: who, what was said last and when, how much is unread. */
 @Component({
   selector: 'rts-room-item',
-  imports: [Avatar],
+  imports: [Avatar, Icon],
   template: `
     <button type="button" class="room" [class.unread]="room().unreadCount() > 0" [attr.aria-current]="current() ? 'true' : null" (click)="route.room(room().roomId)">
       <rts-avatar [name]="title()" [seed]="partner() ?? room().roomId" [group]="partner() === undefined" [status]="status()" />
       <span class="what">
         <span class="line">
           <span class="title" dir="auto">{{ title() }}</span>
+          @if (mutes.has(room().roomId)) {
+            <rts-icon class="muted" name="bellOff" /><span class="visually-hidden">{{ i18n.t().notify.muted }}</span>
+          }
           <time>{{ time() }}</time>
         </span>
         <span class="line">
@@ -33,7 +38,7 @@ import { Avatar } from '../ui/avatar';
             <span class="badge mention"><span aria-hidden="true">&#64;</span><span class="visually-hidden">{{ i18n.t().rooms.mentions(room().mentionCount()) }}</span></span>
           }
           @if (room().unreadCount() > 0) {
-            <span class="badge"><span aria-hidden="true">{{ count() }}</span><span class="visually-hidden">{{ i18n.t().rooms.unread(room().unreadCount()) }}</span></span>
+            <span class="badge" [class.quiet]="mutes.has(room().roomId)"><span aria-hidden="true">{{ count() }}</span><span class="visually-hidden">{{ i18n.t().rooms.unread(room().unreadCount()) }}</span></span>
           }
         </span>
       </span>
@@ -44,6 +49,7 @@ import { Avatar } from '../ui/avatar';
 export class RoomItem {
   protected readonly i18n = inject(I18n);
   protected readonly route = inject(Route);
+  protected readonly mutes = inject(Mutes);
   private readonly chat = inject(Chat);
   private readonly drafts = inject(Drafts);
   readonly room = input.required<RtsRoom>();
@@ -79,6 +85,6 @@ export class RoomItem {
 
   /** What is not sent yet mentions whoever is in the room. */
   private ownText(body: string): string {
-    return isolate(this.chat.text({ body, mentions: this.room().members().map(({ userId }) => userId) }));
+    return isolate(this.chat.line({ body, mentions: this.room().members().map(({ userId }) => userId) }));
   }
 }

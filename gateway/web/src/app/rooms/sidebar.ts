@@ -1,5 +1,6 @@
 import { ChangeDetectionStrategy, Component, computed, inject, signal } from '@angular/core';
 import { Chat } from '../core/chat';
+import { Panels } from '../core/panels';
 import { Route } from '../core/route';
 import { forgetDevUser } from '../core/sign-in-dev';
 import { forgetOidc } from '../core/sign-in-oidc';
@@ -9,6 +10,7 @@ import { isSearchable } from '../search/searchable';
 import { Avatar } from '../ui/avatar';
 import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
+import { NotificationPreferences } from '../ui/notification-preferences';
 import { Preferences } from '../ui/preferences';
 import { ArchiveList } from './archive-list';
 import { NewChat } from './new-chat';
@@ -17,7 +19,7 @@ import { RoomItem } from './room-item';
 /** The list of chats with its search, the archive, and the way to a new chat. */
 @Component({
   selector: 'rts-sidebar',
-  imports: [ArchiveList, Avatar, Dialog, Icon, MessageHits, NewChat, Preferences, RoomItem],
+  imports: [ArchiveList, Avatar, Dialog, Icon, MessageHits, NewChat, NotificationPreferences, Preferences, RoomItem],
   templateUrl: './sidebar.html',
   host: { class: 'sidebar' },
   changeDetection: ChangeDetectionStrategy.OnPush,
@@ -27,8 +29,8 @@ export class Sidebar {
   protected readonly chat = inject(Chat);
   protected readonly route = inject(Route);
   protected readonly query = signal('');
-  protected readonly making = signal(false);
-  protected readonly settings = signal(false);
+  protected readonly making = inject(Panels).newChat;
+  protected readonly settings = inject(Panels).settings;
 
   protected readonly rooms = computed(() => {
     const wanted = this.query().trim().toLocaleLowerCase();
@@ -41,6 +43,7 @@ export class Sidebar {
   protected signOut(): void {
     forgetDevUser();
     forgetOidc();
+    this.settings.set(false);
     void this.chat.signOut();
   }
 

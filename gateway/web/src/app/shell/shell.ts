@@ -1,15 +1,20 @@
 import { ChangeDetectionStrategy, Component, computed, inject } from '@angular/core';
 import { Conversation } from '../conversation/conversation';
 import { Chat } from '../core/chat';
+import { Panels } from '../core/panels';
 import { Route } from '../core/route';
+import { EmojiChoice } from '../emoji/emoji-choice';
+import { EmojiPicker } from '../emoji/emoji-picker';
 import { I18n } from '../i18n/i18n';
 import { Sidebar } from '../rooms/sidebar';
+import { letterOf } from '../ui/keys';
 import { ConnectionBanner } from './connection-banner';
+import { Jump } from './jump';
 
 /** List and conversation beside each other; on a phone one at a time. */
 @Component({
   selector: 'rts-shell',
-  imports: [ConnectionBanner, Conversation, Sidebar],
+  imports: [ConnectionBanner, Conversation, EmojiPicker, Jump, Sidebar],
   template: `
     <rts-connection-banner />
     <div class="shell" [class.room-open]="room() !== undefined || lost() !== undefined">
@@ -41,11 +46,20 @@ import { ConnectionBanner } from './connection-banner';
         </main>
       }
     </div>
+    @if (emoji.answer() !== undefined) {
+      <rts-emoji-picker />
+    }
+    @if (panels.jump()) {
+      <rts-jump />
+    }
   `,
+  host: { '(document:keydown)': 'key($event)' },
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
 export class Shell {
   protected readonly i18n = inject(I18n);
+  protected readonly emoji = inject(EmojiChoice);
+  protected readonly panels = inject(Panels);
   protected readonly chat = inject(Chat);
   protected readonly route = inject(Route);
   protected readonly room = computed(() => (this.route.roomId() === undefined ? undefined : this.chat.openRoom()));
@@ -64,4 +78,13 @@ export class Shell {
     const isNone = ['notFound', 'forbidden', 'invalidArgument', 'tooLarge'].includes(missing.error.code);
     return !isNone ? conversation.openFailed(errors[missing.error.code]) : missing.removed ? conversation.removed : conversation.missing;
   });
+
+  /** Ctrl+K, on a Mac ⌘K, where nothing else is open. */
+  protected key(event: KeyboardEvent): void {
+    const command = /Mac|iP/.test(navigator.platform) ? event.metaKey : event.ctrlKey;
+    if (command && !event.altKey && !event.shiftKey && letterOf(event) === 'k') {
+      event.preventDefault();
+      this.panels.jump.set(this.panels.jump() || document.querySelector('dialog[open]') === null);
+    }
+  }
 }

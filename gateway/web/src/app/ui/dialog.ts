@@ -1,10 +1,12 @@
-import { ChangeDetectionStrategy, Component, ElementRef, afterNextRender, inject, input, output, viewChild } from '@angular/core';
+import { ChangeDetectionStrategy, Component, DestroyRef, ElementRef, afterNextRender, inject, input, output, viewChild } from '@angular/core';
 import { I18n } from '../i18n/i18n';
 import { Icon } from './icon';
 
 let made = 0;
+/** What a dialog is opened for: its field, or else the first answer, which takes nothing away. */
+const FIELD = ['input:not([type=file])', 'select', 'footer button'].map((field) => `.dialog-body > :not(header) ${field}, .dialog-body > ${field}`).join(', ');
 
-/** A modal dialog; the browser keeps the focus in it, and gives it back at the end. */
+/** A modal dialog; the browser keeps the focus in it, and it goes back at the end, however that comes. */
 @Component({
   selector: 'rts-dialog',
   imports: [Icon],
@@ -25,11 +27,30 @@ export class Dialog {
   protected readonly i18n = inject(I18n);
   private readonly dialog = viewChild.required<ElementRef<HTMLDialogElement>>('dialog');
   readonly heading = input.required<string>();
+  /** Whether its field is focused where that brings up a keyboard on the screen. */
+  readonly keyboard = input(true);
   readonly closed = output();
   protected readonly id = `dialog-${++made}`;
 
+  private before: Element | null = null;
+
   constructor() {
-    afterNextRender(() => this.dialog().nativeElement.showModal());
+    inject(DestroyRef).onDestroy(() => this.restore());
+    afterNextRender(() => {
+      const { nativeElement } = this.dialog();
+      this.before = document.activeElement;
+      nativeElement.showModal();
+      if (this.keyboard() || !matchMedia('(pointer: coarse)').matches) {
+        nativeElement.querySelector<HTMLElement>(FIELD)?.focus();
+      }
+    });
+  }
+
+  /** The browser gives the focus back of what is closed, not of what is taken out while it is open. */
+  private restore(): void {
+    if (document.activeElement === document.body && this.before instanceof HTMLElement) {
+      this.before.focus({ preventScroll: true });
+    }
   }
 
   close(): void {
