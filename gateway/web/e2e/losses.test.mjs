@@ -48,17 +48,27 @@ const area = (page) => page.locator('textarea');
 const calls = (page, method) => page.evaluate((name) => globalThis.demo.hub.calls.filter(([called]) => called === name).map(([, request]) => request), method);
 
 describe('nothing is lost', () => {
-  test('a paste that no server reads fails once, says why, and holds up nothing', async () => {
+  test('a paste of colour codes, whose record is larger by far, goes through', async () => {
     const page = await inRoom('Minsu Kim');
-    await page.evaluate(() => (globalThis.demo.hub.recordBytesMax = 32 * 1024));
-    const codes = '\u001b[0m'.repeat(3_700);
+    await page.evaluate(() => (globalThis.demo.hub.recordBytesMax = 256 * 1024));
+    const codes = '\u001b[0m'.repeat(4_096);
     await say(page, codes);
+    await until(async () => (await page.locator('.bubble[data-pending]').count()) === 0, 'it is sent');
+    assert.deepEqual((await calls(page, 'SendMessage')).map(({ body }) => body), [codes]);
+    assert.equal(await page.locator('.failed').count(), 0);
+    await page.context().close();
+  });
+
+  test('what the server finds too large fails once, says why, and holds up nothing', async () => {
+    const page = await inRoom('Minsu Kim');
+    await refuse(page, 'SendMessage', 'tooLarge: body has more than 8192 bytes of UTF-8.');
+    await say(page, 'x'.repeat(10_000));
     await say(page, 'and on it goes');
     await until(async () => (await bubbles(page)).includes('and on it goes'), 'the next message');
     const failed = page.locator('.message', { has: page.locator('.failed') });
     await failed.getByText('That is too large.').waitFor();
     await page.waitForTimeout(1_500);
-    assert.deepEqual(await page.evaluate(() => [globalThis.demo.hub.starts, globalThis.demo.hub.count('SendMessage')]), [1, 1]);
+    assert.deepEqual(await page.evaluate(() => [globalThis.demo.hub.starts, globalThis.demo.hub.count('SendMessage')]), [1, 2]);
     assert.equal(await page.locator('.banner').count(), 0);
     await assertAccessible(page, 'a failed message');
     await page.reload();

@@ -8,7 +8,7 @@ import { HubLink } from './link';
 export type ConnectionState = 'idle' | 'connecting' | 'online' | 'waiting' | 'refused' | 'ended';
 
 /** What a server reads of one record; a larger one may cost the connection. */
-const RECORD_BYTES_MAX = 32 * 1024;
+const RECORD_BYTES_MAX = 256 * 1024;
 /** A connection that stands for this long is a good one: the waits begin small again. */
 const STEADY_MS = 5_000;
 /** How long a doubted connection may take to answer. */

@@ -172,12 +172,21 @@ describe('what is refused for good', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  /** 14.8 kB as text, 33 kB as JSON: every escape character becomes six. */
-  const colours = '\u001b[0m'.repeat(3_700);
+  /** 120 kB as text, 270 kB as JSON: every escape character becomes six. */
+  const colours = '\u001b[0m'.repeat(30_000);
+
+  it('is no body that a server takes, whatever its characters become on the way', async () => {
+    const { hub, view } = await opened();
+    hub.recordBytesMax = 256 * 1024;
+    const largest = '\u0001'.repeat(16 * 1024);
+    view().send({ body: largest });
+    await settle(1_000);
+    expect([bodies(view()), view().outgoing(), hub.starts]).toEqual([[largest], [], 1]);
+  });
 
   it('fails once and at once when no server would read it, and costs nothing else', async () => {
     const { hub, view, client } = await opened();
-    hub.recordBytesMax = 32 * 1024;
+    hub.recordBytesMax = 256 * 1024;
     view().send({ body: colours });
     view().send({ body: 'after it' });
     await settle(60_000);

@@ -5,7 +5,7 @@ import { ListedRoom, ResumedRoom } from './contract';
 import { RtsError, toRtsError } from './errors';
 import { RtsRoom } from './room';
 
-/** Rooms of one resume: with their ids and seqs well under what the server reads as one record, however little that is set to. */
+/** Rooms of one resume: with their ids and seqs well under the 256 KiB of a record. */
 const RESUME_ROOMS = 200;
 const LIST_PAGE = 200;
 /** A late event may still come by itself; a gap is mended when it did not. */
