@@ -12,13 +12,13 @@ const FIELD = ['input:not([type=file])', 'select', 'footer button'].map((field) 
   imports: [Icon],
   template: `
     <dialog #dialog [attr.aria-labelledby]="id" (close)="closed.emit()" (click)="outside($event)">
-      <div class="dialog-body">
+      <section class="dialog-body">
         <header>
           <h2 [id]="id">{{ heading() }}</h2>
           <button type="button" class="icon-button" [attr.aria-label]="i18n.t().close" (click)="close()"><rts-icon name="close" /></button>
         </header>
         <ng-content />
-      </div>
+      </section>
     </dialog>
   `,
   changeDetection: ChangeDetectionStrategy.OnPush,
