@@ -184,7 +184,7 @@ describe('nothing is lost', () => {
     await say(page, 'two files');
     await until(async () => (await calls(page, 'SendMessage')).length === 1, 'it is sent');
     assert.equal((await calls(page, 'SendMessage'))[0].attachmentIds.length, 2);
-    assert.equal(await page.locator('.tray').count(), 0);
+    await until(async () => (await page.locator('.tray').count()) === 0, 'the tray is empty');
     assert.deepEqual(page.complaints, []);
     await page.context().close();
   });

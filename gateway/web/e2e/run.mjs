@@ -25,7 +25,11 @@ if (wanted.includes('pictures') || tests.some((name) => !DEMO.includes(name))) {
   run('tools/compress.mjs');
 }
 if (tests.length > 0) {
-  const options = ['--test-reporter=spec', '--test-concurrency=1', '--test-timeout=300000', '--test-force-exit'];
-  run('--test', ...options, ...tests.map((name) => `e2e/${name}.test.mjs`));
+  const options = ['--test-reporter=spec', '--test-timeout=300000', '--test-force-exit'];
+  const files = (wanted) => tests.filter(wanted).map((name) => `e2e/${name}.test.mjs`);
+  const [demo, served] = [files((name) => DEMO.includes(name)), files((name) => !DEMO.includes(name))];
+  // A cluster takes the cores for itself.
+  if (demo.length > 0) run('--test', ...options, '--test-concurrency=2', ...demo);
+  if (served.length > 0) run('--test', ...options, '--test-concurrency=1', ...served);
 }
 if (wanted.includes('pictures')) run('e2e/pictures.mjs');

@@ -35,10 +35,10 @@ describe('marks', () => {
     }
     assert.equal(await text.locator('pre').textContent(), 'let a = "**b**";\n\tdone();');
     assert.equal(await kept(page, 'Launch week'), TEXT);
-    await until(async () => /You: bold it no co_de/.test(await page.locator('.room', { hasText: 'Launch week' }).textContent()), 'the list says it without marks');
+    await until(async () => /You: bold it no co_de @Minsu Kim/.test(await page.locator('.room', { hasText: 'Launch week' }).textContent()), 'the list says it without marks');
     await assertAccessible(page, 'marks');
     await page.keyboard.press('ArrowUp');
-    assert.equal(await page.locator('textarea').inputValue(), TEXT);
+    await until(async () => (await page.locator('textarea').inputValue()) === TEXT.replace('@minsu', '@Minsu Kim'), 'the text to edit, with names');
     assert.deepEqual(page.complaints, []);
     await page.context().close();
   });

@@ -52,7 +52,8 @@ export class MessageView {
   /** What a screen reader says of it at once. */
   private readonly spoken = computed(() => {
     const names = this.files().map(({ fileName }) => fileName);
-    return this.deleted() ? this.i18n.t().conversation.deleted : [this.chat.line({ body: this.body(), mentions: this.mentions() ?? this.room().members().map(({ userId }) => userId) }), ...names].filter(Boolean).join(', ');
+    const mentions = this.mentions() ?? this.room().members().map(({ userId }) => userId);
+    return this.deleted() ? this.i18n.t().conversation.deleted : [this.chat.line({ body: this.body(), mentions }), ...names].filter(Boolean).join(', ');
   });
   protected readonly label = computed(() => this.i18n.t().conversation.says(this.sender(), this.i18n.time(this.row().atMs), this.spoken()));
 

@@ -52,7 +52,7 @@ interface Target {
             } @else {
               <rts-avatar [name]="target.label" [seed]="target.seed" [group]="target.group" />
             }
-            <span class="who"><strong>{{ target.label }}</strong>@if (target.detail) {<span class="muted">{{ target.detail }}</span>}</span>
+            <span class="who"><strong dir="auto">{{ target.label }}</strong>@if (target.detail) {<span class="muted" dir="auto">{{ target.detail }}</span>}</span>
           </li>
         }
       </ul>

@@ -25,7 +25,7 @@ import { Jump } from './jump';
         }
       } @else if (lost(); as lost) {
         <main class="empty">
-          <p role="alert">{{ lost }}</p>
+          <div role="alert"><h1>{{ lost }}</h1></div>
           @for (entry of unsent(); track entry.clientId) {
             <p class="unsent">
               <strong>{{ i18n.t().state.failed }}:</strong> {{ entry.body || entry.attachments[0]?.fileName }}
