@@ -2,7 +2,7 @@
 //! waiting session is as small as its fields.
 
 mod reconnecting;
-mod records;
+mod writing;
 
 use std::future::poll_fn;
 use std::pin::{Pin, pin};
@@ -10,7 +10,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
-use rts_common::signalr::{Decoder, Protocol, ping};
+use rts_common::signalr::{Decoder, Protocol, Record, ping};
 use tokio::time::Sleep;
 
 use crate::close_reason::CloseReason;
@@ -19,7 +19,8 @@ use crate::session::calls::Calls;
 use crate::session::keep_alive::{Due, KeepAlive};
 use crate::session::rate_limit::RecordRateLimit;
 use crate::session::reconnect::Stateful;
-use crate::session::service::{BoxFuture, Caller};
+use crate::session::refusal;
+use crate::session::service::{BoxFuture, Call, Caller};
 use crate::session::streams::Streams;
 use crate::session::transport::{Incoming, TransportError};
 use crate::session::{Counts, NewConnection, Sessions, Transport};
@@ -131,112 +132,6 @@ impl RunningSession<'_> {
         }
     }
 
-    /// Writes queued data, takes the answers and events that are due, and writes those, until there is nothing more or
-    /// the client accepts no more. Only flushed data makes room for more: a slow client's events pile up in its outbox,
-    /// which is bounded.
-    fn write(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
-        loop {
-            if self.socket.is_flushed() {
-                // A poll or an event stream takes what there is without a flush of the session.
-                self.keep_alive.all_read();
-            } else {
-                self.socket.finish(self.stay.arrival.outbox.reclaim());
-                let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
-                self.keep_alive.flushed(Instant::now(), flushed.is_ready());
-                if flushed.is_pending() {
-                    return self.wait(cx);
-                }
-            }
-            let room = self.room();
-            if room == 0 {
-                return self.wait_for_room(cx);
-            }
-            let answers = self.calls.poll_wanted_answers(cx);
-            let has_answers = answers.is_ready();
-            if let Poll::Ready(answers) = answers {
-                self.send(answers);
-            }
-            match self.stay.arrival.outbox.poll_drain_some(cx, room) {
-                Poll::Pending if has_answers => {}
-                Poll::Pending => return Ok(()),
-                Poll::Ready(drained) => {
-                    self.socket.finish(drained.rest);
-                    self.send(drained.records);
-                    drained.closed.map_or(Ok(()), Err)?;
-                }
-            }
-        }
-    }
-
-    /// Takes the streams' records, once everything else is sent: one turn of them at a time, so that the client's
-    /// records are read in between. Without a socket they wait.
-    fn stream(&mut self, cx: &mut Context<'_>) -> bool {
-        if self.is_detached() || !self.socket.is_flushed() || self.room() == 0 {
-            return false;
-        }
-        let Poll::Ready(items) = self.streams.poll_records(cx) else { return false };
-        self.send(items);
-        true
-    }
-
-    /// Returns the number of bytes that may be sent until the client acknowledges some.
-    fn room(&self) -> usize {
-        self.stay.stateful.as_ref().map_or(usize::MAX, |stateful| stateful.room())
-    }
-
-    /// Waits: nothing can be sent now; the session may be ended all the same.
-    fn wait(&self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
-        match self.stay.arrival.outbox.poll_closed(cx) {
-            Poll::Ready(reason) => Err(reason),
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    /// Waits while the replay is full. With a socket, the client has to acknowledge first; detached, a record that does
-    /// not fit ends the session.
-    fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
-        if !self.is_detached() {
-            return self.wait(cx);
-        }
-        let has_answers = self.calls.poll_answers(cx).is_ready();
-        match self.stay.arrival.outbox.poll_drain(cx) {
-            Poll::Ready(drained) => Err(drained.closed.unwrap_or(CloseReason::ReplayFull)),
-            Poll::Pending if has_answers => Err(CloseReason::ReplayFull),
-            Poll::Pending => Ok(()),
-        }
-    }
-
-    /// Sends numbered records, and keeps them where they may have to be sent again.
-    fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
-        let SessionLoop { counts, stateful, protocol, .. } = &mut self.stay;
-        let counted = records.into_iter().inspect(|record| {
-            counts.records_out += 1;
-            counts.bytes_out += record.len() as u64;
-            if let Some(stateful) = stateful {
-                stateful.sent(record);
-            }
-        });
-        self.socket.send(protocol.transfer_format(), counted);
-    }
-
-    /// Sends records that belong to the connection, not to the session.
-    fn send_control(&mut self, records: impl IntoIterator<Item = Bytes>) {
-        let counts = &mut *self.stay.counts;
-        let counted = records.into_iter().inspect(|record| {
-            counts.records_out += 1;
-            counts.bytes_out += record.len() as u64;
-        });
-        self.socket.send(self.stay.protocol.transfer_format(), counted);
-    }
-
-    /// Ends the writes of others to the socket; theirs so far count as the session's.
-    fn end_direct(&mut self) {
-        let written = self.stay.arrival.outbox.end_direct();
-        self.socket.finish(written.rest);
-        self.stay.counts.records_out += written.records;
-        self.stay.counts.bytes_out += written.bytes;
-    }
-
     /// Waits until the session is in the fan-out: no call runs before, or its own event could be missed.
     fn connect(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let CallerState::Connecting(connecting) = &mut self.caller else { return Ok(false) };
@@ -278,6 +173,59 @@ impl RunningSession<'_> {
     fn is_listening(&self) -> bool {
         matches!(self.caller, CallerState::Connected(_))
             && self.calls.is_free(self.stay.sessions.settings.calls_in_flight_max)
+    }
+
+    /// Takes a record: begins what it asks for, or answers it.
+    fn take(&mut self, record: Record) -> Result<(), CloseReason> {
+        let CallerState::Connected(caller) = &self.caller else { return Ok(()) };
+        let SessionLoop { sessions, protocol, .. } = self.stay;
+        if let Some(stateful) = &mut self.stay.stateful
+            && !stateful.admit(&record, Instant::now()).map_err(|_| CloseReason::ProtocolError)?
+        {
+            return Ok(());
+        }
+        match record {
+            // Nothing here takes streams from clients: their ids lead nowhere.
+            Record::Invocation { invocation_id, target, arguments, stream_ids: _ } => {
+                self.stay.counts.calls += 1;
+                let only_reads = caller.only_reads(&target);
+                let bytes = arguments.bytes();
+                let call = caller.call(Call { invocation_id, target, arguments });
+                if only_reads {
+                    self.calls.begin_read(call, bytes);
+                } else {
+                    self.calls.begin(call);
+                }
+            }
+            Record::StreamInvocation { invocation_id, target, arguments, stream_ids: _ } => {
+                self.stay.counts.calls += 1;
+                let streams_max = sessions.settings.streams_max;
+                match self.streams.admit(&invocation_id, streams_max) {
+                    Ok(()) => {
+                        let call = Call { invocation_id: Some(invocation_id.clone()), target, arguments };
+                        self.streams.begin(invocation_id, caller.stream(call));
+                    }
+                    Err(why) => self.calls.answer(why.completion(
+                        protocol,
+                        &invocation_id,
+                        caller.method_name(&target),
+                        streams_max,
+                    )),
+                }
+            }
+            // A stream that is over, or never was, needs no word.
+            Record::CancelInvocation { invocation_id } => self.streams.cancel(protocol, &invocation_id),
+            Record::Oversized { invocation_id, target } => {
+                self.stay.counts.calls += 1;
+                let bytes_max = sessions.settings.record_bytes_max;
+                self.calls.answer(refusal::oversized(protocol, &invocation_id, caller.method_name(&target), bytes_max));
+            }
+            Record::Ping => self.keep_alive.pings(),
+            Record::Close { .. } => return Err(CloseReason::ClientLeft),
+            // Of unknown ids, and of a stateful reconnect that was not granted.
+            Record::StreamItem { .. } | Record::Completion { .. } | Record::Ack(_) | Record::Sequence(_) => {}
+        }
+        Ok(())
     }
 
     /// Reads on once all that was received is taken.

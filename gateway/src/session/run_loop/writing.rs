@@ -1,0 +1,117 @@
+//! Answers, events, and items of streams on their way to the client.
+
+use std::task::{Context, Poll};
+use std::time::Instant;
+
+use bytes::Bytes;
+
+use super::{RunningSession, SessionLoop};
+use crate::close_reason::CloseReason;
+
+impl RunningSession<'_> {
+    /// Writes queued data, takes the answers and events that are due, and writes those, until there is nothing more or
+    /// the client accepts no more. Only flushed data makes room for more: a slow client's events pile up in its outbox,
+    /// which is bounded.
+    pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        loop {
+            if self.socket.is_flushed() {
+                // A poll or an event stream takes what there is without a flush of the session.
+                self.keep_alive.all_read();
+            } else {
+                self.socket.finish(self.stay.arrival.outbox.reclaim());
+                let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
+                self.keep_alive.flushed(Instant::now(), flushed.is_ready());
+                if flushed.is_pending() {
+                    return self.wait(cx);
+                }
+            }
+            let room = self.room();
+            if room == 0 {
+                return self.wait_for_room(cx);
+            }
+            let answers = self.calls.poll_wanted_answers(cx);
+            let has_answers = answers.is_ready();
+            if let Poll::Ready(answers) = answers {
+                self.send(answers);
+            }
+            match self.stay.arrival.outbox.poll_drain_some(cx, room) {
+                Poll::Pending if has_answers => {}
+                Poll::Pending => return Ok(()),
+                Poll::Ready(drained) => {
+                    self.socket.finish(drained.rest);
+                    self.send(drained.records);
+                    drained.closed.map_or(Ok(()), Err)?;
+                }
+            }
+        }
+    }
+
+    /// Takes the streams' records, once everything else is sent: one turn of them at a time, so that the client's
+    /// records are read in between. Without a socket they wait.
+    pub(super) fn stream(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.is_detached() || !self.socket.is_flushed() || self.room() == 0 {
+            return false;
+        }
+        let Poll::Ready(items) = self.streams.poll_records(cx) else { return false };
+        self.send(items);
+        true
+    }
+
+    /// Returns the number of bytes that may be sent until the client acknowledges some.
+    pub(super) fn room(&self) -> usize {
+        self.stay.stateful.as_ref().map_or(usize::MAX, |stateful| stateful.room())
+    }
+
+    /// Waits: nothing can be sent now; the session may be ended all the same.
+    pub(super) fn wait(&self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        match self.stay.arrival.outbox.poll_closed(cx) {
+            Poll::Ready(reason) => Err(reason),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Waits while the replay is full. With a socket, the client has to acknowledge first; detached, a record that does
+    /// not fit ends the session.
+    pub(super) fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
+        if !self.is_detached() {
+            return self.wait(cx);
+        }
+        let has_answers = self.calls.poll_answers(cx).is_ready();
+        match self.stay.arrival.outbox.poll_drain(cx) {
+            Poll::Ready(drained) => Err(drained.closed.unwrap_or(CloseReason::ReplayFull)),
+            Poll::Pending if has_answers => Err(CloseReason::ReplayFull),
+            Poll::Pending => Ok(()),
+        }
+    }
+
+    /// Sends numbered records, and keeps them where they may have to be sent again.
+    pub(super) fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let SessionLoop { counts, stateful, protocol, .. } = &mut self.stay;
+        let counted = records.into_iter().inspect(|record| {
+            counts.records_out += 1;
+            counts.bytes_out += record.len() as u64;
+            if let Some(stateful) = stateful {
+                stateful.sent(record);
+            }
+        });
+        self.socket.send(protocol.transfer_format(), counted);
+    }
+
+    /// Sends records that belong to the connection, not to the session.
+    pub(super) fn send_control(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let counts = &mut *self.stay.counts;
+        let counted = records.into_iter().inspect(|record| {
+            counts.records_out += 1;
+            counts.bytes_out += record.len() as u64;
+        });
+        self.socket.send(self.stay.protocol.transfer_format(), counted);
+    }
+
+    /// Ends the writes of others to the socket; theirs so far count as the session's.
+    pub(super) fn end_direct(&mut self) {
+        let written = self.stay.arrival.outbox.end_direct();
+        self.socket.finish(written.rest);
+        self.stay.counts.records_out += written.records;
+        self.stay.counts.bytes_out += written.bytes;
+    }
+}
