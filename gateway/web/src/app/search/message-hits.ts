@@ -131,7 +131,7 @@ export class MessageHits {
 
   /** The text around the first place where a word of it matches; of a file, its name. */
   protected excerpt(hit: Message): { before: string; match: string; after: string } {
-    const text = this.chat.text(hit) || hit.attachments.map(({ fileName }) => fileName).join(', ');
+    const text = this.chat.line(hit) || hit.attachments.map(({ fileName }) => fileName).join(', ');
     const lower = text.toLocaleLowerCase();
     const words = this.query().toLocaleLowerCase().split(/\s+/);
     const [first] = words.map((word) => ({ at: lower.indexOf(word), length: word.length })).filter(({ at }) => at >= 0).sort((a, b) => a.at - b.at);
