@@ -13,9 +13,12 @@ import { send as request } from "../lib/wire/http.js";
 import { upgrade } from "../lib/wire/hub.js";
 
 const source = (path) => readFileSync(new URL(`../../../src/${path}`, import.meta.url), "utf8");
-/** From the server's own list: each method's name stands once as `Self::Name => "Name"`. */
-const METHODS = [...source("hub/method.rs").matchAll(/Self::(\w+) => "(\w+)"/g)].map(([, , name]) => name);
-const ROUTES = [...source("http/router.rs").split("fn admin_router")[0].matchAll(/route\(\s*"([^"]+)"/g)].map(([, path]) => path);
+/** From the server's own table: each method is a row `Name => file::function,`. */
+const METHODS = [...source("hub/mod.rs").matchAll(/^ {8}(\w+) => \w+::\w+,$/gm)].map(([, name]) => name);
+/** Its routes for clients, in place or by the name of a constant. */
+const ROUTES = [...source("http/router.rs").split("fn admin_router")[0].matchAll(/(?:route\(\s*|: &str = )"([^"]+)"/g)].map(
+  ([, path]) => path,
+);
 /** What each URL is crossed by: a test below, or why there is nothing of anyone behind it. */
 const URLS = {
   "/hubs/chat": "crossed below",
