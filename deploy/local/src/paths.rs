@@ -28,6 +28,11 @@ pub(crate) fn web_directory() -> PathBuf {
     repository().join("gateway/web")
 }
 
+/// Returns the rules that Prometheus evaluates, as a pattern of files.
+pub(crate) fn alert_rules() -> PathBuf {
+    repository().join("dashboards/alerts/*.yaml")
+}
+
 /// Returns the data template, the same as in production.
 pub(crate) fn data_template() -> PathBuf {
     repository().join("deploy/cloudformation/data.yaml")

@@ -1,4 +1,4 @@
-//! Prometheus: scrapes every gateway, as in production, and a load test while one runs.
+//! Prometheus: scrapes every gateway, as the production's does, and a load test while one runs; evaluates the alerts.
 
 use std::fs;
 use std::io;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::{Part, Probe, variables};
+use crate::paths;
 
 /// The targets of Prometheus, and the interval.
 pub(crate) struct Scraped<'a> {
@@ -44,22 +45,28 @@ pub(crate) fn part(run: &Path, program: PathBuf, port: u16, scraped: &Scraped<'_
 fn config(scraped: &Scraped<'_>) -> String {
     use std::fmt::Write;
     let Scraped { gateways, loadtest, every_seconds } = scraped;
+    let rules = paths::alert_rules();
+    let rules = rules.display();
     let mut config = format!(
         "\
 global:
   scrape_interval: {every_seconds}s
   scrape_timeout: {every_seconds}s
+  evaluation_interval: {every_seconds}s
+rule_files:
+  - '{rules}'
 scrape_configs:
   - job_name: rts-loadtest
     static_configs:
-      - {{ targets: ['127.0.0.1:{loadtest}'] }}
+      - {{ targets: ['127.0.0.1:{loadtest}'], labels: {{ cluster: local }} }}
   - job_name: rts-gateway
     static_configs:
 "
     );
     for (index, port) in gateways.iter().enumerate() {
         let node = super::gateway::name(index + 1);
-        let _ = writeln!(config, "      - {{ targets: ['127.0.0.1:{port}'], labels: {{ node: {node} }} }}");
+        let labels = format!("{{ cluster: local, node: {node} }}");
+        let _ = writeln!(config, "      - {{ targets: ['127.0.0.1:{port}'], labels: {labels} }}");
     }
     config
 }
@@ -69,10 +76,20 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_rules_of_the_repository_are_evaluated() {
+        let config = config(&Scraped { gateways: &[9081], loadtest: 9099, every_seconds: 5 });
+        assert!(config.contains("evaluation_interval: 5s"), "{config}");
+        assert!(config.contains("dashboards/alerts/*.yaml'"), "{config}");
+        let rules = paths::alert_rules();
+        let files = fs::read_dir(rules.parent().unwrap()).unwrap().filter_map(Result::ok);
+        assert!(files.filter(|file| file.path().extension() == rules.extension()).count() > 1);
+    }
+
+    #[test]
     fn every_gateway_and_a_load_test_are_scraped() {
         let config = config(&Scraped { gateways: &[9081, 9082], loadtest: 9099, every_seconds: 5 });
         assert!(config.contains("scrape_interval: 5s") && config.contains("['127.0.0.1:9099']"), "{config}");
-        assert!(config.contains("['127.0.0.1:9081'], labels: { node: gateway-1 }"));
-        assert!(config.contains("['127.0.0.1:9082'], labels: { node: gateway-2 }"));
+        assert!(config.contains("['127.0.0.1:9081'], labels: { cluster: local, node: gateway-1 }"));
+        assert!(config.contains("['127.0.0.1:9082'], labels: { cluster: local, node: gateway-2 }"));
     }
 }
