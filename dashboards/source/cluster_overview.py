@@ -53,8 +53,11 @@ ROWS = [
         Panel("Connections by transport and protocol", "Open connections by what carries them and what they speak.", "short",
               [(f"sum by (transport, protocol) (rts_connections{{{NODE}}})", "{{transport}} {{protocol}}")], is_stacked=True),
         Panel("Clients that came back",
-              "Clients that resumed, a second, as a part of all connections, now and over the last hour.", "percentunit",
-              windows("cluster:rts_reconnects:ratio_rate", "5m", "1h"), ("ReconnectStorm",), width=8),
+              "Clients that resumed, a second, as a part of all connections, over five minutes; "
+              "an alert at three times the hour's mean.", "percentunit",
+              [*windows("cluster:rts_reconnects:ratio_rate", "5m"),
+               (f"avg_over_time(cluster:rts_reconnects:ratio_rate5m{{{CLUSTER}}}[1h])", "{{cluster}}, mean of an hour")],
+              ("ReconnectStorm",), width=8),
         Panel("Sessions ended", "Sessions that ended, by reason.", "ops",
               [(rate("rts_sessions_closed_total", by="reason"), "{{reason}}")], width=8),
         Panel("Sessions ended by faults", "Sessions that nodes ended for reasons of their own.", "ops",
