@@ -38,7 +38,7 @@ ROWS = [
               windows("cluster:rts_calls_failed:ratio_rate", "5m", "30m", "1h", "6h", "3d"),
               ("CallsFailFast", "CallsFailSteady", "CallsFailBudget")),
         Panel("Messages that nobody has",
-              "Messages that were visible and are in no store any more, found within an hour. There has to be none.",
+              "Messages and changes of rooms that are in no store any more, found within an hour. There has to be none.",
               "short", [(f'sum(increase(rts_reconciled_total{{{NODE}, outcome="lost"}}[1h]))', "lost")],
               ("MessageLost",), width=8),
         Panel("Slow calls", "Part of the calls longer than half a second; searches and streams take their time.", "percentunit",
