@@ -14,7 +14,7 @@ ROWS = [
     ("What runs", [
         Panel("Scraped", "Whether Prometheus reaches each node: 1, or 0.", "short",
               [(f"min by (node) ({_UP})", "{{node}}")], ("NodeDown",), width=8, maximum=1),
-        Panel("Nodes not reached everywhere", "1 if Prometheus reaches no node at all, or is told of none; else 0.", "short",
+        Panel("No node reached", "1 if Prometheus reaches no node at all, or is told of none; else 0.", "short",
               [('absent(up{job="rts-gateway"} == 1) or on () vector(0)', "no node")], ("NoNodes",), width=8, maximum=1),
         Panel("Versions", "How many nodes run which version.", "short",
               [(f"count by (version) (rts_build_info{{{NODE}}})", "{{version}}")], width=8, is_stacked=True),

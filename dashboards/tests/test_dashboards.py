@@ -114,6 +114,15 @@ class Dashboards(unittest.TestCase):
         named = set(re.findall(r"(?<!\*)\*([A-Z][^*]+)\*(?!\*)", text))
         self.assertGreater(len(named), 30)
         self.assertEqual(named - titles, set())
+        # Where a sentence names a dashboard, its panels are there.
+        where = {each["title"].removeprefix("RTS: "): {panel["title"] for panel in each["panels"]} for each in dashboards().values()}
+        token = re.compile(rf"({'|'.join(map(re.escape, where))})[:,] |(?<!\*)\*([A-Z][^*]+)\*(?!\*)")
+        for sentence in re.split(r"\||[.;?] |\n", text):
+            here = None
+            for dashboard, title in token.findall(sentence):
+                here = dashboard or here
+                if title and here:
+                    self.assertIn(title, where[here], f"{here}: {sentence}")
         anchors = {title.lower() for title in runbooks.SECTIONS}
         self.assertEqual(set(re.findall(r"\]\(#(\w+)\)", text)) - anchors, set())
 
