@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 
-use crate::promise::{Promise, broken};
+use crate::invariants::broken;
+use crate::promise::Promise;
 use crate::scenario::Scenario;
 use crate::step::{self, Step};
 use crate::world::World;
