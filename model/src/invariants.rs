@@ -2,6 +2,7 @@
 
 use crate::promise::Promise;
 use crate::scenario::Scenario;
+use crate::step::Step;
 use crate::world::{Messages, Meta, World};
 
 impl Promise {
@@ -41,7 +42,8 @@ fn is_ordered(world: &World, meta: Meta) -> bool {
 /// The first promise that is broken in a world; `is_stuck` if nothing can happen in it any more.
 pub(crate) fn broken(world: &World, scenario: &Scenario, is_stuck: bool) -> Option<Promise> {
     let Some(meta) = world.serving(scenario) else {
-        let is_broken = is_stuck && scenario.promises.contains(&Promise::ComesBack);
+        let is_looked_at = scenario.promises.contains(&Promise::ComesBack);
+        let is_broken = is_looked_at && (is_stuck || (scenario.drives && !comes_back(world.clone(), scenario)));
         return is_broken.then_some(Promise::ComesBack);
     };
     if !scenario.always && !world.is_at_rest(scenario) {
@@ -49,4 +51,28 @@ pub(crate) fn broken(world: &World, scenario: &Scenario, is_stuck: bool) -> Opti
     }
     let messages = world.messages(meta);
     scenario.promises.iter().copied().find(|promise| !promise.is_kept(world, meta, &messages))
+}
+
+/// Whether the room answers again if nobody asks for anything, and nothing fails, any more.
+fn comes_back(mut world: World, scenario: &Scenario) -> bool {
+    const STEPS_MAX: usize = 64;
+    let healers = 0..scenario.healers;
+    let mut steps = vec![Step::Tell(0), Step::Tell(1), Step::Write, Step::WriteChange(0), Step::Accept(0)];
+    steps.extend(healers.clone().map(Step::Install).chain(healers.clone().map(Step::Fetch)));
+    steps.extend(healers.map(Step::Fence).chain([Step::Drain]));
+    for _ in 0..STEPS_MAX {
+        if world.serving(scenario).is_some() {
+            return true;
+        }
+        let is_possible = |step: &Step| match step {
+            Step::Accept(flight) => *flight < world.flights.len(),
+            _ => true,
+        };
+        let Some(next) = steps.iter().filter(|step| is_possible(step)).find_map(|step| step.take(&world, scenario))
+        else {
+            return false;
+        };
+        world = next;
+    }
+    false
 }

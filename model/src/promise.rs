@@ -21,7 +21,7 @@ pub enum Promise {
     NoSilentGap,
     /// A rebuild drops nothing that Redis still had, whether it was acked or not.
     SeenIsKept,
-    /// Something can always happen until the room answers again.
+    /// The room answers again once nothing fails any more.
     ComesBack,
 }
 

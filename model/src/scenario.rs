@@ -93,6 +93,8 @@ pub struct Scenario {
     pub in_order: bool,
     /// The promises that are looked at.
     pub promises: &'static [Promise],
+    /// Whether it is tried from each world if the room answers again; if not, only that something can happen.
+    pub drives: bool,
     /// Whether they have to hold whenever the room answers. If not, only once nothing is under way any more.
     pub always: bool,
 }
@@ -101,6 +103,15 @@ impl Scenario {
     /// A search that looks at every promise: at rest where the mechanism is the present one, always otherwise.
     pub fn new(mechanism: Mechanism, budget: Budget) -> Self {
         let always = mechanism != Mechanism::PRESENT;
-        Self { mechanism, budget, healers: 1, dedup_max: usize::MAX, in_order: false, promises: Promise::ALL, always }
+        Self {
+            mechanism,
+            budget,
+            healers: 1,
+            dedup_max: usize::MAX,
+            in_order: false,
+            promises: Promise::ALL,
+            drives: false,
+            always,
+        }
     }
 }

@@ -6,7 +6,15 @@ use rts_model::{Budget, Mechanism, Promise, Scenario};
 use super::{NEW, holds};
 
 /// Sends and resends of two messages, seen by somebody who comes and goes, while a gateway dies and the reconciler works.
-const SENDS: Budget = Budget { sends: [2, 2], gateway_deaths: 1, reconciliations: 1, resumes: 2, ..Budget::NONE };
+const SENDS: Budget = Budget {
+    sends: [2, 2],
+    gateway_deaths: 1,
+    reconciliations: 1,
+    redeliveries: 1,
+    lost_notices: 1,
+    resumes: 1,
+    ..Budget::NONE
+};
 /// A message that is edited, reacted to and deleted, while the functions die and do not tell.
 const CHANGES: Budget = Budget {
     sends: [2, 0],
@@ -115,7 +123,7 @@ fn redis_fails_twice() {
 
 #[test]
 fn rebuilds_race() {
-    let budget = Budget { sends: [2, 0], deletions: 1, resumes: 1, ..Budget::NONE };
+    let budget = Budget { sends: [2, 0], deletions: 1, resumes: 1, redeliveries: 1, ..Budget::NONE };
     holds(&racing(Budget { rollbacks: 1, ..budget }), 10_000);
     holds(&racing(Budget { total_losses: 1, ..budget }), 10_000);
     holds(&racing(Budget { half_losses: 1, ..budget }), 10_000);
@@ -127,6 +135,17 @@ fn a_room_at_rest_wakes() {
     holds(&racing(budget), 10_000);
     holds(&new(Budget { rollbacks: 1, ..budget }), 10_000);
     holds(&new(Budget { total_losses: 1, ..budget }), 10_000);
+}
+
+/// Wherever the room does not answer, it does again if nobody asks for anything and nothing fails any more.
+#[test]
+fn the_room_always_comes_back() {
+    let driven = |budget| Scenario { drives: true, ..racing(budget) };
+    let budget = Budget { sends: [2, 0], removals: 1, lost_notices: 1, ..Budget::NONE };
+    holds(&driven(Budget { rollbacks: 1, redeliveries: 1, ..budget }), 10_000);
+    holds(&driven(Budget { total_losses: 1, moves: 1, ..budget }), 10_000);
+    holds(&driven(Budget { half_losses: 1, redeliveries: 1, ..budget }), 10_000);
+    holds(&driven(Budget { rollbacks: 1, rests: 1, ..budget }), 10_000);
 }
 
 /// An isolated master, or a gateway that was frozen amid its call to SQS: something of an earlier history is accepted
