@@ -21,6 +21,23 @@ pub(crate) fn write(world: &World, scenario: &Scenario) -> Option<World> {
     Some(next)
 }
 
+/// The function of the messages writes the second record of a batch and tells it; the first one fails, and both come
+/// again.
+pub(crate) fn write_second(world: &World, scenario: &Scenario) -> Option<World> {
+    let record = *world.fifo.get(1).filter(|_| world.written[MESSAGES].is_none())?;
+    let mut next = world.clone();
+    next.left.partial_failures = next.left.partial_failures.checked_sub(1)?;
+    match record {
+        Record::Fence(_) if scenario.mechanism.fences_come_last => return None,
+        Record::Fence(fence) => next.fences |= 1 << fence,
+        _ => {
+            write_items(&mut next.items, record, scenario.mechanism.tombstones_win);
+            next.tell(record, scenario);
+        }
+    }
+    Some(next)
+}
+
 /// The function of the rooms writes any record: its queue has no order.
 pub(crate) fn write_change(world: &World, record: usize) -> Option<World> {
     let mut next = world.clone();

@@ -19,6 +19,7 @@
 //! | flights | what a gateway has got from Redis and SQS has not accepted: each on a gateway of its own, which may die |
 //! | acceptance | SQS accepts, and the client is answered, in one step; each client may send again whenever it likes |
 //! | fifo, standard | the two queues: one room's group in its order, and one without any order |
+//! | the second record | functions get batches: one may be written and the one before it not |
 //! | written | a function between its write and its notice: it may die there, or not reach Redis |
 //! | a rebuild | up to two at once: a fence and what goes ahead of it, the reading of DynamoDB, the install |
 //! | a change | read, then compare-and-set, with anything in between |
@@ -41,6 +42,8 @@
 //!   counted anew after a rebuild, or merge by version as the removal does.
 //! - *A clock that goes back*: a room of a new history makes no event for ten seconds, and its first one lies beyond
 //!   Redis's clock, its own last one, and what the node has seen.
+//! - *A flush on its way*: what goes ahead of a fence is read and accepted in one step. If its gateway freezes in between, it is a
+//!   copy of what another flush carries, or a flight of an earlier history, and that is here.
 //! - *Dead letters*: a record that is set aside is late, and comes behind the fence; those worlds are searched.
 //! - *Copies in the queue*: a copy is what redelivery and the reconciler make, and both are here.
 //! - *A slot that is half moved*: scripts name the keys that they use, so Redis refuses them (`TRYAGAIN`) until it is whole;

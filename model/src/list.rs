@@ -59,3 +59,24 @@ impl<T, const N: usize> DerefMut for List<T, N> {
         &mut self.items[..usize::from(self.count)]
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_that_hold_the_same_are_equal_however_they_came_to_it() {
+        let mut long: List<u8, 3> = List::default();
+        for item in [7, 8, 9] {
+            long.push(item);
+        }
+        assert_eq!(long.remove(1), 8);
+        assert_eq!(*long, [7, 9]);
+        let mut short: List<u8, 3> = List::default();
+        short.push(7);
+        short.push(9);
+        assert_eq!(long, short);
+        long.clear();
+        assert_eq!(long, List::default());
+    }
+}

@@ -13,6 +13,8 @@ pub struct Mechanism {
     pub fences: bool,
     /// The fence waits until no gateway can still have anything of an earlier history under way to SQS.
     pub awaits_quiet: bool,
+    /// A fence is written only if all that came before it in its batch is.
+    pub fences_come_last: bool,
     /// What a distrusted room holds and nobody has stored goes through the queue ahead of the fence.
     pub flushes: bool,
     /// Changes of the room itself go through the room's queue as well, so that the fence is behind them too.
@@ -40,6 +42,7 @@ impl Mechanism {
         names_history: false,
         fences: false,
         awaits_quiet: false,
+        fences_come_last: false,
         flushes: false,
         queues_changes: false,
         changes_name_epoch: false,
@@ -56,6 +59,7 @@ impl Mechanism {
         names_history: true,
         fences: true,
         awaits_quiet: true,
+        fences_come_last: true,
         flushes: true,
         queues_changes: true,
         changes_name_epoch: true,

@@ -39,6 +39,8 @@ pub struct Budget {
     pub redeliveries: u8,
     /// A function's notice does not arrive, and the record is done with.
     pub lost_notices: u8,
+    /// A function writes the second record of a batch and not the first, so that SQS delivers both again.
+    pub partial_failures: u8,
     /// The reconciler journals an entry.
     pub reconciliations: u8,
     /// A rebuild begins while another is under way, whose lease ran out.
@@ -66,6 +68,7 @@ impl Budget {
         gateway_deaths: 0,
         redeliveries: 0,
         lost_notices: 0,
+        partial_failures: 0,
         reconciliations: 0,
         races: 0,
         trims: 0,

@@ -25,6 +25,7 @@ pub(crate) enum Step {
     HealerDies(usize),
     Drain,
     Write,
+    WriteSecond,
     WriteChange(usize),
     Tell(usize),
     LoseNotice(usize),
@@ -59,6 +60,7 @@ impl Step {
             Self::HealerDies(healer) => faults::healer_dies(world, healer),
             Self::Drain => gateway::drain(world, scenario),
             Self::Write => functions::write(world, scenario),
+            Self::WriteSecond => functions::write_second(world, scenario),
             Self::WriteChange(record) => functions::write_change(world, record),
             Self::Tell(queue) => functions::tell(world, scenario, queue),
             Self::LoseNotice(queue) => faults::lose_notice(world, queue),
@@ -77,7 +79,15 @@ impl Step {
 
 /// All steps there are for a world, whether they can happen now or not.
 pub(crate) fn all(world: &World, scenario: &Scenario) -> Vec<Step> {
-    let mut steps = vec![Step::Apply, Step::Remove, Step::Resume, Step::JournalCreation, Step::Drain, Step::Write];
+    let mut steps = vec![
+        Step::Apply,
+        Step::Remove,
+        Step::Resume,
+        Step::JournalCreation,
+        Step::Drain,
+        Step::Write,
+        Step::WriteSecond,
+    ];
     steps.extend([Step::Trim, Step::Rest, Step::Copy, Step::LoseAll, Step::RollBack]);
     steps.extend([Step::LoseFacts, Step::LoseStream, Step::Move]);
     for client in (0..).take(CLIENT_IDS) {
@@ -118,6 +128,7 @@ impl fmt::Display for Step {
             Self::HealerDies(_) => write!(to, "the gateway that rebuilds dies"),
             Self::Drain => write!(to, "the queues are seen to hold nothing of before"),
             Self::Write => write!(to, "the message function writes the first record"),
+            Self::WriteSecond => write!(to, "the message function writes the second record; the first one fails"),
             Self::WriteChange(record) => write!(to, "the room function writes record {record}"),
             Self::Tell(queue) => write!(to, "the {} function tells Redis", function(*queue)),
             Self::LoseNotice(queue) => write!(to, "the {} function cannot tell Redis", function(*queue)),

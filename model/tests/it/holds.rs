@@ -11,7 +11,7 @@ const SENDS: Budget = Budget {
     gateway_deaths: 1,
     reconciliations: 1,
     redeliveries: 1,
-    lost_notices: 1,
+    partial_failures: 1,
     resumes: 1,
     ..Budget::NONE
 };
@@ -22,7 +22,7 @@ const CHANGES: Budget = Budget {
     reactions: 1,
     deletions: 1,
     resumes: 1,
-    redeliveries: 1,
+    partial_failures: 1,
     lost_notices: 1,
     ..Budget::NONE
 };

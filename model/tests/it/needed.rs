@@ -31,6 +31,13 @@ fn awaits_quiet() {
 }
 
 #[test]
+fn fences_come_last() {
+    let mechanism = Mechanism { fences_come_last: false, ..NEW };
+    breaks(&without(mechanism, &[AckedIsThere], Budget { partial_failures: 1, ..ROLLBACK }), AckedIsThere, 8);
+    breaks(&without(mechanism, &[SentOnce], Budget { partial_failures: 1, ..ROLLBACK }), SentOnce, 10);
+}
+
+#[test]
 fn flushes() {
     let mechanism = Mechanism { flushes: false, ..NEW };
     breaks(&without(mechanism, &[SeenIsKept], Budget { gateway_deaths: 1, ..ROLLBACK }), SeenIsKept, 8);
