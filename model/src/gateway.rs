@@ -64,9 +64,10 @@ pub(crate) fn apply(world: &World, scenario: &Scenario) -> Option<World> {
     let meta = world.serving(scenario)?;
     let mut next = world.clone();
     next.change = None;
-    let is_changed = world.redis.newest(change.from.seq).is_some_and(|newest| newest.version != change.from.version);
-    let is_another =
-        scenario.mechanism.changes_name_epoch && (change.epoch, change.trimmed) != (meta.epoch, meta.trimmed);
+    let newest = world.redis.newest(change.from.seq);
+    let is_changed = newest.is_some_and(|newest| newest.version != change.from.version);
+    let is_another = (change.epoch, change.trimmed) != (meta.epoch, meta.trimmed);
+    let is_another = scenario.mechanism.changes_name_epoch && newest.is_none() && is_another;
     if is_changed || is_another {
         *budget(&mut next, change.adds) += 1;
         return Some(next);
