@@ -144,3 +144,28 @@ impl fmt::Display for Counterexample {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mechanism::Mechanism;
+    use crate::scenario::Budget;
+
+    #[test]
+    fn fingerprints_tell_worlds_apart_as_the_worlds_themselves_do() {
+        let budget = Budget { sends: [2, 1], deletions: 1, rollbacks: 1, resumes: 1, ..Budget::NONE };
+        let scenario = Scenario::new(Mechanism::NEW, budget);
+        let mut seen = HashSet::from([World::new(&scenario)]);
+        let mut waiting: Vec<_> = seen.iter().cloned().collect();
+        while let Some(world) = waiting.pop() {
+            for next in step::all(&world, &scenario).into_iter().filter_map(|step| step.take(&world, &scenario)) {
+                if seen.insert(next.clone()) {
+                    waiting.push(next);
+                }
+            }
+        }
+        let outcome = explore(&scenario);
+        assert!(outcome.is_exhausted);
+        assert_eq!(outcome.states, seen.len());
+    }
+}
