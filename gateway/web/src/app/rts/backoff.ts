@@ -1,4 +1,4 @@
-/** Growing waits with jitter: many clients that lost the same node must not come back at once. */
+/** Growing waits with jitter, so that clients that lost the same node do not all reconnect at once. */
 export class Backoff {
   private attempt = 0;
 
@@ -8,7 +8,7 @@ export class Backoff {
     private readonly random: () => number = Math.random,
   ) {}
 
-  /** The next wait: between half of the step and the whole of it. */
+  /** Returns the next wait: between half of the current step and all of it. */
   next(): number {
     const step = Math.min(this.longestMs, this.firstMs * 2 ** this.attempt);
     this.attempt = Math.min(this.attempt + 1, 30);
@@ -16,8 +16,8 @@ export class Backoff {
   }
 
   /**
-   * The next wait where the server may have said how long (`retryAfterMs`): at least that, and up to half more, for
-   * it told many the same. When it says so again, the waits grow all the same.
+   * Returns the next wait after an answer that may carry `retryAfterMs`: at least that time, and up to half more,
+   * because other clients got the same number. If the server repeats it, the waits grow all the same.
    */
   after(toldMs: number | undefined): number {
     const again = this.attempt > 0;
@@ -31,5 +31,4 @@ export class Backoff {
   }
 }
 
-/** Resolves after a while. */
 export const delay = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

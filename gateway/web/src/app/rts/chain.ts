@@ -1,16 +1,16 @@
 import { RoomEvent, Seq } from './contract';
 
-/** What became of an event that was offered to a chain. */
+/** The result of offering an event to a chain. */
 export type Verdict = 'applied' | 'duplicate' | 'gap' | 'foreign';
 
-/** Events held back behind a gap; beyond, a resume brings them anyway. */
+/** Limit of events held back behind a gap; a resume delivers the rest. */
 const HELD_MAX = 500;
 
 /**
- * The order of one room: lets events through exactly once and in order.
+ * Orders the events of one room: each passes exactly once, in order.
  *
- * Each event names the seq before it. One that names a later seq than the last known waits behind the gap;
- * when the missing events come (late, or by a resume), those that wait follow.
+ * Each event names the seq before it. An event whose predecessor is missing waits behind the gap; once the missing
+ * events arrive (late, or by a resume), the waiting ones follow.
  */
 export class Chain {
   private readonly held = new Map<Seq, RoomEvent>();
@@ -20,19 +20,19 @@ export class Chain {
     private readonly apply: (event: RoomEvent) => void,
   ) {}
 
-  /** The seq of the last event that was let through: what a resume starts from. */
+  /** The seq of the last event that passed; a resume starts after it. */
   get lastSeq(): Seq {
     return this.last;
   }
 
-  /** Whether something is missing. */
+  /** True if an event is missing. */
   get gapped(): boolean {
     return this.held.size > 0;
   }
 
   /**
-   * Offers an event. `foreign` is one that was applied although it does not follow from what is known:
-   * the room was rebuilt from storage in between, so what is known should be read again.
+   * Offers an event. `foreign` means that it was applied although it does not follow the last one: the room was rebuilt
+   * from storage in between, so its state should be read again.
    */
   offer(event: RoomEvent): Verdict {
     if (event.seq <= this.last) {
@@ -50,7 +50,7 @@ export class Chain {
     return verdict;
   }
 
-  /** Events of a resume: whole and in order up to `headSeq`. */
+  /** Applies the events of a resume, which are complete and in order up to `headSeq`. */
   resumed(events: readonly RoomEvent[], headSeq: Seq): void {
     for (const event of events) {
       if (event.seq > this.last) {
@@ -61,7 +61,7 @@ export class Chain {
     this.release();
   }
 
-  /** Starts again at a head whose state is known by other means. */
+  /** Restarts at `headSeq`, when the state at that point comes from elsewhere. */
   restart(headSeq: Seq): void {
     this.last = headSeq;
     this.release();

@@ -15,7 +15,7 @@ describe('RtsClient', () => {
     expect(client.people.name('bob')).toBe('밥');
   });
 
-  it('keeps events that come before the list does', async () => {
+  it('keeps events that arrive before the list', async () => {
     const { server, hub, client, room, view } = harness();
     hub.next('ListRooms', (request) => {
       const early = hub.answer('ListRooms', request);
@@ -36,7 +36,7 @@ describe('RtsClient', () => {
     expect(view().unreadCount()).toBe(1);
   });
 
-  it('puts reordered events in order without asking', async () => {
+  it('reorders events without a resume', async () => {
     const { server, hub, room, view } = await opened();
     let held: RoomEvent | undefined;
     hub.onEvent = (event) => {
@@ -51,7 +51,7 @@ describe('RtsClient', () => {
     expect(hub.count('Resume')).toBe(0);
   });
 
-  it('mends a gap by a resume of that room', async () => {
+  it('closes a gap by resuming that room', async () => {
     const { server, hub, room, view } = await opened();
     hub.onEvent = () => 'drop';
     server.say(room.roomId, 'bob', 'lost');
@@ -64,7 +64,7 @@ describe('RtsClient', () => {
     expect(hub.count('Resume')).toBe(1);
   });
 
-  it('goes on mending while resumes fail', async () => {
+  it('keeps trying to close a gap while resumes fail', async () => {
     const { server, hub, room, view } = await opened();
     hub.onEvent = () => 'drop';
     server.say(room.roomId, 'bob', 'lost');
@@ -79,7 +79,7 @@ describe('RtsClient', () => {
     expect(bodies(view())).toEqual(['lost', 'seen']);
   });
 
-  it('comes back for ever and resumes with its last seq', async () => {
+  it('reconnects without limit and resumes from its last seq', async () => {
     const { server, hub, client, room, view } = await opened((s, r) => s.say(r.roomId, 'bob', 'before'));
     const last = view().chain.lastSeq;
     hub.refuseStarts = 25;
@@ -95,7 +95,7 @@ describe('RtsClient', () => {
     expect(hub.starts).toBe(27);
   });
 
-  it('reads history again where a resume is truncated, without a hole', async () => {
+  it('reads the history again after a truncated resume, leaving no hole', async () => {
     const { server, hub, room, view } = await opened((s, r) => s.say(r.roomId, 'bob', 'old'));
     server.resumeMax = 3;
     hub.drop();
@@ -111,7 +111,7 @@ describe('RtsClient', () => {
     expect(bodies(view())).toEqual(['old', ...Array.from({ length: 100 }, (_, n) => `missed ${n + 1}`)]);
   });
 
-  it('reads the room again when its order was rebuilt', async () => {
+  it('reads the room again after its order was rebuilt', async () => {
     const { server, hub, room, view } = await opened((s, r) => s.say(r.roomId, 'bob', 'old'));
     const histories = hub.count('GetHistory');
     const seq = server.tick();
@@ -122,7 +122,7 @@ describe('RtsClient', () => {
     expect(view().chain.lastSeq).toBeGreaterThanOrEqual(seq);
   });
 
-  it('drops a room it was taken out of and takes in one it was added to while away', async () => {
+  it('while offline: drops a room that it was removed from and adds one that it was added to', async () => {
     const { server, hub, client, room } = await opened();
     hub.drop();
     const added = server.addRoom('group', ['bob', 'ann'], 'new');
@@ -133,7 +133,7 @@ describe('RtsClient', () => {
     expect(client.room(added.roomId)?.lastMessage()?.body).toBe('welcome');
   });
 
-  it('takes an edit, a deletion and reactions in, and counts unread down', async () => {
+  it('applies edits, deletes and reactions, and lowers the unread count', async () => {
     const { server, room, view } = await opened((s, r) => s.say(r.roomId, 'bob', 'frist'));
     const first = view().timeline.messages()[0]!.seq;
     server.edit(room.roomId, first, { body: 'first' });
@@ -147,7 +147,7 @@ describe('RtsClient', () => {
     expect(view().unreadCount()).toBe(0);
   });
 
-  it('says once a while how far it has read and received, and again after a lost connection', async () => {
+  it('coalesces read and delivered marks, and sends them again after a lost connection', async () => {
     const { server, hub, room, view } = await opened();
     const seqs = [1, 2, 3].map((n) => server.say(room.roomId, 'bob', `m${n}`).seq);
     view().markRead(seqs[1]!);
@@ -160,14 +160,14 @@ describe('RtsClient', () => {
     expect(hub.count('MarkDelivered')).toBe(1);
   });
 
-  it('follows what this user read on another device', async () => {
+  it('follows reads on another device', async () => {
     const { server, hub, room, view } = await opened();
     const seq = server.say(room.roomId, 'bob', 'hello').seq;
     hub.emit('ReceiptsUpdated', { roomId: room.roomId, receipts: [{ userId: 'ann', readSeq: seq }] });
     expect(view().unreadCount()).toBe(0);
   });
 
-  it('counts down exactly while one reads on, also far from the newest', async () => {
+  it('lowers the unread count exactly while reading, even far from the newest message', async () => {
     const { server, room, view } = await opened((s, r) => {
       for (let n = 1; n <= 300; n += 1) {
         s.say(r.roomId, 'bob', `m${n}`);
@@ -182,7 +182,7 @@ describe('RtsClient', () => {
     expect(view().unreadCount()).toBe(0);
   });
 
-  it('asks for the count when another device has read somewhere unknown, and keeps what was read here', async () => {
+  it('asks for the count when another device has read outside the window, and keeps what was read here', async () => {
     const { server, hub, room, view } = await opened((s, r) => {
       for (let n = 1; n <= 100; n += 1) {
         s.say(r.roomId, 'bob', `m${n}`);
@@ -197,14 +197,14 @@ describe('RtsClient', () => {
     expect(view().readSeq()).toBe(all[89]!.seq);
   });
 
-  it('counts mentions apart', async () => {
+  it('counts mentions separately', async () => {
     const { server, room, view } = await opened();
     server.say(room.roomId, 'bob', 'hey @ann');
     server.say(room.roomId, 'bob', 'well');
     expect([view().unreadCount(), view().mentionCount()]).toEqual([2, 1]);
   });
 
-  it('remembers a method that is missing until the next connection', async () => {
+  it('remembers an unsupported method until the next connection', async () => {
     const { hub, client, room } = await opened();
     hub.missing.add('React');
     const react = client.invoke('React', { roomId: room.roomId, seq: 1, emoji: '👍', on: true });
@@ -216,7 +216,7 @@ describe('RtsClient', () => {
     expect(client.supports('React')).toBe(true);
   });
 
-  it('shows who types until they stop, send, or fall silent', async () => {
+  it('shows a user typing until a message arrives or the time is up', async () => {
     const { server, hub, room, view } = await opened();
     const typing = { roomId: room.roomId, userId: 'bob', typing: true };
     hub.emit('Typing', typing);
@@ -228,7 +228,7 @@ describe('RtsClient', () => {
     expect(view().typing.users()).toEqual([]);
   });
 
-  it('watches presence, and again on a fresh connection', async () => {
+  it('watches presence, and again after a reconnect', async () => {
     const { hub, client } = await opened();
     client.people.watch(['bob']);
     await settle(200);
@@ -241,7 +241,7 @@ describe('RtsClient', () => {
     expect(client.people.status('bob')).toBe('online');
   });
 
-  it('shows an archived room out of the list, and reads it when asked', async () => {
+  it('takes an archived room off the list, and still opens it', async () => {
     const { server, client, room } = await opened();
     server.change(room.roomId, 'archived', (r) => (r.archived = true));
     expect(client.roomList()).toEqual([]);
@@ -249,11 +249,11 @@ describe('RtsClient', () => {
   });
 });
 
-describe('what could not be read again', () => {
+describe('a failed reload', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('leaves no hole behind: a truncated resume whose page was refused is read with the next try', async () => {
+  it('leaves no hole: after a truncated resume whose page was refused, the next try reads it', async () => {
     const { server, hub, room, view } = await opened();
     server.say(room.roomId, 'bob', 'seen');
     server.resumeMax = 2;
@@ -270,7 +270,7 @@ describe('what could not be read again', () => {
     expect(view().unreadCount()).toBe(5);
   });
 
-  it('asks again for a list that came too fast: a new room is not lost', async () => {
+  it('asks again for a list that was rate limited: a new room is not lost', async () => {
     const { server, hub, client } = await opened();
     hub.next('ListRooms', () => {
       throw hubError('ListRooms', 'rateLimited: Too fast. retryAfterMs=500');

@@ -8,17 +8,17 @@ import { People } from './people';
 import { RtsRoom } from './room';
 import { Sync } from './sync';
 
-/** Events of rooms that are not known yet; beyond, the oldest go and a resume brings them. */
+/** Limit of events of unknown rooms; beyond it the oldest are dropped, and a resume delivers them. */
 const ORPHANS_MAX = 500;
 
 export interface ClientOptions extends ConnectionOptions {
-  /** Whose token the link presents; their own messages are told apart by it. */
+  /** The user that the tokens of the link belong to; identifies own messages. */
   userId: string;
   outboxStorage?: OutboxStorage;
 }
 
 /**
- * A chat client: rooms that stay in step with the server whatever the connection does.
+ * A chat client that keeps its rooms in step with the server across lost connections.
  *
  * Make one per signed-in user, `start()` it, read its signals, `stop()` it.
  */
@@ -34,16 +34,16 @@ export class RtsClient {
   readonly outbox: Outbox;
   readonly people: People;
 
-  /** Every room that is known, archived ones that were opened too. */
+  /** Every known room, including archived ones that were opened. */
   readonly rooms: Signal<ReadonlyMap<string, RtsRoom>> = this.roomsSignal.asReadonly();
-  /** The rooms of the list: not archived, newest activity first. */
+  /** The rooms of the list: not archived, latest activity first. */
   readonly roomList: Signal<readonly RtsRoom[]> = computed(() =>
     [...this.roomsSignal().values()].filter((room) => !room.info().archived).sort((a, b) => b.activity() - a.activity()),
   );
-  /** Whether the list of rooms was read once. */
+  /** True once the list of rooms was read. */
   readonly ready: Signal<boolean> = this.readySignal.asReadonly();
 
-  /** Why the rooms are not in step although there is a connection; it is tried again. */
+  /** The reason why the rooms are not in step although there is a connection; the client keeps trying. */
   readonly trouble: Signal<RtsError | undefined> = this.troubleSignal.asReadonly();
 
   constructor(link: HubLink, options: ClientOptions) {
@@ -82,7 +82,7 @@ export class RtsClient {
     return this.connection.invoke(method, request);
   }
 
-  /** Whether the server has a method, as far as is known; a signal read. */
+  /** True unless the server is known to lack the method; reads a signal. */
   supports(method: Method | StreamMethod): boolean {
     return this.connection.supports(method);
   }
@@ -91,7 +91,7 @@ export class RtsClient {
     return this.roomsSignal().get(roomId);
   }
 
-  /** A room by id, read from the server if it is not known (an archived one, or one just made). */
+  /** Returns a room, read from the server if it is not known (an archived one, or a new one). */
   async openRoom(roomId: string): Promise<RtsRoom> {
     const known = this.room(roomId);
     if (known !== undefined) {
@@ -106,7 +106,7 @@ export class RtsClient {
     return this.adopt(room);
   }
 
-  /** The network has changed: a wait may be over, and a socket may be dead. */
+  /** Handles a change of the network: a wait may be over, and a socket may be dead. */
   private readonly wake = (event: Event): void => {
     if (event.type === 'online') {
       this.connection.retryNow();
@@ -168,7 +168,7 @@ export class RtsClient {
     }
   }
 
-  /** Rooms of a page of the list, new ones or new states. */
+  /** Takes in one page of the list: new rooms, and new states of known ones. */
   private listed(page: readonly ListedRoom[]): void {
     const fresh: RtsRoom[] = [];
     for (const listed of page) {

@@ -1,11 +1,11 @@
 import { Outgoing, OutboxStorage } from './outbox';
 import { bodies, harness, opened, settle } from './testing/harness';
 
-describe('a sign-in that ends', () => {
+describe('a sign-in that has ended', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('is no lost connection: nothing is tried until somebody signs in again, then everything goes on', async () => {
+  it('is not a lost connection: no retries until the user signs in again, then everything resumes', async () => {
     let stored: readonly Outgoing[] = [];
     const storage: OutboxStorage = { load: () => [], save: (queue) => void (stored = queue) };
     const { client, hub, view } = harness(undefined, storage);
@@ -25,14 +25,14 @@ describe('a sign-in that ends', () => {
     expect([client.connection.state(), bodies(view()), stored]).toEqual(['online', ['kept'], []]);
   });
 
-  it('ends by being revoked', async () => {
+  it('ends when it is revoked', async () => {
     const { client, hub } = await opened();
     hub.drop('Server returned an error on close: Access was revoked.');
     await settle(60_000);
     expect([client.connection.state(), hub.starts]).toEqual(['refused', 1]);
   });
 
-  it('is not begun again by a network that comes back', async () => {
+  it('does not restart when the network comes back', async () => {
     const { client, hub } = await opened();
     hub.refuseTokens = true;
     hub.drop();
@@ -42,7 +42,7 @@ describe('a sign-in that ends', () => {
     expect([client.connection.state(), hub.starts]).toEqual(['refused', 2]);
   });
 
-  it('says that there are too many, and tries with growing waits', async () => {
+  it('reports too many connections, and retries with growing waits', async () => {
     const { client, hub } = await opened();
     const start = hub.start.bind(hub);
     hub.start = async () => {
@@ -58,7 +58,7 @@ describe('a sign-in that ends', () => {
     expect([client.connection.state(), client.outbox.all()]).toEqual(['online', []]);
   });
 
-  it('does not count a token that ran out: the next connection has a new one', async () => {
+  it('survives an expired token: the next connection uses a new one', async () => {
     const { client, hub } = await opened();
     hub.drop('Server returned an error on close: Token expired.');
     await settle(1_000);
@@ -66,11 +66,11 @@ describe('a sign-in that ends', () => {
   });
 });
 
-describe('a network that is said to be gone', () => {
+describe('a network that is reported lost', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('is doubted at once; a connection that answers stays', async () => {
+  it('is checked at once; a connection that answers stays', async () => {
     const { client, hub } = await opened();
     globalThis.dispatchEvent(new Event('offline'));
     expect(client.connection.doubted()).toBe(true);
@@ -79,7 +79,7 @@ describe('a network that is said to be gone', () => {
     await client.stop();
   });
 
-  it('ends a connection that does not answer, and another one follows', async () => {
+  it('closes a connection that does not answer, and opens another one', async () => {
     const { client, hub } = await opened();
     hub.deaf = true;
     globalThis.dispatchEvent(new Event('offline'));

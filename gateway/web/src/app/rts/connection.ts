@@ -7,30 +7,30 @@ import { HubLink } from './link';
 /** `refused`: the sign-in is over, and nothing is tried until `restart`. `ended` is final: `stop` was called. */
 export type ConnectionState = 'idle' | 'connecting' | 'online' | 'waiting' | 'refused' | 'ended';
 
-/** What a server reads of one record; a larger one may cost the connection. */
+/** The largest record that a server reads; a larger one may cost the connection. */
 const RECORD_BYTES_MAX = 256 * 1024;
-/** A connection that stands for this long is a good one: the waits begin small again. */
+/** A connection that lasts this long resets the waits. */
 const STEADY_MS = 5_000;
-/** How long a doubted connection may take to answer. */
+/** Deadline for a doubted connection to answer. */
 const DOUBT_MS = 4_000;
-/** What SignalR puts around a request: type, target, number, separator. */
+/** What SignalR adds to a request: type, target, number, separator. */
 const ENVELOPE_BYTES = 100;
-/** What a gateway says when someone has too many connections, and when their sessions are ended. */
+/** The gateway's reasons when a user has too many connections, and when their sessions are ended. */
 const CROWDED = /too many connections/;
 const REVOKED = /Access was revoked/;
 
 export interface ConnectionOptions {
-  /** How long a call may take before it counts as lost. */
+  /** Time until a call counts as lost. */
   callTimeoutMs?: number;
   backoff?: Backoff;
-  /** What a call may be as a record; `RTS_LIMIT_RECORD_BYTES` of the server. */
+  /** The largest call, as a record; `RTS_LIMIT_RECORD_BYTES` of the server. */
   recordBytesMax?: number;
 }
 
 /**
- * A hub connection that comes back for ever, with jitter, and calls that speak the contract.
+ * A hub connection that reconnects without limit, with jitter, and makes calls in terms of the contract.
  *
- * It knows nothing of rooms; `onUp` is told each time a fresh connection stands.
+ * It has no notion of rooms; `onUp` runs each time a new connection is up.
  */
 export class RtsConnection {
   private readonly stateSignal = signal<ConnectionState>('idle');
@@ -48,11 +48,11 @@ export class RtsConnection {
   private generation = 0;
 
   readonly state: Signal<ConnectionState> = this.stateSignal.asReadonly();
-  /** Whether the network is said to be gone and the server has not been heard since. */
+  /** True if the network is reported lost and the server has not answered since. */
   readonly doubted: Signal<boolean> = this.doubtedSignal.asReadonly();
-  /** Whether the user has as many connections as are allowed, so that this one was closed. */
+  /** True if this connection was closed because the user has the maximum number of them. */
   readonly crowded: Signal<boolean> = this.crowdedSignal.asReadonly();
-  /** When the next attempt starts, in ms since 1970, while `waiting`. */
+  /** Time of the next attempt, in ms since 1970, while `waiting`. */
   readonly retryAt: Signal<number | undefined> = this.retryAtSignal.asReadonly();
 
   constructor(
@@ -65,17 +65,17 @@ export class RtsConnection {
     link.onClose((error) => this.closed(error));
   }
 
-  /** Called with a new number whenever a fresh connection stands. */
+  /** Sets the handler that is called with a new number whenever a new connection is up. */
   onUp(handler: (generation: number) => void): void {
     this.up = handler;
   }
 
-  /** Whether `generation` is the connection that stands now. */
+  /** True if `generation` is the present connection. */
   isCurrent(generation: number): boolean {
     return this.generation === generation && this.stateSignal() === 'online';
   }
 
-  /** Called whenever a connection is lost. */
+  /** Sets the handler that is called whenever a connection is lost. */
   onDown(handler: () => void): void {
     this.down = handler;
   }
@@ -86,7 +86,7 @@ export class RtsConnection {
     }
   }
 
-  /** Somebody has signed in again: the link's tokens are good from now on. */
+  /** Connects again after the user has signed in again. */
   restart(): void {
     if (this.stateSignal() === 'refused') {
       void this.connect();
@@ -100,8 +100,8 @@ export class RtsConnection {
   }
 
   /**
-   * The network is said to be gone, or another one: asks the server, and ends the connection where nothing answers.
-   * By itself a socket would notice half a minute later.
+   * Checks the connection when the network is reported lost or changed: asks the server, and closes the connection if
+   * there is no answer. The socket alone would notice half a minute later.
    */
   async doubt(): Promise<void> {
     if (this.stateSignal() !== 'online' || this.doubtedSignal()) {
@@ -123,7 +123,7 @@ export class RtsConnection {
     }
   }
 
-  /** Ends a wait between two attempts, for when the network is known to be back. */
+  /** Ends a wait between two attempts, when the network is known to be back. */
   retryNow(): void {
     this.wake?.();
   }
@@ -133,8 +133,8 @@ export class RtsConnection {
   }
 
   /**
-   * Whether the server has a method, as far as is known: true until a call of it was refused as unknown.
-   * A fresh connection may be to a newer node, so that knowledge ends with the connection.
+   * True unless a call of the method was refused as unknown. A new connection may reach a newer node, so this is
+   * forgotten with the connection.
    */
   supports(method: Method | StreamMethod): boolean {
     return !this.missingSignal().has(method);
@@ -158,8 +158,8 @@ export class RtsConnection {
   }
 
   /**
-   * The items of a stream, each as it comes; fails with an `RtsError`. Leaving the loop cancels it. The connection
-   * may end before the stream does: whoever reads it knows where to go on.
+   * Yields the items of a stream as they arrive; fails with an `RtsError`. Leaving the loop cancels it. The connection
+   * may end before the stream does: the caller has to know where to continue.
    */
   async *stream<S extends StreamMethod>(method: S, request: Streams[S][0]): AsyncGenerator<Streams[S][1]> {
     this.check(method);
@@ -179,7 +179,7 @@ export class RtsConnection {
     }
   }
 
-  /** A call that is larger than the server reads is not made: it would cost the connection, and each one after it. */
+  /** Rejects a call larger than the server reads: it would cost the connection, and each later one. */
   private measure(method: Method, request: object): void {
     const bytes = new TextEncoder().encode(JSON.stringify(request)).length + ENVELOPE_BYTES;
     if (bytes > this.recordBytesMax) {
@@ -187,7 +187,7 @@ export class RtsConnection {
     }
   }
 
-  /** What a call failed with; a method that the server does not know is remembered. */
+  /** Converts the failure of a call; remembers a method that the server does not know. */
   private failed(method: Method | StreamMethod, failure: unknown): RtsError {
     const error = toRtsError(failure);
     if (error.code === 'unsupported') {
@@ -221,7 +221,7 @@ export class RtsConnection {
     }
   }
 
-  /** A connection that works for a while resets the waits; one that falls soon does not. */
+  /** Notes that the connection works. If it lasts, the waits are reset; if it breaks soon, they are not. */
   confirm(): void {
     clearTimeout(this.steady);
     this.steady = setTimeout(() => this.backoff.reset(), STEADY_MS);

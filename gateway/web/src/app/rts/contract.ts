@@ -1,6 +1,6 @@
-/** The hub's contract as types: what is sent, what is answered, what is told. */
+/** The hub's contract as types: requests, answers and events. */
 
-/** A place in a room's order, and a time in microseconds since 1970; fits a JavaScript number. */
+/** A position in a room's order, and a time in microseconds since 1970; fits a JavaScript number. */
 export type Seq = number;
 
 /** Every method: its request and its answer. */
@@ -31,7 +31,7 @@ export interface Methods {
   GetAttachmentUrl: [{ roomId: string; attachmentId: string }, { url: string; expiresAt: string }];
 }
 
-/** Every stream from the server: what it is asked with, and its items. */
+/** Every stream from the server: its request and its items. */
 export interface Streams {
   StreamHistory: [{ roomId: string; from?: Seq; to?: Seq }, Message];
 }
@@ -41,7 +41,7 @@ export type StreamMethod = keyof Streams;
 export type Request<M extends Method> = Methods[M][0];
 export type Answer<M extends Method> = Methods[M][1];
 
-/** Every event. Those with `seq` and `prev` are in their room's order. */
+/** Every event. Those with `seq` and `prev` are part of their room's order. */
 export interface Events {
   MessageCreated: MessageEvent;
   MessageEdited: MessageEvent;
@@ -58,7 +58,7 @@ export interface Events {
 
 export type EventName = keyof Events;
 
-/** The events that are in a room's order. */
+/** The events that are part of a room's order. */
 export const SEQUENCED = ['MessageCreated', 'MessageEdited', 'MessageDeleted', 'ReactionChanged', 'RoomUpdated'] as const;
 export const UNSEQUENCED = ['RoomAdded', 'RoomRemoved', 'ReceiptsUpdated', 'MessagesStored', 'Typing', 'PresenceChanged'] as const;
 
@@ -82,7 +82,7 @@ export interface RoomUpdatedEvent extends Placed {
 }
 export type RoomChange = 'renamed' | 'membersAdded' | 'memberRemoved' | 'roleChanged' | 'archived' | 'unarchived';
 
-/** A sequenced event with its name, as a resume gives it. */
+/** A sequenced event with its name, as in a resume. */
 export type RoomEvent =
   | ({ type: 'MessageCreated' | 'MessageEdited' | 'MessageDeleted' } & MessageEvent)
   | ({ type: 'ReactionChanged' } & ReactionEvent)
@@ -107,7 +107,7 @@ export interface Room {
   createdAt: string;
   archived: boolean;
   headSeq: Seq;
-  /** Left out of lists and events of large rooms. */
+  /** Absent in lists, and in events of large rooms. */
   members?: Member[];
   memberCount: number;
 }
@@ -136,9 +136,9 @@ export interface Reaction {
 
 export interface Message {
   roomId: string;
-  /** Its identity and its place. */
+  /** The message's id and its position in the order. */
   seq: Seq;
-  /** The seq of its last change. */
+  /** The seq of the last change. */
   version: Seq;
   clientId: string;
   senderId: string;
@@ -149,7 +149,7 @@ export interface Message {
   editedAt?: string;
   deleted: boolean;
   reactions: Reaction[];
-  /** The ids of the members it mentions. */
+  /** Ids of the mentioned members. */
   mentions?: string[];
 }
 

@@ -14,7 +14,7 @@ describe('toRtsError', () => {
     expect([error.code, error.retryable]).toEqual([code, retryable]);
   });
 
-  it('takes a lost connection for offline and a server fault for internal', () => {
+  it('reads a lost connection as offline and a server fault as internal', () => {
     expect(toRtsError(new Error('Invocation canceled due to the underlying connection being closed.')).code).toBe('offline');
     expect(toRtsError(new Error("An unexpected error occurred invoking 'X' on the server.")).code).toBe('internal');
     for (const code of ['rateLimited', 'unavailable']) {
@@ -23,7 +23,7 @@ describe('toRtsError', () => {
   });
 });
 
-describe('a refusal without a hub', () => {
+describe('a refusal outside the hub', () => {
   it.each([
     ["Failed to complete negotiation with the server: Error: : Status code '401'", 'unauthorized', true],
     ["Request Entity Too Large: Status code '413'", 'tooLarge', false],
@@ -35,7 +35,7 @@ describe('a refusal without a hub', () => {
     expect([error.code, error.retryable, error.isFault]).toEqual([code, retryable, false]);
   });
 
-  it('knows a connection that ended for what it was sent', () => {
+  it('recognizes a connection that was closed because of what it sent', () => {
     for (const text of ['Server returned an error on close: Connection closed with an error.', 'WebSocket closed with status code: 1009 (too big).']) {
       expect(toRtsError(new Error(text)).isFault).toBe(true);
     }
@@ -43,7 +43,7 @@ describe('a refusal without a hub', () => {
 });
 
 describe('Backoff', () => {
-  it('grows to its ceiling, spread over half a step, and starts again', () => {
+  it('grows to its ceiling, spread over half a step, and starts again after a reset', () => {
     const waits = (random: number): number[] => {
       const backoff = new Backoff(100, 1_000, () => random);
       return Array.from({ length: 6 }, () => backoff.next());
@@ -56,7 +56,7 @@ describe('Backoff', () => {
     expect(backoff.next()).toBe(100);
   });
 
-  it('waits at least what the server says, and up to half more', () => {
+  it('waits at least as long as the server says, and up to half more', () => {
     const wait = (random: number, told?: number): number => new Backoff(100, 1_000, () => random).after(told);
     expect([wait(0, 1_500), wait(1, 1_500), wait(1, 0)]).toEqual([1_500, 2_250, 0]);
     expect([wait(0), wait(1)]).toEqual([50, 100]);

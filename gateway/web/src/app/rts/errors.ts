@@ -1,4 +1,4 @@
-/** The codes a hub answers with, and five of this side: `offline`, `unsupported`, `unauthorized`, `expired` and `cancelled`. */
+/** Codes of the hub, and five of the client: `offline`, `unsupported`, `unauthorized`, `expired` and `cancelled`. */
 export type ErrorCode =
   | 'invalidArgument'
   | 'notFound'
@@ -11,47 +11,47 @@ export type ErrorCode =
   | 'internal'
   | 'offline'
   | 'unsupported'
-  /** The sign-in is over: the same person has to sign in again. */
+  /** The sign-in is over: the same user has to sign in again. */
   | 'unauthorized'
-  /** It waited for longer than the server remembers a `clientId`. */
+  /** The message waited for longer than the server remembers a `clientId`. */
   | 'expired'
   | 'cancelled';
 
-/** A call that failed, in terms of the contract. */
+/** A failed call, in terms of the contract. */
 export class RtsError extends Error {
   override readonly name = 'RtsError';
 
   constructor(
     readonly code: ErrorCode,
     message: string,
-    /** How long to wait before another try, where the server says so. */
+    /** Time to wait before another try, if the server gave one. */
     readonly retryAfterMs?: number,
   ) {
     super(message);
   }
 
-  /** Whether the same call may succeed later. A send has to repeat its `clientId`. */
+  /** True if the same call may succeed later. A send has to repeat its `clientId`. */
   get retryable(): boolean {
     return this.code === 'rateLimited' || this.code === 'unavailable' || this.code === 'offline' || this.code === 'unauthorized';
   }
 
-  /** Whether the server, or something on the way, ended the connection for what it was sent. */
+  /** True if the server, or a proxy on the way, closed the connection because of what it sent. */
   get isFault(): boolean {
     return this.code === 'offline' && FAULT.test(this.message);
   }
 }
 
-/** What a gateway says of a record that it cannot read; and "message too big", of a proxy (RFC 6455, 7.4.1). */
+/** Close reasons for an unreadable record, by a gateway, and for "message too big" (RFC 6455, 7.4.1), by a proxy. */
 const FAULT = /Connection closed with an error|status code: 1009/;
 
-/** Refusals by HTTP: of the negotiation, of calls on transports without a socket. Any other is a lost connection. */
+/** Refusals by HTTP status, of the negotiation and of calls without a socket. Any other status is a lost connection. */
 const STATUSES: Readonly<Record<string, ErrorCode>> = { 401: 'unauthorized', 403: 'forbidden', 413: 'tooLarge', 429: 'rateLimited' };
 
 const CODES: ReadonlySet<string> = new Set<ErrorCode>([
   'invalidArgument', 'notFound', 'forbidden', 'tooLarge', 'rateLimited', 'archived', 'conflict', 'unavailable', 'internal',
 ]);
 
-/** Reads what an invocation rejected with: `… HubException: code: sentence`, or a lost connection. */
+/** Converts the rejection of an invocation: `… HubException: code: sentence`, or a lost connection. */
 export function toRtsError(error: unknown): RtsError {
   if (error instanceof RtsError) {
     return error;

@@ -1,7 +1,7 @@
 import { everyMessage, jsonLines } from './export';
 import { Harness, opened, settle } from './testing/harness';
 
-/** Ten messages, and a client that is in step. */
+/** Returns a client that is in step, in a room of ten messages. */
 const ten = (): Promise<Harness> =>
   opened((server, room) => {
     for (let n = 1; n <= 10; n += 1) {
@@ -13,7 +13,7 @@ describe('an export', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('gives every message in order, also of a range', async () => {
+  it('yields every message in order, also of a range', async () => {
     const { view, client, room } = await ten();
     const all: string[] = [];
     for await (const message of view().messages()) {
@@ -28,7 +28,7 @@ describe('an export', () => {
     expect(some).toEqual(['number 2', '두 줄\n"인용"', 'number 4']);
   });
 
-  it('goes on where it was when the connection breaks, with none missing or doubled', async () => {
+  it('continues after a lost connection, with no message missing or doubled', async () => {
     const { hub, view } = await ten();
     const seen: string[] = [];
     const reading = (async () => {
@@ -47,7 +47,7 @@ describe('an export', () => {
     expect(asked[1]).toBeGreaterThan(0);
   });
 
-  it('is one JSON object a line, and ends when it is cancelled', async () => {
+  it('writes one JSON object per line, and ends when it is cancelled', async () => {
     const { view } = await ten();
     const counts: number[] = [];
     const file = await jsonLines(view().messages(), (count) => counts.push(count), new AbortController().signal);
@@ -66,7 +66,7 @@ describe('an export', () => {
     await expect(jsonLines(view().messages(), () => undefined, abort.signal)).rejects.toThrow();
   });
 
-  it('a server without it is remembered', async () => {
+  it('remembers a server that does not support it', async () => {
     const { hub, client, view } = await ten();
     hub.missing.add('StreamHistory' as never);
     await expect(view().messages().next()).rejects.toMatchObject({ code: 'unsupported' });

@@ -3,12 +3,12 @@ import { RtsConnection } from './connection';
 import { Message, Seq } from './contract';
 import { toRtsError } from './errors';
 
-/** Text of this length, in characters, becomes one part of a file. */
+/** Length of the text, in characters, that becomes one part of a file. */
 const PART_CHARS = 512 * 1024;
 
 /**
- * Every message of a room from one seq to another, in order, each once, however often the connection breaks
- * meanwhile: it goes on after the last one that came.
+ * Yields every message of a room from one seq to another, in order, each once. After a lost connection it continues
+ * after the last message.
  */
 export async function* everyMessage(connection: RtsConnection, roomId: string, from: Seq = 0, to?: Seq): AsyncGenerator<Message> {
   const backoff = new Backoff(500, 10_000);
@@ -32,15 +32,15 @@ export async function* everyMessage(connection: RtsConnection, roomId: string, f
 }
 
 /**
- * Messages as JSON lines (one object a line, UTF-8), in a file that the browser holds. `progress` is told how many
- * there are so far; `abort` ends it with the reason it has.
+ * Returns messages as JSON lines (one object per line, UTF-8), in a file that the browser holds. `progress` gets the
+ * count so far; `abort` ends the export with its reason.
  */
 export async function jsonLines(messages: AsyncIterable<Message>, progress: (count: number) => void, abort: AbortSignal): Promise<Blob> {
   const parts: Blob[] = [];
   let text = '';
   let count = 0;
   const flush = (): void => {
-    // A blob may lie on disk; a long text would lie in memory.
+    // The browser may put a blob on disk; a long text stays in memory.
     parts.push(new Blob([text]));
     text = '';
     progress(count);

@@ -2,7 +2,7 @@ import { Message, Room } from './contract';
 import { FakeServer } from './testing/fake-server';
 import { Harness, harness, opened, settle } from './testing/harness';
 
-/** More than one page of history, so that the first message is outside of the window. */
+/** Fills more than one page of history, so that the first message is outside the window. */
 function many(server: FakeServer, room: Room): void {
   for (let n = 1; n <= 200; n += 1) {
     server.say(room.roomId, 'bob', String(n));
@@ -10,7 +10,7 @@ function many(server: FakeServer, room: Room): void {
 }
 const first = ({ server, room }: Harness): Message => server.get(room.roomId).messages[0]!;
 
-describe('messages outside of the window', () => {
+describe('messages outside the window', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
@@ -26,7 +26,7 @@ describe('messages outside of the window', () => {
     expect(view().history.cited(seq)?.deleted).toBe(true);
   });
 
-  it('are not put back by an answer that is older than an edit', async () => {
+  it('are not overwritten by an answer that is older than an edit', async () => {
     const made = await opened(many);
     const { server, hub, room, view } = made;
     const { seq } = first(made);
@@ -39,7 +39,7 @@ describe('messages outside of the window', () => {
     expect(view().history.cited(seq)?.body).toBe('edited');
   });
 
-  it('come into the window as they are, when they change while their page is read', async () => {
+  it('enter the window in their newest state, if they change while their page is read', async () => {
     const { server, hub, room, view } = await opened(many);
     const [edited, reacted] = server.get(room.roomId).messages.slice(100, 102) as [Message, Message];
     hub.next('GetHistory', (request) => {
@@ -53,7 +53,7 @@ describe('messages outside of the window', () => {
     expect(view().timeline.find(reacted.seq)?.reactions).toEqual([{ emoji: '👍', userIds: ['bob'] }]);
   });
 
-  it('are read again after more was missed than a resume gives', async () => {
+  it('are read again after a truncated resume', async () => {
     const made = await opened(many);
     const { server, hub, room, view } = made;
     const { seq } = first(made);
@@ -77,7 +77,7 @@ describe('counts of mentions', () => {
   };
   const counts = ({ view }: Harness): number[] => [view().unreadCount(), view().mentionCount()];
 
-  it('follow edits and deletes of what is loaded, without asking', async () => {
+  it('follow edits and deletes of loaded messages, without asking the server', async () => {
     const made = await opened(mention);
     const { server, hub, room } = made;
     const [one, two, three] = server.get(room.roomId).messages as [Message, Message, Message];
@@ -96,7 +96,7 @@ describe('counts of mentions', () => {
     expect(hub.count('ListRooms')).toBe(asked);
   });
 
-  it('follow edits and deletes of what is not loaded, by asking', async () => {
+  it('follow edits and deletes of messages that are not loaded, by asking the server', async () => {
     const made = harness(mention);
     const { server, client, room } = made;
     client.start();
@@ -110,7 +110,7 @@ describe('counts of mentions', () => {
     expect(counts(made)).toEqual([2, 0]);
   });
 
-  it('are asked for as far down the list as the room is', async () => {
+  it('are read from the list, down to the page that holds the room', async () => {
     const made = harness(mention);
     const { server, hub, client, room } = made;
     client.start();
@@ -122,7 +122,7 @@ describe('counts of mentions', () => {
     expect(hub.calls).toContainEqual(['ListRooms', { limit: 50, cursor: 'further' }]);
   });
 
-  it('go down once for a delete that is answered and told', async () => {
+  it('are lowered once for a delete that both the answer and the event report', async () => {
     const made = await opened(mention);
     await made.view().delete(made.server.get(made.room.roomId).messages[0]!.seq);
     expect(counts(made)).toEqual([2, 1]);
@@ -133,7 +133,7 @@ describe('the list of chats', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('shows the last message as it is by now, loaded or not', async () => {
+  it('shows the newest state of the last message, loaded or not', async () => {
     const { server, client, room, view } = harness((s, r) => s.say(r.roomId, 'bob', 'last'));
     client.start();
     await settle();

@@ -5,13 +5,13 @@ import { Timeline } from './timeline';
 
 const PAGE = 100;
 const FIRST_PAGE = 60;
-/** Messages outside of the window that are read again after a room fell behind; older ones are asked for when shown. */
+/** Limit of messages outside the window that are read again after a truncated resume; older ones when shown. */
 const KEPT_MAX = 100;
 
-/** Pages of a room's history into its timeline; one reading at a time. */
+/** Reads pages of a room's history into its timeline, one at a time. */
 export class History {
   private readonly busySignal = signal(false);
-  /** Messages outside of the window that are shown somewhere; `undefined` is one that is not there. */
+  /** Messages outside the window that are shown somewhere; `undefined` if the message does not exist. */
   private readonly kept = signal<ReadonlyMap<Seq, Message | undefined>>(new Map());
   private readonly asked = new Set<Seq>();
   private chain: Promise<unknown> = Promise.resolve();
@@ -24,7 +24,7 @@ export class History {
     private readonly timeline: Timeline,
   ) {}
 
-  /** Reads the newest page; the timeline ends at the newest message then. */
+  /** Reads the newest page, after which the timeline ends at the newest message. */
   newest(): Promise<void> {
     return this.alone(async () => {
       const { messages, hasMore } = await this.page({ limit: FIRST_PAGE });
@@ -43,7 +43,7 @@ export class History {
     });
   }
 
-  /** Reads the page after a window that does not end at the newest. */
+  /** Reads the page after a window that does not end at the newest message. */
   newer(): Promise<void> {
     return this.alone(async () => {
       const after = this.timeline.newestSeq;
@@ -54,7 +54,7 @@ export class History {
     });
   }
 
-  /** Moves the window to where `seq` is, unless it is there already. */
+  /** Moves the window to `seq`, unless the window already holds it. */
   around(seq: Seq): Promise<void> {
     return this.alone(async () => {
       if (this.timeline.find(seq) !== undefined) {
@@ -68,7 +68,7 @@ export class History {
     });
   }
 
-  /** A message that another one answers, read once if it is not at hand; `undefined` until then. */
+  /** Returns a message that another one quotes; `undefined` until it was read. */
   cited(seq: Seq): Message | undefined {
     return this.timeline.find(seq) ?? this.kept().get(seq);
   }
@@ -79,19 +79,19 @@ export class History {
     }
   }
 
-  /** Follows a message's edits and its delete, wherever the window is: `cited` has its newest state. */
+  /** Follows the edits and the delete of a message, wherever the window is: `cited` returns its newest state. */
   keep(message: Message): void {
     this.hold(message.seq, message);
   }
 
-  /** A newer state of a message. */
+  /** Takes in a newer state of a message. */
   changed(message: Message): void {
     if (this.kept().has(message.seq) || this.asked.has(message.seq)) {
       this.hold(message.seq, message);
     }
   }
 
-  /** Reads what is kept again, after changes were missed. */
+  /** Reads the kept messages again, after changes were missed. */
   async refresh(): Promise<void> {
     const seqs = [...this.kept().keys()].slice(-KEPT_MAX);
     this.kept.update((all) => new Map(seqs.map((seq) => [seq, all.get(seq)])));
@@ -100,7 +100,7 @@ export class History {
         await this.fetch(seq);
       }
     } catch (error) {
-      // Nothing is better than what is out of date: who shows it asks again.
+      // Better to show nothing than an old state: the views will ask again.
       this.kept.set(new Map());
       throw error;
     }

@@ -1,20 +1,20 @@
 import { HubConnectionBuilder, HttpTransportType, IStreamResult, LogLevel } from '@microsoft/signalr';
 import { toRtsError } from './errors';
 
-/** One hub connection, as little of it as is needed; tests put a scripted one in its place. */
+/** The part of a hub connection that the client needs; tests use a scripted one. */
 export interface HubLink {
   start(): Promise<void>;
   stop(): Promise<void>;
   invoke(method: string, request: object): Promise<unknown>;
-  /** Items of a stream from the server as they come; leaving the loop cancels it. */
+  /** Yields the items of a stream from the server as they arrive; leaving the loop cancels it. */
   stream(method: string, request: object): AsyncIterable<unknown>;
   on(event: string, handler: (payload: never) => void): void;
   onClose(handler: (error?: Error) => void): void;
 }
 
 /**
- * Gives a token for the next attempt to connect; a new one where the last was refused. Rejects with an `RtsError`
- * `unauthorized` when there will be none before somebody signs in again; with anything else when it may be tried again.
+ * Returns a token for the next attempt to connect; a new one if `fresh`, after the last one was refused. Rejects with
+ * an `RtsError` `unauthorized` if the user has to sign in again first; with any other error if a retry may help.
  */
 export type TokenFactory = (fresh: boolean) => Promise<string>;
 
@@ -22,17 +22,17 @@ export interface LinkOptions {
   /** The hub's address. */
   url: string;
   token: TokenFactory;
-  /** Log of the SignalR client; warnings by default. */
+  /** Log level of the SignalR client; none by default. */
   logLevel?: LogLevel;
   /** Restricts the transports, for tests and for networks without WebSockets. */
   transport?: HttpTransportType;
 }
 
 /**
- * A link over the stock SignalR client.
+ * Returns a link that uses the stock SignalR client.
  *
- * Its automatic reconnect stays off: it has no jitter, gives up after four tries, and does not cover the
- * first start. `RtsConnection` starts the same link again, so handlers stay.
+ * Its automatic reconnect stays off: it has no jitter, gives up after four tries, and does not cover the first start.
+ * `RtsConnection` starts the same link again, so handlers stay.
  */
 export function signalrLink(options: LinkOptions): HubLink {
   let fresh = false;
@@ -41,7 +41,7 @@ export function signalrLink(options: LinkOptions): HubLink {
     try {
       return await options.token(fresh);
     } catch (error) {
-      // The client makes a sentence of it, and its kind would be lost.
+      // The SignalR client turns the error into a sentence, which would lose its code.
       failure = error;
       throw error;
     }
@@ -67,7 +67,7 @@ export function signalrLink(options: LinkOptions): HubLink {
       try {
         await start();
       } catch (error) {
-        // The clock of this machine may be wrong about a token's end: a new one is asked for once.
+        // The clock of this device may be wrong about the token's expiry: ask for a new token once.
         if (toRtsError(error).code !== 'unauthorized' || failure !== undefined) {
           throw error;
         }
@@ -85,7 +85,7 @@ export function signalrLink(options: LinkOptions): HubLink {
   };
 }
 
-/** The stock client pushes; a loop pulls. What has come and was not pulled yet waits here. */
+/** Converts the push of the SignalR client to a pull; items that were not pulled yet wait here. */
 async function* items(result: IStreamResult<unknown>): AsyncGenerator<unknown> {
   const waiting: unknown[] = [];
   let over: { error?: unknown } | undefined;

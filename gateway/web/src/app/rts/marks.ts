@@ -3,12 +3,10 @@ import { Seq } from './contract';
 import { RtsConnection } from './connection';
 import { toRtsError } from './errors';
 
-/** At most one call of a kind per room in this time. */
+/** Time between two calls of one kind in one room. */
 const EVERY_MS = 800;
 
-/**
- * Tells the server how far a room was received or read: coalesced, monotonic, and again after a failure.
- */
+/** Reports to the server how far a room was received or read: coalesced, never backwards, repeated after a failure. */
 export class Mark {
   private wanted: Seq = 0;
   private told: Seq = 0;
@@ -22,7 +20,7 @@ export class Mark {
     private readonly connection: RtsConnection,
   ) {}
 
-  /** The server is known to have this. */
+  /** Notes that the server has `seq` already. */
   known(seq: Seq): void {
     this.told = Math.max(this.told, seq);
   }
@@ -32,7 +30,7 @@ export class Mark {
     this.schedule();
   }
 
-  /** Tries again what a lost connection left untold. */
+  /** Schedules a report, if there is something that the server does not know yet. */
   schedule(waitMs = EVERY_MS): void {
     if (this.wanted > this.told && this.timer === undefined && !this.calling) {
       this.timer = setTimeout(() => void this.tell(), waitMs);
@@ -52,7 +50,7 @@ export class Mark {
       this.told = Math.max(this.told, seq);
       this.backoff.reset();
     } catch (failure) {
-      // What is refused for good is not said again before there is more to say; a lost one by the next connection.
+      // A final refusal is not repeated until `seq` moves on; after a lost connection the next one repeats it.
       const error = toRtsError(failure);
       wait = error.retryable ? Math.max(EVERY_MS, this.backoff.after(error.retryAfterMs)) : undefined;
     } finally {

@@ -11,20 +11,20 @@ describe('mentions', () => {
     });
   }
 
-  it('stand where they are said to', () => {
+  it('are found at their positions, and not in code', () => {
     const text = '👍 `@ann` @ann님, @eve@example.com';
     const found = mentionsIn(text, (userId) => fixture.members.includes(userId));
     expect(found.map(({ from, to }) => text.slice(from, to))).toEqual(['@ann', '@eve@example.com']);
   });
 
-  it('are at most fifty people, by ids of at most 128 bytes', () => {
+  it('are at most fifty users, with ids of at most 128 bytes', () => {
     const many = Array.from({ length: 100 }, (_, n) => `@u${n}`).join(' ');
     expect(mentioned(many, () => true).length).toBe(50);
     const longest = '가'.repeat(42);
     expect(mentioned(`@${longest} @${longest}가`, (userId) => userId.length >= 42)).toEqual([longest]);
   });
 
-  it('take no long time, whatever the text', () => {
+  it('are found in short time, whatever the text', () => {
     const size = 16_384;
     const began = performance.now();
     for (const piece of ['@', '@.', '`@`', '`', '``` `` ', '(', 'a@', 'a.', 'www.', 'https://a(', '@가나', 'a'.repeat(60) + '@']) {

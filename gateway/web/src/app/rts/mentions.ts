@@ -1,13 +1,13 @@
 import { Span, isInside, spansOf } from './spans';
 
-/** An `@` and the id of a member, at its place in a text. */
+/** An `@` and the id of a member, with its position in the text. */
 export interface Mention {
   from: number;
   to: number;
   userId: string;
 }
 
-/** The server's limits: bytes of an id, ids that it looks up for one text, and people that one text mentions. */
+/** The server's limits: bytes of an id, ids looked up per text, and users mentioned per text. */
 const ID_BYTES_MAX = 128;
 const CANDIDATES_MAX = 1_000;
 const MENTIONS_MAX = 50;
@@ -16,9 +16,9 @@ const ALPHANUMERIC = /[\p{Alphabetic}\p{N}]/u;
 const BLANK = /[\p{White_Space}\p{Cc}]/u;
 
 /**
- * Finds the mentions of a text by the server's rule (`rooms/mentions.rs`): an `@` where no letter stands before it, and
- * the longest id of a member that follows. Code, web addresses and e-mail addresses mention nobody, and no id ends inside
- * of one. `common/fixtures/mentions.json` is what both sides are tested by.
+ * Finds the mentions in a text by the server's rule (`rooms/mentions.rs`): an `@` with no letter or digit before it,
+ * followed by the longest matching id of a member. Code, web addresses and e-mail addresses contain no mentions, and no
+ * id ends inside of one. Both sides are tested against `common/fixtures/mentions.json`.
  */
 export function mentionsIn(text: string, isMember: (userId: string) => boolean): Mention[] {
   if (!text.includes('@')) {
@@ -50,7 +50,7 @@ export function mentionsIn(text: string, isMember: (userId: string) => boolean):
   return found;
 }
 
-/** The text with the names of those whom it mentions. */
+/** Returns the text with the names of the mentioned members for their ids. */
 export function withNames(body: string, isMember: (userId: string) => boolean, name: (userId: string) => string): string {
   let text = '';
   let at = 0;
@@ -61,7 +61,7 @@ export function withNames(body: string, isMember: (userId: string) => boolean, n
   return text + body.slice(at);
 }
 
-/** Every id that may be meant at a place, the longest first. */
+/** Returns every possible id at a position, the longest first. */
 function candidatesAt(text: string, from: number, spans: readonly Span[]): string[] {
   const ids: string[] = [];
   let bytes = 0;
@@ -82,7 +82,10 @@ function candidatesAt(text: string, from: number, spans: readonly Span[]): strin
   return ids.reverse();
 }
 
-/** An id ends where a word does; before Korean, Chinese or Japanese letters anywhere, since particles follow without a blank. */
+/**
+ * True if an id may end here: where a word ends, and anywhere before Korean, Chinese or Japanese letters, since
+ * particles follow without a space.
+ */
 export function mayEnd(before: string, next: string | undefined): boolean {
   const isWord = (character: string): boolean => character === '_' || ALPHANUMERIC.test(character);
   return next === undefined || !isWord(before) || !isWord(next) || next >= '\u1100';

@@ -6,7 +6,7 @@ describe('sending', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('shows a message at once and once, whichever of ack and event is first', async () => {
+  it('shows a message at once and only once, whichever of ack and event comes first', async () => {
     const { hub, room, view } = await opened();
     const early = view().send({ body: 'event first' });
     expect(view().outgoing().map((o) => [o.body, o.state])).toEqual([['event first', 'sending']]);
@@ -25,7 +25,7 @@ describe('sending', () => {
     expect(early.clientId).toHaveLength(32);
   });
 
-  it('sends again with the same clientId when the ack was lost: one message', async () => {
+  it('sends again with the same clientId after a lost ack: one message', async () => {
     const { server, hub, room, view, client } = await opened();
     hub.next('SendMessage', (request) => {
       const answer = hub.answer('SendMessage', request);
@@ -41,7 +41,7 @@ describe('sending', () => {
     expect(client.outbox.all()).toEqual([]);
   });
 
-  it('takes a duplicate ack for a message that came by a resume', async () => {
+  it('accepts a duplicate ack for a message that arrived by a resume', async () => {
     const { hub, view, client } = await opened();
     hub.onEvent = () => 'drop';
     hub.next('SendMessage', (request) => {
@@ -80,7 +80,7 @@ describe('sending', () => {
     expect(bodies(view())).toEqual(['patient']);
   });
 
-  it('waits longer and longer while nothing is said, up to ten seconds', async () => {
+  it('waits longer and longer if the server gives no time, up to ten seconds', async () => {
     const { hub, view } = await opened();
     const at: number[] = [];
     const refuse = (): never => {
@@ -102,7 +102,7 @@ describe('sending', () => {
     expect(bodies(view())).toEqual(['patient']);
   });
 
-  it('fails what cannot be sent, lets others pass, and tries again on demand', async () => {
+  it('fails what cannot be sent, lets others pass, and retries on demand', async () => {
     const { hub, view, client } = await opened();
     hub.next('SendMessage', () => {
       throw hubError('SendMessage', 'tooLarge: body has more than 16384 bytes of UTF-8.');
@@ -118,7 +118,7 @@ describe('sending', () => {
     expect(hub.calls.filter(([m, r]) => m === 'SendMessage' && r['clientId'] === clientId)).toHaveLength(2);
   });
 
-  it('keeps unsent messages over a reload, under their clientId', async () => {
+  it('keeps unsent messages across a reload, with their clientId', async () => {
     let stored: readonly Outgoing[] = [];
     const storage: OutboxStorage = { load: () => structuredClone(stored) as Outgoing[], save: (queue) => void (stored = queue) };
     const first = harness(undefined, storage);
@@ -134,7 +134,7 @@ describe('sending', () => {
     expect(stored).toEqual([]);
   });
 
-  it('goes from sending over sent, stored and delivered to read', async () => {
+  it('goes from sending to sent, stored, delivered and read', async () => {
     const { hub, room, view } = await opened();
     view().send({ body: 'how far?' });
     await settle();
@@ -149,7 +149,7 @@ describe('sending', () => {
     expect(view().sendState(message)).toBe('read');
   });
 
-  it('shows an own message as sending until it is durable, although its event came', async () => {
+  it('shows an own message as sending until it is durable, although its event arrived', async () => {
     const { hub, view } = await opened();
     let release: () => void = () => undefined;
     hub.next('SendMessage', async (request) => {
@@ -168,14 +168,14 @@ describe('sending', () => {
   });
 });
 
-describe('what is refused for good', () => {
+describe('a message that is refused for good', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  /** 120 kB as text, 270 kB as JSON: every escape character becomes six. */
+  /** 120 kB as text, 270 kB as JSON, where each escape character takes six bytes. */
   const colours = '\u001b[0m'.repeat(30_000);
 
-  it('is no body that a server takes, whatever its characters become on the way', async () => {
+  it('is never a body within the limits, whatever JSON makes of its characters', async () => {
     const { hub, view } = await opened();
     hub.recordBytesMax = 256 * 1024;
     const largest = '\u0001'.repeat(16 * 1024);
@@ -184,7 +184,7 @@ describe('what is refused for good', () => {
     expect([bodies(view()), view().outgoing(), hub.starts]).toEqual([[largest], [], 1]);
   });
 
-  it('fails once and at once when no server would read it, and costs nothing else', async () => {
+  it('fails at once when it is too large for a record, and costs nothing else', async () => {
     const { hub, view, client } = await opened();
     hub.recordBytesMax = 256 * 1024;
     view().send({ body: colours });
@@ -197,7 +197,7 @@ describe('what is refused for good', () => {
     expect(hub.starts).toBe(1);
   });
 
-  it('fails when it costs the connection again, on a server that reads less and does not say so', async () => {
+  it('fails when it costs the connection twice, on a server with a smaller limit', async () => {
     const { hub, view } = await opened();
     hub.recordBytesMax = 5_000;
     view().send({ body: 'x'.repeat(6_000) });
@@ -208,7 +208,7 @@ describe('what is refused for good', () => {
     expect([hub.starts, hub.count('SendMessage')]).toEqual([3, 3]);
   });
 
-  it('does not take lost connections for a refusal', async () => {
+  it('is not one that met lost connections', async () => {
     const { hub, view } = await opened();
     for (let times = 0; times < 6; times += 1) {
       hub.next('SendMessage', () => hub.drop());
@@ -218,7 +218,7 @@ describe('what is refused for good', () => {
     expect(bodies(view())).toEqual(['at last']);
   });
 
-  it('stays failed over a reload, with its reason', async () => {
+  it('stays failed across a reload, with its reason', async () => {
     sessionStorage.clear();
     const first = harness(undefined, sessionOutbox('test'));
     first.client.start();
@@ -232,7 +232,7 @@ describe('what is refused for good', () => {
     expect(second.hub.count('SendMessage')).toBe(0);
   });
 
-  it('leaves what waited for longer than the server remembers to its writer, and says why', async () => {
+  it('is one that waited for longer than the server remembers a clientId: its writer decides', async () => {
     const old = { clientId: 'c', roomId: 'room-1', body: 'old', attachments: [], createdAt: Date.now() - 30 * 3_600_000, state: 'queued' } as const;
     const { client, hub, view } = harness(undefined, { load: () => [old], save: () => undefined });
     client.start();
@@ -241,7 +241,7 @@ describe('what is refused for good', () => {
     expect(hub.count('SendMessage')).toBe(0);
   });
 
-  it('waits longer and longer for a server that says the same short time again and again', async () => {
+  it('waits longer and longer for a server that repeats the same short time', async () => {
     const { hub, view } = await opened();
     for (let times = 0; times < 40; times += 1) {
       hub.next('SendMessage', () => {
@@ -253,7 +253,7 @@ describe('what is refused for good', () => {
     expect(hub.count('SendMessage')).toBeLessThan(12);
   });
 
-  it('connects with growing waits while a connection falls soon after it stands', async () => {
+  it('reconnects with growing waits while each connection breaks soon after it is up', async () => {
     const { hub } = await opened();
     const at: number[] = [];
     const start = hub.start.bind(hub);
@@ -269,7 +269,7 @@ describe('what is refused for good', () => {
     expect(at.length).toBeLessThan(25);
   });
 
-  it('sends as soon as there is a connection, however long the last one was missed', async () => {
+  it('sends as soon as there is a connection, however long the last one was down', async () => {
     const { hub, view } = await opened();
     hub.next('SendMessage', () => {
       throw new Error('Cannot send data if the connection is not in the Connected State.');
@@ -281,7 +281,7 @@ describe('what is refused for good', () => {
     expect(bodies(view())).toEqual(['patient']);
   });
 
-  it('says a mark again that came too fast, and not one that is refused', async () => {
+  it('repeats a mark that was rate limited, and not one that was refused', async () => {
     const { server, hub, room, view } = await opened();
     const { seq } = server.say(room.roomId, 'bob', 'read me');
     hub.next('MarkRead', () => {
@@ -300,7 +300,7 @@ describe('what is refused for good', () => {
     expect(hub.count('MarkRead')).toBe(3);
   });
 
-  it('says why the rooms are not in step, and goes on', async () => {
+  it('reports why the rooms are not in step, and tries again', async () => {
     const { hub, client } = harness();
     hub.next('ListRooms', () => {
       throw hubError('ListRooms', 'internal: Something broke.');

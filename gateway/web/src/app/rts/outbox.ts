@@ -4,19 +4,19 @@ import { RtsConnection } from './connection';
 import { Attachment, Seq } from './contract';
 import { RtsError, toRtsError } from './errors';
 
-/** The server remembers a `clientId` at least this long; an older one could make a second message. */
+/** Time for which the server surely remembers a `clientId`; after it, a repeated send could make a second message. */
 const CLIENT_ID_LIVES_MS = 23 * 3_600_000;
 
-/** Until a lost connection is known as such; sending then waits for the next one. */
+/** First pause after a lost connection, until its loss is noticed; then sending waits for the next one. */
 const OFFLINE_PAUSE_MS = 50;
 
-/** A message that was on its way each time the server ended the connection for what it was sent is the reason for it. */
+/** Limit of connections that the server may close over one message before the message counts as the cause. */
 const FAULTS_MAX = 2;
 
 /** `sent` has its ack and waits for its event. */
 export type OutgoingState = 'queued' | 'sending' | 'sent' | 'failed';
 
-/** A message of this user that is not yet known to be durable. */
+/** A message of this user that is not known to be durable yet. */
 export interface Outgoing {
   readonly clientId: string;
   readonly roomId: string;
@@ -31,29 +31,29 @@ export interface Outgoing {
 
 export type Draft = Pick<Outgoing, 'body'> & Partial<Pick<Outgoing, 'attachments' | 'replyTo'>>;
 
-/** Keeps a queue over a reload of the page. */
+/** Keeps the queue across a reload of the page. */
 export interface OutboxStorage {
   load(): Outgoing[];
   save(queue: readonly Outgoing[]): void;
 }
 
 /**
- * Sends messages: one at a time per room, so that they stay in order; again with the same `clientId` until
- * there is an answer, so that each is one message whatever is lost on the way.
+ * Sends messages: one at a time per room, to keep their order; repeated with the same `clientId` until there is an
+ * answer, so that each becomes exactly one message.
  */
 export class Outbox {
   private readonly queue = signal<readonly Outgoing[]>([]);
-  /** Rooms that are sent to; each with what ends its wait for a connection. */
+  /** Rooms with a send in progress, each with a function that ends its wait for a connection. */
   private readonly busy = new Map<string, () => void>();
   private readonly faults = new Map<string, number>();
   private open = false;
 
-  /** In the order in which they were written. */
+  /** The queue, in the order of writing. */
   readonly all: Signal<readonly Outgoing[]> = this.queue.asReadonly();
 
   constructor(
     private readonly connection: RtsConnection,
-    /** Told of each ack; returns whether the message is already in its room. */
+    /** Called with each ack; returns true if the message is in its room already. */
     private readonly acked: (sent: Outgoing, seq: Seq) => boolean,
     private readonly storage?: OutboxStorage,
     private readonly backoff: () => Backoff = () => new Backoff(500, 10_000),
@@ -61,7 +61,7 @@ export class Outbox {
     const tooOld = (entry: Outgoing): boolean => Date.now() - entry.createdAt > CLIENT_ID_LIVES_MS;
     const restored = storage?.load() ?? [];
     this.queue.set(restored.map((entry) => {
-      // What was refused stays refused: a reload is no reason to send it again.
+      // A refused message stays refused across a reload.
       const error = entry.state === 'failed' ? entry.error : tooOld(entry) ? new RtsError('expired', 'It waited too long.') : undefined;
       return error === undefined ? { ...entry, state: 'queued' } : { ...entry, state: 'failed', error };
     }));
@@ -74,11 +74,11 @@ export class Outbox {
     return entry;
   }
 
-  /** Tries a failed one again, under its `clientId`. */
+  /** Tries a failed message again, with the same `clientId` if possible. */
   retry(clientId: string): void {
     const entry = this.queue().find((known) => known.clientId === clientId);
     if (entry?.state === 'failed') {
-      // An id that the server may have forgotten is not used again.
+      // The server may have forgotten an old id, so it gets a new one.
       const fresh = Date.now() - entry.createdAt > CLIENT_ID_LIVES_MS ? { clientId: newClientId(), createdAt: Date.now() } : {};
       const { error: _, ...rest } = entry;
       this.set([...this.queue().filter((known) => known !== entry), { ...rest, ...fresh, state: 'queued' }]);
@@ -86,12 +86,12 @@ export class Outbox {
     }
   }
 
-  /** Drops one that failed or was not tried yet. */
+  /** Drops a message that is not being sent. */
   discard(clientId: string): void {
     this.set(this.queue().filter((entry) => entry.clientId !== clientId || entry.state === 'sending'));
   }
 
-  /** The message's event came, so it is in its room; it leaves once it has its ack too. */
+  /** Handles the message's event: the message is in its room, and leaves the queue once it has its ack too. */
   appeared(clientId: string, seq: Seq): void {
     const entry = this.queue().find((known) => known.clientId === clientId);
     if (entry?.state === 'sent' || entry?.state === 'failed') {
@@ -101,10 +101,10 @@ export class Outbox {
     }
   }
 
-  /** The rooms are in step with the server: sending may go on. */
+  /** Starts sending, once the rooms are in step with the server. */
   resume(): void {
     this.open = true;
-    // A resume that was truncated brought the room past what was sent, without its event.
+    // A truncated resume moved the room past the sent message, without its event.
     const arrived = (entry: Outgoing): boolean => entry.state === 'sent' && entry.seq !== undefined && this.acked(entry, entry.seq);
     this.set(this.queue().filter((entry) => !arrived(entry)));
     for (const roomId of new Set(this.queue().map((entry) => entry.roomId))) {
@@ -113,7 +113,7 @@ export class Outbox {
     }
   }
 
-  /** The connection is lost: nothing is sent until `resume`. */
+  /** Stops sending until `resume`, when the connection is lost. */
   pause(): void {
     this.open = false;
   }
@@ -149,7 +149,7 @@ export class Outbox {
     return this.queue().find((entry) => entry.roomId === roomId && entry.state === 'queued');
   }
 
-  /** One try; returns what went wrong. */
+  /** Tries once; returns the error. */
   private async send(entry: Outgoing): Promise<RtsError | undefined> {
     const { clientId, roomId, body, attachments, replyTo } = entry;
     this.change(clientId, { state: 'sending' });
@@ -174,7 +174,7 @@ export class Outbox {
     }
   }
 
-  /** A message that costs the connection again and again is refused by that. */
+  /** Turns the error of a message that costs the connection repeatedly into a refusal. */
   private judged(clientId: string, error: RtsError): RtsError {
     if (!error.isFault) {
       return error;
@@ -198,7 +198,7 @@ export class Outbox {
   }
 }
 
-/** A queue in the tab's session storage: it survives a reload and ends with the tab. */
+/** Returns a queue in the session storage of the tab: it survives a reload and ends with the tab. */
 export function sessionOutbox(key: string): OutboxStorage {
   return {
     load: () => {
@@ -214,16 +214,16 @@ export function sessionOutbox(key: string): OutboxStorage {
         const plain = ({ error, ...entry }: Outgoing): object => (error === undefined ? entry : { ...entry, error: { code: error.code, message: error.message } });
         sessionStorage.setItem(key, JSON.stringify(queue.map(plain)));
       } catch {
-        // Without storage (private mode, quota) the queue lives as long as the page.
+        // Without storage (private mode, quota) the queue lasts as long as the page.
       }
     },
   };
 }
 
-/** An error is one of its kind again. */
+/** Makes the stored error an `RtsError` again. */
 const revived = ({ error, ...entry }: Outgoing): Outgoing => (error === undefined ? entry : { ...entry, error: new RtsError(error.code, error.message) });
 
-/** 128 random bits; `randomUUID` is missing on pages that are not from https. */
+/** Returns 128 random bits; `randomUUID` is missing on pages that are not from https. */
 export function newClientId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');

@@ -4,7 +4,7 @@ describe('people', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('a name is not lost to a room that knows the id only, and follows a new one', async () => {
+  it('a name is not replaced by the id from a room that knows no name, and follows a new name', async () => {
     const { client } = await opened();
     const { people } = client;
     people.learn([{ userId: 'new', displayName: 'new' }]);

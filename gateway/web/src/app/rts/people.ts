@@ -2,7 +2,7 @@ import { signal, Signal } from '@angular/core';
 import { FoundUser, Presence, PresenceStatus, Room } from './contract';
 import { RtsConnection } from './connection';
 
-/** The most that one watch may name. */
+/** Limit of users in one watch. */
 const WATCHED_MAX = 200;
 
 export interface Person {
@@ -12,7 +12,7 @@ export interface Person {
   lastSeenAt?: string;
 }
 
-/** Names and presence of everyone who was met, from rooms, searches and presence events. */
+/** Names and presence of all known users, from rooms, searches and presence events. */
 export class People {
   private readonly known = signal<ReadonlyMap<string, Person>>(new Map());
   private watched: readonly string[] = [];
@@ -43,7 +43,7 @@ export class People {
   learn(users: readonly (Pick<FoundUser, 'userId' | 'displayName'> & Partial<FoundUser>)[]): void {
     const changes = users.flatMap(({ userId, displayName, status }) => {
       const known = this.known().get(userId);
-      // A room that someone was put into before their first visit has their id for a name; any other name is better.
+      // A room shows the id as the name of a member who has never connected; any other name is better.
       const isName = displayName !== '' && (displayName !== userId || known === undefined);
       const named = isName && known?.displayName !== displayName;
       const seen = status !== undefined && known?.status !== status;
@@ -54,7 +54,7 @@ export class People {
     }
   }
 
-  /** Whose presence is wanted; replaces the last wish. Calls soon after each other become one. */
+  /** Sets the users to watch, replacing the last ones. Calls in quick succession become one. */
   watch(userIds: readonly string[]): void {
     const wanted = [...new Set(userIds)].sort().slice(0, WATCHED_MAX);
     if (wanted.length === this.watched.length && wanted.every((id, index) => id === this.watched[index])) {
@@ -65,7 +65,7 @@ export class People {
     this.timer = setTimeout(() => void this.ask(), 150);
   }
 
-  /** Watches again on a fresh connection, which does not know what the last one watched. */
+  /** Watches again on a new connection, which does not know what the last one watched. */
   async ask(): Promise<void> {
     if (this.watched.length === 0 || !this.connection.supports('WatchPresence')) {
       return;
@@ -74,11 +74,11 @@ export class People {
       const { users } = await this.connection.invoke('WatchPresence', { userIds: [...this.watched] });
       this.seen(users);
     } catch {
-      // Presence is a courtesy: without it nobody's dot is shown, and the next connection asks again.
+      // Presence is optional: without it no dot is shown, and the next connection asks again.
     }
   }
 
-  /** What was known of presence says nothing once the connection is lost. */
+  /** Forgets presence, which may have changed since the connection was lost. */
   forgetPresence(): void {
     this.known.update((all) => {
       const kept = new Map<string, Person>();

@@ -12,19 +12,19 @@ import { Typing } from './typing';
 import { Known, Unread } from './unread';
 import { Upload, startUpload } from './uploads';
 
-/** What a room needs of its client. */
+/** The parts of the client that a room needs. */
 export interface RoomContext {
   userId: string;
   connection: RtsConnection;
   outbox: Outbox;
-  /** The count of unread messages has to be asked for again. */
+  /** Asks the server for the unread count again. */
   recount(): void;
 }
 
 /**
- * One room: its facts, its messages in order, marks, unread count, and what a member can do in it.
+ * One room: its facts, its messages in order, marks, unread count, and the calls a member can make.
  *
- * Everything readable is a signal; every verb rejects with an `RtsError`.
+ * All state is in signals; every call rejects with an `RtsError`.
  */
 export class RtsRoom {
   private readonly infoSignal = signal<Room>(undefined as never);
@@ -36,7 +36,7 @@ export class RtsRoom {
   private readonly deliveredMark: Mark;
   private membersStale = false;
   private isStale = false;
-  /** The event that the facts and members are known by. */
+  /** The event that facts and members date from. */
   private infoSeq: Seq = 0;
 
   readonly roomId: string;
@@ -52,9 +52,9 @@ export class RtsRoom {
   readonly unreadCount: Signal<number>;
   readonly mentionCount: Signal<number>;
   readonly readSeq: Signal<Seq>;
-  /** What this user has written here that is not in the timeline yet. */
+  /** This user's messages that are not in the timeline yet. */
   readonly outgoing: Signal<readonly Outgoing[]>;
-  /** What lists are ordered by: the newest message, or the room's making. */
+  /** The sort key of lists: the newest message, or the creation of the room. */
   readonly activity = computed(() => Math.max(this.lastMessageSignal()?.seq ?? 0, Date.parse(this.infoSignal().createdAt) * 1_000));
   readonly mine = computed(() => this.members().find((member) => member.userId === this.context.userId));
 
@@ -87,14 +87,14 @@ export class RtsRoom {
     await Promise.all([this.timeline.loaded() ? undefined : this.history.newest(), this.refreshMembers()]);
   }
 
-  /** How far a message of this user has come. */
+  /** Returns the state of this user's message. */
   sendState(message: Message): SendState {
     const others = this.members().filter((member) => member.userId !== this.context.userId);
     const pending = this.context.outbox.all().find((e) => e.clientId === message.clientId && e.roomId === this.roomId);
     return stateOf(message.seq, pending, others, this.receiptsSignal(), this.storedSignal());
   }
 
-  /** Everything up to `seq` was seen by this user. */
+  /** Marks everything up to `seq` as read. */
   markRead(seq: Seq): void {
     this.unread.read(seq, this.known(seq));
     this.readMark.set(seq);
@@ -125,7 +125,7 @@ export class RtsRoom {
     return startUpload(this.context.connection, this.roomId, file);
   }
 
-  /** Every message, or those of a range of seqs, in order; reads on over lost connections. */
+  /** Yields every message, or those of a range of seqs, in order; continues after lost connections. */
   messages(from?: Seq, to?: Seq): AsyncGenerator<Message> {
     return everyMessage(this.context.connection, this.roomId, from, to);
   }
@@ -134,7 +134,7 @@ export class RtsRoom {
     return (await this.context.connection.invoke('GetAttachmentUrl', { roomId: this.roomId, attachmentId })).url;
   }
 
-  /** Adds people; a direct room stays as it is and a new group room is given back. */
+  /** Adds users. A direct room stays as it is, and a new group room is returned. */
   async addMembers(userIds: string[]): Promise<Room> {
     const { room } = await this.context.connection.invoke('AddMembers', { roomId: this.roomId, userIds });
     this.answered(room);
@@ -157,14 +157,14 @@ export class RtsRoom {
     this.answered((await this.context.connection.invoke(on ? 'ArchiveRoom' : 'UnarchiveRoom', { roomId: this.roomId })).room);
   }
 
-  // What the client tells it
+  // Called by the client
 
-  /** A live event. */
+  /** Takes in a live event. */
   offer(event: RoomEvent): Verdict {
     return this.chain.offer(event);
   }
 
-  /** The room as a list has it. */
+  /** Updates the room from a list. */
   update(listed: ListedRoom): void {
     this.setInfo(listed.room);
     this.setLast(listed.lastMessage);
@@ -178,7 +178,7 @@ export class RtsRoom {
     }
   }
 
-  /** The room as another source has it, such as `RoomAdded` or an answer; late ones change nothing. */
+  /** Updates the room from an event or an answer; does nothing if it is older than the known state. */
   setInfo(room: Room, asOf: Seq = room.headSeq): void {
     if (asOf < this.infoSeq) {
       return;
@@ -221,18 +221,18 @@ export class RtsRoom {
     this.storedSignal.update((all) => new Set([...all, ...seqs]));
   }
 
-  /** Whether more was missed than a resume gives. */
+  /** True if more was missed than a resume delivers. */
   get stale(): boolean {
     return this.isStale;
   }
 
-  /** What is known is old, until `reload` has succeeded. */
+  /** Marks the state as old, until `reload` has succeeded. */
   expire(): void {
     this.isStale = true;
     this.membersStale = true;
   }
 
-  /** What is shown is read again. */
+  /** Reads again what is shown. */
   async reload(): Promise<void> {
     this.history.refresh().catch(() => undefined);
     if (this.timeline.loaded()) {
@@ -241,7 +241,7 @@ export class RtsRoom {
     this.isStale = false;
   }
 
-  /** Says again what a lost connection left untold. */
+  /** Reports marks that a lost connection held up. */
   retell(): void {
     this.readMark.schedule();
     this.deliveredMark.schedule();
@@ -306,7 +306,7 @@ export class RtsRoom {
     }
   }
 
-  /** The messages at hand, and whether they are all after `seq`. */
+  /** Returns the loaded messages; `complete` if they include all messages after `seq`. */
   private known(seq: Seq): Known {
     const { timeline } = this;
     const atEnd = timeline.loaded() && timeline.atNewest() && (timeline.oldestSeq ?? 0) <= seq;
@@ -319,7 +319,7 @@ export class RtsRoom {
     }
   }
 
-  /** Reads the members where the room is shown or was asked for; a list of rooms does without. */
+  /** Reads the members, if they are missing or old. */
   private async refreshMembers(): Promise<void> {
     if (this.membersStale) {
       this.membersStale = false;

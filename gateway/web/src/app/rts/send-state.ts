@@ -1,12 +1,10 @@
 import { Member, Receipt, Seq } from './contract';
 import { Outgoing } from './outbox';
 
-/** How far a message of this user has come; each includes those before. */
+/** State of this user's message; each includes those before it. */
 export type SendState = 'sending' | 'failed' | 'sent' | 'stored' | 'delivered' | 'read';
 
-/**
- * The state of a sent message. In a group, `delivered` and `read` mean by all the others.
- */
+/** Returns the state of a sent message. In a group, `delivered` and `read` mean all other members. */
 export function stateOf(
   seq: Seq,
   pending: Outgoing | undefined,
@@ -25,7 +23,7 @@ export function stateOf(
   if (all('readSeq')) {
     return 'read';
   }
-  // Who has read it has received it, whether or not their client said so.
+  // A user who has read it has received it, even if their client did not report that.
   const received = others.length > 0 && others.every(({ userId }) => {
     const known = receipts.get(userId);
     return Math.max(known?.readSeq ?? 0, known?.deliveredSeq ?? 0) >= seq;
@@ -33,7 +31,7 @@ export function stateOf(
   return received ? 'delivered' : stored.has(seq) ? 'stored' : 'sent';
 }
 
-/** Who of the others has read up to `seq`. */
+/** Returns the other members who have read up to `seq`. */
 export function readers(seq: Seq, others: readonly Member[], receipts: ReadonlyMap<string, Required<Receipt>>): Member[] {
   return others.filter(({ userId }) => (receipts.get(userId)?.readSeq ?? 0) >= seq);
 }

@@ -1,4 +1,4 @@
-/** A part of a text in which an `@` mentions nobody: code, a web address, or an e-mail address. */
+/** A part of a text that contains no mentions: code, a web address, or an e-mail address. */
 export interface Span {
   kind: 'code' | 'url' | 'email';
   from: number;
@@ -8,13 +8,13 @@ export interface Span {
 const STARTS = /`+|https?:\/\/|www\.|@/gi;
 const HOST = /[\p{Alphabetic}\p{N}]/uy;
 const WWW_HOST = /[\p{Alphabetic}\p{N}-]+\.[\p{Alphabetic}\p{N}]/uy;
-/** What no address has: blanks, quotes, backticks, and the punctuation of Korean, Chinese and Japanese. */
+/** Characters that end an address: spaces, quotes, backticks, and Korean, Chinese and Japanese punctuation. */
 const ENDS_URL = /[\p{White_Space}\p{Cc}<>"'`\u2018-\u201f\u2026\u3000-\u3004\u3008-\u303f\uff01-\uff0f\uff1a-\uff20\uff3b-\uff40\uff5b-\uff65]/u;
 const BRACKETS: Record<string, string> = { '(': ')', '[': ']', '{': '}' };
 const LOCAL_MAX = 64;
 const DOMAIN_MAX = 253;
 
-/** Finds code and addresses, in order, none inside another; the server has the same rule (`rooms/quiet.rs`). */
+/** Finds code and addresses, in order and not nested, by the same rule as the server (`rooms/quiet.rs`). */
 export function spansOf(text: string): Span[] {
   const spans: Span[] = [];
   const starts = new RegExp(STARTS);
@@ -30,7 +30,7 @@ export function spansOf(text: string): Span[] {
   return spans;
 }
 
-/** Whether a place has a span on both sides of it. */
+/** True if a span reaches across this position. */
 export function isInside(spans: readonly Span[], at: number): boolean {
   let [low, high] = [0, spans.length];
   while (low < high) {
@@ -54,7 +54,7 @@ function spanAt(text: string, at: number, start: string, free: number): Span | u
   return begins ? { kind: 'url', from: at, to: urlEnd(text, at + start.length) } : undefined;
 }
 
-/** Code ends at as many backticks as it began with; with fewer than three of them on the same line. */
+/** Finds the end of code: as many backticks as at its start, on the same line if they are fewer than three. */
 function codeEnd(text: string, from: number, ticks: number): number | undefined {
   const line = ticks < 3 ? text.indexOf('\n', from) : -1;
   const runs = /`+/g;
@@ -67,7 +67,7 @@ function codeEnd(text: string, from: number, ticks: number): number | undefined 
   return undefined;
 }
 
-/** An address ends before a bracket that it did not open. */
+/** Finds the end of an address, which stops before a bracket that it did not open. */
 function urlEnd(text: string, from: number): number {
   const open: string[] = [];
   let to = from;
@@ -99,12 +99,12 @@ function email(text: string, at: number, free: number): Span | undefined {
   }
   const domain = domainOf(/^[A-Za-z0-9.-]*/.exec(text.slice(at + 1, at + 1 + DOMAIN_MAX))?.[0] ?? '');
   const to = at + 1 + domain.length;
-  // In the middle of a word of another script it would be somebody else's address.
+  // In the middle of a word in another script, the match would be a part of another address.
   const cut = isForeignLetter(text[from - 1]) || isForeignLetter(text[to]) || text[to] === '@';
   return from === at || domain === '' || cut ? undefined : { kind: 'email', from, to };
 }
 
-/** The longest domain at the beginning: labels with dots between them, the last one of letters. */
+/** Returns the longest domain at the start: labels separated by dots, the last one of letters. */
 function domainOf(text: string): string {
   const labels = text.split('.');
   const wrong = labels.findIndex((label) => !/^[A-Za-z0-9-]+$/.test(label) || label.startsWith('-') || label.endsWith('-'));
@@ -113,7 +113,10 @@ function domainOf(text: string): string {
   return last < 1 ? '' : good.slice(0, last + 1).join('.');
 }
 
-/** Particles follow without a blank from Hangul on, so there a word may begin and end anywhere. */
+/**
+ * True for letters between ASCII and Hangul. From Hangul on a word may begin and end anywhere, since particles follow
+ * without a space.
+ */
 function isForeignLetter(char: string | undefined): boolean {
   return char !== undefined && char > '\x7f' && char < '\u1100' && /[\p{Alphabetic}\p{N}]/u.test(char);
 }

@@ -5,34 +5,34 @@ import { ListedRoom, ResumedRoom } from './contract';
 import { RtsError, toRtsError } from './errors';
 import { RtsRoom } from './room';
 
-/** Rooms of one resume: with their ids and seqs well under the 256 KiB of a record. */
+/** Rooms per resume; with their ids and seqs they stay well below the 256 KiB of a record. */
 const RESUME_ROOMS = 200;
 const LIST_PAGE = 200;
-/** A late event may still come by itself; a gap is mended when it did not. */
+/** Time for a late event to arrive before a gap is closed by a resume. */
 const GAP_WAIT_MS = 300;
 const REFRESH_WAIT_MS = 150;
 
-/** What becomes of what was read. */
+/** Takes the results of a sync. */
 interface Outcome {
   listed(rooms: readonly ListedRoom[]): void;
   left(roomId: string): void;
   caughtUp(): void;
-  /** A try went wrong; another one follows. */
+  /** Takes the error of a failed try; another one follows. */
   failed(error: RtsError): void;
 }
 
 /**
- * Brings the rooms in step with the server: the whole list on the first connection, what was missed on each
- * later one, and what a gap shows to be missing in between.
+ * Brings the rooms in step with the server: the whole list on the first connection, the missed events on each later
+ * one, and missing events whenever a gap appears.
  */
 export class Sync {
   private readonly mending = new Set<string>();
-  /** Rooms that the next reading of the list has to come to. */
+  /** Rooms that the next read of the list has to reach. */
   private readonly wanted = new Set<string>();
   private listTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly listBackoff = new Backoff(500, 20_000);
   private listedOnce = false;
-  /** Whether counts and last messages are to be read again, for events were skipped. */
+  /** True if counts and last messages have to be read again, because events were skipped. */
   private listStale = false;
 
   constructor(
@@ -41,7 +41,7 @@ export class Sync {
     private readonly outcome: Outcome,
   ) {}
 
-  /** A fresh connection stands. Tries until it is in step or the connection is gone. */
+  /** Runs on each new connection: tries until the rooms are in step or the connection is gone. */
   async run(generation: number): Promise<void> {
     const backoff = new Backoff(500, 10_000);
     while (this.connection.isCurrent(generation)) {
@@ -61,7 +61,7 @@ export class Sync {
     }
   }
 
-  /** An event came whose predecessor did not. */
+  /** Closes the gap of a room by a resume, unless the missing events arrive first. */
   mendGap(room: RtsRoom): void {
     if (this.mending.has(room.roomId)) {
       return;
@@ -70,20 +70,20 @@ export class Sync {
     void this.mend(room).finally(() => this.mending.delete(room.roomId));
   }
 
-  /** What is known of a room cannot be trusted: read its facts and what is shown of it again. */
+  /** Reads the facts and the shown messages of a room again, when the known state cannot be trusted. */
   reread(room: RtsRoom): void {
     this.refreshList();
     room.expire();
     void this.rereading(room);
   }
 
-  /** Reads the list as far as a room again soon. */
+  /** Reads the list again soon, down to this room. */
   recount(roomId: string): void {
     this.wanted.add(roomId);
     this.refreshList();
   }
 
-  /** Reads the first page of the list again soon; several wishes become one. */
+  /** Reads the first page of the list again soon; several calls become one. */
   refreshList(): void {
     this.listTimer ??= setTimeout(() => {
       this.listTimer = undefined;
@@ -124,7 +124,7 @@ export class Sync {
     }
   }
 
-  /** Reads again what a resume did not bring; what fails stays stale, and the next try reads it. */
+  /** Reads again what a resume did not deliver; what fails stays stale for the next try. */
   private async freshen(): Promise<void> {
     if (this.listStale) {
       await this.list();
@@ -170,7 +170,7 @@ export class Sync {
     );
     let unlisted = false;
     for (const part of parts) {
-      // Each part counts the rooms of the others as joined; only unknown ones are.
+      // Each part reports the rooms of the other parts as joined; only unknown ones are.
       const joined = await this.resume(part);
       unlisted ||= joined.some((roomId) => !this.rooms().has(roomId));
     }
@@ -188,7 +188,7 @@ export class Sync {
     return answer.joined;
   }
 
-  /** Puts the events of one room in; where there were too many for that, it is to be read again. */
+  /** Applies the events of one room; if there were too many, marks it to be read again. */
   private caughtUp({ roomId, events, headSeq, truncated }: ResumedRoom): void {
     const room = this.rooms().get(roomId);
     if (truncated) {

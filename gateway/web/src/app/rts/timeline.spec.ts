@@ -8,7 +8,7 @@ const page = (from: number, to: number): Message[] => Array.from({ length: to - 
 const seqs = (timeline: Timeline): number[] => timeline.messages().map((m) => m.seq);
 
 describe('Timeline', () => {
-  it('joins pages and live messages, each seq once, the newer version staying', () => {
+  it('merges pages and live messages, each seq once, in the newer version', () => {
     const timeline = new Timeline();
     timeline.replaceNewest(page(10, 12), true);
     timeline.put(message(13));
@@ -20,7 +20,7 @@ describe('Timeline', () => {
     expect(timeline.hasOlder()).toBe(false);
   });
 
-  it('keeps what comes while a page is read', () => {
+  it('keeps messages that arrive while a page is read', () => {
     const timeline = new Timeline();
     timeline.beginReading();
     timeline.put(message(4));
@@ -30,7 +30,7 @@ describe('Timeline', () => {
     expect(timeline.find(2)?.body).toBe('edited');
   });
 
-  it('keeps what comes while a shown window is read again', () => {
+  it('keeps messages that arrive while a shown window is read again', () => {
     const timeline = new Timeline();
     timeline.replaceNewest(page(1, 3), false);
     timeline.beginReading();
@@ -39,7 +39,7 @@ describe('Timeline', () => {
     expect(seqs(timeline)).toEqual([6, 7, 8, 9]);
   });
 
-  it('does not mix a window in the past with live messages until it comes back', () => {
+  it('keeps live messages out of a window in the past until it is back at the newest', () => {
     const timeline = new Timeline();
     timeline.replaceNewest(page(90, 99), true);
     timeline.replaceAround(page(10, 20), true, true);

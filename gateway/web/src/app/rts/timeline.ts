@@ -1,14 +1,14 @@
 import { Signal, signal } from '@angular/core';
 import { Message, ReactionEvent, Seq } from './contract';
 
-/** Messages seen live while the window is elsewhere; joined to it when it comes back to the newest. */
+/** Limit of live messages that wait while the window is elsewhere; merged when it is back at the newest. */
 const TAIL_MAX = 500;
 
 /**
- * The messages of a room that are known: one window without holes, ascending, each seq once.
+ * The known messages of a room: one window without holes, ascending, each seq once.
  *
- * `atNewest` tells whether the window ends at the room's newest message. While it does not (after a jump far
- * back), live messages wait in a tail.
+ * `atNewest` is true if the window ends at the room's newest message. While it does not (after a jump far back), live
+ * messages wait in a tail.
  */
 export class Timeline {
   private readonly messagesSignal = signal<readonly Message[]>([]);
@@ -17,13 +17,13 @@ export class Timeline {
   private readonly loadedSignal = signal(false);
   private tail: Message[] = [];
   private reading = false;
-  /** What came live while a page was read: the page may be older. */
+  /** Live changes while a page is read, which may be older than they are. */
   private meanwhile: (Message | ReactionEvent)[] = [];
 
   readonly messages: Signal<readonly Message[]> = this.messagesSignal.asReadonly();
   readonly hasOlder: Signal<boolean> = this.hasOlderSignal.asReadonly();
   readonly atNewest: Signal<boolean> = this.atNewestSignal.asReadonly();
-  /** Whether a page of history was read; before, nothing is shown. */
+  /** True once a page of history was read; until then nothing is shown. */
   readonly loaded: Signal<boolean> = this.loadedSignal.asReadonly();
 
   get oldestSeq(): Seq | undefined {
@@ -46,7 +46,7 @@ export class Timeline {
     return this.messagesSignal().findLast(same) ?? this.tail.findLast(same);
   }
 
-  /** A live message, or a newer state of one. */
+  /** Takes in a live message, or a newer state of one. */
   put(message: Message): void {
     const newest = this.newestSeq ?? 0;
     const inside = message.seq <= newest && message.seq >= (this.oldestSeq ?? Infinity);
@@ -79,12 +79,12 @@ export class Timeline {
     this.tail = this.tail.map((m) => (m.seq === event.messageSeq && m.version < event.seq ? update(m) : m));
   }
 
-  /** A page is about to be read: what comes live until then is newer than it. */
+  /** Called before a page is read: live changes from now on may be newer than the page. */
   beginReading(): void {
     this.reading = true;
   }
 
-  /** The page is in, or could not be read. */
+  /** Called once the page is in, or could not be read. */
   endReading(): void {
     const { meanwhile } = this;
     this.reading = false;
@@ -94,7 +94,7 @@ export class Timeline {
     }
   }
 
-  /** The newest page: the window becomes it, with what came live meanwhile. */
+  /** Replaces the window with the newest page, plus the live messages since. */
   replaceNewest(page: readonly Message[], hasOlder: boolean): void {
     const late = [...this.tail, ...this.meanwhile.flatMap((change) => ('messageSeq' in change ? [] : [change]))];
     this.messagesSignal.set(merged(page, late.filter((m) => m.seq > (page.at(-1)?.seq ?? 0))));
@@ -106,7 +106,7 @@ export class Timeline {
     this.loadedSignal.set(true);
   }
 
-  /** A window somewhere in the past. */
+  /** Replaces the window with one in the past. */
   replaceAround(page: readonly Message[], hasOlder: boolean, hasNewer: boolean): void {
     if (!hasNewer) {
       this.replaceNewest(page, hasOlder);
@@ -120,14 +120,14 @@ export class Timeline {
     this.loadedSignal.set(true);
   }
 
-  /** The page before the window. */
+  /** Puts a page before the window. */
   prepend(page: readonly Message[], hasMore: boolean): void {
     this.merge(page);
     this.endReading();
     this.hasOlderSignal.set(hasMore);
   }
 
-  /** The page after the window. */
+  /** Puts a page after the window. */
   append(page: readonly Message[], hasMore: boolean): void {
     this.merge(page);
     this.endReading();
@@ -155,13 +155,13 @@ export class Timeline {
     this.messagesSignal.update((all) => merged(all, more));
   }
 
-  /** Newer states of messages that the window holds. */
+  /** Updates messages in the window. */
   private refresh(states: readonly Message[]): void {
     this.merge(states.filter((state) => this.find(state.seq) !== undefined));
   }
 }
 
-/** Index of the first message at or after `seq`. */
+/** Returns the index of the first message at or after `seq`. */
 function position(messages: readonly Message[], seq: Seq): number {
   let low = 0;
   let high = messages.length;
@@ -176,7 +176,7 @@ function position(messages: readonly Message[], seq: Seq): number {
   return low;
 }
 
-/** Both lists in order; of one seq the newer version stays. */
+/** Merges two lists in order; the newer version of a message wins. */
 function merged(all: readonly Message[], more: readonly Message[]): readonly Message[] {
   if (more.length === 0) {
     return all;

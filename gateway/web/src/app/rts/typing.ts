@@ -1,12 +1,12 @@
 import { Signal, signal } from '@angular/core';
 import { RtsConnection } from './connection';
 
-/** Someone who types says so again within this time, or has stopped. */
+/** A typing user reports again within this time, or has stopped. */
 const EXPIRES_MS = 6_000;
-/** How often one says that one is still typing. */
+/** Time between two reports of typing. */
 const REPEAT_MS = 3_000;
 
-/** Who types in a room, and telling others that one does. Never stored, never retried. */
+/** Shows who is typing in a room, and reports this user's typing. Never stored, never retried. */
 export class Typing {
   private readonly usersSignal = signal<readonly string[]>([]);
   private readonly timers = new Map<string, ReturnType<typeof setTimeout>>();
@@ -19,7 +19,7 @@ export class Typing {
     private readonly connection: RtsConnection,
   ) {}
 
-  /** Another one has started, goes on, or has stopped. */
+  /** Handles a report of another user. */
   heard(userId: string, typing: boolean): void {
     clearTimeout(this.timers.get(userId));
     this.timers.delete(userId);
@@ -32,7 +32,7 @@ export class Typing {
     });
   }
 
-  /** To be called at each keystroke; tells the others now and then. */
+  /** Called at each keystroke; reports to the others at intervals. */
   typed(): void {
     if (Date.now() - this.toldAt >= REPEAT_MS) {
       this.toldAt = Date.now();
@@ -40,7 +40,7 @@ export class Typing {
     }
   }
 
-  /** The text was sent or taken back. */
+  /** Called when the text was sent or cleared. */
   stopped(): void {
     if (this.toldAt > 0 && Date.now() - this.toldAt < EXPIRES_MS) {
       this.tell(false);

@@ -1,7 +1,7 @@
 import { Signal, computed, signal } from '@angular/core';
 import { ListedRoom, Message, Seq } from './contract';
 
-/** The server counts to here; this number means "this many or more". */
+/** The server's ceiling; this number means "this many or more". */
 export const UNREAD_MAX = 1_000;
 
 interface Count {
@@ -9,15 +9,13 @@ interface Count {
   mentions: number;
 }
 
-/** Messages at hand; `complete` when there are no others after what was read. */
+/** Loaded messages; `complete` if they include all messages after the read mark. */
 export interface Known {
   messages: readonly Message[];
   complete: boolean;
 }
 
-/**
- * How many messages of others were not read: the server's count at a moment, kept up with live events.
- */
+/** Counts unread messages of other users: the server's count at one moment, kept up to date by live events. */
 export class Unread {
   private readonly counted = new Map<Seq, boolean>();
   private baseHead: Seq = 0;
@@ -31,7 +29,7 @@ export class Unread {
 
   constructor(private readonly userId: string) {}
 
-  /** The server's count as of its head; what was read here since then is taken off again. */
+  /** Takes the server's count as of its head, less what was read here since. */
   reset(listed: Pick<ListedRoom, 'unread' | 'mentions' | 'readSeq' | 'headSeq'>, known: Known): void {
     const readHere = this.readSeqSignal();
     this.counted.clear();
@@ -44,14 +42,17 @@ export class Unread {
 
   created(message: Message): void {
     const counts = message.senderId !== this.userId && !message.deleted && message.seq > this.readSeqSignal();
-    // The server's count may be newer than the event that is only now let through.
+    // The server's count may be newer than this event, which waited behind a gap.
     if (counts && message.seq > this.baseHead) {
       this.counted.set(message.seq, message.mentions?.includes(this.userId) ?? false);
       this.recount();
     }
   }
 
-  /** `before` is the message as it was known. Returns whether it told too little, so that only the server can count. */
+  /**
+   * Updates the counts after a delete. `before` is the known state. Returns true if only the server can tell the
+   * counts.
+   */
   deleted(message: Message, before: Message | undefined): boolean {
     if (this.counted.delete(message.seq)) {
       this.recount();
@@ -68,7 +69,7 @@ export class Unread {
     return before === undefined && this.base().mentions > 0;
   }
 
-  /** An edit may mention this user, or no longer; otherwise as `deleted`. */
+  /** Updates the counts after an edit, which may add or remove a mention; parameters and result as for `deleted`. */
   edited(message: Message, before: Message | undefined): boolean {
     const mentioned = this.isMentioned(message);
     if (this.counted.has(message.seq)) {
@@ -86,7 +87,7 @@ export class Unread {
     return before === undefined && (mentioned || this.base().mentions > 0);
   }
 
-  /** Read up to `seq`, here or on another device. */
+  /** Moves the read mark to `seq`, for a read here or on another device. */
   read(seq: Seq, { messages, complete }: Known): void {
     const before = this.readSeqSignal();
     if (seq <= before) {
@@ -116,7 +117,7 @@ export class Unread {
     this.recount();
   }
 
-  /** Whether the server's count has an unread message, and not its last change. */
+  /** True if the server's count includes the unread message, but not its last change. */
   private isInBase({ seq, version, senderId }: Message): boolean {
     return seq <= this.baseHead && version > this.baseHead && seq > this.readSeqSignal() && senderId !== this.userId;
   }

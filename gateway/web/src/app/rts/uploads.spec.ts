@@ -6,12 +6,12 @@ import { Put, refusal, startUpload } from './uploads';
 
 const TICKET: UploadTicket = { attachmentId: 'a1', url: 'https://files.example/a1', method: 'PUT', headers: {}, expiresAt: '' };
 const text = new TextEncoder().encode('안녕');
-/** The DOM of the tests has files that cannot be read. */
+/** Files in the DOM of the tests cannot be read, so this one brings its bytes. */
 const file = Object.assign(new File([text], '인사.txt', { type: 'text/plain' }), { arrayBuffer: () => Promise.resolve(text) });
 const passed = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 20));
 
 describe('startUpload', () => {
-  it('binds the hash, tells the progress, and gives the attachment', async () => {
+  it('binds the hash, reports progress, and returns the attachment', async () => {
     const { hub, client, room } = await openedNow();
     hub.next('CreateUpload', () => TICKET);
     let half: number | undefined;
@@ -32,7 +32,7 @@ describe('startUpload', () => {
     expect(upload.attachment()).toEqual({ attachmentId: 'a1', fileName: '인사.txt', contentType: 'text/plain', sizeBytes: 6 });
   });
 
-  it('says why it failed', async () => {
+  it('reports why it failed', async () => {
     const { hub, client, room } = await openedNow();
     hub.next('CreateUpload', () => {
       throw hubError('CreateUpload', 'tooLarge: A file has at most 100 MiB.');
@@ -42,7 +42,7 @@ describe('startUpload', () => {
     expect([upload.state(), upload.error()?.code]).toEqual(['failed', 'tooLarge']);
   });
 
-  it('goes on after a lost connection and a busy storage, each time with a fresh address', async () => {
+  it('continues after a lost connection and a busy storage, each time with a new address', async () => {
     const { hub, client, room } = await openedNow();
     const tickets = ['a1', 'a2', 'a3'].map((attachmentId) => ({ ...TICKET, attachmentId }));
     tickets.forEach((ticket) => hub.next('CreateUpload', () => ticket));
@@ -55,7 +55,7 @@ describe('startUpload', () => {
     expect(upload.attachment()?.attachmentId).toBe('a3');
   });
 
-  it('is tried again by hand after a refusal', async () => {
+  it('retries on demand after a refusal', async () => {
     const { hub, client, room } = await openedNow();
     ['a1', 'a2'].forEach((attachmentId) => hub.next('CreateUpload', () => ({ ...TICKET, attachmentId })));
     const failures = [refusal(403)];
@@ -81,7 +81,7 @@ describe('startUpload', () => {
     expect([upload.state(), upload.error(), upload.attachment()]).toEqual(['cancelled', undefined, undefined]);
   });
 
-  /** Hashing takes real time, so only the start runs on the still clock. */
+  /** Starts on the fake clock; the rest needs real time for hashing. */
   async function openedNow(): ReturnType<typeof opened> {
     vi.useFakeTimers();
     const made = await opened();

@@ -4,31 +4,31 @@ import { Attachment, UploadTicket } from './contract';
 import { RtsConnection } from './connection';
 import { RtsError, toRtsError } from './errors';
 
-/** How often a waiting file looks for a connection. */
+/** Interval at which a waiting upload checks for a connection. */
 const LOOK_MS = 500;
 
-/** `waiting` is for a connection, or for a server that is busy: it goes on by itself. */
+/** `waiting` is for a connection or a busy server; the upload continues without user action. */
 export type UploadState = 'preparing' | 'uploading' | 'waiting' | 'done' | 'failed' | 'cancelled';
 
-/** One file on its way to storage. */
+/** One file being uploaded. */
 export interface Upload {
   readonly file: Pick<File, 'name' | 'size'>;
   readonly state: Signal<UploadState>;
-  /** 0 to 1. */
+  /** From 0 to 1. */
   readonly progress: Signal<number>;
-  /** What a message refers to, once done. */
+  /** The attachment for the message, once the upload is done. */
   readonly attachment: Signal<Attachment | undefined>;
   readonly error: Signal<RtsError | undefined>;
   cancel(): void;
-  /** Tries one that failed again. */
+  /** Retries a failed upload. */
   retry(): void;
 }
 
-/** Puts bytes to a signed address; replaced in tests. */
+/** Sends bytes to a signed address; replaced in tests. */
 export type Put = (ticket: UploadTicket, file: File, progress: (part: number) => void, abort: AbortSignal) => Promise<void>;
 
 /**
- * Sends a file straight to storage: its hash is bound into a signed address, so what arrives is what was meant.
+ * Uploads a file directly to storage. Its hash is bound into the signed address, so storage accepts these bytes only.
  */
 export function startUpload(connection: RtsConnection, roomId: string, file: File, put: Put = putByXhr): Upload {
   const state = signal<UploadState>('preparing');
@@ -48,7 +48,7 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
     attachment.set({ attachmentId: ticket.attachmentId, ...facts });
     state.set('done');
   };
-  /** Until it is there, or refused: a lost connection only costs time. */
+  /** Tries until the file is stored or refused; a lost connection only costs time. */
   const run = async (): Promise<void> => {
     const sha256 = await hash(file);
     const backoff = new Backoff(500, 10_000);
@@ -98,7 +98,7 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
   };
 }
 
-/** One that an earlier page has begun: done where it has its attachment, else cut off for good. */
+/** Returns an upload of an earlier page: done if it has its attachment, else failed for good. */
 export function pastUpload(name: string, size: number, attachment?: Attachment): Upload {
   const error = attachment === undefined ? new RtsError('cancelled', 'The page ended before the upload did.') : undefined;
   const nothing = (): void => undefined;
@@ -113,7 +113,7 @@ export function pastUpload(name: string, size: number, attachment?: Attachment):
   };
 }
 
-/** Until there is a connection, or none will be. */
+/** Resolves once there is a connection, or there will never be one. */
 async function connected(connection: RtsConnection, abort: AbortSignal): Promise<void> {
   while (!['online', 'ended'].includes(connection.state())) {
     await delay(LOOK_MS);
@@ -121,7 +121,7 @@ async function connected(connection: RtsConnection, abort: AbortSignal): Promise
   }
 }
 
-/** What an answer of the storage means: only a busy one is asked again. */
+/** Converts an answer of the storage; only a busy storage is asked again. */
 export function refusal(status: number): RtsError {
   const again = status >= 500 || status === 408 || status === 429;
   return new RtsError(again ? 'unavailable' : status === 413 ? 'tooLarge' : 'forbidden', `The storage answered ${status}.`);
@@ -135,13 +135,13 @@ async function hash(file: File): Promise<string> {
   return [...new Uint8Array(digest)].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
 
-/** `fetch` cannot tell the progress of what it sends; XMLHttpRequest can. */
+/** Uses XMLHttpRequest, since `fetch` cannot report the progress of an upload. */
 const putByXhr: Put = (ticket, file, progress, abort) =>
   new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     request.open(ticket.method, ticket.url);
     for (const [name, value] of Object.entries(ticket.headers)) {
-      // The browser sets these itself and refuses them from a page.
+      // The browser sets these headers and refuses them from a page.
       if (!['content-length', 'host'].includes(name.toLowerCase())) {
         request.setRequestHeader(name, value);
       }

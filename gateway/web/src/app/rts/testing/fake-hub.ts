@@ -5,7 +5,7 @@ import { FakeServer } from './fake-server';
 type Handler = (payload: never) => void;
 type Any = Record<string, never>;
 
-/** A scripted hub connection of one user: loses, doubles, holds back, refuses, on demand. */
+/** A scripted hub connection of one user: loses, doubles, delays and refuses on demand. */
 export class FakeHub implements HubLink {
   private readonly handlers = new Map<string, Handler[]>();
   private readonly closed: ((error?: Error) => void)[] = [];
@@ -13,19 +13,19 @@ export class FakeHub implements HubLink {
 
   /** Every call, in order. */
   readonly calls: [Method, Any][] = [];
-  /** Methods that this server does not have. */
+  /** Methods that this server lacks. */
   readonly missing = new Set<Method>();
   connected = false;
   starts = 0;
-  /** How many of the next starts fail. */
+  /** Number of next starts that fail. */
   refuseStarts = 0;
-  /** Whether nobody's token is taken. */
+  /** True if every token is refused. */
   refuseTokens = false;
-  /** Whether calls are swallowed, as by a network that is gone without a word. */
+  /** True if calls get no answer, as on a network that is silently gone. */
   deaf = false;
-  /** A record that is larger costs the connection, as on a server that does not answer it. */
+  /** Limit of a record; a larger one costs the connection without an answer. */
   recordBytesMax = Infinity;
-  /** What happens to an event on its way here; `drop` loses it. */
+  /** Changes an event on its way to the client; `drop` loses it. */
   onEvent: (event: RoomEvent) => RoomEvent[] | 'drop' = (event) => [event];
 
   constructor(
@@ -42,7 +42,7 @@ export class FakeHub implements HubLink {
     };
   }
 
-  /** The next call of a method is answered by this instead. */
+  /** Sets the answer to the next call of a method. */
   next(method: Method, answer: (request: Any) => unknown): void {
     this.script.set(method, [...(this.script.get(method) ?? []), answer]);
   }
@@ -55,7 +55,7 @@ export class FakeHub implements HubLink {
     (this.handlers.get(event) ?? []).forEach((handler) => handler(payload as never));
   }
 
-  /** The connection breaks. */
+  /** Breaks the connection. */
   drop(reason = 'WebSocket closed with status code: 1006'): void {
     this.connected = false;
     this.closed.forEach((handler) => handler(new Error(reason)));
@@ -115,7 +115,7 @@ export class FakeHub implements HubLink {
     return structuredClone(answer);
   }
 
-  /** A stream over the same script: one answer is all of its items. */
+  /** Streams from the same script: one answer holds all items. */
   async *stream(method: string, request: object): AsyncGenerator<unknown> {
     this.calls.push([method as Method, request as Any]);
     if (this.missing.has(method as Method)) {
@@ -132,7 +132,7 @@ export class FakeHub implements HubLink {
     }
   }
 
-  /** What the server does with a call. */
+  /** Returns the server's answer to a call. */
   answer(method: Method, request: object): unknown {
     const { server, userId } = this;
     const verbs: { [M in Method]?: (request: Methods[M][0]) => unknown } = {
@@ -212,7 +212,7 @@ export class FakeHub implements HubLink {
 
 const without = (members: readonly Member[], userId: string): Member[] => members.filter((member) => member.userId !== userId);
 
-/** A refusal as the gateway words it. */
+/** Returns a refusal in the wording of the gateway. */
 export function hubError(method: Method, text: string): Error {
   return new Error(`An unexpected error occurred invoking '${method}' on the server. HubException: ${text}`);
 }

@@ -8,18 +8,18 @@ interface FakeRoom {
   sent: Map<string, Message>;
 }
 
-/** The server's side of a scripted hub: rooms in memory with the rules that clients see. */
+/** The server behind a scripted hub: rooms in memory, with the rules that clients see. */
 export class FakeServer {
   readonly rooms = new Map<string, FakeRoom>();
   readonly names = new Map<string, string>();
   readonly presence = new Map<string, PresenceStatus>();
   private made = 0;
 
-  /** Where events go. */
+  /** Receives each event. */
   publish: (event: RoomEvent, members: readonly string[]) => void = () => undefined;
-  /** Where every file is. */
+  /** The address of every file. */
   fileUrl = 'icon.svg';
-  /** Events kept for a resume; more than this is truncated. */
+  /** Limit of events in a resume; more are truncated. */
   resumeMax = 500;
 
   constructor(private seq: Seq = 1_700_000_000_000_000) {}
@@ -129,7 +129,7 @@ export class FakeServer {
     return { userId, displayName: this.names.get(userId) ?? userId, role, readSeq: 0, deliveredSeq: 0 };
   }
 
-  /** The next seq, a second after the last. */
+  /** Returns the next seq, by default one second after the last. */
   tick(ms = 1_000): Seq {
     this.seq += ms * 1_000;
     return this.seq;

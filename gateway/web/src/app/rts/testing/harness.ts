@@ -6,7 +6,7 @@ import { RtsRoom } from '../room';
 import { FakeHub } from './fake-hub';
 import { FakeServer } from './fake-server';
 
-/** A client of `ann` on a scripted hub, in a room with `bob`; time stands still unless moved. */
+/** A client of `ann` on a scripted hub, in a room with `bob`, under fake timers. */
 export interface Harness {
   server: FakeServer;
   hub: FakeHub;
@@ -34,7 +34,7 @@ export function harness(before: (server: FakeServer, room: Room) => void = () =>
   return { server, hub, client, room, view };
 }
 
-/** Started, in step, and with the room's history read. */
+/** Returns a started client that is in step, with the history of its room loaded. */
 export async function opened(before?: (server: FakeServer, room: Room) => void): Promise<Harness> {
   const made = harness(before);
   made.client.start();
@@ -43,7 +43,7 @@ export async function opened(before?: (server: FakeServer, room: Room) => void):
   return made;
 }
 
-/** Lets time pass, with everything that is due in it. */
+/** Advances the time, and runs what is due. */
 export async function settle(ms = 0): Promise<void> {
   await vi.advanceTimersByTimeAsync(ms);
 }
