@@ -5,12 +5,12 @@ import { Attachment } from '../rts';
 import { Icon } from '../ui/icon';
 import { FileUrls } from './file-urls';
 
-/** Images that every browser shows and that cannot carry scripts. */
+/** Image types that every browser shows and that cannot carry scripts. */
 const SHOWN = new Set(['image/png', 'image/jpeg', 'image/gif', 'image/webp', 'image/avif']);
-/** Larger images are not fetched unasked. */
+/** Larger images are fetched on demand only. */
 const PREVIEW_BYTES_MAX = 8_000_000;
 
-/** A file of a message: an image is shown, everything can be downloaded. */
+/** A file of a message: images are shown, everything can be downloaded. */
 @Component({
   selector: 'rts-attachment',
   imports: [Icon],

@@ -3,7 +3,7 @@ import { Notices } from '../core/notices';
 import { I18n } from '../i18n/i18n';
 import { Icon } from '../ui/icon';
 
-/** Code as it was written, and a button that copies it. */
+/** Code as written, with a button that copies it. */
 @Component({
   selector: 'rts-code-block',
   imports: [Icon],

@@ -13,12 +13,12 @@ import { Picked, complete, labelOf, mentionAt, mentionable, toIds, toNames } fro
 import { languageOf } from './tokens';
 import { UploadTray } from './upload-tray';
 
-/** The server's limits, known here to say so early. */
+/** The server's limits, repeated here to report them early. */
 const BODY_BYTES_MAX = 16 * 1024;
 const FILES_MAX = 10;
 const HEIGHT_PX_MAX = 180;
 
-/** Where a message is written, with its files, its quote and its mentions; also where one is edited. */
+/** Writes and edits messages, with their files, quote and mentions. */
 @Component({
   selector: 'rts-composer',
   imports: [Avatar, Icon, UploadTray],
@@ -38,20 +38,20 @@ export class Composer {
   readonly replyTo = model<Message | undefined>();
   readonly editing = model<Message | undefined>();
   readonly sent = output();
-  /** The last own message is wanted for editing. */
+  /** Asks to edit the user's last message. */
   readonly editLast = output();
 
   protected readonly text = signal('');
-  /** Those whose names stand for their ids. */
+  /** The names in the text that stand for ids. */
   private readonly named = signal<Picked>(new Map());
-  /** The text with ids for names: what is sent and kept. */
+  /** The text with ids for names, as it is sent and kept. */
   private readonly body = computed(() => toIds(this.text(), this.named()));
   protected readonly language = computed(() => languageOf(this.text()));
   private readonly caret = signal(0);
   private readonly dismissed = signal(false);
   protected readonly option = signal(0);
   protected readonly uploads = computed(() => this.drafts.get(this.room().roomId).uploads);
-  /** An edit that is on its way, and why the last one was not taken. */
+  /** True while an edit is being saved; `failed` is the reason why the last one was not accepted. */
   protected readonly saving = signal(false);
   protected readonly failed = signal<RtsError | undefined>(undefined);
   protected readonly title = computed(() => this.chat.title(this.room()));
@@ -61,7 +61,7 @@ export class Composer {
     const mention = this.mention();
     return mention === undefined ? [] : mentionable(this.chat.members(this.room()), mention.query, this.chat.client().userId);
   });
-  /** What is answered, as it is by now. */
+  /** The quoted message, in its newest state. */
   protected readonly quoted = computed(() => this.now(this.replyTo()));
   private readonly emojiStart = computed(() => (this.dismissed() ? undefined : emojiAt(this.text(), this.caret())));
   protected readonly emojiOptions = computed(() => searchEmoji(this.emojiStart()?.query ?? '', 8));
@@ -76,7 +76,7 @@ export class Composer {
     inject(DestroyRef).onDestroy(() => (this.destroyed = true));
     const host = inject<ElementRef<HTMLElement>>(ElementRef).nativeElement;
     afterNextRender(() => {
-      // Not under a finger, where a keyboard would cover the messages, and not from what is done beside it.
+      // Not on touch screens, where a keyboard would cover the messages, and not if the focus is in this conversation.
       if (!matchMedia('(pointer: coarse)').matches && !host.closest('.conversation')?.contains(document.activeElement)) {
         this.focus();
       }
@@ -236,7 +236,7 @@ export class Composer {
     this.sent.emit();
   }
 
-  /** An edit stays in the field until it is taken. */
+  /** Saves an edit, which stays in the field until the server accepts it. */
   private async save(editing: Message, body: string): Promise<void> {
     const room = this.room();
     this.saving.set(true);
@@ -245,7 +245,7 @@ export class Composer {
       if (body !== this.now(editing)?.body) {
         await room.edit(editing.seq, body);
       }
-      // One may be elsewhere by now, or have begun another edit.
+      // The user may be in another room by now, or have begun another edit.
       if (this.drafts.get(room.roomId).editing?.seq === editing.seq) {
         this.drafts.keep(room.roomId, { editing: undefined, edited: undefined });
         if (!this.destroyed) {
@@ -266,7 +266,7 @@ export class Composer {
     this.drafts.keep(this.room().roomId, change);
   }
 
-  /** The list of people or emoji takes its keys; returns whether it did. */
+  /** Handles a key for the list of people or emoji; returns true if it was handled. */
   private optionKey({ key }: KeyboardEvent): boolean {
     const [options, emoji] = [this.options(), this.emojiOptions()];
     const length = options.length || emoji.length;
@@ -284,7 +284,7 @@ export class Composer {
     return true;
   }
 
-  /** A name that was just closed becomes its emoji. */
+  /** Replaces a `:name:` that was just closed with its emoji. */
   private replaceName(): void {
     const { nativeElement } = this.area();
     const done = closedName(nativeElement.value, nativeElement.selectionStart);
@@ -308,19 +308,19 @@ export class Composer {
     this.area().nativeElement.focus();
   }
 
-  /** A message as it is by now, wherever it was shown. */
+  /** Returns the newest known state of a message. */
   private now(message: Message | undefined): Message | undefined {
     return message && (this.room().history.cited(message.seq) ?? message);
   }
 
-  /** Has the newest state of a message at hand from now on; a draft may have kept an old one. */
+  /** Follows the changes of a message from now on; a draft may have kept an old state. */
   private async follow(message: Message): Promise<void> {
     const { history } = this.room();
     await history.fetchCited(message.seq).catch(() => undefined);
     history.keep(history.cited(message.seq) ?? message);
   }
 
-  /** What was edited is deleted: the text stays, to be sent or not. */
+  /** Ends an edit whose message was deleted; the text stays as a draft. */
   private lost(): void {
     const { roomId } = this.room();
     if (this.drafts.of(roomId) === '') {
@@ -330,7 +330,7 @@ export class Composer {
     this.notices.show(this.i18n.t().conversation.editGone, true);
   }
 
-  /** Shows a text of ids with names for them. */
+  /** Puts a text into the field, with names for its ids. */
   private load(body: string, mentioned = this.room().members().map(({ userId }) => userId)): void {
     const { text, picked } = toNames(body, (userId) => mentioned.includes(userId), (userId) => this.chat.name(userId));
     this.named.set(picked);
@@ -344,7 +344,7 @@ export class Composer {
     this.fit();
   }
 
-  /** As high as the text, within bounds. */
+  /** Fits the height of the field to the text, within bounds. */
   private fit(): void {
     const { nativeElement } = this.area();
     nativeElement.style.height = 'auto';

@@ -11,7 +11,7 @@ import { Details } from './details';
 import { Drafts } from './drafts';
 import { Timeline } from './timeline';
 
-/** One room: its head, its messages, and where to write. */
+/** One room: its header, its messages, and the composer. */
 @Component({
   selector: 'rts-conversation',
   imports: [Avatar, Composer, Details, Icon, Timeline],
@@ -79,7 +79,7 @@ export class Conversation {
     this.editing.set(message);
   }
 
-  /** From the messages to where one writes; in the archive, where nobody does, to the head. */
+  /** Moves the focus from the messages to the composer, or to the header in an archived room, which has none. */
   protected leave(): void {
     const composer = this.composer();
     composer === undefined ? this.host.querySelector<HTMLElement>('.bar button[aria-expanded]')?.focus() : composer.focus();
@@ -95,7 +95,7 @@ export class Conversation {
   protected drag(event: DragEvent, over: boolean): void {
     if (event.dataTransfer?.types.includes('Files') && this.mayAttach()) {
       event.preventDefault();
-      // Moving over a child leaves the parent without leaving it.
+      // Entering a child also fires `dragleave` on the parent.
       const inside = (event.currentTarget as HTMLElement).contains(event.relatedTarget as Node | null);
       this.dragging.set(over || inside);
     }

@@ -13,7 +13,7 @@ import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
 import { save } from './save';
 
-/** Who is in a room, and what can be done with it. */
+/** The members of a room, and its settings. */
 @Component({
   selector: 'rts-details',
   imports: [Autofocus, Avatar, Dialog, Icon, PeoplePicker],
@@ -44,10 +44,10 @@ export class Details implements OnDestroy {
   protected readonly members = computed(() =>
     this.chat.members(this.room()).sort((a, b) => a.role.localeCompare(b.role) * -1 || a.displayName.localeCompare(b.displayName, this.i18n.language())),
   );
-  /** Owners may; in a direct room that is who made it. */
+  /** True for owners; in a direct room that is its creator. */
   protected readonly mayArchive = computed(() => this.owner() && this.chat.client().supports(this.archived() ? 'UnarchiveRoom' : 'ArchiveRoom'));
 
-  /** An export under way, and how far it is. */
+  /** Progress of a running export. */
   protected readonly exported = signal<{ messages: number } | undefined>(undefined);
   private exporting = new AbortController();
 
@@ -80,7 +80,7 @@ export class Details implements OnDestroy {
       this.adding.set(false);
       this.added.set([]);
     } catch (failure) {
-      // Behind a dialog nobody would read it.
+      // A notice behind the dialog would not be seen.
       this.addFailed.set(this.notices.reason(failure));
     }
   }
@@ -99,7 +99,7 @@ export class Details implements OnDestroy {
     }
   }
 
-  /** The whole room as a file, one message a line. */
+  /** Saves the whole room as a file, one message per line. */
   protected async export(): Promise<void> {
     const room = this.room();
     const { signal: aborted } = (this.exporting = new AbortController());

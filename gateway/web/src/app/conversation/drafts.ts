@@ -2,17 +2,17 @@ import { Injectable, computed, effect, inject, linkedSignal, untracked } from '@
 import { Chat } from '../core/chat';
 import { Attachment, Message, Upload, pastUpload } from '../rts';
 
-/** What is being written in a room. */
+/** The unsent text, quote, edit and files of a room. */
 export interface Draft {
   readonly text: string;
   readonly replyTo?: Message | undefined;
-  /** A message that is being edited, and its new text. */
+  /** The message being edited; `edited` is its new text. */
   readonly editing?: Message | undefined;
   readonly edited?: string | undefined;
   readonly uploads: readonly Upload[];
 }
 
-/** A file of a draft as it is stored: with its attachment once it is up. */
+/** A file of a draft as stored: with its attachment once it is uploaded. */
 interface StoredFile {
   name: string;
   size: number;
@@ -24,8 +24,8 @@ type Stored = Omit<Draft, 'uploads'> & { files: StoredFile[] };
 const NOTHING: Draft = { text: '', uploads: [] };
 
 /**
- * What was written and not sent, per room: texts, quotes, edits, and files on their way. Kept in the tab's session
- * storage, so that it survives a reload; files go on while one is in another room.
+ * Unsent texts, quotes, edits and files, per room. Kept in the tab's session storage, so that they survive a reload;
+ * uploads continue while the user is in another room.
  */
 @Injectable({ providedIn: 'root' })
 export class Drafts {
@@ -47,7 +47,7 @@ export class Drafts {
       }
     });
     addEventListener('beforeunload', (event) => {
-      // Only a file that is on its way is lost with the page.
+      // The only thing lost with the page is a file that is still being uploaded.
       if ([...this.all().values()].some(({ uploads }) => uploads.some((upload) => isOnItsWay(upload)))) {
         event.preventDefault();
       }
@@ -58,7 +58,7 @@ export class Drafts {
     return this.all().get(roomId) ?? NOTHING;
   }
 
-  /** The text, where nothing else of it matters. */
+  /** Returns the text only. */
   of(roomId: string): string {
     return this.get(roomId).text;
   }
@@ -87,6 +87,6 @@ function save(key: string, drafts: ReadonlyMap<string, Draft>): void {
   try {
     sessionStorage.setItem(key, JSON.stringify(Object.fromEntries(stored)));
   } catch {
-    // Without storage (private mode, quota) drafts live as long as the page.
+    // Without storage (private mode, quota) drafts last as long as the page.
   }
 }

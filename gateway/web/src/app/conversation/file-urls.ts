@@ -1,10 +1,10 @@
 import { Injectable, inject } from '@angular/core';
 import { Chat } from '../core/chat';
 
-/** A signed address is asked for again this long before it ends. */
+/** Time before its expiry at which a signed address is renewed. */
 const SPARE_MS = 15_000;
 
-/** Signed addresses of files, kept as long as they are good. */
+/** Signed addresses of files, cached while they are valid. */
 @Injectable({ providedIn: 'root' })
 export class FileUrls {
   private readonly chat = inject(Chat);

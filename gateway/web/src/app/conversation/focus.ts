@@ -1,7 +1,7 @@
 import { Injectable, signal } from '@angular/core';
 import { Seq } from '../rts';
 
-/** A wish to see one message, from a search or a quote; its conversation fulfils it. */
+/** A request to show one message, from a search or a quote; its conversation carries it out. */
 @Injectable({ providedIn: 'root' })
 export class Focus {
   readonly wish = signal<{ roomId: string; seq: Seq } | undefined>(undefined);

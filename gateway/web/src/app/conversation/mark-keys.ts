@@ -1,6 +1,6 @@
 import { letterOf } from '../ui/keys';
 
-/** A text with what is selected in it. */
+/** A text and its selection. */
 export interface Selected {
   text: string;
   from: number;
@@ -9,13 +9,16 @@ export interface Selected {
 
 const MARKS: Readonly<Record<string, string>> = { b: '**', i: '*', e: '`', 'shift x': '~~' };
 
-/** The mark that a key with Ctrl or ⌘ stands for: B, I, E, and Shift+X. */
+/** Returns the mark of a key with Ctrl or ⌘: B, I, E, and Shift+X. */
 export function markOf(event: KeyboardEvent): string | undefined {
   const command = event.ctrlKey !== event.metaKey && !event.altKey;
   return command ? MARKS[(event.shiftKey ? 'shift ' : '') + letterOf(event)] : undefined;
 }
 
-/** Puts a mark around what is selected, or takes it away; blanks at its ends stay outside, where they would unmake the mark. */
+/**
+ * Puts a mark around the selection, or removes it. Spaces at its ends stay outside, since inside they would break the
+ * mark.
+ */
 export function toggled({ text, from, to }: Selected, mark: string): Selected {
   const words = text.slice(from, to);
   const [start, end] = [from + (words.length - words.trimStart().length), to - (words.length - words.trimEnd().length)];
@@ -24,7 +27,7 @@ export function toggled({ text, from, to }: Selected, mark: string): Selected {
   }
   const { length } = mark;
   const inside = text.slice(start, end);
-  // `*` stands inside `**`, which is another mark.
+  // A `*` inside `**` belongs to another mark.
   const alone = mark !== '*' || text[start - 2] !== '*' || text[end + 1] !== '*';
   if (alone && text.slice(start - length, start) === mark && text.slice(end, end + length) === mark) {
     return { text: text.slice(0, start - length) + inside + text.slice(end + length), from: start - length, to: end - length };

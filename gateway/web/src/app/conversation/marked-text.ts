@@ -4,7 +4,7 @@ import { Chat } from '../core/chat';
 import { CodeBlock } from './code-block';
 import { Block } from './text-marks';
 
-/** The blocks of a text: all that a user wrote ends in text nodes. */
+/** The blocks of a text; everything a user wrote becomes text nodes. */
 @Component({
   selector: 'rts-marked-text',
   imports: [CodeBlock, NgTemplateOutlet],

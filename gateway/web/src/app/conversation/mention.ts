@@ -1,19 +1,22 @@
 import { Member, mayEnd, withNames } from '../rts';
 
-/** The beginning of a mention that the caret stands in. */
+/** The start of a mention, with the caret inside. */
 export interface MentionStart {
   from: number;
   query: string;
 }
 
-/** Finds `@query` that ends at the caret. */
+/** Finds an `@query` that ends at the caret. */
 export function mentionAt(text: string, caret: number): MentionStart | undefined {
   const match = /(?:^|[\s(])@([^\s@]*)$/.exec(text.slice(0, caret));
   const query = match?.[1];
   return query === undefined ? undefined : { from: caret - query.length - 1, query };
 }
 
-/** Members that a query may mean: by the beginning of the id or of a part of the name. An id with a blank cannot be mentioned. */
+/**
+ * Returns the members that a query matches, by the start of the id or of a part of the name. An id with a space cannot
+ * be mentioned.
+ */
 export function mentionable(members: readonly Member[], query: string, me: string): Member[] {
   const wanted = query.toLocaleLowerCase();
   const matches = ({ userId, displayName }: Member): boolean => {
@@ -23,16 +26,16 @@ export function mentionable(members: readonly Member[], query: string, me: strin
   return members.filter((member) => member.userId !== me && !/\s/.test(member.userId) && matches(member)).slice(0, 8);
 }
 
-/** The text with the mention completed, and where the caret goes. */
+/** Returns the text with the mention completed, and the new position of the caret. */
 export function complete(text: string, start: MentionStart, caret: number, name: string): { text: string; caret: number } {
   const inserted = `@${name} `;
   return { text: text.slice(0, start.from) + inserted + text.slice(caret), caret: start.from + inserted.length };
 }
 
-/** Whom the names in a text stand for. */
+/** Ids by the names that stand for them in a text. */
 export type Picked = ReadonlyMap<string, string>;
 
-/** The text as it is sent: with ids for the names of those who were picked. */
+/** Returns the text as it is sent, with ids for the picked names. */
 export function toIds(text: string, picked: Picked): string {
   if (picked.size === 0) {
     return text;
@@ -47,14 +50,16 @@ export function toIds(text: string, picked: Picked): string {
   });
 }
 
-/** The text as it is written: with names for the ids of members, where they come back as what they were. */
+/** Returns the text as it is edited, with names for the ids of members, wherever `toIds` can reverse that. */
 export function toNames(body: string, isMember: (userId: string) => boolean, name: (userId: string) => string): { text: string; picked: Picked } {
   const picked = new Map<string, string>();
   const text = withNames(body, isMember, (userId) => labelOf(userId, name(userId), picked));
   return toIds(text, picked) === body ? { text, picked } : { text: body, picked: new Map() };
 }
 
-/** A name that stands for one person in a text, picked from now on; the id where another one has the name. */
+/**
+ * Returns the label for a user in a text, and adds it to `picked`: the name, or the id if another user has that name.
+ */
 export function labelOf(userId: string, name: string, picked: Map<string, string>): string {
   if (name.trim() === '' || (picked.get(name) ?? userId) !== userId) {
     return userId;

@@ -2,7 +2,10 @@ import { ChangeDetectionStrategy, Component, effect, signal, untracked } from '@
 import { Icon } from '../ui/icon';
 import { MessageVerbs } from './message-verbs';
 
-/** What can be done with a message; shown while the pointer or the focus is on it. Arrows move in it, Escape goes back a step. */
+/**
+ * The actions of a message, shown while it has the pointer or the focus. Arrow keys move between them, Escape goes
+ * back.
+ */
 @Component({
   selector: 'rts-message-actions',
   imports: [Icon],
@@ -79,7 +82,7 @@ export class MessageActions extends MessageVerbs {
     event.stopPropagation();
   }
 
-  /** What held the focus goes away; the message keeps it. */
+  /** Moves the focus to the message before the focused action disappears. */
   private toRow(): void {
     this.host.closest<HTMLElement>('[data-key]')?.focus({ preventScroll: true });
   }

@@ -3,7 +3,7 @@ import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
 import { MessageVerbs } from './message-verbs';
 
-/** What can be done with a message, where nothing hovers: a sheet that a long press brings up. */
+/** The actions of a message on touch screens: a sheet opened by a long press. */
 @Component({
   selector: 'rts-message-sheet',
   imports: [Dialog, Icon],
@@ -37,7 +37,7 @@ export class MessageSheet extends MessageVerbs {
   private readonly dialog = viewChild.required(Dialog);
   readonly closed = output();
 
-  /** At once, so that what comes next may take the focus. */
+  /** Closes the dialog at once, so that the next one can take the focus. */
   protected close(): void {
     this.dialog().close();
   }

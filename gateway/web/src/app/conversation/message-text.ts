@@ -4,7 +4,7 @@ import { MarkedText } from './marked-text';
 import { blocksOf } from './text-marks';
 import { isEmojiOnly, languageOf } from './tokens';
 
-/** A message's text: only ever text nodes in light marks, links, and mentions. */
+/** The text of a message: text nodes only, with marks, links and mentions. */
 @Component({
   selector: 'rts-message-text',
   imports: [MarkedText],
@@ -15,7 +15,7 @@ import { isEmojiOnly, languageOf } from './tokens';
 export class MessageText {
   readonly body = input.required<string>();
   readonly room = input.required<RtsRoom>();
-  /** Whom the server found mentioned; for a text that is on its way, whom it will find. */
+  /** The users that the server found mentioned; absent while a message is being sent. */
   readonly mentions = input<readonly string[] | undefined>();
   private readonly mentioned = computed(() => new Set(this.mentions() ?? this.room().members().map((member) => member.userId)));
   protected readonly blocks = computed(() => blocksOf(this.body(), (userId) => this.mentioned().has(userId)));

@@ -7,7 +7,7 @@ import { EmojiChoice } from '../emoji/emoji-choice';
 import { I18n } from '../i18n/i18n';
 import { Message, RtsRoom } from '../rts';
 
-/** What can be done with a message, for whatever offers it. */
+/** The actions of a message, shared by the bar and the sheet. */
 @Directive()
 export abstract class MessageVerbs {
   protected readonly i18n = inject(I18n);
@@ -31,7 +31,7 @@ export abstract class MessageVerbs {
     return (this.own() || owner) && this.writable();
   });
 
-  /** Sets a reaction, or takes the own one back. */
+  /** Sets a reaction, or removes the user's own. */
   protected react(emoji: string): void {
     const { seq, reactions } = this.message();
     const before = reactions.find((reaction) => folded(reaction.emoji) === folded(emoji));

@@ -37,7 +37,7 @@ export class MessageView {
   private readonly notices = inject(Notices);
   readonly room = input.required<RtsRoom>();
   readonly row = input.required<BubbleRow>();
-  /** Whether its actions are shown. */
+  /** True if its actions are shown. */
   readonly active = input(false);
   readonly reply = output<Message>();
   readonly edit = output<Message>();
@@ -49,7 +49,7 @@ export class MessageView {
   protected readonly deleted = computed(() => this.row().message?.deleted ?? false);
   protected readonly grouped = computed(() => this.room().info().kind === 'group');
   protected readonly sender = computed(() => this.chat.name(this.row().senderId));
-  /** What a screen reader says of it at once. */
+  /** The label that a screen reader reads out. */
   private readonly spoken = computed(() => {
     const names = this.files().map(({ fileName }) => fileName);
     const mentions = this.mentions() ?? this.room().members().map(({ userId }) => userId);
@@ -83,7 +83,7 @@ export class MessageView {
   constructor() {
     effect(() => {
       const seq = this.quoteSeq();
-      // Asked again on the next connection where this one could not.
+      // If it fails, the next connection asks again.
       if (seq !== undefined && this.quote() === undefined && this.chat.client().connection.state() === 'online') {
         untracked(() => this.room().history.fetchCited(seq).catch(() => undefined));
       }
@@ -98,7 +98,7 @@ export class MessageView {
     return listOf(userIds.map((userId) => (this.chat.isMe(userId) ? this.i18n.t().rooms.you : this.chat.name(userId))));
   }
 
-  /** The coloured form of an emoji that a server keeps in its plain one. */
+  /** Returns the coloured form of an emoji; the server keeps the plain one. */
   protected sign(emoji: string): string {
     return emojiOf(emoji)?.emoji ?? emoji;
   }

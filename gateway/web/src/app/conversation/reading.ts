@@ -1,30 +1,30 @@
 import { Message, Seq } from '../rts';
 
-/** What is drawn of a room, and what is known of its reading. */
+/** The drawn messages of a room, and its unread state. */
 export interface Reading {
   shown: readonly Message[];
   readSeq: Seq;
   unreadCount: number;
-  /** Whether what is drawn begins with the room's first message. */
+  /** True if the drawn messages begin with the room's first one. */
   atOldest: boolean;
   me: string;
 }
 
-/** Whether somebody may be looking: a hidden tab and a window behind another one have no reader. */
+/** Returns true if a user may be looking: neither a hidden tab nor a window without the focus has a reader. */
 export const attentive = (): boolean => document.visibilityState === 'visible' && document.hasFocus();
 
-/** The drawn messages of others that were not read. */
+/** Returns the drawn messages of others that are unread. */
 export function unreadOf({ shown, readSeq, me }: Reading): readonly Message[] {
   return shown.filter((message) => message.seq > readSeq && message.senderId !== me && !message.deleted);
 }
 
-/** Whether everything unread before the last drawn message is drawn too. */
+/** True if everything unread before the last drawn message is drawn too. */
 export function isCovered(reading: Reading): boolean {
   const { shown, readSeq, unreadCount, atOldest } = reading;
   return atOldest || (shown[0]?.seq ?? Infinity) <= readSeq || unreadOf(reading).length >= unreadCount;
 }
 
-/** Whether something unread lies before `topSeq`, the first message in sight: a mark further on would claim it. */
+/** True if something unread lies before `topSeq`, the first visible message: a later mark would claim it as read. */
 export function isPassedOver(reading: Reading, topSeq: Seq): boolean {
   return !isCovered(reading) || unreadOf(reading).some((message) => message.seq < topSeq);
 }

@@ -11,7 +11,7 @@ const shape = (messages: Message[], divider?: number): string =>
     .join(' ');
 
 describe('rowsOf', () => {
-  it('groups one sender within five minutes', () => {
+  it('groups messages of one sender within five minutes', () => {
     expect(shape([at(0), at(1), at(2, 'ann'), at(3), at(9)])).toBe('day [b b] [a] [b] [b]');
   });
 
@@ -23,7 +23,7 @@ describe('rowsOf', () => {
     expect(shape([at(0), at(1, 'ann'), at(2), at(3)], at(0).seq)).toBe('day [b] [a] unread [b b]');
   });
 
-  it('keeps the key of a message that gets its place', () => {
+  it('keeps the key of a message when it gets its seq', () => {
     const outgoing = { clientId: 'c1', roomId: 'r', body: 'x', attachments: [], createdAt: noon, state: 'sending' } as const;
     const before = rowsOf([], [outgoing], 'ann', undefined).at(-1) as BubbleRow;
     const after = rowsOf([{ ...at(0, 'ann'), clientId: 'c1' }], [], 'ann', undefined).at(-1) as BubbleRow;

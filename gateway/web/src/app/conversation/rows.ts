@@ -1,6 +1,6 @@
 import { Message, Outgoing, Seq } from '../rts';
 
-/** What the timeline shows, from top to bottom. */
+/** A row of the timeline. */
 export type Row = DayRow | UnreadRow | BubbleRow;
 
 interface DayRow {
@@ -12,25 +12,25 @@ interface UnreadRow {
   kind: 'unread';
   key: string;
 }
-/** A message; `outgoing` is one on its way, without a place in the order yet. */
+/** A message; `outgoing` is one being sent, which has no seq yet. */
 export interface BubbleRow {
   kind: 'message';
-  /** Stays when a message on its way gets its place. */
+  /** Does not change when a message being sent gets its seq. */
   key: string;
   senderId: string;
   atMs: number;
   message?: Message;
   outgoing?: Outgoing;
   mine: boolean;
-  /** First and last of a group of one sender. */
+  /** True for the first of a group by one sender; `last` likewise. */
   first: boolean;
   last: boolean;
 }
 
-/** Messages of one sender within this time stand together. */
+/** Messages of one sender within this time form a group. */
 const GROUP_MS = 5 * 60_000;
 
-/** Rows of messages and of what is on its way, with days and the unread mark between them. */
+/** Returns rows for stored and outgoing messages, with days and the unread mark between them. */
 export function rowsOf(messages: readonly Message[], outgoing: readonly Outgoing[], me: string, dividerSeq: Seq | undefined): Row[] {
   const bubbles = [...messages.map((message) => ofMessage(message, me)), ...outgoing.map((entry) => ofOutgoing(entry, me))];
   const rows: Row[] = [];

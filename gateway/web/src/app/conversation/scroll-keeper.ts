@@ -1,22 +1,22 @@
 import { Seq } from '../rts';
 
-/** Closer to the end than this counts as at the end. */
+/** Distance from the end that still counts as the end. */
 const END_PX = 48;
 
-/** A message that is looked at, and where on the screen: a part of its height. */
+/** The message in view, and its offset as a fraction of the height. */
 export interface Place {
   seq: Seq;
   part: number;
 }
 
 /**
- * Keeps the place in a scrolled list while rows come and go above and below: at the end it stays at the end,
- * elsewhere the row that was on top stays where it is. Rows carry `data-key`.
+ * Keeps the scroll position while rows are added and removed: at the end it stays at the end, elsewhere the top row
+ * stays in place. Rows carry `data-key`.
  */
 export class ScrollKeeper {
   private lastTop = 0;
   private anchor: { key: string; top: number } | undefined;
-  /** Whether the view moves along with what is new. */
+  /** True if the view follows new rows. */
   following = true;
 
   constructor(private readonly scroller: HTMLElement) {}
@@ -33,24 +33,27 @@ export class ScrollKeeper {
     return this.toEnd < END_PX;
   }
 
-  /** Whether the user has scrolled since the last look; what this class does by itself does not count. */
+  /** True if the user has scrolled since the last look; scrolling by this class does not count. */
   get scrolled(): boolean {
     return Math.abs(this.scroller.scrollTop - this.lastTop) >= 1;
   }
 
-  /** Whether the view is where it is meant to be; a row that is aimed at may not be drawn yet. */
+  /** True if the view is at its target; the target row may not be drawn yet. */
   get settled(): boolean {
     return this.following || this.anchor === undefined || this.row(this.anchor.key) !== null;
   }
 
-  /** Whether the user went up since the last look; rows that grow below move the end away, not the user. */
+  /** True if the user scrolled up since the last look. Rows that grow below move the end, not the view. */
   wentUp(): boolean {
     const up = this.scroller.scrollTop < this.lastTop - 1;
     this.lastTop = this.scroller.scrollTop;
     return up && !this.atEnd;
   }
 
-  /** Remembers the place; to be called when the user has scrolled. Returns its message, and how far down it is in parts of the height. */
+  /**
+   * Remembers the position; called after the user has scrolled. Returns the top message and its offset, as a fraction
+   * of the height.
+   */
   record(): Place | undefined {
     const { top } = this.scroller.getBoundingClientRect();
     const row = this.firstVisible();
@@ -58,32 +61,32 @@ export class ScrollKeeper {
     return row && this.anchor && { seq: Number(row.dataset['seq']), part: this.anchor.top / this.scroller.clientHeight };
   }
 
-  /** The seq of the first message in sight. */
+  /** The seq of the first visible message. */
   get topSeq(): Seq {
     return Number(this.firstVisible()?.dataset['seq'] ?? 0);
   }
 
-  /** The seq of the last message in sight; one on its way has none and does not count. */
+  /** The seq of the last visible message; one being sent has none and does not count. */
   get endSeq(): Seq {
     const { bottom } = this.scroller.getBoundingClientRect();
     const row = this.rows().findLast((each) => each.matches('[data-seq]') && each.getBoundingClientRect().top < bottom - 8);
     return Number(row?.dataset['seq'] ?? 0);
   }
 
-  /** Whether a message begins above what is in sight. */
+  /** True if a message begins above the visible part. */
   isAbove(seq: Seq): boolean {
     const row = this.scroller.querySelector(`[data-seq="${seq}"]`);
     return row !== null && row.getBoundingClientRect().top < this.scroller.getBoundingClientRect().top - 1;
   }
 
-  /** Puts a row at a part of the height, and keeps it there. */
+  /** Scrolls a row to a fraction of the height, and keeps it there. */
   aim(key: string, part: number): void {
     this.following = false;
     this.anchor = { key, top: this.scroller.clientHeight * part };
     this.restore();
   }
 
-  /** Goes back to the remembered place; to be called when rows or sizes have changed. */
+  /** Returns to the remembered position; called when rows or sizes have changed. */
   restore(): void {
     if (this.following) {
       this.scroller.scrollTop = this.scroller.scrollHeight;
@@ -101,7 +104,7 @@ export class ScrollKeeper {
     }
   }
 
-  /** Not a day or a mark: those of the top row move along when more rows come above it. */
+  /** Skips days and marks: those of the top row move when rows are added above it. */
   private firstVisible(): HTMLElement | undefined {
     const { top } = this.scroller.getBoundingClientRect();
     return this.rows().find((each) => each.matches('[data-seq]') && each.getBoundingClientRect().bottom > top);

@@ -30,23 +30,23 @@ function drawn(blocks: readonly Block[]): string {
 
 const shape = (body: string): string => drawn(blocksOf(body, (id) => members.has(id)));
 
-describe('marks in a line', () => {
-  it('are bold, italic, struck, and one in another', () => {
+describe('inline marks', () => {
+  it('are bold, italic, struck, and nested', () => {
     expect(shape('**a b** *c* _d_ ~~e~~')).toBe('<b>a b</b> <i>c</i> <i>d</i> <s>e</s>');
     expect(shape('**a *b* c** ***d***')).toBe('<b>a <i>b</i> c</b> <b><i>d</i></b>');
   });
 
-  it('are followed by Korean particles', () => {
+  it('may be followed by Korean particles', () => {
     expect(shape('**굵게**는 `코드`를 ~~취소~~했다')).toBe('<b>굵게</b>는 <code>코드</code>를 <s>취소</s>했다');
   });
 
-  it('leave sums, names, faces and drawn-out words alone', () => {
+  it('leave sums, names, emoticons and drawn-out words alone', () => {
     for (const text of ['2 * 3 * 4', '2*3*4', 'snake_case_name', '__init__', '네~~ 알겠어요~~', '아~~진짜~~', '** a **', '*_*', '****', '~5~', 'a ` b']) {
       expect(shape(text)).toBe(text);
     }
   });
 
-  it('end with their line', () => {
+  it('do not span lines', () => {
     expect(shape('*a\nb*')).toBe('*a\nb*');
   });
 
@@ -56,11 +56,11 @@ describe('marks in a line', () => {
     expect(shape('**https://example.org/x.** ~~@snake_case~~')).toBe('<b><link>https://example.org/x</link>.</b> <s><mention>@snake_case</mention></s>');
   });
 
-  it('take code of several backticks', () => {
+  it('include code in several backticks', () => {
     expect(shape('``a ` b`` ```c``` ``d`')).toBe('<code>a ` b</code> <code>c</code> ``d`');
   });
 
-  it('of a whole message of them are read in time', () => {
+  it('are parsed in time, even in a message full of them', () => {
     const started = performance.now();
     for (const part of ['*a ', '*a* ', '**a *b', '` ', '`a', '~~_*', '> ', '- a\n', '```\n']) {
       expect(shape(part.repeat(16_384 / part.length)).length).toBeGreaterThan(0);
@@ -70,29 +70,29 @@ describe('marks in a line', () => {
 });
 
 describe('blocks', () => {
-  it('are fenced code, with its language, and nothing read in it', () => {
+  it('are fenced code with its language, and no marks inside', () => {
     expect(shape('see\n\n```ts\nconst a = **1**;\n\n  b();\n```\n\nso')).toBe('see[code ts|const a = **1**;\n\n  b();]so');
     expect(shape('```\na\nb```')).toBe('[code |a\nb]');
     expect(shape('```let it be\n```')).toBe('[code |let it be]');
   });
 
-  it('are no code without an end', () => {
+  it('are not code without a closing fence', () => {
     expect(shape('```js\nlet a')).toBe('```js\nlet a');
   });
 
-  it('are quotes, and faces are not', () => {
+  it('are quotes, but not emoticons', () => {
     expect(shape('> *a*\n>\n> - b\nc')).toBe('[quote <i>a</i>[ul /0:b]]c');
     expect(shape('>_< ok')).toBe('>_< ok');
   });
 
-  it('are lists with the numbers that were written; a year is no number', () => {
+  it('are lists with the numbers as written; a year is not a list', () => {
     expect(shape('do:\n- a\n  - **b**\n• c')).toBe('do:[ul /0:a /1:<b>b</b> /0:c]');
     expect(shape('3. a\n7) b')).toBe('[ol 3/0:a 7/0:b]');
     expect(shape('2026. 11. 27. 회의')).toBe('2026. 11. 27. 회의');
     expect(shape('-5 degrees')).toBe('-5 degrees');
   });
 
-  it('are words where there is only room for words', () => {
+  it('become plain words on one line', () => {
     expect(unmarked('**a** `b*`\n\n> ~~c~~\n1. d\n- e\n```js\nf(\n  g);\n```')).toBe('a b* c 1. d • e f( g);');
     expect(unmarked('plain @bob 2*3')).toBe('plain @bob 2*3');
     expect(unmarked('**@bob** and @ann', (userId) => userId === 'bob', () => 'Bob *the* Builder')).toBe('@Bob *the* Builder and @ann');

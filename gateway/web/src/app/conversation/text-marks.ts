@@ -1,17 +1,17 @@
 import { Token, tokens } from './tokens';
 
-/** A piece of a line: plain text, a link, a mention, code, or marked text. */
+/** A part of a line: plain text, a link, a mention, code, or marked text. */
 export type Span = Token | { kind: 'code'; text: string } | { kind: Mark; spans: Span[] };
 export type Mark = 'strong' | 'emphasis' | 'strike';
 
 export interface ListItem {
-  /** The number as it was written; what is stored and what is shown say the same. */
+  /** The number as written, so that the list shows what is stored. */
   number?: number;
   level: number;
   spans: Span[];
 }
 
-/** A part of a message from top to bottom. */
+/** A part of a message, from top to bottom. */
 export type Block =
   | { kind: 'text'; spans: Span[] }
   | { kind: 'code'; language: string; text: string }
@@ -22,7 +22,7 @@ type IsMember = (userId: string) => boolean;
 
 const MARKS: Readonly<Record<string, Mark>> = { '**': 'strong', '*': 'emphasis', _: 'emphasis', '~~': 'strike' };
 const FENCE = /^ {0,3}```([^`]*)$/;
-/** Not every `>` is a quote: `>_<` is a face. */
+/** Not every `>` is a quote: `>_<` is an emoticon. */
 const QUOTE = /^ {0,3}> ?/;
 const QUOTE_START = /^ {0,3}> /;
 /** At most two digits: `2026.` begins a date. */
@@ -30,14 +30,14 @@ const ITEM = /^( {0,8})(?:[-*•]|(\d{1,2})[.)]) +(?=\S)/;
 const LEVEL_MAX = 2;
 
 /**
- * Reads the light marks of a text: fenced and inline code, `**bold**`, `*italic*` or `_italic_`, `~~struck~~`, lists and quotes.
- * Deliberately absent: headings, images, links with a text of their own, and marks that reach over a line's end.
+ * Parses the marks in a text: fenced and inline code, `**bold**`, `*italic*` or `_italic_`, `~~struck~~`, lists and
+ * quotes. Deliberately absent: headings, images, links with their own text, and marks that span lines.
  */
 export function blocksOf(body: string, isMember: IsMember): Block[] {
   return read(body.split('\n'), isMember, true);
 }
 
-/** The text without its marks and with names, on one line: for where there is room for a few words. */
+/** Returns the text without marks and with names, on one line, for previews. */
 export function unmarked(body: string, isMember: IsMember = () => false, name = (userId: string): string => userId): string {
   const text = (span: Span): string => ('spans' in span ? flat(span.spans) : span.kind === 'mention' ? `@${name(span.userId)}` : span.text);
   const flat = (spans: readonly Span[]): string => spans.map(text).join('');
@@ -84,11 +84,13 @@ function read(lines: readonly string[], isMember: IsMember, quotes: boolean): Bl
 
 interface Found {
   block: Block;
-  /** The line behind it. */
+  /** Index of the line after it. */
   next: number;
 }
 
-/** Code between fences; without a closing one it is no code. The closing one may stand behind the last line. */
+/**
+ * Finds code between fences; without a closing fence it is not code. The closing fence may end the last line of code.
+ */
 function fenced(lines: readonly string[], at: number): Found | undefined {
   const info = FENCE.exec(lines[at] ?? '')?.[1];
   if (info === undefined) {
@@ -136,7 +138,7 @@ function end(lines: readonly string[], at: number, goesOn: (line: string) => boo
   return stop < 0 ? lines.length : stop;
 }
 
-/** Without the empty lines towards a neighbouring block, whose margin is there already. */
+/** Removes the empty lines next to another block, which has a margin already. */
 function trimLines(lines: readonly string[], atStart: boolean, atEnd: boolean): readonly string[] {
   let [from, to] = [0, lines.length];
   while (atStart && from < to && lines[from]?.trim() === '') {
@@ -150,7 +152,7 @@ function trimLines(lines: readonly string[], atStart: boolean, atEnd: boolean): 
 
 const newline = (): Span => ({ kind: 'text', text: '\n' });
 
-/** A run of mark characters, with what stands around it. */
+/** A run of mark characters and its neighbours. */
 interface Run {
   kind: 'run';
   text: string;
@@ -164,7 +166,7 @@ function spansOf(line: string, isMember: IsMember): Span[] {
   return joined(nest(piecesOf(line, isMember), new Set()));
 }
 
-/** Code and links are whole before marks are looked for, so that an address keeps its underscores. */
+/** Splits off code and links before the marks are parsed, so that an address keeps its underscores. */
 function piecesOf(line: string, isMember: IsMember): Piece[] {
   const leaves: Leaf[] = [];
   let from = 0;
@@ -183,7 +185,7 @@ function piecesOf(line: string, isMember: IsMember): Piece[] {
   return pieces;
 }
 
-/** Links and mentions of a text; marks behind an address are not part of it. */
+/** Finds links and mentions; marks after an address are not part of it. */
 function linked(text: string, isMember: IsMember): Token[] {
   return tokens(text, isMember).flatMap((token) => {
     const tail = token.kind === 'link' ? (/[*_~]+$/.exec(token.text)?.[0] ?? '') : '';
@@ -207,7 +209,10 @@ function runsOf(text: string, at: number, whole: string): Piece[] {
   return pieces;
 }
 
-/** Whether a run opens or closes depends on its neighbours: `2 * 3` and `snake_case` are no marks, and Korean particles follow a mark at once. */
+/**
+ * Finds runs. Whether a run opens or closes depends on its neighbours: `2 * 3` and `snake_case` contain no marks, and
+ * Korean particles directly follow a mark.
+ */
 function runs(text: string, before: string, after: string): Run[] {
   const opens = /^\S/.test(after) && !/[\p{L}\p{N}]$/u.test(before);
   const closes = /\S$/.test(before) && (!/^[\p{L}\p{N}]/u.test(after) || /^[\u1100-\uffff]/.test(after));
@@ -215,7 +220,7 @@ function runs(text: string, before: string, after: string): Run[] {
   return parts.map((part) => ({ kind: 'run', text: part, opens, closes }));
 }
 
-/** Pairs runs from the left, around something; a pair of one kind holds none of the same kind, so that the depth is bounded. */
+/** Pairs runs from the left, around some content. A pair contains none of its own kind, which bounds the depth. */
 function nest(pieces: readonly Piece[], open: ReadonlySet<Mark>): Span[] {
   const spans: Span[] = [];
   const unpaired = new Set<string>();
@@ -254,7 +259,7 @@ function closing(pieces: readonly Piece[], from: number, text: string): number {
   return -1;
 }
 
-/** Neighbouring texts as one. */
+/** Joins neighbouring texts. */
 function joined(spans: readonly Span[]): Span[] {
   const all: Span[] = [];
   for (const span of spans) {

@@ -6,7 +6,7 @@ const members = new Set(['ann', 'bob', 'b.o', '민수']);
 const shape = (body: string): string => tokens(body, (id) => members.has(id)).map((t) => `${t.kind}:${t.text}`).join('|');
 
 describe('tokens', () => {
-  it('finds links without the full stop behind them', () => {
+  it('finds links without the full stop after them', () => {
     expect(shape('see https://example.org/a?b=c. Yes')).toBe('text:see |link:https://example.org/a?b=c|text:. Yes');
   });
 
@@ -16,7 +16,7 @@ describe('tokens', () => {
     expect(shape('**https://example.org/a**, _www.example.org_')).toBe('text:**|link:https://example.org/a|text:**, _|link:www.example.org|text:_');
   });
 
-  it('ends links before particles and full-width punctuation, and keeps paths in Korean', () => {
+  it('ends links before particles and full-width punctuation, and keeps Korean paths', () => {
     for (const [text, link] of [
       ['https://example.org를 보세요', 'https://example.org'],
       ['https://example.org/에서 봐요', 'https://example.org/'],
@@ -35,7 +35,7 @@ describe('tokens', () => {
     }
   });
 
-  it('finds addresses without a scheme, and of e-mail', () => {
+  it('finds addresses without a scheme, and e-mail addresses', () => {
     const hrefs = (body: string): string[] => tokens(body, () => false).flatMap((token) => (token.kind === 'link' ? [token.href] : []));
     expect(hrefs('www.example.org, WWW.example.org/a www.no')).toEqual(['https://www.example.org', 'https://WWW.example.org/a']);
     expect(hrefs('first.last+x@example.co.kr로 josé@example.org x@y')).toEqual(['mailto:first.last+x@example.co.kr']);
@@ -53,11 +53,11 @@ describe('tokens', () => {
     expect(shape('@annabel @ann_ @ann1')).toBe('text:@annabel @ann_ @ann1');
   });
 
-  it('never makes markup or scripts of text', () => {
+  it('never turns text into markup or scripts', () => {
     expect(shape('<b>javascript:alert(1)</b>')).toBe('text:<b>javascript:alert(1)</b>');
   });
 
-  it('knows emoji from text', () => {
+  it('tells emoji from text', () => {
     for (const emoji of ['👍', '👨‍👩‍👧❤️', '🇰🇷', '🇰🇷🇺🇸🇩🇪', '1️⃣', '#️⃣*️⃣', '🏴󠁧󠁢󠁳󠁣󠁴󠁿', '👋🏽', '👍 👍\n', '☺️']) {
       expect(isEmojiOnly(emoji), emoji).toBe(true);
     }
@@ -66,12 +66,12 @@ describe('tokens', () => {
     }
   });
 
-  it('reads out with the names of those whom it mentions', () => {
+  it('reads out mentions by name', () => {
     const name = (userId: string): string => ({ ann: 'Ann Miller', 민수: '김민수' })[userId] ?? userId;
     expect(withNames('@ann, @민수님 `@ann` @eve', (id) => members.has(id), name)).toBe('@Ann Miller, @김민수님 `@ann` @eve');
   });
 
-  it('tells the language of a text by its script', () => {
+  it('detects the language of a text by its script', () => {
     expect(['안녕 world', 'hello', '漢字とかな', '漢字', '한자 漢字', 'שלום'].map(languageOf)).toEqual(['ko', '', 'ja', 'zh', 'ko', '']);
   });
 });
@@ -88,12 +88,12 @@ describe('names in the composer', () => {
     expect(toIds('@Ann Miller', new Map())).toBe('@Ann Miller');
   });
 
-  it('are shown for ids, and two of one name are told apart', () => {
+  it('are shown for ids, unless two members have the same name', () => {
     expect(toNames('@ann, @민수님 `@ann`', isMember, name).text).toBe('@Ann Miller, @김민수님 `@ann`');
     expect(toNames('@bob @b.o @bob', isMember, name).text).toBe('@Kim @b.o @Kim');
   });
 
-  it('come back as what was sent, whatever was written', () => {
+  it('turn back into the original text, whatever it was', () => {
     for (const body of ['@ann @bob', '@Kim and @bob', 'mail x@ann', '@Ann Miller is not @ann', '@annx @ann', '@eve C++ (x) @b.o.', '@bob정 @민수민수']) {
       const shown = toNames(body, isMember, name);
       expect(toIds(shown.text, shown.picked), body).toBe(body);
@@ -107,18 +107,18 @@ describe('mentions in the composer', () => {
     { userId: 'ann', displayName: 'Ann', role: 'owner' as const, readSeq: 0, deliveredSeq: 0 },
   ];
 
-  it('start at an @ after a blank and end at the caret', () => {
+  it('start at an @ after a space and end at the caret', () => {
     expect(mentionAt('hi @bo there', 6)).toEqual({ from: 3, query: 'bo' });
     expect(mentionAt('mail@bo', 7)).toBeUndefined();
     expect(mentionAt('@', 1)).toEqual({ from: 0, query: '' });
   });
 
-  it('are found by id and by any part of the name, never oneself', () => {
+  it('are found by id and by any part of the name, and leave the user out', () => {
     expect(mentionable(people, '밥', 'ann').map((m) => m.userId)).toEqual(['bob']);
     expect(mentionable(people, 'an', 'ann')).toEqual([]);
   });
 
-  it('replace what was typed', () => {
+  it('replace the typed query', () => {
     expect(complete('hi @bo there', { from: 3, query: 'bo' }, 6, 'bob')).toEqual({ text: 'hi @bob  there', caret: 8 });
   });
 });

@@ -18,14 +18,14 @@ describe('TimelineWindow', () => {
   }
   const range = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, index) => from + index);
 
-  it('follows the newest', async () => {
+  it('follows the newest message', async () => {
     const { server, room, window, numbers } = await of(3);
     server.say(room.roomId, 'bob', '4');
     expect(numbers()).toEqual([1, 2, 3, 4]);
     expect([window.atNewest(), window.atOldest()]).toEqual([true, true]);
   });
 
-  it('goes back to the first message and forth again without a hole, never with more than it may draw', async () => {
+  it('goes back to the first message and forward again without a hole, within its limit', async () => {
     const { window, numbers } = await of(1_000);
     const seen = new Set(numbers());
     const check = (): void => {
@@ -47,7 +47,7 @@ describe('TimelineWindow', () => {
     expect(numbers().at(-1)).toBe(1_000);
   });
 
-  it('stays where it is while messages come, once pinned', async () => {
+  it('stays in place while messages arrive, once pinned', async () => {
     const { server, room, window, numbers } = await of(200);
     window.pin();
     const first = numbers()[0];
@@ -58,7 +58,7 @@ describe('TimelineWindow', () => {
     expect(numbers().at(-1)).toBe(230);
   });
 
-  it('comes back from far in the past page by page', async () => {
+  it('returns from far in the past page by page', async () => {
     const { server, room, view, window, numbers } = await of(500);
     const target = server.history(room.roomId, Infinity, 0, 500).messages[99]!;
     await view().history.around(target.seq);

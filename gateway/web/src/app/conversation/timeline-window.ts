@@ -1,14 +1,14 @@
 import { Signal, computed, signal } from '@angular/core';
 import { Message, RtsRoom, Seq } from '../rts';
 
-/** Messages drawn at first, added at a time, and at most: what stays quick on a phone. */
+/** Messages drawn at first, per step, and at most: few enough to stay fast on a phone. */
 const FIRST = 80;
 const STEP = 60;
 const MOST = 240;
 
 /**
- * The part of a room's known messages that is drawn. Moves as one scrolls, and asks for history at its ends,
- * so that thousands of messages cost no more than a few hundred.
+ * The drawn part of a room's known messages. Moves with the scroll position and reads more history at its ends, so that
+ * thousands of messages cost no more than a few hundred.
  */
 export class TimelineWindow {
   private readonly fromSeq = signal<Seq | undefined>(undefined);
@@ -27,30 +27,30 @@ export class TimelineWindow {
   });
 
   readonly shown = computed(() => this.all().slice(this.bounds().start, this.bounds().end));
-  /** Whether it ends at the newest message of the room. */
+  /** True if the window ends at the room's newest message. */
   readonly atNewest = computed(() => this.bounds().end === this.all().length && this.room().timeline.atNewest());
   readonly atOldest = computed(() => this.bounds().start === 0 && !this.room().timeline.hasOlder());
 
-  /** Ends at the newest and moves along with it. */
+  /** Moves to the newest message and follows it. */
   follow(): void {
     this.fromSeq.set(undefined);
     this.toSeq.set(undefined);
   }
 
-  /** Stops moving along, so that what is looked at stays. */
+  /** Stops following, so that the visible messages stay. */
   pin(): void {
     if (this.fromSeq() === undefined) {
       this.fromSeq.set(this.shown()[0]?.seq);
     }
   }
 
-  /** Shows the surroundings of a message that is known. */
+  /** Moves to a known message. */
   around(seq: Seq): void {
     const at = count(this.all(), seq);
     this.set(Math.max(0, at - STEP), Math.min(this.all().length, at + STEP));
   }
 
-  /** More above; from the server where nothing is known. */
+  /** Shows earlier messages, from the server if none are known. */
   async back(): Promise<void> {
     if (this.bounds().start === 0) {
       if (this.room().history.busy() || !this.room().timeline.hasOlder()) {
@@ -63,7 +63,7 @@ export class TimelineWindow {
     this.set(start, Math.min(this.bounds().end, start + MOST));
   }
 
-  /** More below. */
+  /** Shows later messages. */
   async forward(): Promise<void> {
     if (this.bounds().end === this.all().length) {
       if (this.room().timeline.atNewest() || this.room().history.busy()) {
@@ -84,7 +84,7 @@ export class TimelineWindow {
   }
 }
 
-/** How many messages are at or before `seq`. */
+/** Returns the number of messages at or before `seq`. */
 function count(all: readonly Message[], seq: Seq): number {
   let low = 0;
   let high = all.length;

@@ -16,16 +16,16 @@ import { BubbleRow, rowsOf } from './rows';
 import { Place, ScrollKeeper } from './scroll-keeper';
 import { TimelineWindow } from './timeline-window';
 
-/** History is fetched this far before one reaches it. */
+/** Distance from an end at which more history is fetched. */
 const AHEAD_PX = 700;
 const HIGHLIGHT_MS = 2_000;
-/** Where the unread mark is put. */
+/** Position of the unread mark, as a fraction of the height. */
 const MARK_PART = 0.25;
 
-/** Where a room was left that was not left at its end. */
+/** Positions of rooms that were left away from their end. */
 const places = new WeakMap<RtsRoom, Place>();
 
-/** The messages of a room: endless upwards, following at its end, keeping its place elsewhere. */
+/** The messages of a room: endless upwards, following at its end, keeping its position elsewhere. */
 @Component({
   selector: 'rts-timeline',
   imports: [Icon, LongPress, MessageSheet, MessageView],
@@ -45,13 +45,13 @@ export class Timeline implements OnInit {
   private keeper: ScrollKeeper | undefined;
   private frame = 0;
   private place: Place | undefined;
-  /** Whether the place is being changed, so that what is drawn meanwhile is no loss of it. */
+  /** True while the position is being changed, so that intermediate rows do not count as a lost position. */
   private moving = false;
 
   readonly room = input.required<RtsRoom>();
   readonly reply = output<Message>();
   readonly edit = output<Message>();
-  /** The keyboard wants to go on to what is behind the messages. */
+  /** Asks to move the focus out of the messages. */
   readonly leave = output();
 
   protected readonly window = new TimelineWindow(this.room);
@@ -64,7 +64,7 @@ export class Timeline implements OnInit {
   /** The row whose actions are shown: under the pointer, or focused. */
   protected readonly hovered = signal<string | undefined>(undefined);
   protected readonly focused = signal<string | undefined>(undefined);
-  /** The message whose sheet is open. */
+  /** The message whose action sheet is open. */
   protected readonly sheetSeq = signal<Seq | undefined>(undefined);
   protected readonly sheet = computed(() => {
     const message = this.room().timeline.messages().find(({ seq }) => seq === this.sheetSeq());
@@ -127,7 +127,7 @@ export class Timeline implements OnInit {
     void this.begin();
   }
 
-  /** What cannot be read now is read with the next connection, or when it is asked for. */
+  /** Opens the room; a failed read is repeated on the next connection, or on demand. */
   protected async begin(): Promise<void> {
     this.failed.set(undefined);
     try {
@@ -137,20 +137,20 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** To the newest message, wherever it is. */
+  /** Goes to the newest message. */
   async newest(): Promise<void> {
     const { timeline, history } = this.room();
     if (!timeline.atNewest() && !(await this.move(() => history.newest()))) {
       return;
     }
     this.dividerSeq.set(undefined);
-    // Who asks for the newest is done with what lies before it.
+    // A user who goes to the newest message is done with those before it.
     this.room().markRead(timeline.newestSeq ?? 0);
     this.follow(true);
     this.keeper?.restore();
   }
 
-  /** To what was just written; what lies between is not read by that. */
+  /** Goes to the message just written, without marking those before it as read. */
   async wrote(): Promise<void> {
     const { timeline, history } = this.room();
     if (this.following() || this.room().unreadCount() === 0) {
@@ -163,7 +163,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** To one message, read from the server if need be, marked for a moment. */
+  /** Goes to one message, read from the server if needed, and highlights it briefly. */
   protected async show(seq: Seq): Promise<void> {
     if ((await this.move(() => this.room().history.around(seq))) && this.goTo({ seq, part: 0.35 })) {
       this.highlighted.set(seq);
@@ -171,20 +171,20 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** A finger hovers over nothing; it has the sheet. */
+  /** Shows the actions under the pointer; touch has the sheet instead. */
   protected hover({ pointerType }: PointerEvent, key: string): void {
     if (pointerType !== 'touch') {
       this.hovered.set(key);
     }
   }
 
-  /** Only the keyboard's focus brings up the actions: a tap would leave them standing. */
+  /** Shows the actions only for keyboard focus: after a tap they would stay. */
   protected visit(event: FocusEvent, key: string): void {
     this.focused.set((event.target as HTMLElement).matches(':focus-visible') ? key : undefined);
     this.visited.set(key);
   }
 
-  /** What a dialog was opened from stays while it is open, to take the focus back. */
+  /** Keeps the row focused while a dialog that it opened is open, so that the focus can return. */
   protected unfocus({ relatedTarget }: FocusEvent): void {
     if ((relatedTarget as HTMLElement | null)?.closest('dialog') == null) {
       this.focused.set(undefined);
@@ -232,7 +232,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** Reads what is needed, then goes to where one was, to the first unread message, or to the newest. */
+  /** Reads what is needed, then goes to the last position, the first unread message, or the newest. */
   private async open(): Promise<void> {
     const room = this.room();
     const [readSeq, unread, place] = [room.readSeq(), room.unreadCount(), places.get(room)];
@@ -267,7 +267,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** Reads the messages on both sides of `seq`, where they are not at hand. */
+  /** Reads the messages on both sides of `seq`, if they are not loaded. */
   private async reach(seq: Seq): Promise<void> {
     const { timeline, history } = this.room();
     if (timeline.hasOlder() && (timeline.oldestSeq ?? 0) > seq) {
@@ -278,7 +278,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** To a message that is known; returns whether it is. */
+  /** Goes to a loaded message; returns false if it is not loaded. */
   private goTo({ seq, part }: Place): boolean {
     const message = this.room().timeline.find(seq);
     if (message === undefined) {
@@ -301,7 +301,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** Rows have changed: the view moves along, but not past what nobody has seen. */
+  /** Called when rows have changed: follows new messages, but stops at unseen ones. */
   private arrived(): void {
     this.keeper?.restore();
     if (this.following() && this.isOutrun()) {
@@ -315,7 +315,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** Whether moving along has left something unread behind, or nobody is there to read it. */
+  /** True if following has left something unread behind, or nobody is there to read it. */
   private isOutrun(): boolean {
     const reading = this.reading();
     if (reading.unreadCount === 0) {
@@ -325,7 +325,7 @@ export class Timeline implements OnInit {
     return !isCovered(reading) || (first !== undefined && (!attentive() || (this.keeper?.isAbove(first.seq) ?? false)));
   }
 
-  /** Stays at the first unread message. */
+  /** Stops at the first unread message. */
   private stay(): void {
     const readSeq = this.room().readSeq();
     const goes = (): void => {
@@ -359,7 +359,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** What the present place asks for: more rows at an end, and a read mark. */
+  /** Reads more rows near an end, and moves the read mark. */
   protected look(): void {
     const { keeper } = this;
     if (keeper === undefined || !this.opened()) {
@@ -367,7 +367,7 @@ export class Timeline implements OnInit {
     }
     const reads = attentive() && keeper.settled && !this.moving && (this.following() || !isPassedOver(this.reading(), keeper.topSeq));
     if (reads && !this.following() && keeper.atEnd && this.window.atNewest()) {
-      // Where everything fits nobody scrolls, and the end is in sight at once.
+      // If everything fits, there is nothing to scroll, and the end is visible at once.
       this.follow(true);
     }
     if (keeper.toTop < AHEAD_PX && !this.window.atOldest()) {
@@ -380,7 +380,7 @@ export class Timeline implements OnInit {
     }
   }
 
-  /** A page that fails is asked for again by the next scroll, the next connection, or by hand. */
+  /** Reads a page; a failed one is repeated by the next scroll, the next connection, or on demand. */
   private fetch(more: () => Promise<void>): void {
     more().then(
       () => this.pageFailed.set(undefined),

@@ -1,18 +1,18 @@
 import { mentionsIn, spansOf } from '../rts';
 
-/** A piece of a message's text. */
+/** A part of a message's text. */
 export type Token = { kind: 'text'; text: string } | { kind: 'link'; text: string; href: string } | { kind: 'mention'; text: string; userId: string };
 
-/** What ends a sentence, or marks a part of one, rather than an address. */
+/** Characters that end a sentence, or mark a part of one, rather than belong to an address. */
 const TAIL = /[.,;:!?*_~]+$/;
-/** Korean particles behind an address; a path in Korean begins after a slash or another sign. */
+/** Korean particles after an address; a path in Korean begins after a slash or another sign. */
 const PARTICLES =
   /(?<=[A-Za-z0-9)\]]|^(?:https?:\/\/|www\.)[^/]+\/)(?:이라고|라고|이라는|라는|입니다|이에요|예요|이고|인데|에서|에게|에는|에도|으로|까지|부터|처럼|보다|이나|이랑|하고|을|를|은|는|이|가|에|의|와|과|도|로|만|랑|님)+$/i;
-/** More than three emoji of any length. */
+/** Longer than three emoji of any kind. */
 const EMOJI_UNITS_MAX = 120;
 const EMOJI = new RegExp('^(?:\\p{RGI_Emoji}|(?!\\p{RI})\\p{Emoji_Presentation}.*|\\p{Extended_Pictographic}\\p{Emoji_Modifier}?\\uFE0F.*|[0-9#*]\\uFE0F?\\u20E3)$', 'v');
 
-/** Cuts a text into plain text, links, and mentions of people who are in the room. Code has neither. */
+/** Splits a text into plain text, links, and mentions of members. Code contains neither links nor mentions. */
 export function tokens(body: string, isMember: (userId: string) => boolean): Token[] {
   const mentions = mentionsIn(body, isMember).map(({ from, to, userId }) => ({ from, to, token: { kind: 'mention' as const, text: body.slice(from, to), userId } }));
   const links = spansOf(body).flatMap(({ kind, from, to }) => {
@@ -22,7 +22,7 @@ export function tokens(body: string, isMember: (userId: string) => boolean): Tok
   const found: Token[] = [];
   let at = 0;
   for (const { from, to, token } of [...mentions, ...links].sort((a, b) => a.from - b.from)) {
-    // An id may be an address, and is a mention then.
+    // An id may look like an address; then it is a mention.
     if (from >= at) {
       if (from > at) {
         found.push({ kind: 'text', text: body.slice(at, from) });
@@ -34,7 +34,7 @@ export function tokens(body: string, isMember: (userId: string) => boolean): Tok
   return at < body.length ? [...found, { kind: 'text', text: body.slice(at) }] : found;
 }
 
-/** One to three emoji and nothing else are shown large. */
+/** Returns true for one to three emoji and nothing else, which are shown large. */
 export function isEmojiOnly(body: string): boolean {
   const text = body.replace(/\s/g, '');
   if (text === '' || text.length > EMOJI_UNITS_MAX) {
@@ -44,7 +44,7 @@ export function isEmojiOnly(body: string): boolean {
   return graphemes.length <= 3 && graphemes.every(({ segment }) => EMOJI.test(segment));
 }
 
-/** The language of a text by its script, as far as line breaks and speech depend on it; empty where it cannot be told. */
+/** Returns the language of a text by its script, as far as line breaks and speech depend on it; empty if unknown. */
 export function languageOf(text: string): string {
   const [script] = /\p{Script=Hangul}|[\p{Script=Hiragana}\p{Script=Katakana}]/u.exec(text) ?? [];
   return script === undefined ? (/\p{Script=Han}/u.test(text) ? 'zh' : '') : /\p{Script=Hangul}/u.test(text) ? 'ko' : 'ja';

@@ -3,7 +3,7 @@ import { I18n } from '../i18n/i18n';
 import { Upload } from '../rts';
 import { Icon } from '../ui/icon';
 
-/** Files that are on their way into a message. */
+/** The files that are being attached to a message. */
 @Component({
   selector: 'rts-upload-tray',
   imports: [Icon],
