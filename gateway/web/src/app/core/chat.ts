@@ -7,10 +7,10 @@ import { AppConfig } from './config';
 import { Identity } from './identity';
 import { Route } from './route';
 
-/** Without a key or a pointer for this long one is away. */
+/** A user without a key press or a click for this long is away. */
 const AWAY_MS = 5 * 60_000;
 
-/** The signed-in user's client, and what the app knows around it. */
+/** The signed-in user's client, and the state of the app around it. */
 @Injectable({ providedIn: 'root' })
 export class Chat {
   private readonly i18n = inject(I18n);
@@ -24,7 +24,7 @@ export class Chat {
   private shown: string | undefined;
 
   readonly signedIn = computed(() => this.current() !== undefined && !this.asking());
-  /** Whose chats are at hand, while they sign in again too. */
+  /** The user whose chats are loaded, also while they sign in again. */
   readonly who = computed(() => this.current()?.identity);
   readonly client = computed(() => this.use().client);
   readonly identity = computed(() => this.use().identity);
@@ -34,7 +34,7 @@ export class Chat {
     return roomId === undefined ? undefined : this.current()?.client.rooms().get(roomId);
   });
 
-  /** Why the room of the address is not there. */
+  /** The reason why the address's room cannot be shown. */
   readonly missing = computed(() => {
     const missing = this.missingRoom();
     return missing?.roomId === this.route.roomId() && this.openRoom() === undefined ? missing : undefined;
@@ -43,7 +43,7 @@ export class Chat {
   constructor() {
     effect(() => this.fetchRouted());
     effect(() => {
-      // The next connection may know better.
+      // The next connection may give another answer.
       if (this.current()?.client.connection.state() !== 'online' && untracked(this.missingRoom)?.error.retryable) {
         this.missingRoom.set(undefined);
       }
@@ -53,7 +53,7 @@ export class Chat {
     });
     effect(() => this.watch());
     effect(() => {
-      // A fresh connection counts as online until it says otherwise.
+      // On a new connection the user counts as online until reported otherwise.
       if (this.current()?.client.connection.state() !== 'online') {
         this.away = false;
       }
@@ -84,12 +84,12 @@ export class Chat {
     client.start();
   }
 
-  /** Asks who is there, of someone whose sign-in has ended; the same person goes on where they were. */
+  /** Shows the sign-in again after it has ended; the same user continues where they were. */
   signInAgain(): void {
     this.asking.set(true);
   }
 
-  /** Looks for the room of the address again. */
+  /** Looks for the address's room again. */
   lookAgain(): void {
     this.missingRoom.set(undefined);
   }
@@ -110,28 +110,28 @@ export class Chat {
     return this.people().name(userId);
   }
 
-  /** A text with the names of those whom it mentions. */
+  /** Returns a message's text with the names of the mentioned users. */
   text({ body, mentions = [] }: { body: string; mentions?: readonly string[] }): string {
     return withNames(body, (userId) => mentions.includes(userId), (userId) => this.name(userId));
   }
 
-  /** A text with names, without its marks, in one line. */
+  /** Returns a message's text with names and without marks, on one line. */
   line({ body, mentions = [] }: { body: string; mentions?: readonly string[] }): string {
     return unmarked(body, (userId) => mentions.includes(userId), (userId) => this.name(userId));
   }
 
-  /** A message in one line: its text, else its file, or that it is deleted. */
+  /** Returns a message on one line: its text, else its file name, or that it was deleted. */
   summary(message: Message): string {
     const { rooms } = this.i18n.t();
     return message.deleted ? rooms.deleted : this.line(message) || (message.attachments[0]?.fileName ?? rooms.file);
   }
 
-  /** Who is in a room, by the names that are known of them best. */
+  /** Returns the members of a room, with the best known names. */
   members(room: RtsRoom): Member[] {
     return room.members().map((member) => ({ ...member, displayName: this.name(member.userId) }));
   }
 
-  /** What a room is called: its name, or those who are in it. */
+  /** Returns the title of a room: its name, or the names of its other members. */
   title(room: RtsRoom): string {
     const { name, kind } = room.info();
     if (name !== undefined) {
@@ -144,7 +144,7 @@ export class Chat {
     return kind === 'direct' || others.length <= 3 ? listOf(others) : `${listOf(others.slice(0, 3))} +${others.length - 3}`;
   }
 
-  /** The other one of a direct room. */
+  /** Returns the other member of a direct room. */
   partner(room: RtsRoom): string | undefined {
     return room.info().kind === 'direct' ? room.members().find((member) => !this.isMe(member.userId))?.userId : undefined;
   }
@@ -157,7 +157,7 @@ export class Chat {
     return current;
   }
 
-  /** An address may name a room that is not in the list: an archived one, or a new one. */
+  /** Reads the address's room if it is not in the list: it may be archived, or new. */
   private fetchRouted(): void {
     const roomId = this.route.roomId();
     const client = this.current()?.client;
@@ -169,7 +169,7 @@ export class Chat {
     }
   }
 
-  /** Presence is wanted of those whose dots are on the screen: direct partners, and the open room's members. */
+  /** Watches the presence of the users whose dots are on the screen: direct partners, and members of the open room. */
   private watch(): void {
     const client = this.current()?.client;
     if (client !== undefined) {

@@ -4,13 +4,13 @@ const EVERY_MS = 2_000;
 const NOTES_HZ = [740, 988];
 const NOTE_S = 0.11;
 
-/** Two short soft notes, made here: no file, nothing to load. */
+/** Two short soft notes, synthesized: there is no file to load. */
 @Injectable({ providedIn: 'root' })
 export class Chime {
   private audio: AudioContext | undefined;
   private rangAtMs = -EVERY_MS;
 
-  /** Many messages at once ring once. A page that nobody has touched yet may not make a sound. */
+  /** Rings, once for messages that arrive together. A page without any user action yet may not make a sound. */
   ring(): void {
     const touched = (navigator.userActivation as UserActivation | undefined)?.hasBeenActive ?? true;
     if (!touched || !('AudioContext' in globalThis) || performance.now() - this.rangAtMs < EVERY_MS) {

@@ -1,18 +1,18 @@
-/** How people sign in. */
+/** The sign-in method. */
 export type AuthConfig =
-  /** By name, from the gateway's development endpoint. */
+  /** By name, using the gateway's development endpoint. */
   | { kind: 'dev' }
-  /** The page that embeds the app gives tokens: by `window.rtsHost.token()`, or by messages to and from `origin`. */
+  /** The embedding page provides tokens: by `window.rtsHost.token()`, or by messages to and from `origin`. */
   | { kind: 'host'; origin?: string }
-  /** OpenID Connect: code flow with PKCE. `token` says which of its tokens the gateway checks. */
+  /** OpenID Connect: code flow with PKCE. `token` names the token that the gateway checks. */
   | { kind: 'oidc'; issuer: string; clientId: string; scope?: string; token?: 'access_token' | 'id_token' };
 
-/** `config.json` beside the app; every field may be left out. */
+/** `config.json` beside the app; every field is optional. */
 export interface AppConfig {
   hubUrl: string;
   devTokenUrl: string;
   auth: AuthConfig;
-  /** Names of the claims for the user's id, organization and name, as the gateway is told them. */
+  /** Names of the claims for the user's id, organization and name, as configured in the gateway. */
   claims: { user: string; org: string; name: string };
 }
 

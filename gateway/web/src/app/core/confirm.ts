@@ -6,7 +6,7 @@ export interface Question {
   answer: (yes: boolean) => void;
 }
 
-/** Asks before what cannot be taken back. */
+/** Asks before an action that cannot be undone. */
 @Injectable({ providedIn: 'root' })
 export class Confirm {
   readonly question = signal<Question | undefined>(undefined);

@@ -19,7 +19,7 @@ describe('identity', () => {
     expect(() => readClaims(jwt({ org: 'acme' }), NAMES)).toThrow();
   });
 
-  it('renews a token before it ends, once for everyone who asks', async () => {
+  it('renews a token before it expires, once for all concurrent callers', async () => {
     const soon = jwt({ sub: 'ann', exp: Date.now() / 1_000 + 5 });
     const later = jwt({ sub: 'ann', exp: Date.now() / 1_000 + 3_600 });
     const fetchToken = vi.fn(() => Promise.resolve(later));
@@ -30,12 +30,12 @@ describe('identity', () => {
   });
 });
 
-describe('a token that is not given', () => {
+describe('a refused token', () => {
   it.each([[400, 'unauthorized'], [401, 'unauthorized'], [403, 'unauthorized'], [429, 'offline'], [500, 'offline'], [503, 'offline']])('%d: %s', (status, code) => {
     expect(toRtsError(refusedToken(status)).code).toBe(code);
   });
 
-  it('is asked for anew when the last was refused, whatever its end says', async () => {
+  it('is renewed even before it expires', async () => {
     const first = jwt({ sub: 'ann', exp: Date.now() / 1_000 + 3_600 });
     const fetchToken = vi.fn(() => Promise.resolve(jwt({ sub: 'ann', exp: Date.now() / 1_000 + 7_200 })));
     const identity = identityFrom(first, NAMES, fetchToken);
@@ -44,7 +44,7 @@ describe('a token that is not given', () => {
     expect(fetchToken).toHaveBeenCalledTimes(1);
   });
 
-  it('ends the sign-in where the issuer gave nothing to renew it by, and leaves the page alone', async () => {
+  it('ends the sign-in if the issuer gave no refresh token, and does not leave the page', async () => {
     const auth = { kind: 'oidc', issuer: 'https://id.example', clientId: 'rts' } as const;
     const endpoints = { issuer: 'https://id.example', authorization_endpoint: 'https://id.example/a', token_endpoint: 'https://id.example/t' };
     const tokens = { access_token: jwt({ sub: 'ann', exp: 5 }) };
@@ -57,15 +57,15 @@ describe('a token that is not given', () => {
   });
 });
 
-describe('signing in by the host page', () => {
+describe('sign-in by the host page', () => {
   afterEach(() => delete (globalThis as { rtsHost?: unknown }).rtsHost);
 
-  it('takes the token of window.rtsHost', async () => {
+  it('uses the token of window.rtsHost', async () => {
     Object.assign(globalThis, { rtsHost: { token: () => jwt({ sub: 'ann' }) } });
     expect((await signInHost(CONFIG, undefined)).userId).toBe('ann');
   });
 
-  it('asks the parent, and believes only its origin', async () => {
+  it('asks the parent, and accepts answers from its origin only', async () => {
     const parent = { postMessage: vi.fn() };
     vi.spyOn(window, 'parent', 'get').mockReturnValue(parent as unknown as Window);
     const signedIn = signInHost(CONFIG, 'https://host.example');
@@ -80,7 +80,7 @@ describe('signing in by the host page', () => {
   });
 });
 
-describe('signing in by OpenID Connect', () => {
+describe('sign-in by OpenID Connect', () => {
   const auth = { kind: 'oidc', issuer: 'https://id.example', clientId: 'rts' } as const;
   const endpoints = { issuer: 'https://id.example', authorization_endpoint: 'https://id.example/authorize', token_endpoint: 'https://id.example/token' };
   const answers = (tokens: object) =>
@@ -96,7 +96,7 @@ describe('signing in by OpenID Connect', () => {
     vi.restoreAllMocks();
   });
 
-  it('is not under way without an answer in the address', async () => {
+  it('is not in progress without an answer in the address', async () => {
     expect(await resumeOidc(CONFIG, auth)).toBeUndefined();
   });
 
@@ -118,7 +118,7 @@ describe('signing in by OpenID Connect', () => {
     expect(sessionStorage.getItem('rts.oidc')).toBeNull();
   });
 
-  it('asks nobody after a reload, and keeps the place', async () => {
+  it('needs no user action after a reload, and keeps the location', async () => {
     vi.stubGlobal('fetch', answers({}));
     localStorage.setItem('rts.oidc-issuer', auth.issuer);
     history.replaceState(null, '', '/#/rooms/g_1');
@@ -126,7 +126,7 @@ describe('signing in by OpenID Connect', () => {
     await vi.waitFor(() => expect(JSON.parse(sessionStorage.getItem('rts.oidc') ?? '{}')).toMatchObject({ hash: '#/rooms/g_1', silent: true }));
   });
 
-  it('leaves the choice to the user where the issuer knows nobody, and does not ask it again', async () => {
+  it('is up to the user if the issuer has no session, and is not tried silently again', async () => {
     localStorage.setItem('rts.oidc-issuer', auth.issuer);
     sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1', hash: '#/rooms/g_1', silent: true }));
     history.replaceState(null, '', '/?error=login_required&state=s1');
@@ -136,14 +136,14 @@ describe('signing in by OpenID Connect', () => {
     expect(await resumeOidc(CONFIG, auth)).toBeUndefined();
   });
 
-  it('refuses an answer to another sign-in', async () => {
+  it('rejects an answer to another sign-in', async () => {
     vi.stubGlobal('fetch', answers({}));
     sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1' }));
     history.replaceState(null, '', '/?code=c1&state=other');
     await expect(resumeOidc(CONFIG, auth)).rejects.toThrow();
   });
 
-  it('does not believe an issuer that calls itself otherwise', async () => {
+  it('rejects an issuer whose metadata names another one', async () => {
     vi.stubGlobal('fetch', vi.fn(() => Promise.resolve(new Response(JSON.stringify({ ...endpoints, issuer: 'https://evil.example' })))));
     await expect(redirectToOidc(auth)).rejects.toThrow();
   });

@@ -1,16 +1,16 @@
 import { RtsError } from '../rts';
 import { AppConfig } from './config';
 
-/** Who is signed in, and their tokens. */
+/** The signed-in user, and their tokens. */
 export interface Identity {
   userId: string;
   orgId: string;
   name: string;
-  /** A token that is valid for a while; a new one when the last is about to end, or was refused. */
+  /** Returns a valid token: a new one if the last is about to expire, or if `fresh`, after it was refused. */
   token(fresh?: boolean): Promise<string>;
 }
 
-/** What a token says; only for show, the gateway checks it. */
+/** The claims of a token; for display only, the gateway checks them. */
 export interface Claims {
   userId: string;
   orgId: string;
@@ -18,7 +18,7 @@ export interface Claims {
   expiresAtMs: number;
 }
 
-/** What it means that a token is not given: a refusal ends the sign-in, a fault or too many questions do not. */
+/** Converts a failed token request: a refusal ends the sign-in, a server fault or a rate limit does not. */
 export function refusedToken(status: number): Error {
   const again = status >= 500 || status === 408 || status === 429;
   const sentence = `The sign-in answered ${status}.`;
@@ -39,7 +39,7 @@ export function readClaims(token: string, names: AppConfig['claims']): Claims {
   return { userId, orgId: text(names.org), name: text(names.name) || userId, expiresAtMs: typeof exp === 'number' ? exp * 1_000 : Infinity };
 }
 
-/** An identity whose tokens are fetched when needed, one request at a time. */
+/** Returns an identity whose tokens are fetched when needed, one request at a time. */
 export function identityFrom(first: string, names: AppConfig['claims'], fetchToken: () => Promise<string>): Identity {
   let { userId, orgId, name, expiresAtMs } = readClaims(first, names);
   let current = first;

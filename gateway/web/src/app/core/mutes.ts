@@ -1,7 +1,7 @@
 import { Injectable, signal } from '@angular/core';
 import { remember, remembered } from './storage';
 
-/** The chats that are quiet on this device. The server does not keep this yet, so another device does not know of it. */
+/** The chats muted on this device. The server does not keep them yet, so other devices do not know. */
 @Injectable({ providedIn: 'root' })
 export class Mutes {
   private readonly ids = signal<ReadonlySet<string>>(kept());

@@ -10,13 +10,13 @@ export interface Notice {
 
 const SHOWN_MS = 6_000;
 
-/** Short texts to the user: shown for a while, and said by screen readers. */
+/** Short texts to the user: shown for a while, and announced by screen readers. */
 @Injectable({ providedIn: 'root' })
 export class Notices {
   private readonly i18n = inject(I18n);
   private next = 1;
   readonly all = signal<readonly Notice[]>([]);
-  /** Said, not shown. */
+  /** Announced, not shown. */
   readonly announced = signal('');
 
   show(text: string, bad = false): void {
@@ -33,7 +33,7 @@ export class Notices {
     this.show(this.reason(failure), true);
   }
 
-  /** What a failure means, in the user's language. */
+  /** Returns the reason of a failure in the user's language. */
   reason(failure: unknown): string {
     return this.i18n.t().errors[toRtsError(failure).code];
   }
@@ -42,7 +42,7 @@ export class Notices {
     this.announced.set(text);
   }
 
-  /** Runs an action; what goes wrong is told. Returns whether it went well. */
+  /** Runs an action and shows its error. Returns true if it succeeded. */
   async attempt(action: () => Promise<unknown>): Promise<boolean> {
     try {
       await action();

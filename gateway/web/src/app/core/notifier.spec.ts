@@ -74,7 +74,7 @@ describe('notifications', () => {
     localStorage.clear();
   });
 
-  it('tell what is new, not what was there, nor what one wrote oneself', async () => {
+  it("announce new messages, not old ones, nor the user's own", async () => {
     expect(texts()).toEqual([]);
     server.say(group.roomId, 'bob', '**hello**');
     server.say(direct.roomId, 'ann', 'mine');
@@ -83,7 +83,7 @@ describe('notifications', () => {
     expect(ring).toHaveBeenCalledTimes(1);
   });
 
-  it('tell once of each chat what a lost connection kept back', async () => {
+  it('announce once per chat what arrived while offline', async () => {
     hub.drop();
     server.say(direct.roomId, 'bob', 'one');
     server.say(direct.roomId, 'bob', 'two');
@@ -91,7 +91,7 @@ describe('notifications', () => {
     expect(texts()).toEqual(['Bob: two']);
   });
 
-  it('tell of the first message of a chat that was not there', async () => {
+  it('announce the first message of a new chat', async () => {
     const fresh = server.addRoom('direct', ['eve', 'ann']);
     hub.emit('RoomAdded', { room: structuredClone(fresh) });
     server.say(fresh.roomId, 'eve', 'hi');
@@ -99,7 +99,7 @@ describe('notifications', () => {
     expect(texts()).toEqual(['Eve: hi']);
   });
 
-  it('are silent about what is in sight, and about what was read or deleted meanwhile', async () => {
+  it('are silent about visible messages, and about those read or deleted in the meantime', async () => {
     TestBed.inject(Route).room(group.roomId);
     TestBed.inject(Notifier).inSight(group.roomId, true);
     server.say(group.roomId, 'bob', 'in sight');
@@ -118,7 +118,7 @@ describe('notifications', () => {
     expect(ring).toHaveBeenCalledTimes(1);
   });
 
-  it('leave muted chats alone, and the title does not count them', async () => {
+  it('leave out muted chats, and so does the title', async () => {
     const mutes = TestBed.inject(Mutes);
     expect(document.title).toBe('(1) RTS');
     mutes.set(group.roomId, true);
@@ -131,7 +131,7 @@ describe('notifications', () => {
     expect(document.title).toBe('(2) RTS');
   });
 
-  it('ring and show as the device is set, and open what they tell of', async () => {
+  it('follow the settings of the device, and open their chat on a click', async () => {
     const notifier = TestBed.inject(Notifier);
     notifier.setSound(false);
     server.say(direct.roomId, 'bob', 'shown only');
@@ -147,7 +147,7 @@ describe('notifications', () => {
     expect([localStorage.getItem('rts.notify'), localStorage.getItem('rts.sound')]).toEqual(['off', 'off']);
   });
 
-  it('are taken back when their chat is read', async () => {
+  it('are removed when their chat is read', async () => {
     const said = server.say(direct.roomId, 'bob', 'hello');
     await settle();
     hub.emit('ReceiptsUpdated', { roomId: direct.roomId, receipts: [{ userId: 'ann', readSeq: said.seq }] });
@@ -155,7 +155,7 @@ describe('notifications', () => {
     expect(Told.all[0]?.close).toHaveBeenCalled();
   });
 
-  it('stay off where the browser refuses', async () => {
+  it('stay off if the browser refuses', async () => {
     Told.permission = 'denied';
     expect(await TestBed.inject(Notifier).want(true)).toBe(false);
     expect(localStorage.getItem('rts.notify')).toBe('off');

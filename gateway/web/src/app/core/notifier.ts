@@ -8,11 +8,11 @@ import { Notices } from './notices';
 import { Route } from './route';
 import { remember, remembered } from './storage';
 
-/** What is read within this time, here or on another device, needs no word. */
+/** A message that is read within this time, here or on another device, is not announced. */
 const PAUSE_MS = 500;
 const TEXT_MAX = 200;
 
-/** Tells of new messages that are not on the screen, by the system's notifications and by a sound, as this device wants it. */
+/** Announces new messages that are not on the screen, by system notification and by sound, as set on this device. */
 @Injectable({ providedIn: 'root' })
 export class Notifier {
   private readonly chat = inject(Chat);
@@ -23,10 +23,10 @@ export class Notifier {
   private readonly route = inject(Route);
   private readonly shown = signal<ReadonlyMap<string, Notification>>(new Map());
   private readonly heard = new Map<string, Seq>();
-  /** The room whose newest message is in sight. */
+  /** The room whose newest message is visible. */
   private followed: string | undefined;
   private client: RtsClient | undefined;
-  /** The newest message of all when the list was first there. */
+  /** The newest message of all rooms when the list was first read. */
   private since: Seq = 0;
 
   readonly offered = 'Notification' in globalThis;
@@ -38,7 +38,7 @@ export class Notifier {
     effect(() => this.tidy());
   }
 
-  /** Asks the browser for leave where it was not given yet; returns whether there is any. */
+  /** Turns notifications on or off. Asks for the browser's permission if needed; returns true if it is granted. */
   async want(on: boolean): Promise<boolean> {
     const granted = on && this.offered && (await Notification.requestPermission()) === 'granted';
     if (on && !granted) {
@@ -49,7 +49,7 @@ export class Notifier {
     return granted;
   }
 
-  /** Whether the newest message of a room is in sight. */
+  /** Reports whether a room's newest message is visible. */
   inSight(roomId: string, on: boolean): void {
     this.followed = on ? roomId : this.followed === roomId ? undefined : this.followed;
   }
@@ -62,7 +62,7 @@ export class Notifier {
     }
   }
 
-  /** What was there before is not new; what a lost connection kept back is. */
+  /** Finds new messages: not those in the first list, but those that arrived while offline. */
   private listen(): void {
     const client = this.chat.signedIn() ? this.chat.client() : undefined;
     if (client?.ready() !== true) {
@@ -121,11 +121,11 @@ export class Notifier {
       };
       this.shown.update((all) => new Map(all).set(room.roomId, notification));
     } catch {
-      // Some phones let only a service worker show them; the sound and the badges are left.
+      // Some phones allow notifications from a service worker only; the sound and the badges remain.
     }
   }
 
-  /** Takes back what was read meanwhile, or is not this user's any more. */
+  /** Closes notifications of messages that are read by now, or belong to another user. */
   private tidy(): void {
     const rooms = this.chat.signedIn() ? this.chat.client().rooms() : undefined;
     const unread = (roomId: string): boolean => (rooms?.get(roomId)?.unreadCount() ?? 0) > 0;

@@ -1,6 +1,6 @@
 import { Injectable, signal } from '@angular/core';
 
-/** What stands over the chats, opened from more than one place. */
+/** The panels above the chats that open from more than one place. */
 @Injectable({ providedIn: 'root' })
 export class Panels {
   readonly newChat = signal(false);

@@ -12,7 +12,7 @@ describe('parse', () => {
     expect(parse(hash)).toEqual(place);
   });
 
-  it.each(['#/rooms/%', '#/rooms/%E0%A4%A', '#/archive/%zz', '#/rooms/a/b', '#/settings', '#rooms?x=1', '#/%'])('takes %s for no address, not for a fault', (hash) => {
+  it.each(['#/rooms/%', '#/rooms/%E0%A4%A', '#/archive/%zz', '#/rooms/a/b', '#/settings', '#rooms?x=1', '#/%'])('reads %s as unknown, not as an error', (hash) => {
     expect(parse(hash).unknown).toBe(true);
     expect(parse(hash).roomId).toBeUndefined();
   });

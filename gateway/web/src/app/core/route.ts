@@ -1,10 +1,10 @@
 import { Injectable, computed, signal } from '@angular/core';
 
-/** What the address's hash says is open, so that back, reload and links work without any server's help. */
+/** The location in the hash of the address, so that back, reload and links work without support by the server. */
 interface Place {
   roomId?: string;
   archive: boolean;
-  /** Whether the address names nothing that there could be. */
+  /** True if the address is not a valid one. */
   unknown?: true;
 }
 
@@ -25,7 +25,7 @@ export class Route {
     this.go(`#/${this.archive() ? 'archive' : 'rooms'}/${encodeURIComponent(roomId)}`);
   }
 
-  /** The list that the open room was chosen from. */
+  /** Goes to the list from which the room was opened. */
   list(): void {
     this.go(this.archive() ? '#/archive' : '#/');
   }
@@ -42,7 +42,7 @@ export class Route {
   }
 }
 
-/** What an address names; one that was cut or mistyped is `unknown`, never a fault. */
+/** Parses an address; a cut or mistyped one is `unknown`, never an error. */
 export function parse(hash: string): Place {
   const [found, list, id] = /^#?\/?(?:(rooms|archive)(?:\/([^/]*))?)?$/.exec(hash) ?? [];
   const archive = list === 'archive';

@@ -8,14 +8,14 @@ export interface DevUser {
   name: string;
 }
 
-/** The gateway has no such sign-in: it is switched on for development only. */
+/** The gateway has no such endpoint, which exists for development only. */
 export class NotOffered extends RtsError {
   constructor() {
     super('unauthorized', 'There is no development sign-in.');
   }
 }
 
-/** Whom this tab signed in as, so that a reload does not ask again. */
+/** The user that this tab signed in as, so that a reload does not ask again. */
 const KEY = 'rts.dev-user';
 
 export function rememberedDevUser(): DevUser | undefined {
@@ -30,7 +30,7 @@ export function forgetDevUser(): void {
   sessionStorage.removeItem(KEY);
 }
 
-/** Signs in by name, where the gateway offers it. */
+/** Signs in by name, if the gateway offers that. */
 export async function signInDev(config: AppConfig, user: DevUser): Promise<Identity> {
   const fetchToken = async (): Promise<string> => {
     const headers = { 'content-type': 'application/json' };

@@ -1,7 +1,7 @@
 import { AppConfig } from './config';
 import { Identity, identityFrom } from './identity';
 
-/** What a page that loads the app's scripts itself may offer. */
+/** The interface that a page may provide if it loads the app's scripts itself. */
 interface RtsHost {
   token(): Promise<string> | string;
 }
@@ -9,9 +9,9 @@ interface RtsHost {
 const ANSWER_MS = 10_000;
 
 /**
- * Signs in with tokens of the page around the app: `window.rtsHost.token()` where it is there, else a message
- * `{type: 'rts:tokenRequest'}` to the parent window, which answers `{type: 'rts:token', token}`.
- * Only messages of the configured origin count.
+ * Signs in with tokens of the embedding page: by `window.rtsHost.token()` if it exists, else by a message `{type:
+ * 'rts:tokenRequest'}` to the parent window, which answers `{type: 'rts:token', token}`. Only messages from the
+ * configured origin count.
  */
 export async function signInHost(config: AppConfig, origin: string | undefined): Promise<Identity> {
   const host = (globalThis as { rtsHost?: RtsHost }).rtsHost;

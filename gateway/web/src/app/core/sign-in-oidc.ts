@@ -17,28 +17,28 @@ interface Tokens {
   refresh_token?: string;
 }
 
-/** What has to survive the way to the sign-in page and back. */
+/** The state that survives the redirect to the sign-in page and back. */
 interface Kept {
   state: string;
   verifier: string;
-  /** Where in the app one was. */
+  /** The location in the app. */
   hash: string;
-  /** Nobody was to be asked anything. */
+  /** True if the redirect was made with `prompt=none`. */
   silent: boolean;
 }
 const KEY = 'rts.oidc';
-/** The issuer by which somebody signed in here, and did not sign out since. */
+/** The issuer of the last sign-in here, until the user signs out. */
 const ISSUER = 'oidc-issuer';
 
-/** From now on a reload asks who is there. */
+/** Forgets the issuer, so that a reload shows the sign-in. */
 export function forgetOidc(): void {
   forget(ISSUER);
 }
 
 /**
- * Signs in by OpenID Connect: authorization code with PKCE (RFC 7636), state checked, tokens held in memory only.
- * After a reload the issuer is asked for new ones without a word to the user (`prompt=none`), as long as its own session
- * lasts. Returns `undefined` when somebody has to say who they are: then `redirectToOidc` is next.
+ * Signs in by OpenID Connect: authorization code with PKCE (RFC 7636), state checked, tokens in memory only. After a
+ * reload it asks the issuer silently (`prompt=none`) for new ones, as long as the session there lasts. Returns
+ * `undefined` if the user has to act: call `redirectToOidc` next.
  */
 export async function resumeOidc(config: AppConfig, auth: OidcConfig): Promise<Identity | undefined> {
   const query = new URLSearchParams(location.search);
@@ -73,7 +73,7 @@ export async function resumeOidc(config: AppConfig, auth: OidcConfig): Promise<I
   const identity = identityFrom(chosen(), config.claims, async () => {
     const { refresh_token } = tokens;
     if (refresh_token === undefined) {
-      // Leaving the page unasked could cost what is being written.
+      // Leaving the page without asking could lose what the user is writing.
       throw new RtsError('unauthorized', 'The issuer gave nothing to renew the token by.');
     }
     tokens = { refresh_token, ...(await exchange({ grant_type: 'refresh_token', refresh_token })) };
@@ -83,7 +83,7 @@ export async function resumeOidc(config: AppConfig, auth: OidcConfig): Promise<I
   return identity;
 }
 
-/** Leaves for the issuer's sign-in page; `silent` where it shall answer by itself. */
+/** Redirects to the issuer's sign-in page; `silent` forbids it to ask the user. */
 export async function redirectToOidc(auth: OidcConfig, silent = false): Promise<never> {
   const { authorization_endpoint } = await discover(auth);
   const [state, verifier] = [random(), random()];
@@ -124,7 +124,7 @@ async function post(url: string, form: Record<string, string>): Promise<Tokens> 
   return (await reply.json()) as Tokens;
 }
 
-/** The app's own address, without query and hash. */
+/** Returns the app's own address, without query and hash. */
 const redirectUri = (): string => new URL('.', document.baseURI).href;
 
 const random = (): string => base64url(crypto.getRandomValues(new Uint8Array(32)));

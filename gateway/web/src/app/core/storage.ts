@@ -1,4 +1,4 @@
-/** Small choices of the user, kept in the browser; without storage they last as long as the page. */
+/** Returns a small setting kept in the browser. Without storage, settings last as long as the page. */
 export function remembered(key: string): string | undefined {
   try {
     return localStorage.getItem(`rts.${key}`) ?? undefined;
@@ -11,7 +11,7 @@ export function forget(key: string): void {
   try {
     localStorage.removeItem(`rts.${key}`);
   } catch {
-    // Then nothing was remembered either.
+    // Without storage there is nothing to forget.
   }
 }
 
@@ -19,6 +19,6 @@ export function remember(key: string, value: string): void {
   try {
     localStorage.setItem(`rts.${key}`, value);
   } catch {
-    // Private mode or a full quota: nothing depends on it.
+    // Private mode or a full quota; nothing depends on it.
   }
 }

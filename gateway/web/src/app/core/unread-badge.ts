@@ -5,7 +5,7 @@ import { Mutes } from './mutes';
 
 const SIZE_PX = 64;
 
-/** How many chats have something unread, muted ones left out: in the title of the page and on its icon. */
+/** Number of chats with unread messages, except muted ones, in the title of the page and on its icon. */
 @Injectable({ providedIn: 'root' })
 export class UnreadBadge {
   private readonly chat = inject(Chat);
@@ -37,7 +37,7 @@ export class UnreadBadge {
     }
   }
 
-  /** The page's own icon with the number in its corner. */
+  /** Returns the page's icon with the number in its corner. */
   private async draw(count: number): Promise<string | undefined> {
     const image = new Image();
     image.src = this.plain.href;

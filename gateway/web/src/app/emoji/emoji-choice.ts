@@ -4,7 +4,7 @@ import { Emoji, emojiOf } from './emoji';
 
 const RECENT_MAX = 16;
 
-/** Asks for an emoji, by a picker that stands above everything; remembers on this device which ones are used. */
+/** Asks for an emoji with the picker; remembers recently used ones on this device. */
 @Injectable({ providedIn: 'root' })
 export class EmojiChoice {
   private readonly injector = inject(Injector);
@@ -19,7 +19,7 @@ export class EmojiChoice {
         if (emoji !== undefined) {
           this.used(emoji);
         }
-        // Once the picker is gone, what asked may take the focus.
+        // The caller may take the focus once the picker is gone.
         afterNextRender(() => resolve(emoji), { injector: this.injector });
       });
     });

@@ -5,7 +5,7 @@ import { Icon } from '../ui/icon';
 import { EMOJI_GROUPS, Emoji, searchEmoji } from './emoji';
 import { EmojiChoice } from './emoji-choice';
 
-/** All emoji by groups, with a search: a combobox over a grid, in which the arrows move and Enter takes. */
+/** All emoji by group, with a search: a combobox over a grid, where arrow keys move and Enter chooses. */
 @Component({
   selector: 'rts-emoji-picker',
   imports: [Dialog, Icon],
@@ -117,7 +117,7 @@ export class EmojiPicker {
     this.options()[this.active()]?.scrollIntoView({ block: 'nearest' });
   }
 
-  /** The nearest one of the next row, wherever the groups begin. */
+  /** Returns the nearest emoji in the next row, across groups. */
   private inRow(step: 1 | -1): number {
     const places = this.options().map((option) => option.getBoundingClientRect());
     const here = places[this.active()];

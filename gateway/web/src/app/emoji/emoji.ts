@@ -2,21 +2,21 @@ import { EMOJI_TABLE } from './emoji-table';
 
 export interface Emoji {
   emoji: string;
-  /** What `:name:` stands for. */
+  /** The name in `:name:`. */
   name: string;
   words: readonly string[];
   korean: string;
 }
 export type EmojiGroup = keyof typeof EMOJI_TABLE;
 
-/** The table by groups, read once. */
+/** The table by group, parsed once. */
 export const EMOJI_GROUPS: readonly { group: EmojiGroup; all: readonly Emoji[] }[] = Object.entries(EMOJI_TABLE).map(([group, table]) => ({
   group: group as EmojiGroup,
   all: table.split('|').map(parsed),
 }));
 const ALL = EMOJI_GROUPS.flatMap(({ all }) => all);
 
-/** One sign, whether or not it asks for its coloured form. */
+/** Returns the emoji without its variation selector, for comparison. */
 export const folded = (emoji: string): string => emoji.replaceAll('\ufe0f', '');
 
 const BY_SIGN = new Map(ALL.map((each) => [folded(each.emoji), each]));
@@ -30,7 +30,7 @@ export function emojiNamed(name: string): Emoji | undefined {
   return BY_NAME.get(name.toLowerCase());
 }
 
-/** Those whose names or words begin with each word of a query, in any language; the best first. */
+/** Returns emoji whose names or words begin with each word of the query, in any language; best matches first. */
 export function searchEmoji(query: string, most = 60): Emoji[] {
   const parts = query.toLowerCase().trim().split(/\s+/).filter(Boolean);
   if (parts.length === 0) {
@@ -63,27 +63,27 @@ function parsed(entry: string): Emoji {
   return { emoji, name, words, korean };
 }
 
-/** The beginning of a `:name:` that the caret stands in. */
+/** The start of a `:name:`, with the caret inside. */
 export interface EmojiStart {
   from: number;
   query: string;
 }
 
-/** Finds `:query` that ends at the caret. A face of two signs, a time or an address begins no name. */
+/** Finds a `:query` that ends at the caret. An emoticon of two characters, a time or an address is not a name. */
 export function emojiAt(text: string, caret: number): EmojiStart | undefined {
   const query = /(?:^|[\s(]):([\p{L}\p{N}_+-]+)$/u.exec(text.slice(0, caret))?.[1];
   const enough = query !== undefined && (query.length > 1 || /[가-힣]/.test(query)) && !/^\d+$/.test(query);
   return enough ? { from: caret - query.length - 1, query } : undefined;
 }
 
-/** The text with a name that was just closed by its colon replaced, or nothing. */
+/** Returns the text with the name replaced that its colon has just closed, or nothing. */
 export function closedName(text: string, caret: number): { text: string; caret: number } | undefined {
   const name = /(?:^|[\s(]):([a-z0-9_+-]{2,}):$/i.exec(text.slice(0, caret))?.[1];
   const found = name === undefined ? undefined : emojiNamed(name);
   return name === undefined || found === undefined ? undefined : replaced(text, caret - name.length - 2, caret, found.emoji);
 }
 
-/** The text with a part replaced, and where the caret goes. */
+/** Returns the text with a part replaced, and the new position of the caret. */
 export function replaced(text: string, from: number, to: number, by: string): { text: string; caret: number } {
   return { text: text.slice(0, from) + by + text.slice(to), caret: from + by.length };
 }

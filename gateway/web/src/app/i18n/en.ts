@@ -2,7 +2,7 @@ import { ErrorCode } from '../rts';
 
 const plural = (n: number, one: string, many: string): string => `${n.toLocaleString('en')} ${n === 1 ? one : many}`;
 
-/** English; its shape is what every other language has to fill. */
+/** English; its shape is the one that every other language must have. */
 export const en = {
   appName: 'RTS',
   language: 'Language',

@@ -4,7 +4,7 @@ import { I18n } from './i18n';
 import { isolate, listOf } from './isolate';
 import { ko } from './ko';
 
-/** Every path to a text, and what kind it is. */
+/** Returns every path to a text, with the type of the text. */
 function keys(texts: object, path = ''): string[] {
   return Object.entries(texts).flatMap(([key, value]: [string, unknown]) =>
     typeof value === 'object' && value !== null ? keys(value, `${path}${key}.`) : [`${path}${key}: ${typeof value}`],
@@ -12,7 +12,7 @@ function keys(texts: object, path = ''): string[] {
 }
 
 describe('languages', () => {
-  it('say the same things', () => {
+  it('have the same keys', () => {
     expect(keys(ko)).toEqual(keys(en));
   });
 
@@ -22,7 +22,7 @@ describe('languages', () => {
     expect(korean.match(/[가-힣]/g)?.length).toBeGreaterThan(500);
   });
 
-  it('count', () => {
+  it('format counts', () => {
     expect(en.rooms.unread(1)).toBe('1 unread message');
     expect(en.rooms.unread(1_000)).toBe('999+ unread messages');
     expect(ko.conversation.members(5)).toBe('멤버 5명');
@@ -36,7 +36,7 @@ describe('dates', () => {
   });
   afterEach(() => void vi.useRealTimers());
 
-  it('turn at midnight, and again at the next', () => {
+  it('change at midnight, and again at the next', () => {
     vi.setSystemTime(new Date(2026, 5, 1, 23, 59, 30));
     const i18n = TestBed.inject(I18n);
     const said = Date.now();
@@ -47,7 +47,7 @@ describe('dates', () => {
     expect([i18n.day(said), i18n.moment(said)]).toEqual(['Monday, June 1', '6/1']);
   });
 
-  it('turn when a device wakes up on another day', () => {
+  it('change when a device wakes up on another day', () => {
     vi.setSystemTime(new Date(2026, 5, 1, 12));
     const i18n = TestBed.inject(I18n);
     const said = Date.now();
@@ -56,7 +56,7 @@ describe('dates', () => {
     expect(i18n.day(said)).toBe('Yesterday');
   });
 
-  it('have their year when it is another one', () => {
+  it('show the year if it is not the present one', () => {
     vi.setSystemTime(new Date(2026, 0, 10, 12));
     const i18n = TestBed.inject(I18n);
     const [before, now] = [new Date(2025, 11, 30).getTime(), new Date(2026, 0, 5).getTime()];
@@ -67,7 +67,7 @@ describe('dates', () => {
 });
 
 describe('names in sentences', () => {
-  it('are isolated where they could turn what is around them', () => {
+  it('are isolated if they could change the direction of the text around them', () => {
     const { t } = TestBed.inject(I18n);
     TestBed.inject(I18n).language.set('en');
     expect(t().conversation.typing(['דנה', 'Ann'])).toBe('\u2068דנה\u2069 and Ann are typing…');

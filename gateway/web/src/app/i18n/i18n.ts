@@ -12,7 +12,7 @@ export const LANGUAGES: readonly { code: Language; name: string }[] = [
   { code: 'ko', name: '한국어' },
 ];
 
-/** The texts of the chosen language, and dates and sizes in it; all of it changes at run time. */
+/** The texts, dates and sizes in the chosen language, which can change at run time. */
 @Injectable({ providedIn: 'root' })
 export class I18n {
   readonly language = signal<Language>(initial());
@@ -25,13 +25,13 @@ export class I18n {
   private readonly shortYearFormat = computed(() => new Intl.DateTimeFormat(this.language(), { year: 'numeric', month: 'numeric', day: 'numeric' }));
   private readonly fullFormat = computed(() => new Intl.DateTimeFormat(this.language(), { dateStyle: 'long', timeStyle: 'short' }));
 
-  /** The beginning of this day; another one from midnight on. */
+  /** The start of this day; changes at midnight. */
   private readonly today = signal(midnight(new Date()));
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor() {
     this.turn();
-    // Timers stand still while a device sleeps.
+    // Timers stop while a device sleeps.
     document.addEventListener('visibilitychange', () => this.turn());
     effect(() => {
       document.documentElement.lang = this.language();
@@ -51,7 +51,7 @@ export class I18n {
     return this.yearFormat().format(ms);
   }
 
-  /** A day as a separator names it. */
+  /** Returns the label of a day, for a separator. */
   day(ms: number): string {
     const days = this.daysAgo(ms);
     if (days === 0) {
@@ -63,7 +63,7 @@ export class I18n {
     return (this.isThisYear(ms) ? this.dayFormat() : this.yearFormat()).format(ms);
   }
 
-  /** A moment as a list names it: the time today, the date before. */
+  /** Returns the label of a time, for a list: the time if today, else the date. */
   moment(ms: number): string {
     const days = this.daysAgo(ms);
     const date = this.isThisYear(ms) ? this.shortFormat() : this.shortYearFormat();

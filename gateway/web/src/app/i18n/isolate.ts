@@ -1,17 +1,17 @@
-/** Letters that run from right to left, and signs that change the direction of what follows. */
+/** Right-to-left letters, and characters that change the direction of the text after them. */
 const TURNS = /[\u0590-\u08ff\u200e\u200f\u202a-\u202e\u2066-\u2069\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
 
-/** A name or another foreign text within a sentence, so that it leaves the direction of what is around it alone. */
+/** Isolates a name or another foreign text within a sentence, so that it cannot change the direction of the rest. */
 export function isolate(text: string): string {
   return TURNS.test(text) ? `\u2068${closed(text)}\u2069` : text;
 }
 
-/** Names beside each other. One alone is as it is: it may be shown by itself, or be put into a sentence. */
+/** Joins names to a list. A single name is returned as it is: it may stand alone, or be put into a sentence. */
 export function listOf(names: readonly string[]): string {
   return names.length === 1 ? (names[0] ?? '') : names.map(isolate).join(', ');
 }
 
-/** Without signs that reach out of the text. */
+/** Removes direction characters that would affect text beyond the end. */
 function closed(text: string): string {
   let depth = 0;
   for (const [sign] of text.matchAll(/[\u2066-\u2069]/g)) {
@@ -23,7 +23,7 @@ function closed(text: string): string {
   return text.replace(depth === 0 ? /[\u202a-\u202e]/g : /[\u202a-\u202e\u2066-\u2069]/g, '');
 }
 
-/** Sentences that isolate every text which is put into them. */
+/** Returns sentences that isolate every text inserted into them. */
 export function isolating<T extends object>(texts: T): T {
   const wrapped = (value: unknown): unknown => {
     if (typeof value === 'function') {

@@ -2,7 +2,6 @@ import type { Texts } from './en';
 
 const count = (n: number): string => n.toLocaleString('ko');
 
-/** Korean. */
 export const ko: Texts = {
   appName: 'RTS',
   language: '언어',
