@@ -9,7 +9,7 @@ import { Shell } from './shell/shell';
 import { SignIn } from './sign-in/sign-in';
 import { NoticeArea } from './ui/notice-area';
 
-/** The whole app: the way in, or the chats. */
+/** The whole app: the sign-in, or the chats. */
 @Component({
   selector: 'rts-app',
   imports: [NoticeArea, Shell, SignIn],

@@ -1,4 +1,4 @@
-/** A picture to send: latency over a night, with two short rises. */
+/** Draws a picture to send: latency over a night, with two short peaks. */
 export function chart(): string {
   const heights = Array.from({ length: 61 }, (_, x) => 18 + 4 * Math.sin(x * 1.7) + 3 * Math.sin(x * 0.6) + bump(x, 20) + bump(x, 43));
   const points = heights.map((height, x) => `${20 + x * 7},${180 - height * 1.6}`).join(' ');

@@ -6,7 +6,7 @@ import { loadConfig } from '../app/core/config';
 import { FakeHub } from '../app/rts/testing/fake-hub';
 import { demoServer } from './scene';
 
-/** The app on a server in memory, with every feature and nobody else: to look at, and to test how it looks. */
+/** The app on a server in memory, with every feature and no other user: for a look, and for visual tests. */
 const app = await bootstrapApplication(App, { providers: [provideZonelessChangeDetection()] });
 const korean = document.documentElement.lang === 'ko';
 const server = demoServer(korean);

@@ -3,7 +3,7 @@ import { chart } from './chart';
 
 const MINUTE_US = 60_000_000;
 
-/** People and chats as a team would have them. */
+/** Creates users and chats like those of a real team. */
 export function demoServer(korean: boolean): FakeServer {
   const now = Date.now() * 1_000;
   const server = new FakeServer(now - 3 * 24 * 60 * MINUTE_US);

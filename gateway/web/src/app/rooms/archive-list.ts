@@ -9,7 +9,7 @@ import { Icon } from '../ui/icon';
 
 const PAUSE_MS = 250;
 
-/** Archived chats, found by title or case. */
+/** Archived chats, with a search by title or case. */
 @Component({
   selector: 'rts-archive-list',
   imports: [Avatar, Icon],
@@ -59,7 +59,7 @@ export class ArchiveList {
   constructor() {
     effect((onCleanup) => {
       this.query();
-      // What is archived or brought back while the list is open changes it.
+      // Read, so that the list follows chats that are archived or restored while it is open.
       this.chat.client().roomList().length;
       if (this.chat.client().connection.state() !== 'online') {
         untracked(() => this.offline());
@@ -88,7 +88,7 @@ export class ArchiveList {
     return this.read(this.cursor());
   }
 
-  /** What was read before stays; without it there is nothing to show. */
+  /** Shows an error only if nothing was read before. */
   private offline(): void {
     if (this.rooms().length === 0) {
       this.failed.set(new RtsError('offline', 'There is no connection.'));

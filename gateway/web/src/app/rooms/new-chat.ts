@@ -8,7 +8,7 @@ import { FoundUser, RtsRoom } from '../rts';
 import { Dialog } from '../ui/dialog';
 import { PeoplePicker } from './people-picker';
 
-/** Starts a direct chat with one person, or a group with several or with a name. A case that has a chat is asked about. */
+/** Starts a direct chat with one person, or a group with several or with a name. Asks first if the case has a chat. */
 @Component({
   selector: 'rts-new-chat',
   imports: [Dialog, PeoplePicker],
@@ -58,7 +58,7 @@ export class NewChat {
   protected readonly groupName = signal('');
   protected readonly caseId = signal('');
   protected readonly busy = signal(false);
-  /** The chat that the case has already, without some of the chosen people. */
+  /** The existing chat of the case, in which some of the chosen people are missing. */
   protected readonly known = signal<RtsRoom | undefined>(undefined);
   private readonly missing = computed(() => {
     const members = new Set(this.known()?.members().map(({ userId }) => userId));

@@ -12,7 +12,7 @@ const PEOPLE: [string, string][] = [
   ['ann', 'Ann'], ['minji', 'Minji Lee'], ['minsu', 'Minsu Kim'], ['mina', 'Mina'], ['kim', 'Ji Kim'], ['hana', 'Hana'],
 ];
 
-/** `ann` is signed in, has met `minji`, and the directory knows everybody. */
+/** Signs in `ann`, who knows `minji`; the directory knows everybody. */
 async function signedIn(): Promise<{ server: FakeServer; hub: FakeHub; chat: Chat }> {
   vi.stubGlobal('fetch', () => Promise.resolve(new Response(null, { status: 404 })));
   const server = new FakeServer();
@@ -58,7 +58,7 @@ describe('PeoplePicker', () => {
     return { hub, fixture, active, ids: () => (fixture.componentInstance.chosen() as readonly FoundUser[]).map(({ userId }) => userId) };
   }
 
-  it('takes nobody on Enter before the answer to what was typed, and then the one who is meant', async () => {
+  it('waits on Enter for the answer to the query, then takes the matching person', async () => {
     const { fixture, ids } = await picker();
     type(fixture, 'min');
     type(fixture, 'minsu');
@@ -68,7 +68,7 @@ describe('PeoplePicker', () => {
     expect(ids()).toEqual(['minsu']);
   });
 
-  it('does not take whom the last answer had', async () => {
+  it('does not take a person from the previous answer', async () => {
     const { hub, fixture, ids } = await picker();
     hub.next('SearchUsers', () => ({ users: [{ userId: 'kim', displayName: 'Ji Kim' }] }));
     type(fixture, 'ji');
@@ -79,7 +79,7 @@ describe('PeoplePicker', () => {
     expect(ids()).toEqual(['hana']);
   });
 
-  it('chooses nobody out of several, and the one of exactly that name', async () => {
+  it('takes nobody if several match, and takes an exact name', async () => {
     const { fixture, ids } = await picker();
     type(fixture, 'min');
     press(fixture, 'Enter');
@@ -91,7 +91,7 @@ describe('PeoplePicker', () => {
     expect(ids()).toEqual(['mina']);
   });
 
-  it('adds no unknown id by an Enter that came before the answer', async () => {
+  it('does not add an unknown id on an Enter before the answer', async () => {
     const { fixture, ids } = await picker();
     type(fixture, 'nobody-known');
     press(fixture, 'Enter');
@@ -101,7 +101,7 @@ describe('PeoplePicker', () => {
     expect(ids()).toEqual(['nobody-known']);
   });
 
-  it('chooses nobody where the question was not answered', async () => {
+  it('takes nobody if the search failed', async () => {
     const { hub, fixture, ids } = await picker();
     hub.next('SearchUsers', () => {
       throw hubError('SearchUsers', 'unavailable: Later.');
@@ -112,7 +112,7 @@ describe('PeoplePicker', () => {
     expect(ids()).toEqual([]);
   });
 
-  it('forgets an Enter when more is typed', async () => {
+  it('forgets an Enter when the query changes', async () => {
     const { fixture, ids } = await picker();
     type(fixture, 'minsu');
     press(fixture, 'Enter');
@@ -121,7 +121,7 @@ describe('PeoplePicker', () => {
     expect(ids()).toEqual([]);
   });
 
-  it('keeps the mark on the person when the answer comes', async () => {
+  it('keeps the same person marked when the answer arrives', async () => {
     const { fixture, ids, active } = await picker();
     type(fixture, 'm');
     const before = active();
@@ -175,14 +175,14 @@ describe('NewChat', () => {
     expect([members(server, roomId), location.hash]).toEqual([['ann', 'minji', 'hana'], `#/rooms/${roomId}`]);
   });
 
-  it('opens it as it is', async () => {
+  it('opens the existing chat unchanged', async () => {
     const { server, roomId, choose, click } = await dialog();
     await choose([hana], 'C-1');
     await click('Open it as it is');
     expect([members(server, roomId), location.hash]).toEqual([['ann', 'minji'], `#/rooms/${roomId}`]);
   });
 
-  it('asks nothing about a new case, or where everybody is there already', async () => {
+  it('does not ask about a new case, or if everybody is a member already', async () => {
     const { server, roomId, choose } = await dialog();
     await choose([{ userId: 'minji', displayName: 'Minji Lee' }], 'C-1');
     expect(location.hash).toBe(`#/rooms/${roomId}`);

@@ -11,8 +11,8 @@ let made = 0;
 type Option = FoundUser & { byId?: true };
 
 /**
- * Chooses people: from the directory where the server has one, from those met before, or by typing an id.
- * A combobox: arrows move, Enter takes (and waits for the answer to what was typed), Backspace in the empty field takes the last one out.
+ * Chooses people: from the directory if the server has one, from known users, or by typing an id. A combobox: arrow
+ * keys move, Enter chooses (and waits for the answer to the query), Backspace in the empty field removes the last one.
  */
 @Component({
   selector: 'rts-people-picker',
@@ -25,13 +25,13 @@ export class PeoplePicker {
   protected readonly chat = inject(Chat);
   private readonly field = viewChild.required<ElementRef<HTMLInputElement>>('field');
   readonly chosen = model.required<readonly FoundUser[]>();
-  /** Those who need no choosing, such as present members. */
+  /** Ids that are not offered, such as present members. */
   readonly except = input<readonly string[]>([]);
   protected readonly id = `picker-${++made}`;
   protected readonly query = signal('');
-  /** Whom the user went to; before, the first one is marked. */
+  /** The person that the user moved to; until then the first one is marked. */
   protected readonly marked = signal<string | undefined>(undefined);
-  /** Enter was pressed before the answer to what was typed. */
+  /** True if Enter was pressed before the answer to the query. */
   protected readonly wished = signal(false);
   private readonly answer = signal<{ query: string; users: readonly FoundUser[] }>({ query: '', users: [] });
   private readonly settled = computed(() => this.answer().query === this.query().trim() || !this.chat.client().supports('SearchUsers'));
@@ -44,7 +44,7 @@ export class PeoplePicker {
       userId.toLocaleLowerCase().startsWith(lower) || displayName.toLocaleLowerCase().includes(lower);
     const met = [...this.chat.people().all().values()].filter(matches);
     const directory = this.settled() ? this.answer().users : [];
-    // Those who were met stay where they are when the answer comes, so that nobody else is under the pointer.
+    // Known users keep their position when the answer arrives, so that nobody else moves under the pointer.
     const bySeen = new Map([...met, ...directory].map((user) => [user.userId, user]));
     const hidden = new Set([...this.except(), ...this.chosen().map((user) => user.userId), this.chat.client().userId]);
     const found = [...bySeen.values()].filter((user) => !hidden.has(user.userId)).slice(0, 20);
@@ -93,7 +93,7 @@ export class PeoplePicker {
     }
   }
 
-  /** Takes whom the user went to, else the first one once it is known who is meant by what was typed. */
+  /** Takes the person that the user moved to, else the first one, once the answer shows who matches the query. */
   private take(): void {
     const option = this.options()[this.active()];
     if (!this.settled() && this.marked() === undefined) {
@@ -115,7 +115,7 @@ export class PeoplePicker {
       client.people.learn(found);
       this.failed.set(undefined);
     } catch (failure) {
-      // Without the directory there are those met before, and ids.
+      // Without the directory there are known users, and ids.
       const error = toRtsError(failure);
       this.failed.set(error.code === 'unsupported' ? undefined : error);
     }
@@ -130,7 +130,7 @@ export class PeoplePicker {
   }
 }
 
-/** The one person that a query can mean: the only one of that id or name, else the only one at all. */
+/** Returns the only person with that id or name, else the only person at all. */
 function whoIsMeant(query: string, options: readonly Option[]): FoundUser | undefined {
   const lower = query.toLocaleLowerCase();
   const people = options.filter(({ byId }) => !byId);

@@ -9,7 +9,7 @@ import { RtsRoom } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
 
-/** One chat of the list: who, what was said last and when, how much is unread. */
+/** One chat in the list: its title, the last message with its time, and the unread count. */
 @Component({
   selector: 'rts-room-item',
   imports: [Avatar, Icon],
@@ -83,7 +83,7 @@ export class RoomItem {
     return named === undefined ? text : `${isolate(named)}: ${text}`;
   });
 
-  /** What is not sent yet mentions whoever is in the room. */
+  /** Returns the preview of an unsent text, which may mention any member. */
   private ownText(body: string): string {
     return isolate(this.chat.line({ body, mentions: this.room().members().map(({ userId }) => userId) }));
   }

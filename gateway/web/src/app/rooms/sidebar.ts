@@ -16,7 +16,7 @@ import { ArchiveList } from './archive-list';
 import { NewChat } from './new-chat';
 import { RoomItem } from './room-item';
 
-/** The list of chats with its search, the archive, and the way to a new chat. */
+/** The list of chats with its search, the archive, and the button for a new chat. */
 @Component({
   selector: 'rts-sidebar',
   imports: [ArchiveList, Avatar, Dialog, Icon, MessageHits, NewChat, NotificationPreferences, Preferences, RoomItem],

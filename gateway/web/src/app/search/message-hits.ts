@@ -7,12 +7,12 @@ import { I18n } from '../i18n/i18n';
 import { Message, RtsError, toRtsError } from '../rts';
 
 const PAUSE_MS = 300;
-/** So many hits are enough to look at. */
+/** Number of hits that one search collects. */
 const WANTED = 20;
-/** An answer may be empty and say where to go on: so often it goes on by itself. */
+/** Limit of calls per search: a page may be empty and still have a cursor. */
 const CALLS_MAX = 20;
 
-/** Messages that a search finds, where the server searches. */
+/** Messages found by a search, if the server supports it. */
 @Component({
   selector: 'rts-message-hits',
   template: `
@@ -55,10 +55,10 @@ export class MessageHits {
   private readonly route = inject(Route);
   private readonly focus = inject(Focus);
   readonly query = input.required<string>();
-  /** Nothing else was found. */
+  /** True if nothing else was found. */
   readonly lonely = input(false);
   private readonly found = signal<readonly Message[]>([]);
-  /** What was found, as it is by now. */
+  /** The found messages in their newest state. */
   protected readonly hits = computed(() => {
     const rooms = this.chat.client().rooms();
     return this.found().map((hit) => rooms.get(hit.roomId)?.history.cited(hit.seq) ?? hit).filter((hit) => !hit.deleted);
@@ -81,7 +81,7 @@ export class MessageHits {
     });
   }
 
-  /** Goes back in time until there is enough to look at, or nothing older. */
+  /** Searches back in time until there are enough hits, or no older messages. */
   protected async search(cursor?: string): Promise<void> {
     const turn = ++this.turn;
     const query = this.query();
@@ -106,7 +106,7 @@ export class MessageHits {
         }
       }
     } catch (failure) {
-      // What was found stays; the rest can be asked for again. A server that does not search has nothing to say.
+      // Earlier hits stay; the rest can be requested again. A server without search shows no error.
       const error = toRtsError(failure);
       failed = error.code === 'unsupported' ? undefined : error;
     }
@@ -129,7 +129,7 @@ export class MessageHits {
     return title === this.chat.name(hit.senderId) ? '' : title;
   }
 
-  /** The text around the first place where a word of it matches; of a file, its name. */
+  /** Returns the text around the first matching word, or the file name of a message without text. */
   protected excerpt(hit: Message): { before: string; match: string; after: string } {
     const text = this.chat.line(hit) || hit.attachments.map(({ fileName }) => fileName).join(', ');
     const lower = text.toLocaleLowerCase();

@@ -3,10 +3,10 @@ import { Chat } from '../core/chat';
 import { I18n } from '../i18n/i18n';
 import { Icon } from '../ui/icon';
 
-/** A first connection that takes no longer than this is not worth a word. */
+/** A first connection that takes no longer than this shows no banner. */
 const PATIENCE_MS = 1_200;
 
-/** Says at once that the connection is gone, and that nothing is lost by it; or that the sign-in has ended. */
+/** Shows at once that the connection is lost, and that nothing else is; or that the sign-in has ended. */
 @Component({
   selector: 'rts-connection-banner',
   imports: [Icon],
@@ -45,7 +45,7 @@ export class ConnectionBanner {
     if (client.connection.crowded()) {
       return connection.crowded;
     }
-    // Before the first list there is nothing to be offline from.
+    // Before the first list there is nothing to lose.
     return client.ready() || this.state() === 'waiting' ? connection.waiting : this.slow() ? connection.connecting : undefined;
   });
 

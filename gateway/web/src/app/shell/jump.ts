@@ -19,7 +19,10 @@ interface Target {
   go: () => void;
 }
 
-/** Goes to a chat or does a thing by a few letters: chats in the list's order, then what else there is. Arrows move, Enter goes, Escape closes. */
+/**
+ * Goes to a chat or runs a command by a few letters: chats in the list's order, then commands. Arrow keys move, Enter
+ * chooses, Escape closes.
+ */
 @Component({
   selector: 'rts-jump',
   imports: [Avatar, Dialog, Icon],

@@ -11,7 +11,7 @@ import { letterOf } from '../ui/keys';
 import { ConnectionBanner } from './connection-banner';
 import { Jump } from './jump';
 
-/** List and conversation beside each other; on a phone one at a time. */
+/** List and conversation side by side; on a phone, one at a time. */
 @Component({
   selector: 'rts-shell',
   imports: [ConnectionBanner, Conversation, EmojiPicker, Jump, Sidebar],
@@ -63,9 +63,9 @@ export class Shell {
   protected readonly chat = inject(Chat);
   protected readonly route = inject(Route);
   protected readonly room = computed(() => (this.route.roomId() === undefined ? undefined : this.chat.openRoom()));
-  /** What was written into a room that is not there any more: the only copy of it. */
+  /** Unsent messages to a room that is gone; this is their only copy. */
   protected readonly unsent = computed(() => this.chat.client().outbox.all().filter((entry) => entry.roomId === this.route.roomId()));
-  /** Why there is nothing to show at this address. */
+  /** The reason why there is nothing to show at this address. */
   protected readonly lost = computed(() => {
     const { conversation, errors } = this.i18n.t();
     const missing = this.chat.missing();
@@ -79,7 +79,7 @@ export class Shell {
     return !isNone ? conversation.openFailed(errors[missing.error.code]) : missing.removed ? conversation.removed : conversation.missing;
   });
 
-  /** Ctrl+K, on a Mac ⌘K, where nothing else is open. */
+  /** Opens the jump panel on Ctrl+K, on a Mac ⌘K, if no dialog is open. */
   protected key(event: KeyboardEvent): void {
     const command = /Mac|iP/.test(navigator.platform) ? event.metaKey : event.ctrlKey;
     if (command && !event.altKey && !event.shiftKey && letterOf(event) === 'k') {

@@ -8,7 +8,7 @@ import { redirectToOidc, resumeOidc } from '../core/sign-in-oidc';
 import { I18n } from '../i18n/i18n';
 import { Preferences } from '../ui/preferences';
 
-/** The way in, as the configuration says: by name, by the host page, or by OpenID Connect. */
+/** The sign-in, as configured: by name, by the host page, or by OpenID Connect. */
 @Component({
   selector: 'rts-sign-in',
   imports: [Preferences],
@@ -60,7 +60,7 @@ export class SignIn implements OnInit {
     void this.begin();
   }
 
-  /** What needs no input: a remembered name, the host page, the way back from the issuer. */
+  /** Tries what needs no input: a remembered name, the host page, the redirect back from the issuer. */
   protected begin(): Promise<void> {
     return this.enter(async () => {
       const config = this.config();

@@ -1,6 +1,6 @@
 import { Directive, ElementRef, afterNextRender, inject } from '@angular/core';
 
-/** A field that was asked for, and is written in at once. */
+/** Focuses a field as soon as it appears. */
 @Directive({ selector: '[rtsAutofocus]' })
 export class Autofocus {
   constructor() {

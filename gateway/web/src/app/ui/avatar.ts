@@ -5,7 +5,7 @@ import { Icon } from './icon';
 
 const TONES = 8;
 
-/** Initials on a colour of their own, with a dot for presence. */
+/** Initials on the user's colour, with a dot for presence. */
 @Component({
   selector: 'rts-avatar',
   imports: [Icon],
@@ -25,7 +25,7 @@ const TONES = 8;
 export class Avatar {
   protected readonly i18n = inject(I18n);
   readonly name = input.required<string>();
-  /** What the colour depends on; names change, ids do not. */
+  /** The source of the colour; names change, ids do not. */
   readonly seed = input.required<string>();
   readonly group = input(false);
   readonly status = input<PresenceStatus | undefined>();
@@ -38,7 +38,7 @@ export class Avatar {
   protected readonly initials = computed(() => {
     const words = this.name().trim().split(/\s+/);
     const first = [...(words[0] ?? '')];
-    // A Korean name is known by its given name, which comes after one syllable of family name.
+    // A Korean name is recognized by its given name, which follows a family name of one syllable.
     if (words.length === 1 && /^[가-힣]{3,4}$/.test(words[0] ?? '')) {
       return first.slice(1, 3).join('');
     }

@@ -3,10 +3,10 @@ import { I18n } from '../i18n/i18n';
 import { Icon } from './icon';
 
 let made = 0;
-/** What a dialog is opened for: its field, or else the first answer, which takes nothing away. */
+/** The element to focus: the first field, else the first answer, which is the harmless one. */
 const FIELD = ['input:not([type=file])', 'select', 'footer button'].map((field) => `.dialog-body > :not(header) ${field}, .dialog-body > ${field}`).join(', ');
 
-/** A modal dialog; the browser keeps the focus in it, and it goes back at the end, however that comes. */
+/** A modal dialog; the browser keeps the focus inside, and it returns at the end, however the dialog is closed. */
 @Component({
   selector: 'rts-dialog',
   imports: [Icon],
@@ -27,7 +27,7 @@ export class Dialog {
   protected readonly i18n = inject(I18n);
   private readonly dialog = viewChild.required<ElementRef<HTMLDialogElement>>('dialog');
   readonly heading = input.required<string>();
-  /** Whether its field is focused where that brings up a keyboard on the screen. */
+  /** True if its field is focused even where that opens an on-screen keyboard. */
   readonly keyboard = input(true);
   readonly closed = output();
   protected readonly id = `dialog-${++made}`;
@@ -46,7 +46,7 @@ export class Dialog {
     });
   }
 
-  /** The browser gives the focus back of what is closed, not of what is taken out while it is open. */
+  /** Restores the focus: the browser does so for a closed dialog, but not for one removed while open. */
   private restore(): void {
     if (document.activeElement === document.body && this.before instanceof HTMLElement) {
       this.before.focus({ preventScroll: true });
@@ -57,7 +57,7 @@ export class Dialog {
     this.dialog().nativeElement.close();
   }
 
-  /** A click on the backdrop is a click on the dialog itself, beside its body. */
+  /** Closes on a click on the backdrop, which counts as one on the dialog itself, outside its body. */
   protected outside(event: MouseEvent): void {
     if (event.target === this.dialog().nativeElement) {
       this.close();

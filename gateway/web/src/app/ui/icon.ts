@@ -1,6 +1,6 @@
 import { ChangeDetectionStrategy, Component, computed, input } from '@angular/core';
 
-/** Stroked paths on a 24 by 24 field. */
+/** Stroked paths on a grid of 24 by 24. */
 const PATHS = {
   archive: 'M3 5h18v4H3zM5 9v10h14V9M10 13h4',
   attach: 'M20 11.5l-8.2 8.2a5 5 0 0 1-7.1-7.1l8.6-8.6a3.3 3.3 0 0 1 4.7 4.7l-8.6 8.6a1.7 1.7 0 0 1-2.4-2.4l7.8-7.8',
@@ -32,7 +32,7 @@ const PATHS = {
 
 export type IconName = keyof typeof PATHS;
 
-/** A decorative icon; what it means is said by the text or label around it. */
+/** A decorative icon; the text or label around it gives the meaning. */
 @Component({
   selector: 'rts-icon',
   template: `<svg viewBox="0 0 24 24" aria-hidden="true" focusable="false"><path [attr.d]="path()" /></svg>`,

@@ -4,7 +4,7 @@ const PRESS_MS = 500;
 /** A finger is never quite still. */
 const STILL_PX = 10;
 
-/** Tells what a finger stays on. A link keeps the browser's own menu. */
+/** Reports a long press with its target. Links keep the browser's own menu. */
 @Directive({
   selector: '[rtsLongPress]',
   host: {
@@ -23,7 +23,7 @@ export class LongPress {
   private pressed = false;
 
   constructor() {
-    // The finger that leaves the screen after a long press clicks nothing, neither here nor in what came up under it.
+    // Releasing the finger after a long press must not click, neither here nor on what has opened under it.
     const click = (event: Event): void => {
       if (this.pressed) {
         this.pressed = false;

@@ -5,7 +5,7 @@ import { I18n } from '../i18n/i18n';
 import { Dialog } from './dialog';
 import { Icon } from './icon';
 
-/** Where notices are shown and announcements said, and questions asked. */
+/** Shows notices, announcements and questions. */
 @Component({
   selector: 'rts-notice-area',
   imports: [Dialog, Icon],

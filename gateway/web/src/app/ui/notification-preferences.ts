@@ -2,7 +2,7 @@ import { ChangeDetectionStrategy, Component, inject } from '@angular/core';
 import { Notifier } from '../core/notifier';
 import { I18n } from '../i18n/i18n';
 
-/** What this device does when a message comes that is not on the screen. */
+/** Settings of this device for messages that arrive off the screen. */
 @Component({
   selector: 'rts-notification-preferences',
   template: `
