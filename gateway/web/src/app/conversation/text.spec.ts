@@ -93,7 +93,7 @@ describe('names in the composer', () => {
     expect(toNames('@bob @b.o @bob', isMember, name).text).toBe('@Kim @b.o @Kim');
   });
 
-  it('turn back into the original text, whatever it was', () => {
+  it('always turn back into the original text', () => {
     for (const body of ['@ann @bob', '@Kim and @bob', 'mail x@ann', '@Ann Miller is not @ann', '@annx @ann', '@eve C++ (x) @b.o.', '@bob정 @민수민수']) {
       const shown = toNames(body, isMember, name);
       expect(toIds(shown.text, shown.picked), body).toBe(body);

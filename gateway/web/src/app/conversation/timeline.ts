@@ -307,7 +307,7 @@ export class Timeline implements OnInit {
     if (this.following() && this.isOutrun()) {
       this.stay();
     } else if (!this.moving && !this.following() && this.place !== undefined && this.room().timeline.find(this.place.seq) === undefined) {
-      // The messages were read anew, after an absence that was too long for a resume.
+      // The messages were reloaded, after an absence too long for a resume.
       const { place } = this;
       void this.move(() => this.room().history.around(place.seq)).then(() => this.goTo(place));
     } else {

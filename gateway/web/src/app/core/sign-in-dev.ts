@@ -8,7 +8,7 @@ export interface DevUser {
   name: string;
 }
 
-/** The gateway has no such endpoint, which exists for development only. */
+/** The gateway does not have the endpoint, which is for development only. */
 export class NotOffered extends RtsError {
   constructor() {
     super('unauthorized', 'There is no development sign-in.');

@@ -229,6 +229,6 @@ export const en = {
   } satisfies Record<ErrorCode, string>,
 };
 
-/** Every key, with texts as texts and functions as functions. */
+/** Every key with its type: text or function. */
 export type Texts = Widen<typeof en>;
 type Widen<T> = { [K in keyof T]: T[K] extends string ? string : T[K] extends (...args: never[]) => unknown ? T[K] : Widen<T[K]> };

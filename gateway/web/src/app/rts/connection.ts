@@ -4,7 +4,7 @@ import { Answer, EventName, Events, Method, Request, StreamMethod, Streams } fro
 import { RtsError, toRtsError } from './errors';
 import { HubLink } from './link';
 
-/** `refused`: the sign-in is over, and nothing is tried until `restart`. `ended` is final: `stop` was called. */
+/** `refused`: the sign-in is over, and there are no retries until `restart`. `ended` is final, after `stop`. */
 export type ConnectionState = 'idle' | 'connecting' | 'online' | 'waiting' | 'refused' | 'ended';
 
 /** The largest record that a server reads; a larger one may cost the connection. */
@@ -13,7 +13,7 @@ const RECORD_BYTES_MAX = 256 * 1024;
 const STEADY_MS = 5_000;
 /** Deadline for a doubted connection to answer. */
 const DOUBT_MS = 4_000;
-/** What SignalR adds to a request: type, target, number, separator. */
+/** Bytes that SignalR adds to a request: type, target, number, separator. */
 const ENVELOPE_BYTES = 100;
 /** The gateway's reasons when a user has too many connections, and when their sessions are ended. */
 const CROWDED = /too many connections/;

@@ -14,7 +14,7 @@ describe('messages outside the window', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('follow edits and deletes once they were cited', async () => {
+  it('follow edits and deletes once they were quoted', async () => {
     const made = await opened(many);
     const { server, room, view } = made;
     const { seq } = first(made);

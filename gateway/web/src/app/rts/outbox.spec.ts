@@ -175,7 +175,7 @@ describe('a message that is refused for good', () => {
   /** 120 kB as text, 270 kB as JSON, where each escape character takes six bytes. */
   const colours = '\u001b[0m'.repeat(30_000);
 
-  it('is never a body within the limits, whatever JSON makes of its characters', async () => {
+  it('is never a body within the limits, however long it is as JSON', async () => {
     const { hub, view } = await opened();
     hub.recordBytesMax = 256 * 1024;
     const largest = '\u0001'.repeat(16 * 1024);
@@ -208,7 +208,7 @@ describe('a message that is refused for good', () => {
     expect([hub.starts, hub.count('SendMessage')]).toEqual([3, 3]);
   });
 
-  it('is not one that met lost connections', async () => {
+  it('does not result from lost connections', async () => {
     const { hub, view } = await opened();
     for (let times = 0; times < 6; times += 1) {
       hub.next('SendMessage', () => hub.drop());

@@ -4,7 +4,7 @@ describe('people', () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  it('a name is not replaced by the id from a room that knows no name, and follows a new name', async () => {
+  it('keep a known name when a room has only the id, and take a new name', async () => {
     const { client } = await opened();
     const { people } = client;
     people.learn([{ userId: 'new', displayName: 'new' }]);
