@@ -15,10 +15,7 @@ export function markOf(event: KeyboardEvent): string | undefined {
   return command ? MARKS[(event.shiftKey ? 'shift ' : '') + letterOf(event)] : undefined;
 }
 
-/**
- * Puts a mark around the selection, or removes it. Spaces at its ends stay outside, since inside they would break the
- * mark.
- */
+/** Puts a mark around the selection, or removes it. Spaces at its ends stay outside, or they would break the mark. */
 export function toggled({ text, from, to }: Selected, mark: string): Selected {
   const words = text.slice(from, to);
   const [start, end] = [from + (words.length - words.trimStart().length), to - (words.length - words.trimEnd().length)];

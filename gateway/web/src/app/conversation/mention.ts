@@ -14,8 +14,7 @@ export function mentionAt(text: string, caret: number): MentionStart | undefined
 }
 
 /**
- * Returns the members that a query matches, by the start of the id or of a part of the name. An id with a space cannot
- * be mentioned.
+ * Returns the members whose id, or a part of whose name, begins with the query. Ids with spaces cannot be mentioned.
  */
 export function mentionable(members: readonly Member[], query: string, me: string): Member[] {
   const wanted = query.toLocaleLowerCase();

@@ -2,10 +2,7 @@ import { ChangeDetectionStrategy, Component, effect, signal, untracked } from '@
 import { Icon } from '../ui/icon';
 import { MessageVerbs } from './message-verbs';
 
-/**
- * The actions of a message, shown while it has the pointer or the focus. Arrow keys move between them, Escape goes
- * back.
- */
+/** The actions of a message that has the pointer or the focus. Arrow keys move between them, Escape goes back. */
 @Component({
   selector: 'rts-message-actions',
   imports: [Icon],

@@ -49,10 +49,7 @@ export class Unread {
     }
   }
 
-  /**
-   * Updates the counts after a delete. `before` is the known state. Returns true if only the server can tell the
-   * counts.
-   */
+  /** Updates the counts after a delete. `before` is the known state. Returns true if the server has to count again. */
   deleted(message: Message, before: Message | undefined): boolean {
     if (this.counted.delete(message.seq)) {
       this.recount();
