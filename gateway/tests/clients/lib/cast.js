@@ -1,8 +1,8 @@
-// The people of a test: new ones for each test, so that tests cannot meet, and gone at its end.
+// The users of a test: new for each test, so that tests cannot interfere with each other, and disconnected at its end.
 
 let people = 0;
 
-/** A user id that no other test has. */
+/** A user id that no other test uses. */
 export const person = (name) => `${name}-${process.pid}-${(people += 1)}`;
 
 /**
@@ -19,7 +19,7 @@ export async function cast(t, cluster, ...names) {
   return clients;
 }
 
-/** Makes a group of these people; the first owns it. Everyone has heard of it. */
+/** Creates a group with these members, owned by the first. All of them have received RoomAdded when it returns. */
 export async function makeGroup(owner, others = [], more = {}) {
   const memberIds = others.map(({ user }) => user);
   const { room } = await owner.call("CreateRoom", { kind: "group", memberIds, ...more });
@@ -27,7 +27,7 @@ export async function makeGroup(owner, others = [], more = {}) {
   return room.roomId;
 }
 
-/** Makes the direct room of two people. Both have heard of it. */
+/** Creates the direct room of two users. Both have received RoomAdded when it returns. */
 export async function makeDirect(one, other) {
   const { room } = await one.call("CreateRoom", { kind: "direct", memberIds: [other.user] });
   await heard([one, other], room.roomId);
@@ -38,7 +38,7 @@ async function heard(clients, roomId) {
   await Promise.all(clients.map((client) => client.notice("RoomAdded", ({ room }) => room.roomId === roomId)));
 }
 
-/** Sends one message under a new clientId; its ack with what was sent. */
+/** Sends one message under a new clientId. Returns its ack together with what was sent. */
 export async function send(client, roomId, body = "hello", more = {}) {
   const clientId = more.clientId ?? crypto.randomUUID();
   const ack = await client.call("SendMessage", { roomId, clientId, body, ...more });

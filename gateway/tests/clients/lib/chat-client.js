@@ -1,4 +1,4 @@
-// One connection of a user through a stock SignalR client, which notes everything it hears.
+// One connection of a user through a stock SignalR client, which records everything it receives.
 
 import { CLIENTS, hubProtocol } from "./signalr.js";
 import { until, within } from "./wait.js";
@@ -8,7 +8,7 @@ export const ROOM_EVENTS = ["MessageCreated", "MessageEdited", "MessageDeleted",
 const OTHER_EVENTS = ["RoomAdded", "RoomRemoved", "ReceiptsUpdated", "MessagesStored", "Typing", "PresenceChanged"];
 const CALL_DEADLINE_MS = 20_000;
 
-/** A call that the hub refused. */
+/** A call that the hub rejected. */
 export class HubError extends Error {
   constructor(code, sentence) {
     super(`${code}: ${sentence}`);
@@ -18,7 +18,7 @@ export class HubError extends Error {
     this.retryAfterMs = wait ? Number(wait[1]) : undefined;
   }
 
-  /** From what a stock client rejects with; any other failure is returned as it is. */
+  /** Converts the error of a stock client; any other failure is returned unchanged. */
   static from(error, method) {
     const text = String(error?.message ?? error);
     const start = `An unexpected error occurred invoking '${method}' on the server. HubException: `;
@@ -38,13 +38,13 @@ export class ChatClient {
    * @param {"json" | "messagepack"} [options.protocol]
    * @param {number} [options.transport] of `HttpTransportType`; else WebSockets
    * @param {object | number[]} [options.reconnect] policy of the stock client's automatic reconnect; without it there is none
-   * @param {boolean} [options.stateful] whether a lost socket is to be followed by another of the same session
+   * @param {boolean} [options.stateful] follow a lost socket with another one of the same session
    */
   constructor({ url, token, user, version = 10, protocol = "json", reconnect, transport, stateful }) {
     const signalr = CLIENTS.get(version);
     this.user = user;
     this.version = version;
-    /** Sequenced events by room, in the order heard. */
+    /** Sequenced events by room, in the order received. */
     this.rooms = new Map();
     /** All other events, with their `type`. */
     this.notices = [];
@@ -94,7 +94,7 @@ export class ChatClient {
     return this;
   }
 
-  /** Says goodbye. */
+  /** Closes the connection with a Close record. */
   async stop() {
     await within(this.connection.stop(), `stop of ${this.user}`, CALL_DEADLINE_MS);
   }
@@ -103,14 +103,14 @@ export class ChatClient {
     return this.connection.state === "Connected";
   }
 
-  /** Sequenced events of a room, as heard. */
+  /** Sequenced events of a room, as received. */
   events(roomId) {
     let events = this.rooms.get(roomId);
     if (!events) this.rooms.set(roomId, (events = []));
     return events;
   }
 
-  /** Calls a method; rejects with a {@link HubError} where the hub refused. */
+  /** Calls a method; rejects with a {@link HubError} if the hub does. */
   async call(method, ...args) {
     try {
       return await within(this.connection.invoke(method, ...args), `${method} of ${this.user}`, CALL_DEADLINE_MS);
@@ -119,7 +119,7 @@ export class ChatClient {
     }
   }
 
-  /** What a call is refused with; fails if it succeeds. */
+  /** Returns the error that a call is rejected with; fails if it succeeds. */
   async refusal(method, ...args) {
     let answer;
     try {
@@ -130,7 +130,7 @@ export class ChatClient {
     throw new Error(`${method} ${JSON.stringify(args)} succeeded with ${JSON.stringify(answer)}`);
   }
 
-  /** Waits for a notice. */
+  /** Waits for an event without a seq. */
   async notice(type, matches = () => true, deadlineMs = 10_000) {
     const found = () => this.notices.find((notice) => notice.type === type && matches(notice));
     return until(found, `${type} for ${this.user}`, deadlineMs);

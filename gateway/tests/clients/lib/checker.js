@@ -1,27 +1,27 @@
-// Judges a recorded conversation by the promises of the service.
+// Judges a recorded conversation by what the service guarantees.
 //
 // A recording is plain data:
 //   acked    [{roomId, senderId, clientId, seq, body}]          sends that were answered
 //   changes  [{roomId, seq, version, body?, deleted?}]          edits and deletes that were answered
-//   clients  [{name, rooms: {roomId: {from, steps}}}]           what each client went through, in order
+//   clients  [{name, rooms: {roomId: {from, steps}}}]           each client's steps, in order
 //   history  {roomId: [message]}                                all of GetHistory afterwards, ascending
 //   stored   {roomId: [message]}                                all of DynamoDB once drained, ascending
 //   lists    [{userId, roomId, readSeq, unread, marked}]        ListRooms of each member afterwards, and its highest acked mark
 //
 // Steps of a client in a room, which it has followed since `from` (a seq):
 //   {kind: "live" | "resumed", event}      taken as the next event
-//   {kind: "repeat", event}                heard again and dropped
-//   {kind: "gap", event}                   heard, but its `prev` was not the last one taken; not taken
-//   {kind: "truncated", from, headSeq, messages}   a resume gave up, and history after `from` was read instead
+//   {kind: "repeat", event}                received again and dropped
+//   {kind: "gap", event}                   received, but not taken: its `prev` was not the last one taken
+//   {kind: "truncated", from, headSeq, messages}   a resume was truncated, and history after `from` was read instead
 
-/** This many unread means this many or more. */
+/** At this count, unread means "this many or more". */
 const UNREAD_MAX = 1000;
 
 /**
- * All that is wrong with a recording; empty when nothing is.
+ * Returns every violation in a recording; empty if it is correct.
  * @param {object} recording see above
- * @param {{redisLost?: boolean}} [options] when Redis lost its data, what was seen but never acked may be gone, and clients
- *   may hear of what was lost with a truncated resume only
+ * @param {{redisLost?: boolean}} [options] if Redis lost its data, messages seen but never acked may be gone, and clients
+ *   may learn of the loss only by a truncated resume
  * @returns {{rule: string, roomId: string, detail: string}[]}
  */
 export function check(recording, { redisLost = false } = {}) {
@@ -41,7 +41,7 @@ export function check(recording, { redisLost = false } = {}) {
   return found;
 }
 
-/** Violations as a text for an assertion, the first few of each rule. */
+/** Formats violations for an assertion, the first few of each rule. */
 export function describe(violations, each = 5) {
   const rules = new Map();
   for (const violation of violations) {
@@ -82,7 +82,7 @@ function checkHistory({ history }, report) {
   }
 }
 
-// What was acked is in history, at its seq.
+// Each acked message is in history, at its seq.
 function checkAcked(recording, report) {
   for (const ack of recording.acked) {
     const message = historyOf(recording, ack.roomId).find(({ seq }) => seq === ack.seq);
@@ -92,7 +92,7 @@ function checkAcked(recording, report) {
   }
 }
 
-// The last acked change of a message is what history shows, unless a later one came.
+// History shows the last acked change of a message, unless a later one came.
 function checkChanges(recording, report) {
   for (const change of recording.changes) {
     const message = historyOf(recording, change.roomId).find(({ seq }) => seq === change.seq);
@@ -106,7 +106,7 @@ function checkChanges(recording, report) {
   }
 }
 
-// No seq is used twice: whoever heard of it heard the same, and a version of a message has one content.
+// No seq is used twice: all clients received the same event for it, and a version of a message has one content.
 function checkSeqs(recording, report) {
   const events = new Map();
   const versions = new Map();
@@ -134,7 +134,7 @@ function checkSeqs(recording, report) {
   }
 }
 
-// Each client hears each event once, in order, with an unbroken chain.
+// Each client receives each event once, in order, with an unbroken chain.
 function checkOrder(recording, report, redisLost) {
   for (const { name, roomId, from, steps } of walks(recording)) {
     let last = from;
@@ -154,7 +154,7 @@ function checkOrder(recording, report, redisLost) {
   }
 }
 
-// What any client saw is in history, in that version or a later one.
+// Every message seen by a client is in history, in that version or a later one.
 function checkSeen(recording, report) {
   const histories = new Map(Object.entries(recording.history).map(([roomId, messages]) => [roomId, bySeq(messages)]));
   for (const { name, roomId, steps } of walks(recording)) {
@@ -167,7 +167,7 @@ function checkSeen(recording, report) {
   }
 }
 
-// What is in history was heard by every client that followed the room, one way or another.
+// Every message in history reached each client that followed the room, by an event or otherwise.
 function checkComplete(recording, report) {
   for (const { name, roomId, from, steps } of walks(recording)) {
     const heard = new Set();
@@ -181,7 +181,7 @@ function checkComplete(recording, report) {
   }
 }
 
-// DynamoDB holds history: nothing more, nothing less, each in its last version.
+// DynamoDB matches history: nothing more, nothing less, each message in its last version.
 function checkStored(recording, report) {
   for (const [roomId, stored] of Object.entries(recording.stored)) {
     const wanted = bySeq(historyOf(recording, roomId));
@@ -197,7 +197,7 @@ function checkStored(recording, report) {
   }
 }
 
-// Marks are kept, and unread counts are exact: others' messages after the mark that are not deleted.
+// Marks are kept, and unread counts are exact: others' undeleted messages after the mark.
 function checkLists(recording, report) {
   for (const { userId, roomId, readSeq, unread, marked } of recording.lists) {
     if (readSeq < marked) report("mark-lost", roomId, `${userId} read up to ${marked}, the list says ${readSeq}`);

@@ -1,4 +1,4 @@
-// A cluster of one's own, on free ports: the fixture of `cargo local`, driven by lines on its standard input.
+// A private cluster on free ports: the fixture of `cargo local`, driven by lines on its standard input.
 
 import { spawn } from "node:child_process";
 import { randomInt } from "node:crypto";
@@ -13,12 +13,12 @@ import { userToken } from "./token.js";
 import { pause, until, within } from "./wait.js";
 
 const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
-/** Without `cargo local test`, building is part of the first start. */
+/** Includes the build, when not run by `cargo local test`. */
 const START_MS = 170_000;
 const COMMAND_MS = 70_000;
 const HUB = "/hubs/chat";
 
-/** The fixture's program and arguments: from the binaries that `cargo local test` built, or by cargo. */
+/** The fixture's program and arguments: the binary that `cargo local test` built, or cargo. */
 function fixture(options) {
   const built = process.env.RTS_BIN_DIR;
   if (built) return [join(built, "rts-local"), ["fixture", ...options]];
@@ -66,7 +66,7 @@ export class Cluster {
     return new Promise((resolve, reject) => this.#answers.push({ resolve, reject }));
   }
 
-  /** Gives the fixture a command, such as `kill gateway-1`, and returns its answer. */
+  /** Sends the fixture a command, such as `kill gateway-1`, and returns its answer. */
   async command(line) {
     if (this.#process.exitCode !== null || this.#process.signalCode !== null) throw new Error("the fixture has ended");
     const answer = this.#answer();
@@ -76,7 +76,7 @@ export class Cluster {
     return result;
   }
 
-  /** The parts and their states, for the report of a failure. */
+  /** The processes and their states, to report with a failure. */
   async health() {
     try {
       const { parts } = await this.command("status");
@@ -92,18 +92,18 @@ export class Cluster {
     await within(this.exited, "the cluster's end", COMMAND_MS).catch(() => this.#process.kill("SIGKILL"));
   }
 
-  /** The hub behind the balancer, or of one node. */
+  /** The hub's URL, behind the balancer or on one node. */
   hubUrl(node) {
     return `${node === undefined ? this.info.balancer : this.info.gateways[node]}${HUB}`;
   }
 
-  /** A token; fields as of {@link userToken}. */
+  /** Creates a token; for the fields see {@link userToken}. */
   token(claims) {
     return userToken(this.jwt, claims);
   }
 
   /**
-   * Connects a user, so that all that happens from now on reaches it.
+   * Connects a user; every event from now on reaches it.
    * @param {object} [options] `node` (else through the balancer), `version`, `org`, `name`, `ttlSeconds`, `reconnect`
    */
   async connect(user, { node, org, name, ttlSeconds, ...options } = {}) {
@@ -111,20 +111,20 @@ export class Cluster {
     const url = this.hubUrl(node);
     if (node === undefined) await this.shuffle();
     const client = await new ChatClient({ url, user, token: () => this.token(claims), ...options }).start();
-    // The first answer comes after the node has begun to listen for the user.
+    // The first answer comes after the node has subscribed to the user's events.
     await client.call("ListRooms", { limit: 1 });
     return client;
   }
 
   /**
-   * Moves the balancer's turn on, or not, by chance. Each start of a client is two requests: without this, the
-   * second of them would be the same node's each time.
+   * Advances the balancer's turn at random. A client's start takes two requests, so without this the second of
+   * them would reach the same node every time.
    */
   async shuffle() {
     if (randomInt(2) === 0) await fetch(`${this.info.balancer}/livez`, { signal: AbortSignal.timeout(10_000) });
   }
 
-  /** Connects two users through the balancer until they are on different nodes; options as of {@link connect}. */
+  /** Connects two users through the balancer until they are on different nodes; for the options see {@link connect}. */
   async connectApart([one, other], [versionOfOne, versionOfOther], options = {}) {
     const before = await this.#settled();
     const first = await this.connect(one, { ...options, version: versionOfOne });
@@ -139,7 +139,7 @@ export class Cluster {
     throw new Error("the balancer puts everyone on one node");
   }
 
-  /** The connections once none of before is still on its way out. */
+  /** Returns the connection counts once no earlier connection is still closing. */
   async #settled() {
     let last = await this.connections();
     return until(async () => {
@@ -159,12 +159,12 @@ export class Cluster {
     }, "a connection is counted").then(({ node }) => node);
   }
 
-  /** Connections of each node, as its metrics count them. */
+  /** The number of connections of each node, from its metrics. */
   connections() {
     return Promise.all(this.info.admins.map((_, node) => this.metric(node, "rts_connections")));
   }
 
-  /** The sum of a metric over its labels, on one node. */
+  /** The sum of a metric over its labels on one node. */
   async metric(node, name) {
     const response = await fetch(`${this.info.admins[node]}/metrics`, { signal: AbortSignal.timeout(10_000) });
     const text = await response.text();

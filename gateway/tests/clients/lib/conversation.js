@@ -1,5 +1,5 @@
-// Two users on different nodes talk in a direct room and in a group of twenty; all of it is checked:
-// one order for everyone, exact unread counts, receipts, and in the end DynamoDB.
+// Two users on different nodes talk in a direct room and in a group of twenty. Checks everything:
+// one order for all, exact unread counts, receipts, and finally DynamoDB.
 
 import assert from "node:assert/strict";
 
@@ -10,15 +10,15 @@ import { edit, remove, say, talk } from "./talk.js";
 import { until } from "./wait.js";
 
 const GROUP = 20;
-/** What the issue promises: so soon all of it is in DynamoDB. */
+/** The guarantee: everything is in DynamoDB within this time. */
 const STORED_WITHIN_MS = 10_000;
 const HEARD_WITHIN_MS = 20_000;
 
 /**
- * Has the conversation and checks it.
+ * Runs the conversation and checks it.
  * @param {object} cluster
- * @param {{name: string, versions: [number, number], messages: number}} options `name` keeps users of runs apart; `versions`
- *   of the two users' clients; `messages` the two send in all
+ * @param {{name: string, versions: [number, number], messages: number}} options `name` makes user ids unique to a run; `versions`
+ *   of the two users' clients; `messages` sent by both together
  */
 export async function converse(cluster, { name, versions, messages }) {
   const ledger = new Ledger();
@@ -62,9 +62,9 @@ async function makeRoom(request, owner, others) {
 
 async function firstHalf(ledger, rooms, each) {
   await Promise.all(rooms.map(({ roomId, members }) => talk(ledger, roomId, members.slice(0, 2), each)));
-  // Nobody has read anything.
+  // Nobody has read anything yet.
   for (const room of rooms) await checkUnread(ledger, room, new Map());
-  // One reads all, one half, one hears of it only, in each room.
+  // In each room, one user reads everything, one reads half, and one only receives.
   for (const room of rooms) await readSome(ledger, room);
 }
 
@@ -75,18 +75,18 @@ async function readSome(ledger, { roomId, members }) {
   const marks = new Map();
   await mark(first, "MarkRead", "readSeq", roomId, head.seq, marks);
   await mark(second, "MarkRead", "readSeq", roomId, middle.seq, marks);
-  // Marks only grow.
+  // Marks never go back.
   assert.deepEqual(await second.call("MarkRead", { roomId, seq: all[0].seq }), { readSeq: middle.seq });
   await mark(second, "MarkDelivered", "deliveredSeq", roomId, head.seq, marks);
   if (third) await mark(third, "MarkDelivered", "deliveredSeq", roomId, head.seq, marks);
   await checkUnread(ledger, { roomId, members }, new Map([[first.user, head.seq], [second.user, middle.seq]]));
   for (const member of members) await checkReceipts(member, roomId, marks);
 
-  // A message deleted before it was read counts no more, one deleted after it was read counts no less.
+  // Deleting an unread message lowers the unread count; deleting a read one does not.
   const mine = all.filter(({ senderId, deleted }) => senderId === first.user && !deleted);
   await remove(ledger, roomId, first, mine.at(-1).seq);
   await remove(ledger, roomId, first, mine[0].seq);
-  // The owner, who made the room, may delete what others wrote.
+  // The owner may delete messages of others.
   if (members.length > 2) {
     const theirs = all.filter(({ senderId, deleted }) => senderId === second.user && !deleted);
     await remove(ledger, roomId, first, theirs.at(-1).seq);
@@ -106,7 +106,7 @@ async function mark(member, method, field, roomId, seq, marks) {
 async function secondHalf(ledger, rooms, each) {
   await Promise.all(rooms.map(({ roomId, members }) => talk(ledger, roomId, members.slice(0, 2), each)));
   const group = rooms[1];
-  // The others have their say too, and somebody edits twice.
+  // The others send as well, and one user edits a message twice.
   await talk(ledger, group.roomId, group.members.slice(2), 3);
   const [first, second] = group.members;
   const message = await say(ledger, group.roomId, first, "first draft");
@@ -157,7 +157,7 @@ async function checkReceipts(member, roomId, marks) {
   await until(complete, what, HEARD_WITHIN_MS);
 }
 
-// Every member heard every event once, in one order, on an unbroken chain, its own messages too.
+// Every member received every event once, in one order, with an unbroken chain, including its own messages.
 async function checkHeard(ledger, { roomId, members }) {
   const { room } = await members[0].call("GetRoom", { roomId });
   for (const member of members) {

@@ -1,4 +1,4 @@
-// Reads the tables behind the Lambdas, as an operator would.
+// Reads the tables that the Lambdas write, as an operator would.
 
 import { AwsClient } from "aws4fetch";
 
@@ -48,7 +48,7 @@ export class Dynamo {
     return items;
   }
 
-  /** All messages of a room that lie in the months of `seqs` and of now, ascending. */
+  /** All messages of a room stored in the months of `seqs` and the current one, ascending. */
   async messages(roomId, seqs = []) {
     const months = new Set([...seqs, Date.now() * 1000].map(month));
     const items = [];

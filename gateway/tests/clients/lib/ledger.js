@@ -1,4 +1,4 @@
-// What a conversation must have come to: every acked message in its last version, by room.
+// The expected result of a conversation: every acked message in its last version, by room.
 
 /** Kept by a test while its users talk. */
 export class Ledger {
@@ -11,14 +11,14 @@ export class Ledger {
     return this.rooms.get(roomId);
   }
 
-  /** A send was acked. */
+  /** Records an acked send. */
   sent(roomId, senderId, clientId, body, { seq }) {
     const message = { seq, version: seq, senderId, clientId, body, deleted: false };
     this.#room(roomId).set(seq, message);
     return message;
   }
 
-  /** A change was acked with the message as it is now. */
+  /** Records an acked change, with the message as it is now. */
   changed(roomId, { seq, version, body, deleted }) {
     const message = this.#room(roomId).get(seq);
     if (version > message.version) Object.assign(message, { version, body, deleted });
@@ -30,13 +30,13 @@ export class Ledger {
     return [...this.#room(roomId).values()].sort((one, other) => one.seq - other.seq);
   }
 
-  /** How many a user has unread who read up to a seq. */
+  /** The number of messages that are unread for a user who has read up to a seq. */
   unread(roomId, user, readSeq) {
     return this.messages(roomId).filter((m) => m.seq > readSeq && m.senderId !== user && !m.deleted).length;
   }
 }
 
-/** The fields that the ledger knows, of a message from anywhere. */
+/** The fields of a message that the ledger compares. */
 export const essence = ({ seq, version, senderId, clientId, body, deleted }) => ({
   seq,
   version,

@@ -1,4 +1,4 @@
-// Twenty people who talk while something breaks, and what the checker is given afterwards.
+// Twenty users who talk while something fails, and the recording that the checker judges afterwards.
 
 import { check, describe } from "./checker.js";
 import { essence } from "./ledger.js";
@@ -7,18 +7,18 @@ import { VERSIONS } from "./signalr.js";
 import { pause, until } from "./wait.js";
 
 const USERS = 20;
-/** Between two messages of one user: some 60 a second in all, well within what the stand-in carries. */
+/** Time between two messages of one user: about 60 a second in total, which the stand-in handles easily. */
 const PACE_MS = 250;
-/** What is not yet true of a conversation that is still on its way to DynamoDB. */
+/** Rules that a conversation may break while it is still on its way to DynamoDB. */
 const STORAGE_RULES = ["not-stored", "stored-other", "stored-more"];
-/** After each of these numbers of a user's messages it is edited, or deleted, or the room is read up to it. */
+/** Every n-th message of a user is edited, or deleted, or the room is read up to it. */
 const EDIT_EVERY = 9;
 const DELETE_EVERY = 13;
 const READ_EVERY = 7;
 
 /** The conversation of twenty users in one large group, five small ones and ten direct rooms. */
 export class Load {
-  /** @param {{name: string, resend?: (index: number) => boolean}} options who sends again what was not acked */
+  /** @param {{name: string, resend?: (index: number) => boolean}} options `resend` tells which users retry unacked sends */
   constructor(cluster, { name, resend = () => true }) {
     this.cluster = cluster;
     this.name = name;
@@ -28,7 +28,7 @@ export class Load {
     this.ending = false;
   }
 
-  /** Connects everyone through the balancer and makes the rooms. */
+  /** Connects everyone through the balancer and creates the rooms. */
   async start() {
     const ids = Array.from({ length: USERS }, (_, index) => `${this.name}-u${index}`);
     this.users = ids.map((user, index) => {
@@ -57,10 +57,10 @@ export class Load {
     this.rooms.push({ roomId: room.roomId, members });
   }
 
-  /** Everyone begins to talk. */
+  /** Makes every user start sending. */
   talk() {
     this.talking = Promise.all(this.users.map((user, index) => this.#speak(user, index)));
-    // A failure is heard of in `stop`, or earlier by whoever waits for acks.
+    // A failure surfaces in `stop`, or earlier in `moreAcked`.
     this.talking.catch((error) => (this.failure = error));
   }
 
@@ -82,7 +82,7 @@ export class Load {
     return this.users.reduce((total, user) => total + user.acked.length, 0);
   }
 
-  /** Waits until so many more messages are acked. */
+  /** Waits until `count` more messages are acked. */
   async moreAcked(count, deadlineMs = 60_000) {
     const goal = this.acked + count;
     const reached = () => {
@@ -93,7 +93,7 @@ export class Load {
     if (this.failure) throw this.failure;
   }
 
-  /** Everyone ends the last sentence; waits until everyone has heard everything. */
+  /** Lets every user finish its current message, and waits until everyone has received everything. */
   async stop() {
     this.ending = true;
     await this.talking;
@@ -111,11 +111,11 @@ export class Load {
     };
     const late = () => `everyone heard everything; connected: ${this.users.filter((user) => user.client.connected).length}`;
     await until(settled, late, 60_000, 250);
-    // Once more, as an app would after waking up: it finds nothing new.
+    // Once more, as an app does after waking up; there is nothing new.
     await Promise.all(this.users.map((user) => user.resume()));
   }
 
-  /** Waits until DynamoDB holds what history says, and gives all that was recorded to the checker. */
+  /** Waits until DynamoDB matches history, and runs the checker on the whole recording. */
   async verdict({ redisLost = false, drainMs = 90_000 } = {}) {
     let recording;
     let last = "";
@@ -126,7 +126,7 @@ export class Load {
       return open.length === 0;
     };
     await until(drained, () => `DynamoDB is drained:\n${last}`, drainMs, 1000).catch((error) => {
-      // The verdict says what is wrong, and more than that.
+      // The violations say what is wrong, and more than this error.
       if (recording === undefined) throw error;
     });
     return { violations: check(recording, { redisLost }), recording };
@@ -157,7 +157,7 @@ export class Load {
     });
   }
 
-  /** How much was said, for the report of a run. */
+  /** The counts of a run, for its report. */
   summary() {
     const count = (of) => this.users.reduce((total, user) => total + of(user), 0);
     const numbers = {
@@ -171,7 +171,7 @@ export class Load {
     return Object.entries(numbers).map(([name, number]) => `${name} ${number}`).join(", ");
   }
 
-  /** Everyone goes. */
+  /** Disconnects everyone. */
   async end() {
     this.ending = true;
     await Promise.allSettled(this.users.map((user) => user.stop()));

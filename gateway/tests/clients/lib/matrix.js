@@ -1,4 +1,4 @@
-// What the matrix runs: every stock client × protocol × transport, and the table of what passed.
+// The cases of the matrix: every stock client × protocol × transport, and the table of those that passed.
 
 /** Messages each way. */
 export const BOTH_WAYS = 200;
@@ -12,10 +12,10 @@ export const KINDS = [10, 8, 5].flatMap((version) =>
   ),
 );
 
-/** A kind in words. */
+/** The name of a kind. */
 export const nameOf = ({ client, protocol, transport }) => `${client} ${protocol} ${transport}`;
 
-/** The table: client, protocol, transport, cases that passed. */
+/** Formats the table: client, protocol, transport, cases passed. */
 export function table(results) {
   const rows = results.map(({ kind, passed }) => [kind.client, kind.protocol, kind.transport, String(passed)]);
   const all = [["client", "protocol", "transport", "cases"], ...rows];

@@ -1,8 +1,8 @@
-// A TCP proxy between a client and whichever node is wanted: what a network does to a connection, on demand.
+// A TCP proxy between a client and a chosen node: simulates network faults on demand.
 
 import { connect, createServer } from "node:net";
 
-/** Listens on a free port; new connections go to `target`, a URL, which may be changed at any time. */
+/** Listens on a free port; new connections go to the URL `target`, which may change at any time. */
 export class Proxy {
   #sockets = new Set();
 
@@ -36,7 +36,7 @@ export class Proxy {
     server.pipe(client);
   }
 
-  /** Breaks all connections, as a network does: no goodbye of any protocol. */
+  /** Breaks all connections as a network does: without a closing handshake. */
   drop() {
     for (const socket of this.#sockets) socket.resetAndDestroy();
   }

@@ -1,4 +1,4 @@
-// The stock Python client, `signalrcore`, in a process of its own.
+// The stock Python client, `signalrcore`, in its own process.
 
 import { spawn } from "node:child_process";
 import { access } from "node:fs/promises";
@@ -8,23 +8,23 @@ import { fileURLToPath } from "node:url";
 import { within } from "./wait.js";
 
 const SCRIPT = fileURLToPath(new URL("../python/talk.py", import.meta.url));
-/** `cargo local test` makes the environment and names its interpreter; by hand, that of its last run is there. */
+/** `cargo local test` creates the environment and passes its interpreter; a manual run uses the one of the last such run. */
 const PYTHON =
   process.env.RTS_SIGNALRCORE_PYTHON ??
   fileURLToPath(new URL("../../../../.local/python/signalrcore-1.0.2/bin/python", import.meta.url));
 const CONNECT_MS = 30_000;
 const TALK_MS = 90_000;
 
-/** Fails with what to do when there is no interpreter with the client. */
+/** Fails with instructions if no interpreter has the client. */
 export async function ensurePython() {
   await access(PYTHON).catch(() => {
     throw new Error("no Python with signalrcore here: run `cargo local test clients` once");
   });
 }
 
-/** One connection of it, which talks by itself. */
+/** One connection of the Python client, which runs its script unattended. */
 export class PythonClient {
-  /** What it can speak. Its long polling is none: it posts before its first poll, and takes one record of each answer. */
+  /** Its transports. Its long polling does not work: it posts before its first poll, and reads one record of each response. */
   static KINDS = [
     ["json", "WebSockets"],
     ["json", "ServerSentEvents"],
@@ -34,7 +34,7 @@ export class PythonClient {
   #lines;
   #process;
 
-  /** Starts it and waits until it is connected. */
+  /** Starts the process and waits until it is connected. */
   static async start(kind, request) {
     const client = new PythonClient();
     client.#process = spawn(PYTHON, [SCRIPT], { stdio: ["pipe", "pipe", "inherit"] });
@@ -51,7 +51,7 @@ export class PythonClient {
     return JSON.parse(value);
   }
 
-  /** What it came to: `{acks, heard, errors}`. */
+  /** The outcome: `{acks, heard, errors}`. */
   result() {
     return this.#line("its result", TALK_MS);
   }

@@ -1,6 +1,6 @@
-// A small client layer as an app would write it on a stock client: it reconnects, sends again what
-// was not acked under the same clientId, resumes, and drops what it has already. It notes every
-// step for the checker.
+// A small client layer as an app would build it on a stock client: it reconnects, retries unacked sends
+// under the same clientId, resumes, and drops what it already has. It records every step for the
+// checker.
 
 import { ChatClient, HubError } from "./chat-client.js";
 import { backOff, pause, until } from "./wait.js";
@@ -8,24 +8,24 @@ import { backOff, pause, until } from "./wait.js";
 const RETRY_MS = 150;
 const PAGE = 200;
 const FOUND_AGAIN_MS = 30_000;
-/** Reconnects soon and never gives up. */
+/** Reconnects quickly and never gives up. */
 const RECONNECT = { nextRetryDelayInMilliseconds: ({ previousRetryCount }) => (previousRetryCount === 0 ? 0 : 300) };
 
-/** A user who wants to have all of the conversation, whatever happens. */
+/** A user whose app must not miss any part of the conversation, whatever fails. */
 export class ResilientClient {
-  /** @param {object} options as of {@link ChatClient} */
+  /** @param {object} options see {@link ChatClient} */
   constructor(options) {
     this.client = new ChatClient({ ...options, reconnect: RECONNECT });
     this.name = options.user;
-    /** Rooms followed: where each began, the last seq taken, and every step. */
+    /** Rooms followed: the seq to start from, the last seq taken, and every step. */
     this.rooms = new Map();
     this.acked = [];
     this.changes = [];
     /** The highest seq that was acked as read, by room. */
     this.marks = new Map();
-    /** Sends that were given up on without an answer. */
+    /** Sends given up without an answer. */
     this.abandoned = 0;
-    /** Sends answered as duplicates: their first attempt had taken effect. */
+    /** Sends answered as duplicates: the first attempt had taken effect. */
     this.duplicates = 0;
     this.resumes = 0;
     this.made = 0;
@@ -57,18 +57,18 @@ export class ResilientClient {
     await this.client.stop();
   }
 
-  /** Follows a room from a seq that the client is known to have. */
+  /** Follows a room from a seq up to which the client has everything. */
   follow(roomId, from) {
     this.rooms.set(roomId, { from, last: from, steps: [], waiting: [] });
   }
 
-  /** What the checker wants to know. */
+  /** The client's part of the recording. */
   recording() {
     const rooms = [...this.rooms].map(([roomId, { from, steps }]) => [roomId, { from, steps }]);
     return { name: this.name, rooms: Object.fromEntries(rooms) };
   }
 
-  // A close without a reconnect of the stock client: the app connects anew, and resumes.
+  // The stock client has given up: the app connects again and resumes.
   async #restart() {
     if (this.stopping) return;
     this.dirty = true;
@@ -79,7 +79,7 @@ export class ResilientClient {
   #hear(event) {
     const room = this.rooms.get(event.roomId);
     if (!room) return;
-    // What comes on a new connection before the resume is answered lies after what the resume gives.
+    // Events that arrive on a new connection before the resume is answered come after those of the resume.
     if (this.dirty || this.resuming) room.waiting.push(event);
     else this.#take(room, event);
   }
@@ -97,7 +97,7 @@ export class ResilientClient {
     }
   }
 
-  /** Gets what was missed in every room; one at a time, and once more if asked for meanwhile. */
+  /** Resumes every room; one resume runs at a time, and is repeated if requested again meanwhile. */
   resume() {
     if (this.resuming) {
       this.again = true;
@@ -144,7 +144,7 @@ export class ResilientClient {
     }
   }
 
-  // A seq that was lost with Redis lies ahead of the room's head: then all that there is is read again.
+  // After a loss of Redis, a lost seq may be beyond the room's head: then the whole history is read again.
   async #readHistory(roomId, room, headSeq) {
     const after = room.last > headSeq ? room.from : room.last;
     const messages = await historyOf(this.client, roomId, after);
@@ -164,8 +164,8 @@ export class ResilientClient {
   }
 
   /**
-   * Sends a message until it is acked, always under one clientId.
-   * @param {{resend?: boolean}} [options] without resending it is tried once, as by an app that died
+   * Retries a message under one clientId until it is acked.
+   * @param {{resend?: boolean}} [options] without `resend` it is tried once, as by an app that crashed
    * @returns its ack, or undefined if it was given up
    */
   async send(roomId, body, { resend = true } = {}) {
@@ -181,19 +181,19 @@ export class ResilientClient {
     return ack;
   }
 
-  /** Edits an own message until that is acked. */
+  /** Edits one of the user's own messages, retrying until it is acked. */
   async edit({ roomId, seq }, body) {
     const { message } = await this.#change("EditMessage", { roomId, seq, body });
     this.changes.push({ roomId, seq, version: message.version, body });
   }
 
-  /** Deletes an own message until that is acked. */
+  /** Deletes one of the user's own messages, retrying until it is acked. */
   async remove({ roomId, seq }) {
     const { message } = await this.#change("DeleteMessage", { roomId, seq });
     this.changes.push({ roomId, seq, version: message.version, deleted: true });
   }
 
-  // After Redis lost its data, an acked message is not found until it has come out of the queue.
+  // After Redis lost its data, an acked message is not found until the queue has been processed.
   async #change(method, request) {
     const deadline = Date.now() + FOUND_AGAIN_MS;
     for (;;) {
@@ -206,7 +206,7 @@ export class ResilientClient {
     }
   }
 
-  /** Reads up to a message until that is acked. */
+  /** Marks a message as read, retrying until it is acked. */
   async read({ roomId, seq }) {
     const { readSeq } = await this.#insist("MarkRead", { roomId, seq });
     this.marks.set(roomId, Math.max(readSeq, this.marks.get(roomId) ?? 0));
@@ -225,7 +225,7 @@ export class ResilientClient {
     }
   }
 
-  /** Whether everything up to these heads was taken. */
+  /** True if everything up to these heads was taken. */
   isAt(heads) {
     const settled = !this.dirty && !this.resuming && this.client.connected;
     return settled && [...this.rooms].every(([roomId, { last }]) => last === heads.get(roomId));
@@ -234,7 +234,7 @@ export class ResilientClient {
 
 const isTransient = (error) => error.code === "unavailable" || error.code === "rateLimited";
 
-/** All messages of a room after a seq, page by page, ascending. */
+/** Reads all messages of a room after a seq, page by page, ascending. */
 export async function historyOf(client, roomId, after = 0) {
   const all = [];
   for (let from = after; ; ) {

@@ -14,17 +14,17 @@ export const CLIENTS = new Map([
   [5, require("signalr-5")],
 ]);
 
-/** The MessagePack protocol of each. */
+/** The MessagePack protocol of each version. */
 const MESSAGE_PACK = new Map([
   [10, require("@microsoft/signalr-protocol-msgpack")],
   [8, require("msgpack-8")],
   [5, require("msgpack-5")],
 ]);
 
-/** The newest and the oldest of the stock clients. */
+/** The newest and the oldest stock clients. */
 export const VERSIONS = [10, 5];
 
-/** A protocol other than JSON for a builder of a stock client. */
+/** The protocol for a stock client's builder, unless it is JSON. */
 export function hubProtocol(version, name) {
   if (name !== "messagepack") throw new Error(`there is no protocol ${name}`);
   const { MessagePackHubProtocol } = MESSAGE_PACK.get(version);

@@ -6,7 +6,7 @@ import { pause } from "./wait.js";
 
 const IN_FLIGHT = 6;
 
-/** Makes every user send so many messages to a room, several in flight, and change some of them. */
+/** Makes every user send `each` messages to a room, several in flight, and change some of them. */
 export async function talk(ledger, roomId, clients, each, { editEvery = 10, deleteEvery = 25 } = {}) {
   await Promise.all(clients.map((client) => speak(ledger, roomId, client, each, { editEvery, deleteEvery })));
 }
@@ -24,7 +24,7 @@ async function speak(ledger, roomId, client, count, { editEvery, deleteEvery }) 
   await Promise.all(Array.from({ length: IN_FLIGHT }, worker));
 }
 
-/** Sends one message, as slowly as the server wants it. */
+/** Sends one message at the rate that the server allows. */
 export async function say(ledger, roomId, client, body) {
   const clientId = `${client.user}-${(client.said = (client.said ?? 0) + 1)}`;
   const ack = await patiently(() => client.call("SendMessage", { roomId, clientId, body }));
@@ -44,7 +44,7 @@ export async function remove(ledger, roomId, client, seq) {
   return ledger.changed(roomId, message);
 }
 
-/** Tries again after the time that the server asks for. */
+/** Retries after the time that the server asks for. */
 export async function patiently(call) {
   for (;;) {
     try {

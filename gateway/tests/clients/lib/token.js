@@ -1,4 +1,4 @@
-// Tokens as the caller's own identity service would issue them: HS256, with the secret of the local cluster.
+// Tokens as an operator's identity service would issue them: HS256, with the secret of the local cluster.
 
 import { createHmac } from "node:crypto";
 
@@ -13,9 +13,9 @@ export function sign(header, claims, secret) {
 }
 
 /**
- * A good token of the cluster.
- * @param {{secret: string, issuer: string, audience: string}} jwt as the cluster tells it
- * @param {{sub: string, org?: string, name?: string, ttlSeconds?: number}} who further fields are further claims
+ * A valid token of the cluster.
+ * @param {{secret: string, issuer: string, audience: string}} jwt as reported by the cluster
+ * @param {{sub: string, org?: string, name?: string, ttlSeconds?: number}} who any other fields become claims
  */
 export function userToken(jwt, { sub, org = "acme", name = sub, ttlSeconds = 3600, ...claims }) {
   const now = Math.floor(Date.now() / 1000);

@@ -1,17 +1,17 @@
-// Waiting for a condition with a deadline: nothing in these tests sleeps and hopes.
+// Waits for a condition with a deadline: no test sleeps and hopes.
 
 const POLL_MS = 15;
 
-/** Resolves after so many milliseconds: for pacing only, never to wait for something to happen. */
+/** Resolves after `ms` milliseconds: for pacing only, never to wait for something to happen. */
 export const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 const FIRST_WAIT_MS = 150;
 const LONGEST_WAIT_MS = 5_000;
 
 /**
- * Waits before a call is tried again: at least what the server says and up to half more, or a growing time of which half is random.
- * @param {number} attempt how often it was refused before, from 0
- * @param {number} [toldMs] `retryAfterMs` of the refusal
+ * Waits before a retry: at least as long as the server asks and up to half more, or a growing time, half of it random.
+ * @param {number} attempt the number of earlier failures, from 0
+ * @param {number} [toldMs] `retryAfterMs` of the error
  */
 export const backOff = (attempt, toldMs) => {
   const step = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** Math.min(attempt, 30));
@@ -19,9 +19,9 @@ export const backOff = (attempt, toldMs) => {
 };
 
 /**
- * Waits until `condition` gives something truthy, and returns that. A condition that throws counts as not yet true.
+ * Waits until `condition` returns something truthy, and returns that. A condition that throws counts as not yet true.
  * @param {() => any} condition may be asynchronous
- * @param {string | (() => string)} what for the error when the deadline passes
+ * @param {string | (() => string)} what names the condition in the error after the deadline
  */
 export async function until(condition, what, deadlineMs = 10_000, pollMs = POLL_MS) {
   const deadline = Date.now() + deadlineMs;
@@ -42,7 +42,7 @@ export async function until(condition, what, deadlineMs = 10_000, pollMs = POLL_
   }
 }
 
-/** The promise's value, or an error when it takes too long. */
+/** Returns the promise's value, or fails after the deadline. */
 export async function within(promise, what, deadlineMs = 10_000) {
   let timer;
   const late = new Promise((_, reject) => {
@@ -55,7 +55,7 @@ export async function within(promise, what, deadlineMs = 10_000) {
   }
 }
 
-/** Runs `work` for each item, so many at once, in order of the items. */
+/** Runs `work` for each item in order, at most `atOnce` at a time. */
 export async function forEachOf(items, atOnce, work) {
   const queue = [...items].entries();
   const worker = async () => {

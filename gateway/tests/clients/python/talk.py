@@ -1,5 +1,5 @@
-"""A user on the stock Python client: connects, sends, hears, and is refused. The request is JSON on standard input; what
-happened is a line of JSON on standard output."""
+"""A user on the stock Python client: connects, sends, receives, and is rejected. Reads the request as JSON from standard
+input, and writes the outcome as a line of JSON to standard output."""
 
 import json
 import logging
@@ -48,7 +48,7 @@ def main():
     hub.start()
     wait(opened, "the connection")
 
-    # The first answer comes after the node has begun to listen for the user.
+    # The first answer comes after the node has subscribed to the user's events.
     listening = threading.Event()
     hub.invoke("ListRooms", [{"limit": 1}], lambda _: listening.set())
     wait(listening, "the first answer")

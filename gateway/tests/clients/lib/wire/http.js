@@ -1,14 +1,14 @@
-// HTTP as it comes: exact statuses, headers and bytes, each request on a connection of its own unless told otherwise.
+// Plain HTTP: exact statuses, headers and bytes, each request on its own connection by default.
 
 import { request } from "node:http";
 import { connect } from "node:net";
 
 import { until, within } from "../wait.js";
 
-/** Of everything that does not wait for something to happen. */
+/** Deadline of everything that does not wait for an event. */
 export const ANSWER_MS = 20_000;
 
-/** Sends a request; its answer's head, and its body as it comes. */
+/** Sends a request; resolves with the response's head, and its body as it arrives. */
 export function open(method, url, { token, headers = {}, body, signal } = {}) {
   const bearer = token ? { authorization: `Bearer ${token}` } : {};
   return new Promise((resolve, reject) => {
@@ -20,14 +20,14 @@ export function open(method, url, { token, headers = {}, body, signal } = {}) {
   });
 }
 
-/** Sends a request and reads all of its answer: `{status, headers, body, text}`. */
+/** Sends a request and reads the whole response: `{status, headers, body, text}`. */
 export async function send(method, url, options = {}) {
   const { deadlineMs = ANSWER_MS, ...more } = options;
   const answer = await within(open(method, url, more), `${method} ${url.split("?")[0]}`, deadlineMs);
   return within(answer.whole(), `the body of ${method}`, deadlineMs);
 }
 
-/** An answer under way. */
+/** A response in progress. */
 class Answer {
   constructor(outgoing, incoming) {
     this.status = incoming.statusCode;
@@ -58,7 +58,7 @@ class Answer {
   }
 }
 
-/** Bytes on a bare TCP connection, and what comes back. */
+/** Bytes on a bare TCP connection, and those received. */
 export class Bare {
   static async open(url) {
     const { hostname, port } = new URL(url);
@@ -77,7 +77,7 @@ export class Bare {
     this.socket.write(bytes);
   }
 
-  /** Waits until the received bytes hold these, and returns what stands before and behind them. */
+  /** Waits until the received bytes contain these, and returns what precedes and follows them. */
   async upTo(bytes, deadlineMs = ANSWER_MS) {
     const at = await until(() => this.received.indexOf(bytes) + 1, `${JSON.stringify(bytes)} on the socket`, deadlineMs);
     const before = this.received.subarray(0, at - 1);

@@ -9,13 +9,13 @@ import { ANSWER_MS, open, send } from "./http.js";
 import { ACCEPTED, RS, handshake, parseBytes, parseText } from "./records.js";
 import { world } from "./section.js";
 
-/** The hub of a node, or behind the balancer. */
+/** The hub's URL, on a node or behind the balancer. */
 export const hub = (node) => world.cluster.hubUrl(node);
 
-/** A user's token; more fields are claims. */
+/** A user's token; any other fields become claims. */
 export const token = (sub, claims = {}) => world.cluster.token({ sub, ...claims });
 
-/** Negotiates and returns the whole answer. */
+/** Negotiates and returns the whole response. */
 export function negotiate(node, user, query = "negotiateVersion=1", headers = {}) {
   return send("POST", `${hub(node)}/negotiate?${query}`, { token: user && token(user), headers });
 }
@@ -27,7 +27,7 @@ export async function connectionToken(node, user, query) {
   return JSON.parse(answer.text).connectionToken;
 }
 
-/** The status and text with which an upgrade is refused; 101 if it is not. */
+/** The status and text of a refused upgrade; 101 if it succeeds. */
 export async function upgrade(url, { user, bearer = user && token(user), headers = {} } = {}) {
   const socket = new WebSocket(url.replace("http", "ws"), {
     headers: bearer ? { authorization: `Bearer ${bearer}`, ...headers } : headers,
@@ -47,7 +47,7 @@ export async function upgrade(url, { user, bearer = user && token(user), headers
   return within(answered, "an answer to the upgrade", ANSWER_MS).finally(() => socket.terminate());
 }
 
-/** A WebSocket, and each message that came: `{data, binary}`. */
+/** A WebSocket and each message received: `{data, binary}`. */
 export class Socket {
   static async open({ node, user, id, bearer = token(user), query = "", headers } = {}) {
     const named = id === undefined ? "" : `&id=${id}`;
@@ -60,7 +60,7 @@ export class Socket {
     return socket;
   }
 
-  /** Opens one and shakes hands. */
+  /** Opens a WebSocket and completes the handshake. */
   static async joined({ protocol = "json", version = 1, ...options } = {}) {
     const socket = await Socket.open(options);
     socket.protocol = protocol;
@@ -75,7 +75,7 @@ export class Socket {
     this.ws.send(data, options);
   }
 
-  /** All records that came behind the handshake. */
+  /** All records received after the handshake. */
   get records() {
     return this.protocol === "messagepack"
       ? this.messages.flatMap(({ data }) => parseBytes(data))
@@ -92,18 +92,18 @@ export class Socket {
     return until(() => this.records.find(matches), seen, deadlineMs);
   }
 
-  /** The answer to an invocation. */
+  /** Waits for the completion of an invocation. */
   completion(id) {
     const isIt = this.protocol === "messagepack" ? (r) => r[0] === 3 && r[2] === id : (r) => r.type === 3 && r.invocationId === id;
     return this.record(isIt, `a completion of ${id}`);
   }
 
-  /** The code of its close. */
+  /** Waits for the end, and returns its close code. */
   end(deadlineMs = ANSWER_MS) {
     return within(this.closed, "the close", deadlineMs);
   }
 
-  /** Shows that the connection lives. */
+  /** Checks that the connection is alive. */
   async lives() {
     const id = `alive-${this.messages.length}-${Math.random()}`;
     this.send(`{"type":1,"target":"ListRooms","arguments":[{}],"invocationId":"${id}"}${RS}`);
@@ -116,7 +116,7 @@ export class Socket {
   }
 }
 
-/** A connection of requests: an event stream or long polls; each request goes to the node it is told. */
+/** A connection made of requests: an event stream or long polls; each request goes to a given node. */
 export class Requests {
   static async negotiated(node, user) {
     const requests = new Requests();
@@ -141,14 +141,14 @@ export class Requests {
     return send("DELETE", this.url(node), { token: token(this.user) });
   }
 
-  /** The answer to a GET for events, which does not end. */
+  /** Opens the GET for events, whose response does not end. */
   events(node, accept = "text/event-stream") {
     const asked = open("GET", this.url(node), { token: token(this.user), headers: { accept } });
     return within(asked, "the head of an event stream", ANSWER_MS);
   }
 }
 
-/** A long-polling connection that has shaken hands; `nodes` are where its first poll, its POST and its second poll go. */
+/** Opens a long-polling connection up to its handshake; `nodes` receive its first poll, its POST and its second poll. */
 export async function polled(user, [first, second, third] = [0, 0, 0], protocol = "json") {
   const requests = await Requests.negotiated(first, user);
   const opened = await requests.poll(first);
@@ -160,7 +160,7 @@ export async function polled(user, [first, second, third] = [0, 0, 0], protocol 
   return requests;
 }
 
-/** An event stream that has shaken hands, and what came on it. */
+/** Opens an event stream up to its handshake. Returns it with everything received. */
 export async function streamed(user, [first, second] = [0, 0], protocol = "json") {
   const requests = await Requests.negotiated(first, user);
   const stream = await requests.events(first);
@@ -171,7 +171,7 @@ export async function streamed(user, [first, second] = [0, 0], protocol = "json"
   return { requests, stream };
 }
 
-/** The records on an event stream's text. */
+/** Parses the records in an event stream's text. */
 export function eventsOf(text) {
   const lines = text.split("\r\n").filter((line) => line.startsWith("data: "));
   return lines.map((line) => parseText(line.slice("data: ".length)));

@@ -1,22 +1,22 @@
-// Records of the hub protocol as bytes, written here a second time on purpose: the suite must not believe the server's codec.
+// Records of the hub protocol as bytes. A second implementation, because the suite must not trust the server's codec.
 
 import { decode, encode } from "@msgpack/msgpack";
 
-/** Ends a JSON record. */
+/** Terminates a JSON record. */
 export const RS = "\u001e";
-/** The answer to a good handshake. */
+/** The response to a valid handshake. */
 export const ACCEPTED = `{}${RS}`;
-/** What bad input is answered with. */
+/** The response to invalid input. */
 export const BAD_INPUT = { type: 7, error: "Connection closed with an error.", allowReconnect: true };
 
-/** A handshake. */
+/** A handshake request. */
 export const handshake = (protocol = "json", version = 1) => `${JSON.stringify({ protocol, version })}${RS}`;
 
-/** A call as the JavaScript client writes it: its type last. */
+/** A call as the JavaScript client writes it: with its type last. */
 export const call = (target, argument, invocationId) =>
   `${JSON.stringify({ target, arguments: [argument], invocationId, type: 1 })}${RS}`;
 
-/** The JSON records of a text, which holds whole ones only. */
+/** Parses the JSON records of a text that holds whole ones only. */
 export function parseText(text) {
   if (text !== "" && !text.endsWith(RS)) throw new Error(`cut inside a record: ${JSON.stringify(text.slice(-80))}`);
   return text.split(RS).slice(0, -1).map((record) => JSON.parse(record));
@@ -25,7 +25,7 @@ export function parseText(text) {
 /** Bytes from hexadecimal. */
 export const hex = (text) => Buffer.from(text.replaceAll(/\s/g, ""), "hex");
 
-/** A body with its length before it. */
+/** Prefixes a body with its length. */
 export function prefixed(body) {
   const prefix = [];
   for (let left = body.length; ; ) {
@@ -36,10 +36,10 @@ export function prefixed(body) {
   }
 }
 
-/** A MessagePack record of values. */
+/** Encodes a MessagePack record of values. */
 export const packed = (...values) => prefixed(Buffer.from(encode(values)));
 
-/** The bodies of records in bytes that hold whole ones only. */
+/** Splits bytes that hold whole records only into their bodies. */
 export function bodies(bytes) {
   const found = [];
   for (let at = 0; at < bytes.length; ) {
@@ -58,5 +58,5 @@ export function bodies(bytes) {
   return found;
 }
 
-/** The values of the MessagePack records in bytes that hold whole ones only. */
+/** Decodes the MessagePack records of bytes that hold whole ones only. */
 export const parseBytes = (bytes) => bodies(bytes).map((body) => decode(body));

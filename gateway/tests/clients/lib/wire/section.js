@@ -1,29 +1,29 @@
 // The sections of the conformance suite. Each is a file that runs alone or, imported by
-// `test/conformance.test.js`, beside the others: on one cluster, and so that those that wait for timers of
-// the protocol (15, 30, 60, 90 seconds) wait at the same time.
+// `test/conformance.test.js`, concurrently with the others on one cluster, so that those that wait for the
+// protocol's timers (15, 30, 60, 90 seconds) wait at the same time.
 
 import { after, before, describe, test } from "node:test";
 
 import { Cluster } from "../cluster.js";
 
-/** A page that may connect, beside the cluster's own. */
+/** An origin that may connect, besides the cluster's own. */
 export const ALLOWED_PAGE = "https://app.example.com";
-/** Longer than any wait of the protocol. */
+/** Longer than any timer of the protocol. */
 const CASE = { timeout: 140_000 };
-/** Cases of one section at a time; those that mostly wait are beside them all. */
+/** Concurrent cases of one section; sections that mostly wait have no such limit. */
 const AT_ONCE = 4;
 
 const beside = [];
 const afterwards = [];
-/** What the cases run on; there once they run. */
+/** The cluster that the cases run on; set once they run. */
 export const world = {};
 
 /**
  * Declares a section.
  * @param {string} name
  * @param {(test: (name: string, run: (t: object) => Promise<void>) => void) => void} cases
- * @param {{waits?: boolean, alone?: boolean}} [how] `waits`: its cases wait more than they work, and all run at once; `alone`:
- *   its cases do to the nodes what others would feel, and run one by one after everything else
+ * @param {{waits?: boolean, alone?: boolean}} [how] `waits`: the cases mostly wait, and all run at once; `alone`: the cases
+ *   disturb the nodes, and run one by one after everything else
  */
 export function section(name, cases, { waits = false, alone = false } = {}) {
   if (beside.length + afterwards.length === 0) setImmediate(declare);
