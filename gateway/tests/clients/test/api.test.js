@@ -1,4 +1,4 @@
-// Every method of the hub: its good answers, and each way to be refused.
+// Every method of the hub: its successes, and each of its errors.
 
 import { after, before } from "node:test";
 

@@ -1,4 +1,4 @@
-// The checker itself: silent on a good recording, and each planted fault is named.
+// The checker itself: it accepts a correct recording, and reports each planted fault.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -27,7 +27,7 @@ const edited = (seq, prev, of, body) => ({
 });
 const live = (event) => ({ kind: "live", event });
 
-/** ann wrote 10, 20 and 40; 20 was edited by 30, 40 deleted by 50. bob lost his connection in between. */
+/** ann wrote 10, 20 and 40; event 30 edited 20, event 50 deleted 40. bob lost his connection in between. */
 function good() {
   const events = [created(10, 0, "one"), created(20, 10, "two"), edited(30, 20, 20, "two!"), created(40, 30, "four")];
   const tombstone = message(40, "", { version: 50, deleted: true });
@@ -48,7 +48,7 @@ function good() {
             from: 0,
             steps: [
               live(events[0]),
-              // A resume shows messages in their present state, in their first place.
+              // A resume shows messages in their current version, at their original position.
               { kind: "resumed", event: { ...events[1], message: history[1] } },
               { kind: "resumed", event: events[2] },
               { kind: "repeat", event: events[2] },
@@ -69,18 +69,18 @@ function good() {
       { userId: "cid", roomId: ROOM, readSeq: 0, unread: 2, marked: 0 },
     ],
   };
-  // Nothing shared, so that each fault is planted in one place only.
+  // Shares nothing, so that each fault is planted in one place only.
   return JSON.parse(JSON.stringify(recording));
 }
 
-test("a good recording has nothing wrong", () => {
+test("a correct recording has no violations", () => {
   assert.equal(describe(check(good())), "");
   assert.equal(describe(check(good(), { redisLost: true })), "");
 });
 
 const steps = (recording, client) => recording.clients[client].rooms[ROOM].steps;
 
-/** What is planted, the rules that must speak, and whether they also do after Redis lost its data. */
+/** Each planted fault, the rules that must report it, and whether they still do after Redis lost its data. */
 const PLANTED = [
   ["an acked message is lost everywhere", ["acked-lost"], true, (r) => {
     r.history[ROOM].shift();
@@ -137,7 +137,7 @@ for (const [what, rules, alsoWithoutRedis, plant] of PLANTED) {
   });
 }
 
-test("violations are told by rule, not all of them", () => {
+test("violations are listed by rule, a few of each", () => {
   const many = Array.from({ length: 9 }, (_, index) => ({ rule: "gap", roomId: ROOM, detail: `${index}` }));
   const text = describe(many, 2);
   assert.deepEqual(text.split("\n"), ["gap: 9", "  g_room 0", "  g_room 1"]);

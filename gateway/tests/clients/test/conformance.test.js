@@ -1,4 +1,4 @@
-// The protocol, case by case, on two nodes: everything that stock clients depend on and would not show. Each section
+// The protocol, case by case, on two nodes: everything that stock clients depend on but do not show. Each section
 // also runs alone: `node --test test/conformance/handshake.test.js`.
 
 import "./conformance/close.test.js";

@@ -1,4 +1,4 @@
-// Who comes in, how long connections live, and how they end.
+// Authentication, and the lifetime and end of connections.
 
 import assert from "node:assert/strict";
 import { randomUUID } from "node:crypto";
@@ -20,7 +20,7 @@ after(() => cluster?.stop());
 const RECONNECT = [0, 100, 500, 1000, 2000];
 const seconds = () => Math.floor(Date.now() / 1000);
 
-/** Tokens that must not let anyone in. */
+/** Tokens that must be rejected. */
 function badTokens() {
   const { jwt } = cluster;
   const good = { iss: jwt.issuer, aud: jwt.audience, sub: "ann", org: "acme", name: "Ann", exp: seconds() + 600 };
@@ -65,7 +65,7 @@ test("a bad token is 401 everywhere, and start() rejects", { timeout: 60_000 }, 
   }
 });
 
-test("a token in the Authorization header or in the query lets in", async () => {
+test("a token is accepted in the Authorization header and in the query", async () => {
   const token = cluster.token({ sub: person("ann") });
   const byHeader = await fetch(`${cluster.hubUrl()}/negotiate?negotiateVersion=1`, {
     method: "POST",
@@ -81,7 +81,7 @@ test("a token in the Authorization header or in the query lets in", async () => 
   }
 });
 
-test("a foreign page may not connect, nor another's connection be taken", async () => {
+test("a foreign page may not connect, and nobody may take another user's connection", async () => {
   const ann = cluster.token({ sub: person("ann") });
   const bob = cluster.token({ sub: person("bob") });
   assert.equal(await upgradeStatus(cluster.hubUrl(), ann, { origin: "https://evil.example" }), 403);
@@ -111,12 +111,12 @@ for (const version of VERSIONS) {
     await client.stop();
   });
 
-  test(`a connection ends with its token, and ${version}.0 comes back with a fresh one`, { timeout: 90_000 }, async () => {
+  test(`a connection ends with its token, and ${version}.0 reconnects with a new one`, { timeout: 90_000 }, async () => {
     const user = person("brief");
     let tokens = 0;
     const token = () => {
       tokens += 1;
-      // The first connection asks once to negotiate and once to connect.
+      // The first connection requests a token twice: to negotiate and to connect.
       return cluster.token({ sub: user, ttlSeconds: tokens <= 2 ? 3 : 600 });
     };
     const client = new ChatClient({ url: cluster.hubUrl(), user, token, version, reconnect: RECONNECT });
@@ -125,7 +125,7 @@ for (const version of VERSIONS) {
     await client.start();
     const { room } = await client.call("CreateRoom", { kind: "group", memberIds: [] });
     const missed = await cluster.connect(user, { version });
-    // Leeway included, it ends a few seconds after `exp`.
+    // With the leeway, it ends a few seconds after `exp`.
     await until(() => client.reconnects === 1, "a reconnect", 30_000);
     assert.match(String(told?.message), /Token expired\./);
     const sent = await send(missed, room.roomId, "after");
@@ -134,10 +134,10 @@ for (const version of VERSIONS) {
     await Promise.all([client.stop(), missed.stop()]);
   });
 
-  test(`an idle ${version}.0 connection lives on by pings`, { timeout: 90_000 }, async () => {
+  test(`pings keep an idle ${version}.0 connection open`, { timeout: 90_000 }, async () => {
     const user = person("idle");
     const client = new ChatClient({ url: cluster.hubUrl(), user, token: () => cluster.token({ sub: user }), version });
-    // Shorter than its 30 s: two pings of the server have to come in time.
+    // Shorter than the default of 30 s: two of the server's pings have to arrive in time.
     client.connection.serverTimeoutInMilliseconds = 17_000;
     await client.start();
     const begun = Date.now();
@@ -147,7 +147,7 @@ for (const version of VERSIONS) {
     await client.stop();
   });
 
-  test(`${version}.0 reconnects after its node was stopped in good order`, { timeout: 90_000 }, async () => {
+  test(`${version}.0 reconnects after its node was stopped gracefully`, { timeout: 90_000 }, async () => {
     const users = [person("moved"), person("stays")];
     const clients = await cluster.connectApart(users, [version, version], { reconnect: RECONNECT });
     await cluster.command("stop gateway-1");
@@ -158,7 +158,7 @@ for (const version of VERSIONS) {
     await Promise.all(clients.map((client) => client.stop()));
   });
 
-  test(`a goodbye of ${version}.0 ends the connection at once`, async () => {
+  test(`a close by ${version}.0 ends the connection at once`, async () => {
     const client = await cluster.connect(person("bye"), { version });
     const before = await cluster.connections();
     await client.stop();
@@ -166,7 +166,7 @@ for (const version of VERSIONS) {
   });
 }
 
-test("a call over the limit of records is refused, and its connection goes on", async () => {
+test("a call over the record limit is rejected, and its connection stays open", async () => {
   const client = await cluster.connect(person("loud"), { reconnect: RECONNECT });
   const { room } = await client.call("CreateRoom", { kind: "group", memberIds: [] });
   for (const bytes of [300_000, 2_000_000]) {
@@ -178,7 +178,7 @@ test("a call over the limit of records is refused, and its connection goes on", 
   await client.stop();
 });
 
-test("garbage, and a handshake that never comes, end the connection", { timeout: 40_000 }, async () => {
+test("garbage, or a missing handshake, ends the connection", { timeout: 40_000 }, async () => {
   const token = cluster.token({ sub: person("raw") });
   const silent = await openRaw(token);
   const silence = Date.now();
@@ -199,7 +199,7 @@ test("garbage, and a handshake that never comes, end the connection", { timeout:
   assert.deepEqual(JSON.parse(silent.records[0]), { error: "Handshake was canceled." });
 });
 
-test("a server ping comes every 15 s, also while events come", { timeout: 60_000 }, async () => {
+test("the server pings every 15 s, even between other records", { timeout: 60_000 }, async () => {
   const user = person("raw");
   const raw = await openRaw(cluster.token({ sub: user }));
   raw.socket.send('{"protocol":"json","version":1}\u001e{"type":6}\u001e');
@@ -215,7 +215,7 @@ test("a server ping comes every 15 s, also while events come", { timeout: 60_000
 
 const total = (numbers) => numbers.reduce((sum, number) => sum + number, 0);
 
-/** The status with which an upgrade is refused. */
+/** Returns the status of a refused upgrade. */
 function upgradeStatus(url, token, headers = {}) {
   const socket = new WebSocket(url.replace("http", "ws"), {
     headers: token ? { authorization: `Bearer ${token}`, ...headers } : headers,
@@ -231,7 +231,7 @@ function upgradeStatus(url, token, headers = {}) {
   return within(status, "an answer to the upgrade").finally(() => socket.terminate());
 }
 
-/** A bare WebSocket without negotiation, and the records that come. */
+/** Opens a bare WebSocket without negotiation, and collects the records received. */
 async function openRaw(token) {
   const socket = new WebSocket(`${cluster.hubUrl().replace("http", "ws")}?access_token=${token}`);
   const records = [];

@@ -1,5 +1,5 @@
-// Twenty clients send while something dies. Afterwards every acked message is in history exactly once,
-// and so is every seen one; no seq is used twice; clients resumed without a gap; DynamoDB holds history.
+// Twenty clients send while something fails. Afterwards every message acked or seen is in history exactly once;
+// no seq is used twice; clients resumed without a gap; DynamoDB matches history.
 
 import assert from "node:assert/strict";
 import { after, before, describe as suite, test } from "node:test";
@@ -15,7 +15,7 @@ const PATIENCE = { timeout: 300_000 };
 const BEFORE = 200;
 const AFTER = 250;
 
-/** Lets everyone talk, breaks something, mends it, and judges. */
+/** Lets all users talk, breaks something, repairs it, and judges the outcome. */
 async function survive(t, cluster, { name, fault, resend, redisLost = false }) {
   const load = new Load(cluster, { name, resend });
   t.after(() => load.end());
@@ -46,7 +46,7 @@ suite("with proxies", () => {
   after(() => cluster?.stop());
 
   test("kill -9 of a gateway", PATIENCE, async (t) => {
-    // A quarter of the users never send again what was not acked: what was seen of them has to stay all the same.
+    // A quarter of the users never retry unacked sends: messages of theirs that others saw have to stay all the same.
     const load = await survive(t, cluster, {
       name: "gateway",
       resend: (index) => index % 4 !== 0,
@@ -59,7 +59,7 @@ suite("with proxies", () => {
     assert.ok(load.users.some(({ client }) => client.reconnects > 0));
   });
 
-  test("what is found done already is durable although who did it died before it was journaled", PATIENCE, async (t) => {
+  test("a room found to exist is durable even if its creator's node died before journaling it", PATIENCE, async (t) => {
     const [ann, bob] = ["ann", "bob"].map(person);
     const dying = await cluster.connect(ann, { node: 0 });
     const living = await cluster.connect(bob, { node: 1 });
@@ -72,14 +72,14 @@ suite("with proxies", () => {
     const begun = Date.now();
     const found = await living.call("CreateRoom", { kind: "direct", memberIds: [ann] });
     assert.equal(found.room.roomId, room.roomId);
-    // Long before a reconciler would look at it.
+    // Long before a reconciler would check it.
     await until(async () => (await cluster.dynamo.room(room.roomId)).has("META"), "the room is stored", 12_000, 200);
     t.diagnostic(`stored after ${Date.now() - begun} ms`);
     await cluster.command("proxy sqs-1 pass");
     await cluster.command("start gateway-1");
   });
 
-  test("a group whose owner left through a node that died has an owner, in DynamoDB too", PATIENCE, async (t) => {
+  test("a group whose owner left through a node that died has an owner, in DynamoDB as well", PATIENCE, async (t) => {
     const [ann, bob, cid] = ["ann", "bob", "cid"].map(person);
     const dying = await cluster.connect(ann, { node: 0 });
     const living = await cluster.connect(bob, { node: 1 });
@@ -102,7 +102,7 @@ suite("with proxies", () => {
     await cluster.command("start gateway-1");
   });
 
-  test("what a gateway showed and had not journaled when it died is stored within thirty seconds", PATIENCE, async (t) => {
+  test("events published but not journaled by a gateway that died are stored within thirty seconds", PATIENCE, async (t) => {
     const [ann, bob] = ["ann", "bob"].map(person);
     const dying = await cluster.connect(ann, { node: 0 });
     const living = await cluster.connect(bob, { node: 1 });
@@ -127,7 +127,7 @@ suite("with proxies", () => {
     await cluster.command("start gateway-1");
   });
 
-  test("SQS refuses for ten seconds", PATIENCE, async (t) => {
+  test("SQS rejects requests for ten seconds", PATIENCE, async (t) => {
     await survive(t, cluster, {
       name: "sqs",
       fault: async () => {
@@ -139,7 +139,7 @@ suite("with proxies", () => {
     });
   });
 
-  test("Redis cannot be reached for a while, and answers again with all it had", PATIENCE, async (t) => {
+  test("Redis is unreachable for a while, and returns with all its data", PATIENCE, async (t) => {
     await survive(t, cluster, {
       name: "cut",
       fault: async () => {
@@ -157,7 +157,7 @@ suite("with proxies", () => {
       name: "redis",
       redisLost: true,
       fault: async (load) => {
-        // Twice: rooms come back under load, and are lost again while what they had is still on its way to DynamoDB.
+        // Twice: rooms are rebuilt under load, and lost again while their data is still on its way to DynamoDB.
         assert.equal(await cluster.redis("FLUSHALL"), "+OK");
         await load.moreAcked(30);
         assert.equal(await cluster.redis("FLUSHALL"), "+OK");

@@ -1,5 +1,5 @@
-// Two organizations: everything of one is tried by the other, by every method and every URL of the server's own lists, so that
-// a new one cannot be forgotten here. What belongs to somebody else has to look like what is not there at all.
+// Two organizations: one tries to reach everything of the other, by every method and every URL of the server's own lists,
+// so that a new one cannot be forgotten here. Another organization's data has to look exactly like missing data.
 
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
@@ -13,13 +13,13 @@ import { send as request } from "../lib/wire/http.js";
 import { upgrade } from "../lib/wire/hub.js";
 
 const source = (path) => readFileSync(new URL(`../../../src/${path}`, import.meta.url), "utf8");
-/** From the server's own table: each method is a row `Name => file::function,`. */
+/** Read from the server's table: each method is a row `Name => file::function,`. */
 const METHODS = [...source("hub/mod.rs").matchAll(/^ {8}(\w+) => \w+::\w+,$/gm)].map(([, name]) => name);
-/** Its routes for clients, in place or by the name of a constant. */
+/** Its routes for clients, literal or by the name of a constant. */
 const ROUTES = [...source("http/router.rs").split("fn admin_router")[0].matchAll(/(?:route\(\s*|: &str = )"([^"]+)"/g)].map(
   ([, path]) => path,
 );
-/** What each URL is crossed by: a test below, or why there is nothing of anyone behind it. */
+/** The test of each URL below, or the reason why it exposes nobody's data. */
 const URLS = {
   "/hubs/chat": "crossed below",
   "/hubs/chat/negotiate": "crossed below",
@@ -57,7 +57,7 @@ describe("two organizations", () => {
     const bob = await connect(person("bob"), acme, "Secretname Bob", 5);
     const eve = await connect(person("eve"), other, "Eve");
     const kim = await connect(person("kim"), other, "Kim");
-    // Another person of the same id.
+    // Another user with the same id.
     const ann2 = await connect(ann.user, other, "Other Ann");
     Object.assign(stage, { ann, bob, eve, kim, ann2, cid: person("cid"), caseId: person("case"), closedCase: person("closed") });
     const memberIds = [bob.user, stage.cid];
@@ -80,13 +80,13 @@ describe("two organizations", () => {
     await until(stored, "it is stored", 20_000, 100);
   }, { timeout: 90_000 });
 
-  /** What only the first organization knows. */
+  /** Strings that only the first organization knows. */
   const secrets = () => [
     stage.ann.org, stage.bob.user, stage.cid, stage.room, stage.direct, stage.archived, stage.caseId, stage.closedCase, `${stage.message.seq}`,
     "Secret", "secretbody", ...(stage.file ? [stage.file.attachmentId] : []),
   ];
 
-  /** Everything of the first organization that a method shows. */
+  /** All data of the first organization that a method returns. */
   async function all() {
     const { ann, bob, room } = stage;
     const answers = [];
@@ -99,13 +99,13 @@ describe("two organizations", () => {
   }
 
   for (const method of METHODS.filter((name) => CASES[name])) {
-    test(`${method}: what is another organization's looks like what is not there`, { timeout: 60_000 }, async () => {
+    test(`${method}: another organization's data looks missing`, { timeout: 60_000 }, async () => {
       const before = await all();
       for (const caller of [stage.eve, stage.ann2]) {
         for (const [what, foreign, unknown] of CASES[method](stage, caller)) {
           const [one, other] = [await answer(caller, method, foreign), await answer(caller, method, unknown)];
           assert.equal(plain(one, foreign), plain(other, unknown), `${method} ${what}`);
-          // What outsiders have named themselves they may be told of: a case of theirs may have the same id.
+          // Outsiders may see ids that they used themselves: they may have a case with the same id.
           asked.push(JSON.stringify(foreign));
           const leaked = secrets().filter((secret) => one.includes(secret) && !asked.some((each) => each.includes(secret)));
           assert.deepEqual(leaked, [], `${method} ${what} answers ${one}`);
@@ -146,7 +146,7 @@ describe("two organizations", () => {
     }
   });
 
-  test("URLs: a connection of another organization looks like none", { timeout: 60_000 }, async () => {
+  test("URLs: a connection of another organization looks missing", { timeout: 60_000 }, async () => {
     const { ann, eve, ann2 } = stage;
     const claims = (client) => ({ sub: client.user, org: client.org });
     const token = (client) => cluster.token(claims(client));
@@ -154,7 +154,7 @@ describe("two organizations", () => {
       const answer = await request("POST", `${cluster.hubUrl(0)}/negotiate?negotiateVersion=1`, { token: token(client) });
       return JSON.parse(answer.text);
     };
-    // Live: a long poll of hers that has its handshake; and one that she negotiated only.
+    // Live: her long-polling connection after its handshake; and one that was only negotiated.
     const live = (await negotiate(ann)).connectionToken;
     const at = (node, id) => `${cluster.hubUrl(node)}?id=${id}`;
     assert.equal((await request("GET", at(0, live), { token: token(ann) })).status, 200);
@@ -182,14 +182,14 @@ describe("two organizations", () => {
         }
       }
     }
-    // Hers lives on.
+    // Her connection is unharmed.
     const sent = await request("POST", at(0, live), { token: token(ann), body: '{"protocol":"json","version":1}\u001e' });
     assert.equal(sent.status, 200);
     assert.equal((await request("GET", at(0, live), { token: token(ann) })).text, "{}\u001e");
   });
 });
 
-/** What a caller is answered, or refused with, as text. */
+/** The result or the error of a call, as text. */
 async function answer(client, method, payload) {
   try {
     if (method !== "StreamHistory") return JSON.stringify(await client.call(method, payload));
@@ -203,7 +203,7 @@ async function answer(client, method, payload) {
   }
 }
 
-/** An answer without what was asked for, and without what is new each time. */
+/** Replaces the requested ids and everything that differs from call to call. */
 function plain(text, asked) {
   const ids = [...JSON.stringify(asked).matchAll(/"([^"]{6,})"/g)].map(([, id]) => id).sort((one, other) => other.length - one.length);
   return ids

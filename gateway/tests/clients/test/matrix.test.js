@@ -1,5 +1,5 @@
 // Every stock client, protocol and transport, through a balancer that sends each request to the next node: no client has
-// to come back to where it was. At the end a table says how many cases each one passed.
+// to return to the same one. A table of the passed cases of each is printed at the end.
 
 import assert from "node:assert/strict";
 import { after, before, describe, test } from "node:test";
@@ -17,13 +17,13 @@ import { until } from "../lib/wait.js";
 
 const TOLD_WITHIN_MS = 2_000;
 const NEVER = Number.MAX_SAFE_INTEGER;
-/** Pairs that talk at a time. */
+/** Pairs that talk concurrently. */
 const AT_ONCE = 4;
 const BEFORE_THE_FAULT = 10;
 const AFTER_THE_FAULT = 10;
 const PATIENCE = { timeout: 120_000 };
 
-/** Faster than users may be: the matrix is about transports. */
+/** Above the default rate limit: the matrix is about transports. */
 const OPTIONS = ["--env", "gateway:RTS_LIMIT_SEND_RATE=2000", "--env", "gateway:RTS_LIMIT_SEND_BURST=2000"];
 
 let cluster;
@@ -31,7 +31,7 @@ before(async () => (cluster = await Cluster.start(OPTIONS)), { timeout: 180_000 
 after(() => cluster?.stop());
 
 const results = new Map();
-/** Declares a case of a kind, and counts it when it passed. */
+/** Declares a case of a kind, and counts it if it passes. */
 function kindCase(kind, name, run) {
   results.set(nameOf(kind), { kind, passed: 0 });
   test(`${nameOf(kind)}: ${name}`, PATIENCE, async (t) => {
@@ -47,7 +47,7 @@ const options = ({ version, protocol, transport }) => ({
   transport: CLIENTS.get(version).HttpTransportType[transport],
 });
 
-/** Two users of a direct room, on one kind of client and on different nodes. */
+/** Two users of a direct room, with one kind of client and on different nodes. */
 async function pair(kind) {
   const users = ["ann", "bob"].map((name) => person(`${name}-${kind.version}`));
   await bothServe();
@@ -61,7 +61,7 @@ async function direct(clients) {
   return room.roomId;
 }
 
-/** Waits until the balancer has noticed that both nodes are there: a token names the node that made it, behind 40 bytes. */
+/** Waits until the balancer uses both nodes: a token names the node that issued it, after 40 bytes. */
 async function bothServe() {
   const headers = { authorization: `Bearer ${cluster.token({ sub: "nobody" })}` };
   const seen = new Set();
@@ -74,7 +74,7 @@ async function bothServe() {
   await until(both, "the balancer sends requests to both nodes");
 }
 
-/** Everyone heard all that was acked, in one order, and nobody was disturbed. */
+/** Checks that everyone received all acked messages, in one order, and that no connection closed. */
 async function checkTalk(ledger, roomId, clients, count) {
   const due = ledger.messages(roomId);
   assert.equal(due.length, count);
@@ -88,7 +88,7 @@ async function checkTalk(ledger, roomId, clients, count) {
 
 describe("both ways", () => {
   const pairs = new Map();
-  // One after the other: which node a client came to is seen by the counts of connections.
+  // One after the other, because the counts of connections show the node of each client.
   before(async () => {
     for (const kind of KINDS) pairs.set(kind, await pair(kind));
   }, PATIENCE);
@@ -114,7 +114,7 @@ describe("both ways", () => {
   });
 });
 
-test("a node is killed: each of its clients is told within 2 s, comes back, and resumes without a gap", { timeout: 180_000 }, async (t) => {
+test("a node is killed: each of its clients notices within 2 s, reconnects, and resumes without a gap", { timeout: 180_000 }, async (t) => {
   const people = [];
   t.after(async () => {
     await cluster.command("start gateway-1").catch(() => {});
@@ -128,7 +128,7 @@ test("a node is killed: each of its clients is told within 2 s, comes back, and 
   await cluster.command("kill gateway-1");
   const told = () => pairs.filter(({ told: moments }) => moments.length > 0);
   await until(() => told().length === pairs.length, () => `told were ${told().map(({ kind }) => nameOf(kind))}`, 10_000);
-  // What is said meanwhile has to be resumed by those who are away.
+  // Those who are disconnected have to resume these messages.
   await Promise.all(pairs.map(({ users, roomId }) => say(users, roomId, AFTER_THE_FAULT)));
   for (const { kind, users, roomId, told: moments } of pairs) {
     await t.test(nameOf(kind), PATIENCE, async () => {
@@ -145,7 +145,7 @@ test("a node is killed: each of its clients is told within 2 s, comes back, and 
   }
 });
 
-/** Two users on different nodes who reconnect and resume; when which of them was told is noted. */
+/** Two users on different nodes who reconnect and resume; `told` records when either lost its connection. */
 async function resilientPair(kind, people) {
   const told = [];
   for (let attempt = 0; attempt < 40; attempt += 1) {

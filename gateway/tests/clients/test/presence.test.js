@@ -1,5 +1,5 @@
-// Nodes die without a word: their people are offline within the promised time, those who have another device or come back
-// at once were never away, and nobody stays who is not there. RTS_PRESENCE_ROUNDS says how often; each round another node dies.
+// Nodes die without notice: their users are offline within the guaranteed time; those with another device, or who reconnect
+// at once, never appear offline; and nobody stays online. RTS_PRESENCE_ROUNDS sets the rounds; each kills another node.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -9,7 +9,7 @@ import { Cluster } from "../lib/cluster.js";
 import { pause, until } from "../lib/wait.js";
 
 const ROUNDS = Number(process.env.RTS_PRESENCE_ROUNDS ?? 2);
-/** What is promised. */
+/** The guaranteed time. */
 const OFFLINE_MS = 15_000;
 const VICTIMS = 6;
 
@@ -17,7 +17,7 @@ let cluster;
 before(async () => (cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => cluster?.stop());
 
-/** Whoever has a connection in Redis's books. */
+/** The number of users with a connection in Redis. */
 async function booked() {
   const reply = await cluster.redis(`EVAL "return #redis.call('KEYS','rts:*:connections')" 0`);
   return Number(reply.slice(1));
@@ -61,7 +61,7 @@ test(`kill -9 of a node, ${ROUNDS} times`, { timeout: 60_000 + ROUNDS * 60_000 }
     for (const client of [twice, back]) assert.deepEqual(told(watcher, client), []);
     const statuses = (await watcher.call("WatchPresence", { userIds })).users.map(({ status }) => status);
     assert.deepEqual(statuses, [...dying.map(() => "offline"), "online", "online"]);
-    // The survivor's: twice, back, watcher.
+    // On the survivor: twice, back, watcher.
     assert.equal(await booked(), 3, "nobody is in the books who is not there");
     await cluster.command(`start gateway-${victim + 1}`);
     assert.deepEqual((await watcher.call("WatchPresence", { userIds })).users.map(({ status }) => status), statuses);

@@ -1,4 +1,4 @@
-// Messages that expire: no method shows them any more, long before DynamoDB deletes them.
+// Messages that expire: no method returns them any more, long before DynamoDB deletes them.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -13,7 +13,7 @@ let cluster;
 before(async () => (cluster = await Cluster.start(["--retention-days", `${KEPT_SECONDS / 86_400}`])), { timeout: 180_000 });
 after(() => cluster?.stop());
 
-test("a message expires everywhere", { timeout: 60_000 }, async (t) => {
+test("an expired message is gone everywhere", { timeout: 60_000 }, async (t) => {
   const [ann, bob] = await cast(t, cluster, "ann", "bob");
   const roomId = await makeGroup(ann, [bob]);
   const { seq } = await send(ann, roomId, `@${bob.user} soon gone`);

@@ -1,4 +1,4 @@
-// Stateful reconnect and streams with the stock client: its socket is broken under way, and nothing of it shows.
+// Stateful reconnect and streams with the stock client: its socket breaks along the way, invisibly to the app.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
@@ -14,7 +14,7 @@ const DROPS = 5;
 
 let cluster;
 before(async () => (cluster = await Cluster.start()), { timeout: 180_000 });
-/** What a test that failed has left open would keep this process alive. */
+/** Connections left open by a failed test, which would keep this process alive. */
 const opened = [];
 after(async () => {
   await Promise.allSettled(opened.map(({ client }) => client.stop()));
@@ -51,7 +51,7 @@ const KINDS = [[10, "json"], [10, "messagepack"], [8, "json"]];
 
 for (const [version, protocol] of KINDS) {
   for (const [where, nodes] of PLACES) {
-    test(`${version}.0 ${protocol} comes back by ${where}: ${MESSAGES} messages both ways`, { timeout: 120_000 }, async () => {
+    test(`${version}.0 ${protocol} reconnects through ${where}: ${MESSAGES} messages both ways`, { timeout: 120_000 }, async () => {
       const name = `${version}-${protocol}-${nodes.join("")}`;
       const { client, proxy } = await stateful(`ann-${name}`, { version, protocol });
       const other = await cluster.connect(`bob-${name}`, { node: 1 });
@@ -61,7 +61,7 @@ for (const [version, protocol] of KINDS) {
         const sent = [];
         for (let number = 0; number < MESSAGES; number += 1) {
           sent.push(send(from, roomId, number));
-          await pause(60); // within the rate of a user
+          await pause(60); // within a user's rate limit
         }
         return Promise.all(sent);
       };
@@ -90,13 +90,13 @@ for (const [version, protocol] of KINDS) {
       await other.stop();
       const gone = async () => (await cluster.connections()).every((count) => count === 0);
       await until(gone, "both connections are gone", 10_000);
-      // Not before: a goodbye that the proxy breaks off is a lost socket, which the node waits for to come back.
+      // Not earlier: a Close record cut off by the proxy is a lost socket, whose return the node waits for.
       proxy.stop();
     });
   }
 }
 
-test("calls that are under way when the socket breaks are answered", { timeout: 60_000 }, async () => {
+test("calls in progress when the socket breaks are answered", { timeout: 60_000 }, async () => {
   const { client, proxy } = await stateful("cat");
   const other = await cluster.connect("dan", { node: 1 });
   const roomId = await room(client, other);
@@ -111,7 +111,7 @@ test("calls that are under way when the socket breaks are answered", { timeout: 
   proxy.stop();
 });
 
-test("with its node killed the client is told within 2 s, through the other node too", { timeout: 60_000 }, async (t) => {
+test("when its node is killed the client notices within 2 s, even through the other node", { timeout: 60_000 }, async (t) => {
   const { client, proxy } = await stateful("eve");
   proxy.target = cluster.info.gateways[1];
   proxy.drop();
@@ -125,13 +125,13 @@ test("with its node killed the client is told within 2 s, through the other node
   proxy.stop();
 });
 
-test("a room is exported by a stream, and a cancelled one stops", { timeout: 60_000 }, async () => {
+test("a stream exports a room, and a cancelled one stops", { timeout: 60_000 }, async () => {
   const [ann, bob] = [await cluster.connect("fay", { node: 1 }), await cluster.connect("gil", { node: 1 })];
   const roomId = await room(ann, bob);
   const sent = [];
   for (let number = 0; number < 120; number += 1) {
     sent.push(await send(number % 2 ? bob : ann, roomId, number));
-    await pause(60); // within the rate of a user
+    await pause(60); // within a user's rate limit
   }
   await ann.call("DeleteMessage", { roomId, seq: sent[2].seq });
   const stream = (client, request) =>

@@ -17,7 +17,7 @@ async function hermit(t, cluster, name) {
 }
 
 export function archive(shared) {
-  test("an archived room is read-only and out of the list; its history and marks go on", async (t) => {
+  test("an archived room is read-only and leaves the list; its history and marks stay", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     const sent = await send(ann, roomId);
@@ -42,13 +42,13 @@ export function archive(shared) {
     ]) {
       assert.equal((await ann.refusal(method, request)).code, "archived", method);
     }
-    // What was sent before is still a duplicate.
+    // A retry of an earlier message is still a duplicate.
     assert.equal((await ann.call("SendMessage", { roomId, clientId: sent.clientId, body: "again" })).seq, sent.seq);
     assert.deepEqual((await bob.call("GetHistory", { roomId })).messages.map(({ seq }) => seq), [sent.seq]);
     assert.equal((await bob.call("ListRooms", { archived: true })).rooms[0].unread, 1);
     await bob.call("MarkRead", { roomId, seq: sent.seq });
     assert.equal((await bob.call("ListRooms", { archived: true })).rooms[0].unread, 0);
-    // Doing it again changes nothing.
+    // Archiving and unarchiving are idempotent.
     assert.equal((await ann.call("ArchiveRoom", { roomId })).room.headSeq, room.headSeq);
     assert.equal((await bob.refusal("UnarchiveRoom", { roomId })).code, "forbidden");
     assert.equal((await ann.call("UnarchiveRoom", { roomId })).room.archived, false);
@@ -59,7 +59,7 @@ export function archive(shared) {
     await send(bob, roomId, "open again");
   });
 
-  test("a direct room is archived by who made it", async (t) => {
+  test("only its creator archives a direct room", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     assert.equal((await bob.refusal("ArchiveRoom", { roomId })).code, "forbidden");
@@ -68,18 +68,18 @@ export function archive(shared) {
     assert.deepEqual([room.roomId, room.archived], [roomId, true]);
   });
 
-  test("whoever leaves an archived room does not find it any more", async (t) => {
+  test("a user who leaves an archived room no longer finds it", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     await ann.call("ArchiveRoom", { roomId });
     await ann.call("LeaveRoom", { roomId });
     assert.deepEqual(ids(await ann.call("ListRooms", { archived: true })), []);
     assert.deepEqual(ids(await bob.call("ListRooms", { archived: true })), [roomId]);
-    // It has an owner still.
+    // The room still has an owner.
     await bob.call("UnarchiveRoom", { roomId });
   });
 
-  test("the archive's list: one's own, newest archived first, by case and title, in pages", async (t) => {
+  test("the archive lists the user's rooms, newest archived first, filtered by case and title, in pages", async (t) => {
     const [ann, eve] = await cast(t, shared.cluster, "ann", "eve");
     const names = ["Budget 2025", "회의록", "budget draft", "Plan"];
     const rooms = [];
@@ -108,13 +108,13 @@ export function archive(shared) {
       cursor = page.cursor;
     } while (cursor);
     assert.deepEqual([pages.map(({ length }) => length), pages.flat()], [[3, 1], order]);
-    // The open ones are filtered the same way.
+    // Open rooms are filtered the same way.
     await ann.call("UnarchiveRoom", { roomId: rooms[2].roomId });
     assert.deepEqual(ids(await ann.call("ListRooms", { query: "Draft" })), [rooms[2].roomId]);
     assert.deepEqual(await find("draft"), []);
   });
 
-  test("the archive index has an entry of each archived room, and none of an open one", async (t) => {
+  test("the archive index has an entry for each archived room, and none for an open one", async (t) => {
     const { client: ann, org } = await hermit(t, shared.cluster, "ann");
     const caseId = person("case");
     const { room } = await ann.call("CreateRoom", { kind: "group", memberIds: [person("bob")], name: "Closed", caseId });
@@ -130,7 +130,7 @@ export function archive(shared) {
     assert.deepEqual(entry.members.sort(), room.members.map(({ userId }) => userId).sort());
     await ann.call("UnarchiveRoom", { roomId });
     await until(async () => (await shared.cluster.dynamo.archive(org)).length === 0, "no entry", 20_000, 200);
-    // There and back quickly: the last word counts.
+    // Of several changes in quick succession, the last one counts.
     for (const method of ["ArchiveRoom", "UnarchiveRoom", "ArchiveRoom", "UnarchiveRoom", "ArchiveRoom"]) await ann.call(method, { roomId });
     const { archivedAt } = await until(async () => {
       const [meta, entries] = [(await shared.cluster.dynamo.room(roomId)).get("META"), await shared.cluster.dynamo.archive(org)];

@@ -1,4 +1,4 @@
-// How many connections a user may have.
+// The limit on a user's connections.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ import { until } from "../../lib/wait.js";
 const MOST = 20;
 
 export function connectionLimits(shared) {
-  test("a user has at most 20 connections on all nodes together; the next is closed for good", { timeout: 60_000 }, async (t) => {
+  test("a user has at most 20 connections across all nodes; the next one is closed for good", { timeout: 60_000 }, async (t) => {
     const user = person("many");
     const clients = [];
     t.after(() => Promise.all(clients.map((client) => client.stop())));
@@ -20,7 +20,7 @@ export function connectionLimits(shared) {
     const url = shared.cluster.hubUrl(0);
     const token = () => shared.cluster.token({ sub: user });
     const surplus = new ChatClient({ url, user, token, reconnect: [0, 0, 0] });
-    // Refused at once: its start fails, or it is closed right after, as the close comes in time for the client.
+    // Rejected at once: the start fails, or the close arrives right after it.
     const refused = await surplus.start().then(
       () => until(() => surplus.closed, "the 21st is closed").then(({ error }) => error),
       (error) => error,

@@ -1,4 +1,4 @@
-// CreateUpload, messages with files, GetAttachmentUrl; the storage is the stand-in, which checks signatures with
+// CreateUpload, messages with files, GetAttachmentUrl. The storage is the stand-in, which checks signatures over
 // every signed header, hashes and conditions as S3 does.
 
 import assert from "node:assert/strict";
@@ -12,7 +12,7 @@ import { until } from "../../lib/wait.js";
 
 const NAME = "보고서 \"1\" \u{1F4C4}.pdf";
 const DOCUMENT = Buffer.from("%PDF-1.7 every byte of it");
-/** One pixel. */
+/** A single pixel. */
 const PICTURE = Buffer.from("iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg==", "base64");
 
 const sha256 = (bytes) => createHash("sha256").update(bytes).digest("hex");
@@ -29,7 +29,7 @@ async function put({ url, method, headers }, bytes = DOCUMENT, changes = {}) {
   return fetch(url, { method, headers: sent, body: bytes, signal: AbortSignal.timeout(20_000) });
 }
 
-/** Begins and puts; the ticket. */
+/** Begins an upload and puts the file; returns the ticket. */
 async function upload(client, roomId, bytes = DOCUMENT, more = {}) {
   const ticket = await client.call("CreateUpload", { roomId, ...promise(bytes, more) });
   const response = await put(ticket, bytes);
@@ -48,7 +48,7 @@ async function download(client, roomId, attachmentId) {
 }
 
 export function files(shared) {
-  test("a file goes up, into a message, and down again, byte for byte", async (t) => {
+  test("a file is uploaded, sent in a message, and downloaded byte for byte", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const ticket = await ann.call("CreateUpload", { roomId, ...promise() });
@@ -84,7 +84,7 @@ export function files(shared) {
     assert.deepEqual(Buffer.from(await shown.arrayBuffer()), PICTURE);
   });
 
-  test("a signed address puts its file, once, and no other", async (t) => {
+  test("a signed URL uploads its own file, once, and no other", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const ticket = await ann.call("CreateUpload", { roomId, ...promise() });
@@ -108,7 +108,7 @@ export function files(shared) {
     }
     assert.equal((await put(ticket)).status, 200);
     assert.equal((await put(ticket)).status, 412, "what is there is not overwritten");
-    // An address to get a file gets nothing else.
+    // A URL for downloading allows nothing else.
     await sendFiles(ann, roomId, [ticket.attachmentId]);
     const { url } = await bob.call("GetAttachmentUrl", { roomId, attachmentId: ticket.attachmentId });
     for (const changed of [url.replace(ticket.attachmentId, other.attachmentId), url.replace("attachment%3B", "inline%3B")]) {
@@ -118,11 +118,11 @@ export function files(shared) {
     assert.equal((await fetch(url, { method: "DELETE" })).status, 403);
   });
 
-  test("an upload that is not what was promised is not taken", async (t) => {
+  test("an upload that differs from its announcement is not accepted", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const { accessKeyId, secretAccessKey, region } = shared.cluster.info.aws;
-    // Somebody who may write into the bucket, as no client may: the gateway looks for itself.
+    // Written directly into the bucket, which no client can do: the gateway checks the object itself.
     const operator = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3", retries: 0 });
     for (const [bytes, changes] of [
       [Buffer.concat([DOCUMENT, DOCUMENT]), {}],
@@ -143,7 +143,7 @@ export function files(shared) {
     assert.deepEqual((await bob.call("GetHistory", { roomId })).messages, []);
   });
 
-  test("a file is of its room, its sender and its organization", async (t) => {
+  test("a file belongs to its room, its sender and its organization", async (t) => {
     const [ann, bob, eve] = await cast(t, shared.cluster, "ann", "bob", "eve");
     const org = person("org");
     const twin = await shared.cluster.connect(ann.user, { org });
@@ -155,7 +155,7 @@ export function files(shared) {
     const using = (client, room, id = attachmentId) =>
       client.refusal("SendMessage", { roomId: room, clientId: "c", body: "mine!", attachmentIds: [id] });
     const getting = (client, room, id = attachmentId) => client.refusal("GetAttachmentUrl", { roomId: room, attachmentId: id });
-    // Nobody gets what no message has taken.
+    // Nobody can read a file before a message has attached it.
     for (const client of [ann, bob]) assert.equal((await getting(client, roomId)).code, "notFound");
     for (const refused of [await using(bob, roomId), await using(ann, elsewhere), await using(eve, elsewhere), await using(twin, foreign.roomId)]) {
       assert.equal(refused.code, "notFound");
@@ -176,15 +176,15 @@ export function files(shared) {
     }
     for (const id of ["A".repeat(22), "", "x", `${attachmentId}/../x`, "한"]) {
       assert.equal((await getting(ann, roomId, id)).code, "notFound", id);
-      // In a list, what is no id is a wrong element.
+      // In a list, a malformed id is an invalid element.
       assert.equal((await using(ann, roomId, id)).code, id.length === 22 ? "notFound" : "invalidArgument", id);
     }
-    // Who has left gets nothing any more.
+    // A user who has left the room can no longer read its files.
     await bob.call("LeaveRoom", { roomId });
     assert.equal((await getting(bob, roomId)).code, "notFound");
   });
 
-  test("everyday files may be uploaded under the types that browsers give them", { timeout: 60_000 }, async (t) => {
+  test("common files may be uploaded under the types that browsers assign", { timeout: 60_000 }, async (t) => {
     const roomIds = new Map();
     const types = [
       "application/hwp+zip", "application/vnd.hancom.hwpx", "application/haansofthwpx", "application/x-hwp",
@@ -193,7 +193,7 @@ export function files(shared) {
       "text/tab-separated-values", "image/vnd.adobe.photoshop", "image/jpg", "application/vnd.rar",
       "application/x-rar-compressed", "application/x-rar",
     ];
-    // Several people: uploads have a rate.
+    // Several users, because uploads are rate-limited.
     const people = await cast(t, shared.cluster, "ann", "bob");
     for (const client of people) roomIds.set(client, await makeGroup(client));
     for (const [index, contentType] of types.entries()) {
@@ -203,7 +203,7 @@ export function files(shared) {
     }
   });
 
-  test("what may be uploaded and attached has limits", async (t) => {
+  test("uploads and attachments are limited", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const roomId = await makeGroup(ann);
     const empty = await ann.refusal("CreateUpload", { roomId, ...promise(), sizeBytes: 0 });
@@ -240,18 +240,18 @@ export function files(shared) {
     const { messages } = await ann.call("GetHistory", { roomId });
     assert.deepEqual(messages.map(({ seq }) => seq), [sent.seq]);
     assert.deepEqual(messages[0].attachments.map(({ attachmentId }) => attachmentId), ids);
-    // Its text may go: the files are there.
+    // The text may become empty, as there are files.
     assert.equal((await ann.call("EditMessage", { roomId, seq: sent.seq, body: "" })).message.attachments.length, 10);
   });
 
-  test("a deleted message's file is nobody's; sending again asks for no file", async (t) => {
+  test("a deleted message's file is unreachable; a retry of its send needs no file", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob, cid]);
     const { attachmentId } = await upload(bob, roomId);
     const sent = await sendFiles(bob, roomId, [attachmentId], { clientId: "once" });
     const again = () => bob.call("SendMessage", { roomId, clientId: "once", attachmentIds: [attachmentId] });
     assert.deepEqual([(await again()).seq, (await again()).duplicate], [sent.seq, true]);
-    // A delete that is refused takes nothing away.
+    // A rejected delete removes nothing.
     assert.equal((await cid.refusal("DeleteMessage", { roomId, seq: sent.seq })).code, "forbidden");
     assert.equal((await download(cid, roomId, attachmentId)).status, 200);
     const { message } = await ann.call("DeleteMessage", { roomId, seq: sent.seq });
@@ -263,7 +263,7 @@ export function files(shared) {
     assert.equal((await ann.refusal("GetAttachmentUrl", { roomId, attachmentId })).code, "notFound");
   });
 
-  test("pages of the app may put and get files, others may not", async (t) => {
+  test("pages of the app may put and get files, other origins may not", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const roomId = await makeGroup(ann);
     const { url, headers } = await ann.call("CreateUpload", { roomId, ...promise() });
@@ -286,7 +286,7 @@ export function files(shared) {
     assert.equal((await ask(app, "DELETE")).status, 403);
   });
 
-  test("uploads are begun 20 at once, then 2 a second", async (t) => {
+  test("a user may begin 20 uploads at once, then 2 a second", async (t) => {
     const ann = await shared.cluster.connect(person("ann"), { node: 0 });
     t.after(() => ann.stop());
     const roomId = await makeGroup(ann);
@@ -297,7 +297,7 @@ export function files(shared) {
     for (const { code, retryAfterMs } of refused) assert.ok(code === "rateLimited" && retryAfterMs <= 1000);
   });
 
-  test("without a bucket there are no files, and all else works", { timeout: 120_000 }, async (t) => {
+  test("without a bucket, files are unavailable and everything else works", { timeout: 120_000 }, async (t) => {
     const { cluster } = shared;
     const restart = async (value) => {
       await cluster.command(`env gateway-2 RTS_FILES_BUCKET=${value}`);

@@ -9,7 +9,7 @@ import { historyOf } from "../../lib/resilient-client.js";
 const COUNT = 60;
 
 export function history(shared) {
-  test("history comes in pages, ascending, from either end", async (t) => {
+  test("history comes in ascending pages, from either end", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     const sent = [];
@@ -21,7 +21,7 @@ export function history(shared) {
     };
     const range = (from, to) => Array.from({ length: to - from }, (_, index) => from + index);
 
-    // Without bounds, and with `before` only: the newest of the range. 50 by default.
+    // Without bounds, or with `before` only: the newest of the range, 50 by default.
     assert.deepEqual(await page({}), [range(10, 60), true]);
     assert.deepEqual(await page({ limit: 5 }), [range(55, 60), true]);
     assert.deepEqual(await page({ limit: 60 }), [range(0, 60), false]);
@@ -45,7 +45,7 @@ export function history(shared) {
     for (const limit of [0, -5]) assert.equal((await bob.refusal("GetHistory", { roomId, limit })).code, "invalidArgument");
   });
 
-  test("a page shows messages as they are now, in their first place", async (t) => {
+  test("a page shows messages in their current version, at their original position", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const roomId = await makeGroup(ann);
     const [one, two, three] = [await send(ann, roomId, "1"), await send(ann, roomId, "2"), await send(ann, roomId, "3")];
@@ -60,7 +60,7 @@ export function history(shared) {
     ]);
   });
 
-  test("history is whole where the room's stream has been cut", { timeout: 180_000 }, async (t) => {
+  test("history is complete even if the room's stream was trimmed", { timeout: 180_000 }, async (t) => {
     const clients = await cast(t, shared.cluster, ...Array.from({ length: 30 }, (_, number) => `s${number}`));
     const roomId = await makeGroup(clients[0], clients.slice(1));
     const sent = (await Promise.all(clients.map(async (client) => {

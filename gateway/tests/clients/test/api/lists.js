@@ -14,7 +14,7 @@ async function listed(client, roomId) {
 }
 
 export function lists(shared) {
-  test("lists are ordered by last message, or creation; edits do not move a room", async (t) => {
+  test("lists are ordered by last message, or else creation; edits do not move a room", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     assert.deepEqual(await ann.call("ListRooms", {}), { rooms: [] });
     const first = await makeGroup(ann, [bob], { name: "First" });
@@ -62,7 +62,7 @@ export function lists(shared) {
     }
   });
 
-  test("a list can be searched by name, and holds no archived rooms unless asked", async (t) => {
+  test("a list can be searched by name, and holds archived rooms only on request", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const lunch = await makeGroup(ann, [], { name: "Lunch Club" });
     await makeGroup(ann, [], { name: "점심 모임" });
@@ -73,14 +73,14 @@ export function lists(shared) {
     assert.equal(ids(await ann.call("ListRooms", { archived: false, query: null, limit: null, cursor: null })).length, 2);
   });
 
-  test("unread counts others' messages after the mark, without the deleted", async (t) => {
+  test("unread counts others' messages after the mark, except deleted ones", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob, cid]);
     const unread = async () => Promise.all([ann, bob, cid].map(async (client) => (await listed(client, roomId)).unread));
     const sent = [];
     for (const client of [ann, bob, cid, ann, bob, ann]) sent.push(await send(client, roomId));
     assert.deepEqual(await unread(), [3, 4, 5]);
-    // Sending does not move one's own mark; reading up to an own message counts what came before as read.
+    // Sending does not move the sender's mark; a mark on an own message covers everything before it.
     await ann.call("MarkRead", { roomId, seq: sent[3].seq });
     assert.deepEqual(await unread(), [1, 4, 5]);
     await bob.call("DeleteMessage", { roomId, seq: sent[4].seq });
@@ -98,7 +98,7 @@ export function lists(shared) {
     assert.deepEqual(await unread(), [1, 1, 0]);
   });
 
-  test("marks only grow, are clamped to the head, and reading is receiving", async (t) => {
+  test("marks never go back, stop at the head, and reading implies delivery", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const one = await send(ann, roomId, "one");
@@ -111,7 +111,7 @@ export function lists(shared) {
     const { room } = await ann.call("GetRoom", { roomId });
     const member = room.members.find(({ userId }) => userId === bob.user);
     assert.deepEqual([member.readSeq, member.deliveredSeq], [two.seq, two.seq]);
-    // Marks are no events of the room.
+    // Marks are not events of the room.
     assert.equal(room.headSeq, two.seq);
     for (const client of [ann, bob]) {
       const last = () => client.notices.filter(({ type }) => type === "ReceiptsUpdated").at(-1)?.receipts;
@@ -119,7 +119,7 @@ export function lists(shared) {
     }
   });
 
-  test("receipts of a room are gathered: at most one record a second", async (t) => {
+  test("receipts of a room are batched: at most one record a second", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const sent = [];
@@ -132,7 +132,7 @@ export function lists(shared) {
     assert.ok(records().length <= 2 + Math.ceil(took / 1000), `${records().length} records in ${took} ms`);
   });
 
-  test("unread is exact to 999, and 1000 means more", { timeout: 180_000 }, async (t) => {
+  test("unread is exact up to 999, and 1000 means that many or more", { timeout: 180_000 }, async (t) => {
     const senders = await cast(t, shared.cluster, ...Array.from({ length: 26 }, (_, number) => `s${number}`));
     const [reader] = await cast(t, shared.cluster, "reader");
     const roomId = await makeGroup(reader, senders);
@@ -155,7 +155,7 @@ export function lists(shared) {
     assert.equal(await unread(), 1000);
     await send(senders[24], roomId);
     assert.equal(await unread(), 1000);
-    // A mark in the middle of what the stream may have left is exact, too.
+    // A mark that may lie before the stream's beginning is exact, too.
     const { messages } = await reader.call("GetHistory", { roomId, limit: 200 });
     await reader.call("MarkRead", { roomId, seq: messages[50].seq });
     assert.equal(await unread(), 149);

@@ -1,4 +1,4 @@
-// After Redis lost everything: what was stored is rebuilt, also what is counted and who may do what.
+// After Redis lost everything: what was stored is rebuilt, including counts and permissions.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { cast, makeGroup, send } from "../../lib/cast.js";
 import { until } from "../../lib/wait.js";
 
 export function loss(shared) {
-  test("counts, mentions, reactions, owners and the archive are as they were", { timeout: 120_000 }, async (t) => {
+  test("counts, mentions, reactions, owners and the archive survive", { timeout: 120_000 }, async (t) => {
     const { cluster } = shared;
     const [ann, bob, cid] = await cast(t, cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob, cid], { name: "Open" });
@@ -50,7 +50,7 @@ export function loss(shared) {
     t.after(() => again.stop());
     assert.deepEqual(await listed(again), before);
     assert.deepEqual(await listed(again), before);
-    // Cold messages change as warm ones do.
+    // Messages of a cold room can be changed like any other.
     await again.call("React", { roomId, seq: second.seq, emoji: "👍", on: true });
     const { messages } = await again.call("GetHistory", { roomId });
     const reactions = messages.find(({ seq }) => seq === second.seq).reactions;

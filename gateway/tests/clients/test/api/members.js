@@ -9,7 +9,7 @@ import { until } from "../../lib/wait.js";
 const roleOf = (room, user) => room.members.find(({ userId }) => userId === user)?.role;
 
 export function members(shared) {
-  test("members add people, who see older history and start with nothing unread", async (t) => {
+  test("members add users, who see older history and start with nothing unread", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob]);
     const early = await send(ann, roomId, "before cid");
@@ -26,12 +26,12 @@ export function members(shared) {
     const next = await send(ann, roomId, "after cid");
     await cid.event(roomId, "MessageCreated", ({ seq }) => seq === next.seq);
     assert.equal((await cid.call("ListRooms", {})).rooms[0].unread, 1);
-    // Nobody new: nothing happens.
+    // Adding only existing members changes nothing.
     const again = await ann.call("AddMembers", { roomId, userIds: [cid.user] });
     assert.equal(again.room.headSeq, next.seq);
   });
 
-  test("adding to a direct room makes a new group and leaves the pair alone", async (t) => {
+  test("adding to a direct room creates a new group and leaves the direct room unchanged", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const direct = await makeDirect(ann, bob);
     await send(ann, direct, "between us");
@@ -44,7 +44,7 @@ export function members(shared) {
     assert.equal((await ann.call("GetRoom", { roomId: direct })).room.memberCount, 2);
   });
 
-  test("owners remove members, who then see nothing of the room", async (t) => {
+  test("owners remove members, who then lose access to the room", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob, cid]);
     await send(cid, roomId, "hello");
@@ -76,7 +76,7 @@ export function members(shared) {
     assert.equal((await ann.refusal("RemoveMember", { roomId, userId: cid.user })).code, "notFound");
   });
 
-  test("who comes back has a new start", async (t) => {
+  test("a member who was added again starts with nothing unread", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     await send(ann, roomId, "one");
@@ -92,7 +92,7 @@ export function members(shared) {
     assert.equal((await bob.call("ListRooms", {})).rooms[0].unread, 1);
   });
 
-  test("members leave; the last owner hands over to the member of the longest standing", async (t) => {
+  test("members leave; the last owner is succeeded by the longest-standing member", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob]);
     await bob.call("AddMembers", { roomId, userIds: [cid.user] });
@@ -109,7 +109,7 @@ export function members(shared) {
     assert.equal((await cid.refusal("LeaveRoom", { roomId })).code, "notFound");
   });
 
-  test("what concerns one person reaches all their devices", async (t) => {
+  test("events for one user reach all of that user's devices", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const tablet = await shared.cluster.connect(bob.user, { version: 10 });
     t.after(() => tablet.stop());

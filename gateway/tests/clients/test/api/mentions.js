@@ -1,4 +1,4 @@
-// Mentions: in messages, and counted apart.
+// Mentions: in messages, and in their own count.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -13,7 +13,7 @@ async function counts(client, roomId) {
 }
 
 export function mentions(shared) {
-  test("members are mentioned by their ids, and their mentions are counted apart", async (t) => {
+  test("members are mentioned by their ids, and mentions are counted separately", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob, cid]);
     await send(ann, roomId, "nobody is meant, not even mail@example.com");
@@ -22,7 +22,7 @@ export function mentions(shared) {
     assert.deepEqual(message.mentions, [bob.user, cid.user, ann.user]);
     const { messages } = await cid.call("GetHistory", { roomId });
     assert.deepEqual(messages.map((each) => each.mentions), [undefined, message.mentions]);
-    // One's own message counts for nobody oneself.
+    // The sender's own message does not count for the sender.
     assert.deepEqual(await Promise.all([ann, bob, cid].map((client) => counts(client, roomId))), [[0, 0], [2, 1], [2, 1]]);
     await bob.call("MarkRead", { roomId, seq });
     assert.deepEqual(await counts(bob, roomId), [0, 0]);
@@ -50,12 +50,12 @@ export function mentions(shared) {
     await ann.call("DeleteMessage", { roomId, seq: two.seq });
     assert.deepEqual(await both(), [[1, 0], [1, 1]]);
     await cid.call("MarkRead", { roomId, seq: two.seq });
-    // What is read already is not counted again.
+    // A message already read is not counted again.
     await ann.call("EditMessage", { roomId, seq: one.seq, body: `@${bob.user} @${cid.user} one` });
     assert.deepEqual(await both(), [[1, 1], [0, 0]]);
   });
 
-  test("who comes later, or comes back, starts with nothing", async (t) => {
+  test("a user who joins, or joins again, starts with no mentions", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob]);
     const before = await send(ann, roomId, `@${cid.user} is not here, @${bob.user} is`);
@@ -70,7 +70,7 @@ export function mentions(shared) {
     assert.deepEqual([await counts(bob, roomId), await counts(cid, roomId)], [[1, 0], [1, 1]]);
   });
 
-  test("marks of one device reach the others; counts agree after a new start and a resume", async (t) => {
+  test("marks of one device reach the others; counts agree after a new connection and a resume", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const tablet = await shared.cluster.connect(bob.user);
     t.after(() => tablet.stop());
@@ -85,7 +85,7 @@ export function mentions(shared) {
       await client.notice("ReceiptsUpdated", of);
     }
     assert.deepEqual(await counts(tablet, roomId), [2, 1]);
-    // A new device, and one that comes back.
+    // A new device, and one that reconnects.
     await tablet.stop();
     const fourth = await send(ann, roomId, `@${bob.user} 4`);
     await bob.call("MarkRead", { roomId, seq: third.seq });
@@ -100,7 +100,7 @@ export function mentions(shared) {
     }
   });
 
-  test("a message answers one of its room", async (t) => {
+  test("a reply refers to a message of the same room", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const [roomId, other] = [await makeGroup(ann, [bob]), await makeGroup(ann, [bob])];
     const asked = await send(ann, roomId, "?");
@@ -113,7 +113,7 @@ export function mentions(shared) {
     for (const replyTo of [elsewhere.seq, asked.seq - 1, edited.version, 0]) {
       assert.equal((await refused(replyTo)).code, "notFound", `${replyTo}`);
     }
-    // Of a deleted one the tombstone is left, and can be answered.
+    // A deleted message leaves a tombstone, which can be replied to.
     await ann.call("DeleteMessage", { roomId, seq: asked.seq });
     await send(bob, roomId, "still", { replyTo: asked.seq });
   });

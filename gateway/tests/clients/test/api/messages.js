@@ -8,7 +8,7 @@ import { essence } from "../../lib/ledger.js";
 import { until } from "../../lib/wait.js";
 
 export function messages(shared) {
-  test("a message reaches everyone as it was sent, its sender too", async (t) => {
+  test("a message reaches everyone as it was sent, including its sender", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const body = "안녕 \"Bob\"\n\u{1F44B} <b>&amp;</b> \u2028 \u001e {}␞";
@@ -36,11 +36,11 @@ export function messages(shared) {
     }
   });
 
-  test("calls that do not wait for each other take effect in the order in which they were made", async (t) => {
+  test("concurrent calls take effect in the order in which they were made", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const [one, other] = [await makeDirect(ann, bob), await makeGroup(ann, [bob])];
     const say = (roomId, number) => ann.call("SendMessage", { roomId, clientId: `c-${number}`, body: `${number}` });
-    // Runs of messages to one room, which go on together, and changes of the room, which wait for each other.
+    // Runs of messages to one room, which are sent together, and changes of room, which wait for each other.
     const rooms = Array.from({ length: 30 }, (_, number) => (number % 10 < 8 ? one : other));
     const sent = rooms.map(say);
     const history = ann.call("GetHistory", { roomId: one });
@@ -56,7 +56,7 @@ export function messages(shared) {
     }
   });
 
-  test("an answer names its message", async (t) => {
+  test("a reply names the message that it answers", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const question = await send(ann, roomId, "lunch?");
@@ -91,13 +91,13 @@ export function messages(shared) {
     assert.equal((await bob.call("GetHistory", { roomId })).messages[1].body, wide.body);
   });
 
-  test("the same clientId makes one message; the first body stays", async (t) => {
+  test("a clientId makes one message, and its first body stays", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const first = await send(ann, roomId, "first", { clientId: "c" });
     const again = await ann.call("SendMessage", { roomId, clientId: "c", body: "second" });
     assert.deepEqual(again, { seq: first.seq, sentAt: first.sentAt, duplicate: true });
-    // Its scope is the sender and the room.
+    // A clientId is scoped to the sender and the room.
     assert.equal((await send(bob, roomId, "mine", { clientId: "c" })).duplicate, false);
     const other = await makeGroup(ann);
     assert.equal((await send(ann, other, "there", { clientId: "c" })).duplicate, false);
@@ -127,7 +127,7 @@ export function messages(shared) {
     }
   });
 
-  test("an edit changes the body and the version, and nothing else", async (t) => {
+  test("an edit changes only the body and the version", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const sent = await send(ann, roomId, "teh");
@@ -141,7 +141,7 @@ export function messages(shared) {
     }
   });
 
-  test("one edits one's own messages only, and none that is deleted", async (t) => {
+  test("users edit only their own messages, and no deleted ones", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     const sent = await send(bob, roomId, "mine");
@@ -173,7 +173,7 @@ export function messages(shared) {
     }
   });
 
-  test("owners delete any message, members their own", async (t) => {
+  test("owners delete any message, members only their own", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const roomId = await makeGroup(ann, [bob, cid]);
     const [ofAnn, ofBob] = [await send(ann, roomId), await send(bob, roomId)];
@@ -190,7 +190,7 @@ export function messages(shared) {
     else assert.equal((await bob.refusal("DeleteMessage", call)).code, "forbidden");
   });
 
-  test("changes at the same time never overwrite each other", async (t) => {
+  test("concurrent changes never overwrite each other", async (t) => {
     const ann = person("ann");
     const devices = [await shared.cluster.connect(ann, { node: 0 }), await shared.cluster.connect(ann, { node: 1 })];
     t.after(() => Promise.all(devices.map((device) => device.stop())));
@@ -207,7 +207,7 @@ export function messages(shared) {
     assert.deepEqual(await stored(), [essence(last)]);
   });
 
-  test("40 messages at once, then 20 a second; duplicates, edits and reads are free", async (t) => {
+  test("a user may send 40 messages at once, then 20 a second; duplicates, edits and marks are not limited", async (t) => {
     const ann = await shared.cluster.connect(person("ann"), { node: 0 });
     t.after(() => ann.stop());
     const roomId = await makeGroup(ann);

@@ -1,4 +1,4 @@
-// SearchUsers: the organization's directory, filled as people connect.
+// SearchUsers: the organization's directory, filled as users connect.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { person } from "../../lib/cast.js";
 import { until } from "../../lib/wait.js";
 
-/** Connects people with names in an organization of their own. */
+/** Connects named users in a new organization. */
 async function staff(t, shared, org, names) {
   const clients = [];
   t.after(() => Promise.all(clients.map((client) => client.stop())));
@@ -27,7 +27,7 @@ async function finds(client, request, expected) {
 }
 
 export function people(shared) {
-  test("people are found by the beginning of a word of their name, or of their id", { timeout: 90_000 }, async (t) => {
+  test("users are found by a prefix of a word of their name, or of their id", { timeout: 90_000 }, async (t) => {
     const org = person("org");
     const all = ["Ann Lee", "Annabel O'Hara", "José Kim", "김민수", "김 정훈", "Zoe Annan"];
     const [ann, ...others] = await staff(t, shared, org, all);
@@ -58,7 +58,7 @@ export function people(shared) {
     assert.equal((await ann.call("SearchUsers", { query: "zoe" })).users[0].status, "away");
   });
 
-  test("pages have no gap and no double, and a cursor is good for its query only", { timeout: 90_000 }, async (t) => {
+  test("pages have no gaps and no duplicates, and a cursor is valid for its query only", { timeout: 90_000 }, async (t) => {
     const org = person("org");
     const all = Array.from({ length: 9 }, (_, index) => `Kim ${index} Kimberly`);
     const [first] = await staff(t, shared, org, all);
@@ -84,7 +84,7 @@ export function people(shared) {
     assert.equal((await first.refusal("SearchUsers", { query: 1 })).code, "invalidArgument");
   });
 
-  test("a new name replaces the old one; the same name again writes nothing", { timeout: 90_000 }, async (t) => {
+  test("a new name replaces the old one; an unchanged name writes nothing", { timeout: 90_000 }, async (t) => {
     const org = person("org");
     const [ann] = await staff(t, shared, org, ["Ann"]);
     const user = person("renamed");
@@ -108,7 +108,7 @@ export function people(shared) {
     assert.ok(after.get(`USER#${user}`).version > before.find(({ sk }) => sk === `USER#${user}`).version);
   });
 
-  test("nobody is found from another organization", { timeout: 60_000 }, async (t) => {
+  test("users of another organization are never found", { timeout: 60_000 }, async (t) => {
     const [one, other] = [person("org"), person("org")];
     const [ann] = await staff(t, shared, one, ["Ann Same"]);
     const [eve] = await staff(t, shared, other, ["Eve Same"]);

@@ -9,11 +9,11 @@ import { pause, until } from "../../lib/wait.js";
 const told = (client, user) =>
   client.notices.filter((notice) => notice.type === "PresenceChanged" && notice.userId === user).map(({ status }) => status);
 const ISO = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
-/** How long somebody who went is shown. */
+/** Time for which a disconnected user still shows as online. */
 const GRACE_MS = 5_000;
 
 export function presence(shared) {
-  test("a watcher gets the present status, then every change once", { timeout: 60_000 }, async (t) => {
+  test("a watcher gets the current status, then every change once", { timeout: 60_000 }, async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const bob = person("bob");
     const never = person("never");
@@ -48,7 +48,7 @@ export function presence(shared) {
     assert.deepEqual(told(ann, never), []);
   });
 
-  test("a reconnect shows nothing, on whichever node", { timeout: 60_000 }, async (t) => {
+  test("a reconnect is invisible, on any node", { timeout: 60_000 }, async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const user = person("bob");
     let bob = await shared.cluster.connect(user, { node: 0 });
@@ -62,7 +62,7 @@ export function presence(shared) {
     assert.deepEqual(told(ann, user), []);
   });
 
-  test("a list replaces the last; an empty one ends it; one's own devices may watch different people", async (t) => {
+  test("a list replaces the previous one; an empty list ends watching; a user's devices may watch different users", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const annToo = await shared.cluster.connect(ann.user, { version: 5 });
     const [bob, cid] = [person("bob"), person("cid")];
@@ -79,7 +79,7 @@ export function presence(shared) {
     assert.deepEqual(told(ann, cid), ["online"]);
   });
 
-  test("people of other organizations look like nobody", async (t) => {
+  test("users of other organizations look unknown", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const user = person("bob");
     const foreign = await shared.cluster.connect(user, { org: "other" });
@@ -92,7 +92,7 @@ export function presence(shared) {
     assert.deepEqual(told(ann, user), []);
   });
 
-  test("what is no request for presence is refused", async (t) => {
+  test("invalid requests are rejected", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     for (const status of ["offline", "Online ", "", null, 1]) {
       assert.equal((await ann.refusal("SetPresence", { status })).code, "invalidArgument", String(status));

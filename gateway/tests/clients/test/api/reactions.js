@@ -7,7 +7,7 @@ import { cast, makeGroup, send } from "../../lib/cast.js";
 import { until } from "../../lib/wait.js";
 
 export function reactions(shared) {
-  test("a reaction is set and taken back; everyone hears of it, history and resume have the present state", async (t) => {
+  test("a reaction is set and removed; everyone is notified, and history and resume show the current state", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     const { seq } = await send(ann, roomId);
@@ -33,12 +33,12 @@ export function reactions(shared) {
       ["ReactionChanged", seq, ann.user, true],
       ["ReactionChanged", seq, bob.user, false],
     ]);
-    // Reactions move no list and are no unread messages.
+    // Reactions neither move the room in the list nor count as unread.
     const { rooms } = await bob.call("ListRooms", {});
     assert.deepEqual([rooms[0].unread, rooms[0].lastMessage.seq], [1, seq]);
   });
 
-  test("setting what is set, or taking back what is not there, changes nothing", async (t) => {
+  test("setting a reaction twice, or removing one that is not set, changes nothing", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     const { seq } = await send(ann, roomId);
@@ -50,7 +50,7 @@ export function reactions(shared) {
     assert.equal(bob.events(roomId).filter(({ type }) => type === "ReactionChanged").length, 1);
   });
 
-  test("reactions at the same moment are all there", async (t) => {
+  test("concurrent reactions are all kept", async (t) => {
     const clients = await cast(t, shared.cluster, "ann", "bob", "cid", "dan", "eve", "fay");
     const roomId = await makeGroup(clients[0], clients.slice(1));
     const { seq } = await send(clients[0], roomId);
@@ -59,14 +59,14 @@ export function reactions(shared) {
     const [message] = (await clients[3].call("GetHistory", { roomId })).messages;
     const found = message.reactions.flatMap((reaction) => reaction.userIds.map((user) => `${reaction.emoji} ${user}`)).sort();
     assert.deepEqual(found, clients.flatMap(({ user }) => emoji.map((each) => `${each} ${user}`)).sort());
-    // And they are stored.
+    // They are stored as well.
     await until(async () => {
       const stored = (await shared.cluster.dynamo.messages(roomId, [seq]))[0];
       return stored?.version === message.version && stored.reactions.length === 3;
     }, "the reactions are stored", 20_000, 200);
   });
 
-  test("who may not react, to what, and with what", async (t) => {
+  test("reactions of non-members, to anything but a message, to a deleted one, or without an emoji are rejected", async (t) => {
     const [ann, bob, eve] = await cast(t, shared.cluster, "ann", "bob", "eve");
     const roomId = await makeGroup(ann, [bob]);
     const sent = await send(ann, roomId);
@@ -76,7 +76,7 @@ export function reactions(shared) {
     }
     assert.equal((await react(eve)).code, "notFound");
     assert.equal((await react(bob, { seq: sent.seq + 1 })).code, "notFound");
-    // The seq of an event that is no message.
+    // The seq of an event other than a message.
     const { message } = await ann.call("EditMessage", { roomId, seq: sent.seq, body: "edited" });
     assert.equal((await react(bob, { seq: message.version })).code, "notFound");
     assert.equal((await ann.refusal("EditMessage", { roomId, seq: message.version, body: "x" })).code, "notFound");
@@ -88,7 +88,7 @@ export function reactions(shared) {
     for (const on of [true, false]) assert.equal((await react(bob, { on })).code, "conflict");
   });
 
-  test("an emoji is one however it is typed", async (t) => {
+  test("variants of an emoji count as one", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     const { seq } = await send(ann, roomId);

@@ -1,4 +1,4 @@
-// Wrong input of every kind: the errors of the contract, and nothing changed.
+// Invalid input of every kind gets the contract's errors, and changes nothing.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,17 +8,17 @@ import { cast, makeGroup, person, send } from "../../lib/cast.js";
 
 const UNKNOWN = "g_AAAAAAAAAAAAAAAAAAAAAA";
 const MALFORMED = ["", "g_", "x_AAAAAAAAAAAAAAAAAAAAAA", "g_AAAAAAAAAAAAAAAAAAAA/A", `g_${"A".repeat(23)}`, "한", "*", "x".repeat(5000)];
-/** Neither a text, nor something like one. */
+/** Neither text nor anything similar. */
 const NO_TEXT = [1, true, [], {}, ["a"]];
-/** No seq. */
+/** Not a seq. */
 const NO_SEQ = ["1", true, [], {}, -1, 1.5, 2 ** 53, 1e300];
 
-/** No size of a page. */
+/** Not a page size. */
 const NO_LIMIT = ["1", 1.5, {}, [], true, 0, -1, -(2 ** 40)];
-/** No list of users' ids. */
+/** Not a list of user ids. */
 const NO_IDS = ["ann", 1, {}, [1], [null], [[]], [""], ["ann", ""], ["a\u0000b"], ["x".repeat(129)]];
 
-/** A good request of each method that names a room. */
+/** A valid request of each method that names a room. */
 const inRoom = (roomId, seq) => ({
   AddMembers: { roomId, userIds: ["someone"] },
   RemoveMember: { roomId, userId: "someone" },
@@ -39,7 +39,7 @@ const inRoom = (roomId, seq) => ({
   GetAttachmentUrl: { roomId, attachmentId: "A".repeat(22) },
 });
 
-/** Fields of each method with values of the wrong type, and whether the field has to be there. */
+/** Fields of each method with values of the wrong type, and whether the field is required. */
 const FIELDS = {
   CreateRoom: { kind: [[...NO_TEXT, "channel", "Direct"], true], memberIds: [NO_IDS, true], name: [NO_TEXT], caseId: [[...NO_TEXT, ""]] },
   AddMembers: { roomId: [NO_TEXT, true], userIds: [NO_IDS, true] },
@@ -97,7 +97,7 @@ export function refusals(shared) {
     assert.deepEqual(await snapshot(ann, roomId), before);
   });
 
-  test("a room that one may not see is not there: unknown, malformed, foreign, of another tenant", async (t) => {
+  test("a room without access looks missing: unknown, malformed, another user's, another organization's", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann);
     const { seq } = await send(ann, roomId);
@@ -109,7 +109,7 @@ export function refusals(shared) {
       for (const [method, request] of Object.entries(inRoom(room, seq))) {
         const refused = await client.refusal(method, request);
         assert.equal(refused.code, "notFound", `${method} ${room.slice(0, 40)}: ${refused.message}`);
-        // One text for all, so that none of them can be told from another.
+        // The same text for all, so that they cannot be told apart.
         texts.set(method, (texts.get(method) ?? new Set()).add(refused.message));
       }
     }
@@ -122,7 +122,7 @@ export function refusals(shared) {
     assert.deepEqual(await snapshot(ann, roomId), before);
   });
 
-  test("names of methods know no case; unknown ones and wrong numbers of arguments fail plainly", async (t) => {
+  test("method names ignore case; unknown methods and wrong numbers of arguments fail clearly", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     for (const client of [ann, bob]) {
       const { room } = await client.call("createroom", { kind: "group", memberIds: [] });
@@ -137,7 +137,7 @@ export function refusals(shared) {
     }
   });
 
-  test("names of fields know no case, at any depth", async (t) => {
+  test("field names ignore case, at any depth", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const pascal = (value) => {
       if (Array.isArray(value)) return value.map(pascal);
@@ -156,7 +156,7 @@ export function refusals(shared) {
     }
   });
 
-  test("a limit over the maximum is clamped, whatever its size", async (t) => {
+  test("a limit over the maximum is clamped, however large", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     for (const limit of [201, 2 ** 31, 2 ** 53, 2 ** 63]) {
@@ -166,7 +166,7 @@ export function refusals(shared) {
     }
   });
 
-  test("errors are texts that the client can read, and the connection lives on", async (t) => {
+  test("errors have a readable text, and the connection survives", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const refused = await ann.refusal("GetRoom", { roomId: UNKNOWN });
     assert.ok(refused instanceof HubError);
@@ -174,7 +174,7 @@ export function refusals(shared) {
     assert.deepEqual(await ann.call("ListRooms", {}), { rooms: [] });
   });
 
-  test("calls without an answer wanted take effect, and are never answered", async (t) => {
+  test("calls without an invocation id take effect, and are never answered", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     await ann.connection.send("SendMessage", { roomId, clientId: "silent", body: "no answer, please" });

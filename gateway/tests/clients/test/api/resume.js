@@ -1,4 +1,4 @@
-// Resume: all that was missed, or the word that it is too much.
+// Resume: every missed event, or a truncated answer if there are too many.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -15,7 +15,7 @@ async function resumeOf(client, roomId, seq) {
 }
 
 export function resume(shared) {
-  test("what was missed comes as it was heard, messages as they are now", async (t) => {
+  test("missed events come in their order, with messages in their current version", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     const [one, two] = [await send(ann, roomId, "one"), await send(bob, roomId, "two")];
@@ -29,7 +29,7 @@ export function resume(shared) {
     assert.deepEqual([whole.truncated, whole.headSeq], [false, tombstone.version]);
     const place = ({ type, seq, prev }) => [type, seq, prev];
     assert.deepEqual(whole.events.map(place), heard.map(place));
-    // In their first place, in their present state: no body of a deleted one anywhere.
+    // At the original position, in the current version: the body of a deleted message appears nowhere.
     assert.deepEqual(whole.events[0].message, heard[2].message);
     assert.deepEqual(whole.events[1].message, tombstone);
     assert.deepEqual(whole.events[2], heard[2]);
@@ -42,7 +42,7 @@ export function resume(shared) {
     assert.deepEqual([none.events, none.truncated, none.headSeq], [[], false, heard[4].seq]);
   });
 
-  test("exactly 500 events are whole, 501 are not", { timeout: 120_000 }, async (t) => {
+  test("500 missed events come complete, 501 are truncated", { timeout: 120_000 }, async (t) => {
     const clients = await cast(t, shared.cluster, ...Array.from({ length: 14 }, (_, number) => `s${number}`));
     const roomId = await makeGroup(clients[0], clients.slice(1));
     const first = await send(clients[0], roomId, "the first");
@@ -59,7 +59,7 @@ export function resume(shared) {
     assert.deepEqual(truncated, { roomId, events: [], headSeq: whole.headSeq, truncated: true });
   });
 
-  test("a seq from the future is truncated, with the real head", async (t) => {
+  test("a seq beyond the head is truncated, and the answer has the real head", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const sent = await send(ann, roomId);
@@ -68,7 +68,7 @@ export function resume(shared) {
     }
   });
 
-  test("rooms joined meanwhile are joined; left, foreign, unknown and malformed ones are left", async (t) => {
+  test("new rooms are reported as joined; left, inaccessible, unknown and malformed ones as left", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const kept = await makeGroup(ann, [bob]);
     const left = await makeGroup(ann, [bob]);
@@ -85,7 +85,7 @@ export function resume(shared) {
     assert.deepEqual([empty.rooms, empty.left, empty.joined.sort()], [[], [], [kept, joined].sort()]);
   });
 
-  test("a reconnected client goes on where it was", async (t) => {
+  test("a reconnected client continues where it left off", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const seen = await send(ann, roomId, "seen");

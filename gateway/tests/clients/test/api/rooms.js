@@ -10,7 +10,7 @@ const ROOM_ID = /^[gdc]_[A-Za-z0-9_-]{22}$/;
 const MOMENT = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
 export function rooms(shared) {
-  test("a group has its maker as owner and the others as members", async (t) => {
+  test("a group has its creator as owner and the others as members", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const stranger = person("never-seen");
     const request = { kind: "group", memberIds: [bob.user, stranger, ann.user, bob.user], name: "  Lunch 점심  " };
@@ -39,7 +39,7 @@ export function rooms(shared) {
     assert.deepEqual(createdAt, (await bob.call("GetRoom", { roomId })).room.createdAt);
   });
 
-  test("a group of one is a group", async (t) => {
+  test("a group of one user is a group", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const { room } = await ann.call("CreateRoom", { kind: "group", memberIds: [] });
     assert.deepEqual([room.memberCount, "name" in room, "caseId" in room], [1, false, false]);
@@ -47,12 +47,12 @@ export function rooms(shared) {
     assert.notEqual(other.room.roomId, room.roomId);
   });
 
-  test("names come from tokens, and from ids where nobody was seen yet", async (t) => {
+  test("names come from tokens, or are ids for users never seen", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const kim = await shared.cluster.connect(person("kim"), { name: "\u202e김\u200b민수" });
     t.after(() => kim.stop());
     const stranger = person("stranger");
-    // A name is noted beside the connection's start, not before it.
+    // A name is recorded concurrently with the connection's start, not before it.
     const names = await until(async () => {
       const { room } = await ann.call("CreateRoom", { kind: "group", memberIds: [bob.user, kim.user, stranger] });
       const named = Object.fromEntries(room.members.map(({ userId, displayName }) => [userId, displayName]));
@@ -62,7 +62,7 @@ export function rooms(shared) {
     assert.equal(names[stranger], stranger);
   });
 
-  test("a pair has one direct room, whoever asks, also both at once", async (t) => {
+  test("a pair has one direct room, whoever creates it, even concurrently", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const asks = [];
     for (let round = 0; round < 5; round += 1) {
@@ -76,7 +76,7 @@ export function rooms(shared) {
     assert.deepEqual(room.members.map(({ userId }) => userId).sort(), [ann.user, bob.user].sort());
   });
 
-  test("a direct room is for exactly one other", async (t) => {
+  test("a direct room needs exactly one other user", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     for (const memberIds of [[], [ann.user], ["bob", "cid"]]) {
       assert.equal((await ann.refusal("CreateRoom", { kind: "direct", memberIds })).code, "invalidArgument");
@@ -85,14 +85,14 @@ export function rooms(shared) {
     assert.equal((await ann.refusal("CreateRoom", withCase)).code, "invalidArgument");
   });
 
-  test("a case has one room; who is not in it learns nothing", async (t) => {
+  test("a case has one room, and non-members learn nothing about it", async (t) => {
     const [ann, bob, cid] = await cast(t, shared.cluster, "ann", "bob", "cid");
     const caseId = person("case/№");
     const request = { kind: "group", memberIds: [bob.user], caseId };
     const [{ room }, again] = await Promise.all([ann.call("CreateRoom", request), ann.call("CreateRoom", request)]);
     assert.equal(room.caseId, caseId);
     assert.equal(again.room.roomId, room.roomId);
-    // Found by a member: as it is, not as asked for.
+    // A member gets the room as it is, not as requested.
     const found = await bob.call("CreateRoom", { kind: "group", memberIds: [cid.user], caseId, name: "Another" });
     assert.deepEqual(found.room, (await ann.call("GetRoom", { roomId: room.roomId })).room);
     const refused = await cid.refusal("CreateRoom", { kind: "group", memberIds: [], caseId });
@@ -100,7 +100,7 @@ export function rooms(shared) {
     assert.ok(!refused.message.includes(room.roomId) && !refused.message.includes(ann.user), refused.message);
   });
 
-  test("the same case, pair and ids in another organization are others", async (t) => {
+  test("the same case, pair and ids in another organization are separate", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const twin = await shared.cluster.connect(ann.user, { org: "other" });
     t.after(() => twin.stop());
@@ -118,7 +118,7 @@ export function rooms(shared) {
     assert.equal((await twin.call("ListRooms", {})).rooms.length, 2);
   });
 
-  test("renaming is told to everyone, in the room's order; the same name changes nothing", async (t) => {
+  test("a rename reaches everyone, in the room's order; the same name changes nothing", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob], { name: "Old" });
     const { room } = await bob.call("RenameRoom", { roomId, name: " New " });
@@ -144,7 +144,7 @@ export function rooms(shared) {
     assert.deepEqual([room.headSeq, "name" in room], [0, false]);
   });
 
-  test("a direct room has no name and nobody leaves or is removed", async (t) => {
+  test("a direct room has no name, and its members neither leave nor are removed", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     assert.equal((await ann.refusal("RenameRoom", { roomId, name: "Us" })).code, "forbidden");
@@ -154,7 +154,7 @@ export function rooms(shared) {
     assert.deepEqual([room.memberCount, room.headSeq], [2, 0]);
   });
 
-  test("a room has at most 1 000 members, and says only their number in lists and events", async (t) => {
+  test("a room has at most 1 000 members; lists and events of large rooms give only their number", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const crowd = Array.from({ length: 998 }, (_, number) => `c${number}-${ann.user}`);
     const memberIds = [bob.user, ...crowd];

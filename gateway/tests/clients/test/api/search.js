@@ -1,11 +1,11 @@
-// SearchMessages: what is found, in which order, and what never is.
+// SearchMessages: its results and their order, and the messages that it never returns.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { cast, makeDirect, makeGroup, person, send } from "../../lib/cast.js";
 
-/** All pages of a search; an empty page may stand before a cursor. */
+/** Collects all pages of a search; a page with a cursor may be empty. */
 async function all(client, request) {
   const found = [];
   let cursor;
@@ -20,7 +20,7 @@ async function all(client, request) {
 const bodies = async (client, request) => (await all(client, request)).map(({ body }) => body);
 
 export function search(shared) {
-  test("messages of all rooms are found, newest first, in any case, script and form", async (t) => {
+  test("messages of all rooms are found, newest first, in any case, script and normalization form", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const group = await makeGroup(ann, [bob], { name: "Lunch" });
     const direct = await makeDirect(ann, bob);
@@ -36,7 +36,7 @@ export function search(shared) {
     }
     const lunch = await all(bob, { query: "lunch" });
     assert.deepEqual(lunch.map(({ seq }) => seq), [said[3].seq, said[1].seq, said[0].seq]);
-    // They are what the history shows.
+    // They equal those of history.
     const { messages: history } = await bob.call("GetHistory", { roomId: group });
     assert.deepEqual(lunch[0], history.find(({ seq }) => seq === said[3].seq));
     assert.deepEqual(await bodies(ann, { query: "점심" }), ["내일점심먹자", "LUNCH? yes, 점심 좋아요"]);
@@ -49,7 +49,7 @@ export function search(shared) {
     assert.deepEqual(await ann.call("SearchMessages", { query: "dinner" }), { messages: [] });
   });
 
-  test("nobody finds what is not theirs", async (t) => {
+  test("only messages of the user's rooms are found", async (t) => {
     const [ann, bob, eve] = await cast(t, shared.cluster, "ann", "bob", "eve");
     const org = person("org");
     const twin = await shared.cluster.connect(ann.user, { org });
@@ -69,7 +69,7 @@ export function search(shared) {
     assert.equal((await bob.refusal("SearchMessages", { query: "secret", roomId })).code, "notFound");
   });
 
-  test("a message is found as it is now: edited, and not when deleted", async (t) => {
+  test("edited messages are found by their new text, deleted ones not at all", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const roomId = await makeGroup(ann);
     const [one, two] = [await send(ann, roomId, "apples"), await send(ann, roomId, "more apples")];
@@ -80,7 +80,7 @@ export function search(shared) {
     assert.deepEqual(await bodies(ann, { query: "apples" }), []);
   });
 
-  test("pages join to the whole, and a cursor is good for its query and its caller only", async (t) => {
+  test("pages cover the whole result, and a cursor is valid for its query and its caller only", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const rooms = [await makeGroup(ann, [bob]), await makeGroup(ann, [bob]), await makeDirect(ann, bob)];
     const wanted = [];
@@ -106,11 +106,11 @@ export function search(shared) {
     ]) {
       assert.equal((await client.refusal("SearchMessages", request)).code, "invalidArgument", JSON.stringify(request));
     }
-    // The same words are the same query.
+    // The same words make the same query.
     assert.equal((await ann.call("SearchMessages", { query: " NEEDLE", cursor, limit: 3 })).messages[0].seq, wanted[3]);
   });
 
-  test("what has left the room's stream is found in DynamoDB", { timeout: 180_000 }, async (t) => {
+  test("messages older than the room's stream are found in DynamoDB", { timeout: 180_000 }, async (t) => {
     const clients = await cast(t, shared.cluster, ...Array.from({ length: 30 }, (_, number) => `s${number}`));
     const roomId = await makeGroup(clients[0], clients.slice(1));
     const first = await send(clients[0], roomId, "the very first needle");
@@ -123,7 +123,7 @@ export function search(shared) {
     }
   });
 
-  test("searches are 20 at once, then 5 a second", async (t) => {
+  test("a user may search 20 times at once, then 5 times a second", async (t) => {
     const ann = await shared.cluster.connect(person("ann"), { node: 0 });
     t.after(() => ann.stop());
     await makeGroup(ann);

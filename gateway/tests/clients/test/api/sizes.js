@@ -11,7 +11,7 @@ const MEMBERS = 1000;
 const RESUME_ROOMS = 1000;
 
 export function sizes(shared) {
-  test("a body of 16 KiB arrives whole, whatever is in it", { timeout: 60_000 }, async (t) => {
+  test("a body of 16 KiB arrives unchanged, whatever its characters", { timeout: 60_000 }, async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeDirect(ann, bob);
     const bodies = ['"', "\\", "\n", "\t", "\u0001", "\u007f", "<", "é", "한", "🙂"].map((each) => each.repeat(BODY_BYTES / Buffer.byteLength(each)));
@@ -27,7 +27,7 @@ export function sizes(shared) {
   });
 
   for (const [what, id] of [["UUIDs", randomUUID], ["ids of 128 bytes", () => `"${randomBytes(63).toString("hex")}"`]]) {
-    test(`a room of 1 000 members is made in one call, by ${what}`, { timeout: 120_000 }, async (t) => {
+    test(`a room of 1 000 members is created in one call, by ${what}`, { timeout: 120_000 }, async (t) => {
       const [ann] = await cast(t, shared.cluster, "ann");
       const memberIds = Array.from({ length: MEMBERS - 1 }, id);
       const { room } = await ann.call("CreateRoom", { kind: "group", memberIds });
@@ -35,7 +35,7 @@ export function sizes(shared) {
     });
   }
 
-  test("a resume of 1 000 rooms is one call", async (t) => {
+  test("a resume of 1 000 rooms fits into one call", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const rooms = Array.from({ length: RESUME_ROOMS }, () => ({ roomId: `g_${randomBytes(16).toString("base64url")}`, seq: Number.MAX_SAFE_INTEGER }));
     const { left } = await ann.call("Resume", { rooms });

@@ -1,4 +1,4 @@
-// SetTyping: who hears of it, how often, and who may not.
+// SetTyping: its receivers, its rate, and its errors.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,7 +10,7 @@ const heard = (client, roomId) =>
   client.notices.filter((notice) => notice.type === "Typing" && notice.roomId === roomId).map(({ userId, typing }) => [userId, typing]);
 
 export function typing(shared) {
-  test("typing is told to the other members, not to one's own devices, and has no place in the order", async (t) => {
+  test("typing reaches the other members, not the user's own devices, and has no seq", async (t) => {
     const [ann, bob, cid, eve] = await cast(t, shared.cluster, "ann", "bob", "cid", "eve");
     const annToo = await shared.cluster.connect(ann.user, { version: 5 });
     t.after(() => annToo.stop());
@@ -24,7 +24,7 @@ export function typing(shared) {
       const [notice] = client.notices.filter(({ type }) => type === "Typing");
       assert.deepEqual(Object.keys(notice).sort(), ["roomId", "type", "typing", "userId"]);
     }
-    // What follows is told after it.
+    // Later events arrive after it.
     const { seq } = await send(ann, roomId);
     for (const client of [annToo, bob]) await client.event(roomId, "MessageCreated", (event) => event.seq === seq);
     for (const client of [ann, annToo, eve]) assert.deepEqual(heard(client, roomId), []);
@@ -32,7 +32,7 @@ export function typing(shared) {
     assert.equal(room.headSeq, seq);
   });
 
-  test("typing is told about once a second, its end at once", async (t) => {
+  test("typing is sent about once a second, its end immediately", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const roomId = await makeGroup(ann, [bob]);
     const begun = Date.now();
@@ -49,12 +49,12 @@ export function typing(shared) {
     assert.deepEqual(told.filter(([, typing]) => !typing).length, 1);
   });
 
-  test("whoever types on after a message is told to at once", async (t) => {
+  test("typing that continues after a message is announced at once", async (t) => {
     const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
     const annToo = await shared.cluster.connect(ann.user, { node: 0 });
     t.after(() => annToo.stop());
     const roomId = await makeGroup(ann, [bob]);
-    // Several times, so that not all of it can lie in different seconds.
+    // Repeated, so that at least two rounds fall into the same second.
     for (let turn = 1; turn <= 5; turn += 1) {
       await annToo.call("SetTyping", { roomId, typing: true });
       await send(annToo, roomId, `${turn}`);
@@ -63,7 +63,7 @@ export function typing(shared) {
     assert.deepEqual(heard(bob, roomId), Array(5).fill([ann.user, true]));
   });
 
-  test("only members type, and nobody in an archived room", async (t) => {
+  test("only members type, and nobody types in an archived room", async (t) => {
     const [ann, bob, eve] = await cast(t, shared.cluster, "ann", "bob", "eve");
     const roomId = await makeGroup(ann, [bob]);
     const unknown = "g_AAAAAAAAAAAAAAAAAAAAAA";

@@ -1,4 +1,4 @@
-// How connections end, and what clients are told: what they do next depends on it.
+// The end of connections, and the Close record, which decides what clients do next.
 
 import assert from "node:assert/strict";
 
@@ -14,14 +14,14 @@ const EXPIRED = { type: 7, error: "Token expired.", allowReconnect: true };
 const PATIENCE_MS = 30_000;
 
 section("close", (test) => {
-  test("bad input is told word for word as the reference server does, with leave to reconnect", async () => {
+  test("invalid input gets the reference server's exact text, and allows reconnect", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(`{${RS}`);
     assert.equal(await socket.end(), 1000);
     assert.equal(socket.messages.at(-1).data.toString(), `{"type":7,"error":"Connection closed with an error.","allowReconnect":true}${RS}`);
   });
 
-  test("breaks #8: only a Close record without allowReconnect keeps clients away: the one too many of a user gets that", async () => {
+  test("breaks #8: only a Close record without allowReconnect keeps clients away, as sent to a user's excess connection", async () => {
     const user = person("many");
     const sockets = [];
     for (let number = 0; number < USER_CONNECTIONS; number += 1) {
@@ -40,7 +40,7 @@ section("close", (test) => {
     for (const socket of sockets) socket.leave();
   });
 
-  test("what was called before a goodbye is answered before the end", async () => {
+  test("calls received before a Close are answered before the end", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(call("CreateRoom", { kind: "group", memberIds: [] }, "last") + `{${RS}`);
     await socket.end();
@@ -57,7 +57,7 @@ section("close", (test) => {
     assert.deepEqual(socket.records, [BAD_INPUT]);
   });
 
-  test("gotcha: whoever leaves, leaves nothing behind: the next connection of a full user is welcome again", async () => {
+  test("gotcha: a closed connection leaves nothing behind: a user at the limit can connect again", async () => {
     const user = person("comes-and-goes");
     for (let round = 0; round < 3 * USER_CONNECTIONS; round += 1) {
       const socket = await Socket.joined({ node: 0, user });
@@ -78,14 +78,14 @@ section("close", (test) => {
 section("close when the token ends", (test) => {
   const brief = (user) => token(user, { ttlSeconds: 3 });
 
-  test("a WebSocket is told Token expired., with leave to reconnect", async () => {
+  test("a WebSocket gets the error Token expired. and may reconnect", async () => {
     const user = person("brief");
     const socket = await Socket.joined({ node: 0, user, bearer: brief(user) });
     assert.equal(await socket.end(PATIENCE_MS), 1000);
     assert.deepEqual(socket.records.at(-1), EXPIRED);
   });
 
-  test("an event stream is told so, and ends", async () => {
+  test("an event stream gets the same, and ends", async () => {
     const user = person("brief");
     const requests = await Requests.negotiated(0, user);
     const stream = await open("GET", requests.url(0), { token: brief(user), headers: { accept: "text/event-stream" } });
@@ -95,7 +95,7 @@ section("close when the token ends", (test) => {
     assert.equal(await stream.ended, "end");
   });
 
-  test("long polls are told so, then 204", async () => {
+  test("long polls get the same, then 204", async () => {
     const user = person("brief");
     const { connectionToken: id } = JSON.parse((await negotiate(0, user)).text);
     const url = `${hub(0)}?id=${id}`;

@@ -1,4 +1,4 @@
-// Any request on any node: no client has to come back to where it was. And what is told when a node goes.
+// Any request works on any node: no client has to return to the same one. Also the end of a node, as clients see it.
 
 import assert from "node:assert/strict";
 
@@ -15,7 +15,7 @@ const PLACES = [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 0, 0], [1, 0, 1]
 
 section("any node", (test) => {
   for (const [negotiated, attached] of [[0, 1], [1, 0]]) {
-    test(`a WebSocket negotiated on node ${negotiated} is taken up on node ${attached}`, async () => {
+    test(`a WebSocket negotiated on node ${negotiated} attaches on node ${attached}`, async () => {
       const user = person("ann");
       const id = await connectionToken(negotiated, user);
       const socket = await Socket.joined({ node: attached, user, id });
@@ -23,7 +23,7 @@ section("any node", (test) => {
       socket.leave();
     });
 
-    test(`an event stream negotiated on node ${negotiated} is taken up on node ${attached}, its POSTs go anywhere`, async () => {
+    test(`an event stream negotiated on node ${negotiated} attaches on node ${attached}, and its POSTs work on either`, async () => {
       const requests = await Requests.negotiated(negotiated, person("ann"));
       const stream = await requests.events(attached);
       assert.equal(stream.status, 200);
@@ -37,7 +37,7 @@ section("any node", (test) => {
   }
 
   for (const [first, post, poll] of PLACES) {
-    test(`long polls: taken up on node ${first}, POST to ${post}, poll on ${poll}, DELETE on the other`, async () => {
+    test(`long polls: attached on node ${first}, POST to ${post}, poll on ${poll}, DELETE on the other`, async () => {
       const requests = await polled(person("ann"), [first, post, poll]);
       await requests.post(1 - post, call("ListRooms", {}, "1"));
       assert.equal(parseText((await requests.poll(1 - poll)).text)[0].invocationId, "1");
@@ -46,7 +46,7 @@ section("any node", (test) => {
     });
   }
 
-  test("through the balancer, request by request, a hundred calls by long polls lose nothing", async () => {
+  test("a hundred calls by long polls through the balancer, request by request, lose nothing", async () => {
     const requests = await Requests.negotiated(undefined, person("ann"));
     await requests.poll(undefined);
     await requests.post(undefined, `{"protocol":"json","version":1}${RS}`);
@@ -63,7 +63,7 @@ section("any node", (test) => {
     await requests.delete(undefined);
   });
 
-  test("an open poll on one node is answered by what happens on the other", async () => {
+  test("an open poll on one node is answered by an event of the other", async () => {
     const requests = await polled(person("ann"), [0, 0, 0]);
     const waiting = requests.poll(1);
     await requests.post(1, call("ListRooms", {}, "1"));
@@ -71,7 +71,7 @@ section("any node", (test) => {
     await requests.delete(1);
   });
 
-  test("a token is of one connection: it is not taken up a second time elsewhere", async () => {
+  test("a token is for one connection: it does not attach again on the other node", async () => {
     const user = person("ann");
     const { requests, stream } = await streamed(user, [0, 1]);
     const second = await requests.events(1);
@@ -81,7 +81,7 @@ section("any node", (test) => {
     assert.equal((await upgrade(requests.url(1), { user })).status, 404);
   });
 
-  test("a token is bound to its user on the other node too", async () => {
+  test("a token is bound to its user on the other node, too", async () => {
     const requests = await polled(person("ann"), [0, 0, 0]);
     for (const method of ["GET", "POST", "DELETE"]) {
       assert.equal((await send(method, requests.url(1), { token: token(person("bob")) })).status, 404);
@@ -89,7 +89,7 @@ section("any node", (test) => {
     await requests.delete(0);
   });
 
-  test("a changed token is 404 everywhere", async () => {
+  test("a modified token is 404 everywhere", async () => {
     const user = person("ann");
     const id = await connectionToken(0, user);
     const at = id.length - 10;
@@ -97,7 +97,7 @@ section("any node", (test) => {
     for (const node of [0, 1]) assert.equal((await send("GET", `${hub(node)}?id=${changed}`, { token: token(user) })).status, 404);
   });
 
-  test("a client cannot pretend to be a node that sends a request on", async () => {
+  test("a client cannot forge the header of a forwarded request", async () => {
     const requests = await polled(person("ann"), [0, 0, 0]);
     for (const mark of ["", "1.x", `${Date.now()}.${"A".repeat(43)}`]) {
       const answer = await send("GET", requests.url(1), { token: token(requests.user), headers: { "rts-hop": mark } });
@@ -108,7 +108,7 @@ section("any node", (test) => {
 });
 
 section("a node goes", (test) => {
-  test("its drain tells clients of every transport to reconnect, and calls that wait are answered", async (t) => {
+  test("a draining node tells clients of every transport to reconnect, and answers pending calls", async (t) => {
     t.after(() => back("gateway-1"));
     const user = person("ann");
     const socket = await Socket.joined({ node: 0, user });
@@ -130,7 +130,7 @@ section("a node goes", (test) => {
     await stopped;
   });
 
-  test("while it drains it takes nobody, and says when to come again", async (t) => {
+  test("a draining node accepts no connections, and sends Retry-After", async (t) => {
     t.after(() => back("gateway-1"));
     const user = person("ann");
     const holding = await Promise.all(Array.from({ length: 8 }, () => Socket.joined({ node: 0, user })));
@@ -174,7 +174,7 @@ async function back(name) {
   await until(async () => (await send("GET", `${hub(0).replace("/hubs/chat", "")}/readyz`)).status === 200, "it is ready", 30_000, 50);
 }
 
-/** Polls until it is over; all records. */
+/** Polls until the end; returns all records. */
 async function drainPolls(requests, node) {
   const records = [];
   for (;;) {

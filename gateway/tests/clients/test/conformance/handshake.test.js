@@ -1,4 +1,4 @@
-// The handshake: the answer to a good one, and the text for every bad one.
+// The handshake: the response to a valid one, and the text for every invalid one.
 
 import assert from "node:assert/strict";
 
@@ -38,13 +38,13 @@ const ACCEPTED_AS_JSON = [
 ];
 
 section("handshake", (test) => {
-  test("a good one is answered with {} in one Text frame for JSON", async () => {
+  test("a valid JSON handshake is answered with {} in one Text frame", async () => {
     const socket = await opened(handshake());
     assert.deepEqual(shown(socket), [[ACCEPTED, false]]);
     socket.leave();
   });
 
-  test("a good one is answered with {} in one Binary frame for MessagePack", async () => {
+  test("a valid MessagePack handshake is answered with {} in one Binary frame", async () => {
     const socket = await opened(handshake("messagepack"));
     assert.deepEqual(shown(socket), [[ACCEPTED, true]]);
     socket.leave();
@@ -58,7 +58,7 @@ section("handshake", (test) => {
     });
   }
 
-  test("it may come as Binary, and be cut after every byte", async () => {
+  test("a handshake may come as Binary, and be split after every byte", async () => {
     const socket = await Socket.open({ node: 0, user: person("ann") });
     for (const byte of Buffer.from(handshake())) socket.send(Buffer.from([byte]), { binary: true });
     await socket.until((messages) => messages.length === 1, "its answer");
@@ -92,7 +92,7 @@ section("handshake", (test) => {
     assert.deepEqual(shown(socket), [[`${JSON.stringify({ error: CANCELED })}${RS}`, false]]);
   });
 
-  test("refused: none within 15 s, however busy the client is with half of it", async () => {
+  test("refused: not complete within 15 s, even while the client keeps sending parts of it", async () => {
     const socket = await Socket.open({ node: 0, user: person("ann") });
     const begun = Date.now();
     const busy = setInterval(() => socket.send(" "), 1_000);
@@ -112,7 +112,7 @@ section("handshake", (test) => {
     await stream.ended;
   });
 
-  test("refused on long polls: the poll brings the error, the next one ends", async () => {
+  test("refused on long polls: the poll returns the error, the next one ends", async () => {
     const requests = await Requests.negotiated(0, person("ann"));
     await requests.poll(0);
     await requests.post(0, handshake("foo"));

@@ -1,4 +1,4 @@
-// JSON records: what is accepted, what ends the connection, what is answered with an error.
+// JSON records: those accepted, those that end the connection, and those answered with an error.
 
 import assert from "node:assert/strict";
 
@@ -65,7 +65,7 @@ section("JSON", (test) => {
   }
 
   for (const [what, target, given, error] of ANSWERED) {
-    test(`answered with an error, and the connection lives: ${what}`, async () => {
+    test(`answered with an error, and the connection survives: ${what}`, async () => {
       const socket = await Socket.joined({ node: 0, user: person("ann") });
       socket.send(`{"type":1,"target":"${target}","arguments":${given},"invocationId":"1"}${RS}`);
       assert.deepEqual(await socket.completion("1"), { type: 3, invocationId: "1", error });
@@ -75,7 +75,7 @@ section("JSON", (test) => {
   }
 
   for (const [what, given] of [["a string", '"x"'], ["null", "null"], ["an array", "[]"], ["a field of another type", '{"limit":"x"}']]) {
-    test(`answered as invalidArgument, as a failed method is: ${what} for the request`, async () => {
+    test(`answered as invalidArgument, like a failed method: ${what} for the request`, async () => {
       const socket = await Socket.joined({ node: 0, user: person("ann") });
       socket.send(`{"type":1,"target":"ListRooms","arguments":[${given}],"invocationId":"1"}${RS}`);
       const { error } = await socket.completion("1");
@@ -95,7 +95,7 @@ section("JSON", (test) => {
     });
   }
 
-  test("breaks #3: the type may stand last, as the JavaScript client writes it, or anywhere", async () => {
+  test("breaks #3: the type may come last, as the JavaScript client writes it, or anywhere", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(`{"target":"ListRooms","arguments":[{"limit":5}],"invocationId":"0","type":1}${RS}`);
     socket.send(`{"invocationId":"1","type":1,"arguments":[{"type":7}],"target":"ListRooms"}${RS}`);
@@ -124,14 +124,14 @@ section("JSON", (test) => {
       new Set(["type", "target", "arguments", "invocationId", "result", "error", "allowReconnect"]));
   });
 
-  test("targets are compared without case", async () => {
+  test("targets ignore case", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(call("lISTrOOMS", {}, "1"));
     assert.deepEqual((await socket.completion("1")).result, { rooms: [] });
     socket.leave();
   });
 
-  test("without an id nothing is answered, not even an error; an empty id is none", async () => {
+  test("without an id nothing is answered, not even an error; an empty id counts as none", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     for (const id of ["", ',"invocationId":""']) {
       for (const target of ["ListRooms", "Nothing"]) socket.send(`{"type":1,"target":"${target}","arguments":[{}]${id}}${RS}`);
@@ -142,7 +142,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("an id is any string of the client's, and comes back as it is", async () => {
+  test("an id is any string, and is returned unchanged", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     for (const id of ["0", "-1", "방 ␞ \\ \" \n", "x".repeat(200)]) {
       socket.send(call("ListRooms", {}, id));
@@ -151,7 +151,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("headers of strings are accepted, and of no consequence", async () => {
+  test("headers with string values are accepted and ignored", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     const headers = '{"Authorization":"Bearer x","Content-Type":"application/json"}';
     socket.send(`{"type":1,"headers":${headers},"target":"ListRooms","arguments":[{}],"invocationId":"1"}${RS}`);
@@ -159,7 +159,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("a hundred calls that may change something are answered in order", async () => {
+  test("a hundred calls of changing methods are answered in order", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     const ids = Array.from({ length: 100 }, (_, index) => String(index));
     socket.send(ids.map((id) => call(Number(id) % 3 ? "LeaveRoom" : "Nothing", { roomId: "none" }, id)).join(""));
@@ -168,7 +168,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("calls take effect in the order received, and the answers come in it, whatever each waits for; a read sees them all", async () => {
+  test("changing calls run and are answered in the order received, however long each takes; a read sees them all", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(call("CreateRoom", { kind: "group", memberIds: [] }, "room"));
     const { room } = (await socket.completion("room")).result;
@@ -182,7 +182,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("searches and a send at once are all answered", async () => {
+  test("concurrent searches and a send are all answered", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(call("CreateRoom", { kind: "group", memberIds: [] }, "room"));
     const { roomId } = (await socket.completion("room")).result.room;
@@ -192,7 +192,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("a record may have 256 KiB with its separator, however many are in a frame; a larger call is refused, and the connection lives", async () => {
+  test("a record may have 256 KiB with its separator, in a frame of any size; a larger call is rejected", async () => {
     const padded = (id, bytes) => {
       const record = `{"type":1,"target":"ListRooms","arguments":[{}],"invocationId":"${id}"}`;
       return record + " ".repeat(bytes - record.length - 1) + RS;
@@ -210,7 +210,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("a larger call is known by its id also behind its arguments, as the JavaScript client writes it", async () => {
+  test("a larger call is identified by its id even after its arguments, as the JavaScript client writes it", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     const body = '"]}\\{['.repeat(RECORD_BYTES / 4);
     socket.send(call("SendMessage", { roomId: "x", clientId: "c", body }, "large") + call("ListRooms", {}, "next"));
@@ -225,7 +225,7 @@ section("JSON", (test) => {
     ["text that is no record", "x".repeat(RECORD_BYTES + 1)],
     ["a call of 5 MiB", `{"type":1,"target":"ListRooms","arguments":[{"query":"${"x".repeat(5 << 20)}"}],"invocationId":"1"}`],
   ]) {
-    test(`over the limit of records and ends the connection: ${what}`, async () => {
+    test(`over the record limit and ends the connection: ${what}`, async () => {
       const socket = await Socket.joined({ node: 0, user: person("ann") });
       socket.send(record + RS);
       assert.equal(await socket.end(), 1000);
@@ -233,7 +233,7 @@ section("JSON", (test) => {
     });
   }
 
-  test("a body of 16 KiB fits however it is written", async () => {
+  test("a body of 16 KiB fits in any JSON escaping", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(call("CreateRoom", { kind: "group", memberIds: [] }, "room"));
     const { roomId } = (await socket.completion("room")).result.room;
@@ -249,7 +249,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("gotcha: a record that never ends is not kept: over its limit the connection ends", async () => {
+  test("gotcha: an endless record is not buffered: beyond the limit the connection ends", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     for (let sent = 0; sent <= RECORD_BYTES; sent += 1_000) socket.send("x".repeat(1_000));
     assert.equal(await socket.end(), 1000);
@@ -266,7 +266,7 @@ section("JSON", (test) => {
     for (const each of [socket, other]) each.leave();
   });
 
-  test("breaks #1: a record is never cut over two frames, though records may be cut anywhere on their way in", async (t) => {
+  test("breaks #1: a record is never split over two frames, though incoming records may be split anywhere", async (t) => {
     const [ann, bob] = [person("ann"), person("bob")];
     const [reader, writer] = [await world.cluster.connect(ann, { node: 0 }), await world.cluster.connect(bob, { node: 1 })];
     t.after(() => Promise.all([reader.stop(), writer.stop()]));
@@ -277,7 +277,7 @@ section("JSON", (test) => {
     const bodies = Array.from({ length: 30 }, (_, index) => `${index} ${"방🙂".repeat(index * 70)}`);
     for (const body of bodies) await send(writer, roomId, body);
     await socket.record(({ arguments: given }) => given?.[0].message?.body === bodies.at(-1), "the last message");
-    // Parsing each message by itself has shown that none holds a part of a record.
+    // Each message was parsed on its own, so none holds part of a record.
     const heard = socket.records.filter(({ target }) => target === "MessageCreated");
     assert.deepEqual(heard.map(({ arguments: given }) => given[0].message.body), bodies);
 
@@ -289,7 +289,7 @@ section("JSON", (test) => {
     socket.leave();
   });
 
-  test("a client's Close is answered by the end of the WebSocket", async () => {
+  test("a client's Close is answered by closing the WebSocket", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(`{"type":7}${RS}`);
     assert.equal(await socket.end(), 1000);

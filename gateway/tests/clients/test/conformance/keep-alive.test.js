@@ -1,4 +1,4 @@
-// Keep-alive: who pings when, and when a silent one is given up. Each case waits for real timers, all at once.
+// Keep-alive: the pings of both sides, and the timeout of a silent client. The cases wait for real timers, all at once.
 
 import assert from "node:assert/strict";
 import { randomBytes } from "node:crypto";
@@ -12,12 +12,12 @@ import { section, world } from "../../lib/wire/section.js";
 
 const PING_MS = 15_000;
 const CLIENT_TIMEOUT_MS = 30_000;
-/** What a loaded machine may take longer. */
+/** Tolerance for a loaded machine. */
 const LATE_MS = 4_000;
 
 const PING = `{"type":6}${RS}`;
 
-/** Checks that pings came every 15 s from a moment on. */
+/** Checks that pings came every 15 s since a moment. */
 function checkPings(moments, begun, count) {
   for (let index = 0; index < count; index += 1) {
     const off = moments[index] - begun - (index + 1) * PING_MS;
@@ -26,7 +26,7 @@ function checkPings(moments, begun, count) {
 }
 
 section("keep-alive", (test) => {
-  test("breaks #9: pings of the WebSocket count for nothing with clients: a record of type 6 comes every 15 s", async () => {
+  test("breaks #9: clients ignore WebSocket pings: a record of type 6 comes every 15 s", async () => {
     const socket = await Socket.joined({ node: 0, user: person("idle") });
     const begun = Date.now();
     const pings = () => socket.messages.filter(({ data }) => data.toString() === PING);
@@ -35,7 +35,7 @@ section("keep-alive", (test) => {
     socket.leave();
   });
 
-  test("gotcha: pings come on their own time, whatever traffic there is", async (t) => {
+  test("gotcha: pings keep their own schedule, whatever the traffic", async (t) => {
     const user = person("busy");
     const socket = await Socket.joined({ node: 0, user });
     const begun = Date.now();
@@ -54,7 +54,7 @@ section("keep-alive", (test) => {
     socket.leave();
   });
 
-  test("a ping of MessagePack is 02 91 06, in a Binary frame", async () => {
+  test("a MessagePack ping is 02 91 06, in a Binary frame", async () => {
     const socket = await Socket.joined({ node: 0, user: person("idle"), protocol: "messagepack" });
     await socket.until((messages) => messages.length > 0, "a ping", PING_MS + LATE_MS);
     const [{ data, binary }] = socket.messages;
@@ -62,7 +62,7 @@ section("keep-alive", (test) => {
     socket.leave();
   });
 
-  test("on an event stream the ping is an event, not a comment, and who reads them is not slow", async () => {
+  test("on an event stream the ping is an event, not a comment, and an idle reader is not treated as slow", async () => {
     const { stream } = await streamed(person("idle"), [0, 1]);
     const pings = () => eventsOf(stream.text).flat().filter(({ type }) => type === 6);
     await until(() => pings().length === 3, () => `three pings in ${stream.text}`, 3 * PING_MS + LATE_MS, 100);
@@ -70,7 +70,7 @@ section("keep-alive", (test) => {
     stream.abort();
   });
 
-  test("a client that pings, and then is silent for 30 s, is gone, though its WebSocket answers", async () => {
+  test("a client that pings, then is silent for 30 s, is closed, even if its WebSocket answers", async () => {
     const socket = await Socket.joined({ node: 0, user: person("silent") });
     socket.send(PING);
     const begun = Date.now();
@@ -80,14 +80,14 @@ section("keep-alive", (test) => {
     assert.deepEqual([type, error, allowReconnect], [7, "The client was silent for too long.", true]);
   });
 
-  test("a client that never pings lives as long as its WebSocket answers", async () => {
+  test("a client that never pings stays as long as its WebSocket answers", async () => {
     const socket = await Socket.joined({ node: 0, user: person("quiet") });
     await pause(2 * CLIENT_TIMEOUT_MS + 3_000);
     await socket.lives();
     socket.leave();
   });
 
-  test("a client whose socket is half open, and answers nothing, is gone after a minute", async () => {
+  test("a client with a half-open socket that answers nothing is closed after a minute", async () => {
     const user = person("half");
     const bare = await Bare.open(hub(0));
     const key = randomBytes(16).toString("base64");
@@ -105,7 +105,7 @@ section("keep-alive", (test) => {
     assert.ok(bare.received.includes('"type":7'), "it was told");
   });
 
-  test("a client that pings every 15 s as clients do lives on", async () => {
+  test("a client that pings every 15 s, as stock clients do, stays connected", async () => {
     const socket = await Socket.joined({ node: 0, user: person("pings") });
     for (let round = 0; round < 3; round += 1) {
       socket.send(PING);

@@ -1,4 +1,4 @@
-// Long polling: exact statuses and bodies, in the order in which clients depend on them.
+// Long polling: exact statuses and bodies, in the order that clients depend on.
 
 import assert from "node:assert/strict";
 
@@ -33,7 +33,7 @@ section("long polling", (test) => {
     await requests.delete(0);
   });
 
-  test("a poll waits for something to tell", async () => {
+  test("a poll waits for a record", async () => {
     const requests = await polled(person("ann"));
     const waiting = requests.poll(0);
     await requests.post(0, call("ListRooms", {}, "1"));
@@ -42,7 +42,7 @@ section("long polling", (test) => {
     await requests.delete(0);
   });
 
-  test("breaks #1: every body holds whole records only, many of them where many wait", async (t) => {
+  test("breaks #1: every body holds whole records only, several if several are pending", async (t) => {
     const [ann, bob] = [await world.cluster.connect(person("ann"), { node: 0 }), await world.cluster.connect(person("bob"), { node: 1 })];
     t.after(() => Promise.all([ann.stop(), bob.stop()]));
     const roomId = await makeDirect(ann, bob);
@@ -59,7 +59,7 @@ section("long polling", (test) => {
     await requests.delete(0);
   });
 
-  test("a new poll while one is open ends the old one with 204, and gets what comes", async () => {
+  test("a new poll ends an open one with 204, and gets the next records", async () => {
     const requests = await polled(person("ann"));
     const old = requests.poll(0);
     await pause(150);
@@ -71,7 +71,7 @@ section("long polling", (test) => {
     await requests.delete(0);
   });
 
-  test("a poll that its client gave up takes nothing with it", async () => {
+  test("an aborted poll loses nothing", async () => {
     const requests = await polled(person("ann"));
     for (const node of [0, 1]) {
       const patience = new AbortController();
@@ -113,7 +113,7 @@ section("long polling", (test) => {
     });
   }
 
-  test("bad input: the poll brings the Close record, the next is 204, then 404", async () => {
+  test("invalid input: the poll returns the Close record, the next is 204, then 404", async () => {
     const requests = await polled(person("ann"));
     assert.equal((await requests.post(0, `{${RS}`)).status, 200);
     const told = await requests.poll(0);
@@ -123,7 +123,7 @@ section("long polling", (test) => {
     await until(async () => (await requests.poll(0)).status === 404, "the id is 404");
   });
 
-  test("half a record in a POST is legal, cut within a character too", async () => {
+  test("a POST may hold half a record, even split within a character", async () => {
     const requests = await polled(person("ann"));
     const bytes = Buffer.from(call("ListRooms", { query: "방🙂" }, "cut"));
     const middle = bytes.indexOf(Buffer.from("🙂")) + 2;
@@ -133,7 +133,7 @@ section("long polling", (test) => {
     await requests.delete(0);
   });
 
-  test("POSTs at the same time, on both nodes, are all 200 and never mixed", async () => {
+  test("concurrent POSTs on both nodes are all 200 and never mixed", async () => {
     const requests = await polled(person("ann"));
     const ids = Array.from({ length: 20 }, (_, index) => `${index}`);
     const posted = await Promise.all(ids.map((id) => requests.post(Number(id) % 2, call("Nothing", { padding: "x".repeat(9_000) }, id))));
@@ -155,7 +155,7 @@ section("long polling", (test) => {
     await requests.delete(0);
   });
 
-  test("a body beyond all sense is 413, and the connection lives", async () => {
+  test("an oversized body is 413, and the connection survives", async () => {
     const requests = await polled(person("ann"));
     assert.equal((await requests.post(0, Buffer.alloc(700 * 1024, 0x20))).status, 413);
     assert.equal((await requests.post(0, call("ListRooms", {}, "1"))).status, 200);
@@ -174,7 +174,7 @@ section("long polling", (test) => {
 });
 
 section("long polling, waiting", (test) => {
-  test("an idle poll is 200 and empty after 90 s, without a ping in all that time", async () => {
+  test("an idle poll is 200 and empty after 90 s, without a ping in between", async () => {
     const requests = await polled(person("ann"), [0, 1, 0]);
     const begun = Date.now();
     const { status, text } = await requests.poll(1, { deadlineMs: 110_000 });
@@ -186,7 +186,7 @@ section("long polling, waiting", (test) => {
     await requests.delete(0);
   });
 
-  test("a client that does not come back to poll is gone after a while", async () => {
+  test("a client that stops polling is closed after a while", async () => {
     const requests = await polled(person("ann"));
     await until(async () => (await requests.post(0, "")).status === 404, "404", 30_000, 500);
   });

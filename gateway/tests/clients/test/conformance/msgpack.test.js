@@ -1,4 +1,4 @@
-// MessagePack records, byte by byte: those that clients were seen to send, and those that must end the connection.
+// MessagePack records, byte by byte: those observed from clients, and those that must end the connection.
 
 import assert from "node:assert/strict";
 
@@ -13,7 +13,7 @@ const RECORD_BYTES = 262_144;
 const CLOSE = [7, BAD_INPUT.error, true];
 const UNKNOWN = (name) => `Failed to invoke '${name}' due to an error on the server. HubException: Method does not exist.`;
 
-/** What the JavaScript client was seen to send, and what comes back. */
+/** Observed records of the JavaScript client, and the responses. */
 const SEEN = [
   ["a ping", "02 91 06", []],
   ["Echo(\"x\") with id 0", "0d 95 01 80 a1 30 a4 45 63 68 6f 91 a1 78", [[3, {}, "0", 1, UNKNOWN("Echo")]]],
@@ -27,7 +27,7 @@ const SEEN = [
   ["a call with stream ids", "0b 96 01 80 a3 73 72 76 a1 71 90 90", [[3, {}, "srv", 1, UNKNOWN("q")]]],
 ];
 
-/** Bodies; their length is put before them. */
+/** Bodies, without their length prefix. */
 const ENDS_THE_CONNECTION = [
   ["a map", hex("80")],
   ["an integer", hex("06")],
@@ -78,7 +78,7 @@ section("MessagePack", (test) => {
     });
   }
 
-  test("a client's close is answered by the end of the WebSocket", async () => {
+  test("a client's Close is answered by closing the WebSocket", async () => {
     const socket = await joined();
     socket.send(hex("03 92 07 c0"));
     assert.equal(await socket.end(), 1000);
@@ -95,7 +95,7 @@ section("MessagePack", (test) => {
   }
 
   for (const [what, bytes] of BAD_LENGTHS) {
-    test(`gotcha: nothing is allocated by an announced length: ${what} ends the connection before a body comes`, async () => {
+    test(`gotcha: an announced length allocates nothing: ${what} ends the connection before a body comes`, async () => {
       const socket = await joined();
       socket.send(hex(bytes));
       assert.equal(await socket.end(), 1000);
@@ -103,7 +103,7 @@ section("MessagePack", (test) => {
     });
   }
 
-  test("breaks #10: invocations from the server have six elements always, and those from clients may have five", async (t) => {
+  test("breaks #10: invocations of the server always have six elements, those of clients may have five", async (t) => {
     const user = person("ann");
     const socket = await joined(user);
     socket.send(packed(1, {}, "five", "ListRooms", [{}]));
@@ -118,7 +118,7 @@ section("MessagePack", (test) => {
     socket.leave();
   });
 
-  test("an answer has kind 3 and its value, a refusal kind 1 and its text", async () => {
+  test("a result has kind 3 and its value, an error kind 1 and its text", async () => {
     const socket = await joined();
     assert.deepEqual(await alive(socket, "0"), [3, {}, "0", 3, { rooms: [] }]);
     socket.send(packed(1, {}, "1", "GetRoom", [{ roomId: "nobody's" }], []));
@@ -128,7 +128,7 @@ section("MessagePack", (test) => {
     socket.leave();
   });
 
-  test("a body of 211 bytes has the prefix d3 01; what is answered has the shortest prefix too", async () => {
+  test("a body of 211 bytes has the prefix d3 01; responses use the shortest prefix, too", async () => {
     const socket = await joined();
     const frame = (fill) => Buffer.from(encode([1, {}, "0", "x".repeat(fill), [{}]]));
     const body = frame(211 - frame(0).length - 1);
@@ -144,7 +144,7 @@ section("MessagePack", (test) => {
     socket.leave();
   });
 
-  test("integers of every width, and extra elements, are read as what they are", async () => {
+  test("integers of every width, and extra elements, are read correctly", async () => {
     const socket = await joined();
     const limit = { uint8: "cc 05", uint16: "cd 00 05", uint32: "ce 00 00 00 05", uint64: "cf 00 00 00 00 00 00 00 05", int8: "d0 05", int64: "d3 00 00 00 00 00 00 00 05" };
     for (const [width, value] of Object.entries(limit)) {
@@ -157,7 +157,7 @@ section("MessagePack", (test) => {
     socket.leave();
   });
 
-  test("without an id nothing is answered; an empty one is none", async () => {
+  test("without an id nothing is answered; an empty id counts as none", async () => {
     const socket = await joined();
     for (const id of [null, ""]) for (const target of ["ListRooms", "Nothing"]) socket.send(packed(1, {}, id, target, [{}]));
     await alive(socket);
@@ -165,7 +165,7 @@ section("MessagePack", (test) => {
     socket.leave();
   });
 
-  test("a timestamp, binary and a large integer where text is wanted are one bad argument, not a bad record", async () => {
+  test("a timestamp, binary or a large integer in place of text is one bad argument, not a bad record", async () => {
     const socket = await joined();
     for (const [index, value] of [new Date(), new Uint8Array([1, 2]), 2 ** 40, undefined].entries()) {
       socket.send(packed(1, {}, `${index}`, "GetRoom", [{ roomId: value }], []));
@@ -183,7 +183,7 @@ section("MessagePack", (test) => {
     socket.leave();
   });
 
-  test("record types to come are skipped", async () => {
+  test("unknown record types are skipped", async () => {
     const socket = await joined();
     for (const type of [0, 10, 127, 4_000_000]) socket.send(packed(type, { a: 1 }, 7));
     await alive(socket);
@@ -191,19 +191,19 @@ section("MessagePack", (test) => {
     socket.leave();
   });
 
-  test("records may be cut after every byte, and many may be in one frame", async () => {
+  test("records may be split after every byte, and one frame may hold many", async () => {
     const socket = await joined();
     const calls = ["a", "b", "c"].map((id) => packed(1, {}, id, "ListRooms", [{ query: "방🙂" }], []));
     for (const byte of Buffer.concat(calls)) socket.send(Buffer.from([byte]));
     await socket.completion("c");
     socket.send(Buffer.concat(["d", "e", "f"].map((id) => packed(1, {}, id, "ListRooms", [{}], []))));
-    // Reads are answered when they are done.
+    // Reads are answered as they complete, in any order.
     for (const id of ["a", "b", "c", "d", "e", "f"]) await socket.completion(id);
     assert.equal(socket.records.length, 6);
     socket.leave();
   });
 
-  test("a record may have 256 KiB; a larger call is refused, and anything else that is larger ends the connection", async () => {
+  test("a record may have 256 KiB; a larger call is rejected, and any other larger record ends the connection", async () => {
     const sized = (bytes) => {
       const make = (fill) => Buffer.from(encode([6, Buffer.alloc(fill)]));
       return prefixed(make(bytes - make(100_000).length + 100_000));

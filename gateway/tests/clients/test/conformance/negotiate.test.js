@@ -15,7 +15,7 @@ const TRANSPORTS =
 const LIFE_MS = 15_000;
 
 section("negotiate", (test) => {
-  test("version 1 answers 200 application/json with exactly its fields", async () => {
+  test("version 1 returns 200 application/json with exactly its fields", async () => {
     const { status, headers, text } = await negotiate(0, person("ann"));
     assert.equal(status, 200);
     assert.match(headers["content-type"], /^application\/json\b/);
@@ -24,14 +24,14 @@ section("negotiate", (test) => {
     assert.notEqual(connectionId, secret);
   });
 
-  test("breaks #6: the connection token goes into URLs unescaped, so it has only characters that may stand there", async () => {
+  test("breaks #6: the connection token goes into URLs unescaped, so it holds only characters allowed there", async () => {
     for (let round = 0; round < 20; round += 1) {
       assert.match(await connectionToken(round % 2, person("ann")), /^[A-Za-z0-9._-]+$/);
     }
   });
 
   for (const [what, query] of [["without negotiateVersion", ""], ["with negotiateVersion=0", "negotiateVersion=0"]]) {
-    test(`breaks #7: ${what} it is version 0: no token, and the connectionId is what clients come back with`, async () => {
+    test(`breaks #7: ${what} it is version 0: no token, and clients connect with the connectionId`, async () => {
       const user = person("ann");
       const { text } = await negotiate(0, user, query);
       const answer = JSON.parse(text);
@@ -42,7 +42,7 @@ section("negotiate", (test) => {
     });
   }
 
-  test("a version to come is answered with version 1", async () => {
+  test("a future version is answered with version 1", async () => {
     assert.equal(JSON.parse((await negotiate(0, person("ann"), "negotiateVersion=7")).text).negotiateVersion, 1);
   });
 
@@ -55,7 +55,7 @@ section("negotiate", (test) => {
     });
   }
 
-  test("names in the query may be in any case", async () => {
+  test("query parameter names ignore case", async () => {
     const user = person("ann");
     const { text } = await negotiate(0, user, "NEGOTIATEVERSION=1");
     const { connectionToken: secret } = JSON.parse(text);
@@ -64,7 +64,7 @@ section("negotiate", (test) => {
     socket.leave();
   });
 
-  test("every negotiation has ids of its own", async () => {
+  test("every negotiation has its own ids", async () => {
     const user = person("ann");
     const tokens = await Promise.all(Array.from({ length: 20 }, (_, index) => connectionToken(index % 2, user)));
     assert.equal(new Set(tokens).size, 20);
@@ -76,14 +76,14 @@ section("negotiate", (test) => {
     });
   }
 
-  test("without a good token it is 401, and says no more", async () => {
+  test("without a valid token it is 401, with no details", async () => {
     for (const headers of [{}, { authorization: "Bearer x.y.z" }, { authorization: "Basic YTpi" }]) {
       const answer = await negotiate(0, undefined, "negotiateVersion=1", headers);
       assert.deepEqual([answer.status, answer.headers["www-authenticate"], answer.text], [401, "Bearer", "Unauthorized"]);
     }
   });
 
-  test("an id that nobody takes up is 404 after 15 s", async () => {
+  test("an unused id is 404 after 15 s", async () => {
     const user = person("late");
     const id = await connectionToken(0, user);
     await pause(LIFE_MS + 500);
@@ -113,18 +113,18 @@ section("negotiate", (test) => {
 section("origins", (test) => {
   const named = (headers) => headers["access-control-allow-origin"];
 
-  test("a page on the list may read the answer, with credentials, and is named: never *", async () => {
+  test("an allowed page may read the response, with credentials, and is named: never *", async () => {
     const { status, headers } = await negotiate(0, person("ann"), undefined, { origin: ALLOWED_PAGE });
     assert.deepEqual([status, named(headers), headers["access-control-allow-credentials"]], [200, ALLOWED_PAGE, "true"]);
     assert.match(headers.vary, /origin/i);
   });
 
-  test("a refusal can be read by the page too: 401 with its origin", async () => {
+  test("the page can read an error, too: 401 with its origin", async () => {
     const { status, headers } = await negotiate(0, undefined, undefined, { origin: ALLOWED_PAGE });
     assert.deepEqual([status, named(headers), headers["access-control-allow-credentials"]], [401, ALLOWED_PAGE, "true"]);
   });
 
-  test("the preflight of a page on the list allows what the client sends", async () => {
+  test("the preflight of an allowed page permits what the client sends", async () => {
     const headers = {
       origin: ALLOWED_PAGE,
       "access-control-request-method": "POST",
@@ -140,7 +140,7 @@ section("origins", (test) => {
     }
   });
 
-  test("a foreign page gets no leave to read, and its preflight is refused", async () => {
+  test("a foreign page may not read the response, and its preflight is refused", async () => {
     const plain = await negotiate(0, person("ann"), undefined, { origin: FOREIGN_PAGE });
     assert.equal(named(plain.headers), undefined);
     const headers = { origin: FOREIGN_PAGE, "access-control-request-method": "POST" };
@@ -149,19 +149,19 @@ section("origins", (test) => {
   });
 
   for (const origin of [FOREIGN_PAGE, "null", `${ALLOWED_PAGE}.evil.example`, "http://app.example.com"]) {
-    test(`an upgrade from ${origin} is 403, though its token is good`, async () => {
+    test(`an upgrade from ${origin} is 403, even with a valid token`, async () => {
       assert.equal((await upgrade(hub(0), { user: person("ann"), headers: { origin } })).status, 403);
     });
   }
 
-  test("upgrades from a page on the list, the server's own, and no page at all are welcome", async () => {
+  test("upgrades from an allowed page, the server's own, and without an origin succeed", async () => {
     for (const headers of [{ origin: ALLOWED_PAGE }, { origin: new URL(hub()).origin }, {}]) {
       assert.equal((await upgrade(hub(), { user: person("ann"), headers })).status, 101, JSON.stringify(headers));
     }
   });
 });
 
-/** Resident kB of the first node. */
+/** Resident memory of the first node, in kB. */
 async function memory() {
   const { parts } = await world.cluster.command("status");
   const { pid } = parts.find(({ name }) => name === "gateway-1");

@@ -1,4 +1,4 @@
-// Server-Sent Events: exact bytes, and who may do what on whose stream.
+// Server-Sent Events: exact bytes, and the requests allowed on a stream's id.
 
 import assert from "node:assert/strict";
 
@@ -10,7 +10,7 @@ import { ACCEPTED, RS, call, handshake } from "../../lib/wire/records.js";
 import { section, world } from "../../lib/wire/section.js";
 
 section("Server-Sent Events", (test) => {
-  test("the stream opens with its headers and a comment, byte by byte, before anything happens", async () => {
+  test("the stream starts with its headers and a comment, byte by byte, before any event", async () => {
     const requests = await Requests.negotiated(0, person("ann"));
     const bare = await Bare.open(hub(0));
     bare.write(`GET /hubs/chat?id=${requests.id}&access_token=${token(requests.user)} HTTP/1.1\r\nhost: chat\r\naccept: text/event-stream\r\n\r\n`);
@@ -27,7 +27,7 @@ section("Server-Sent Events", (test) => {
   });
 
   for (const accept of ["text/event-stream", "text/html, text/event-stream;q=0.9", "TEXT/Event-Stream"]) {
-    test(`a GET that accepts ${accept} is for a stream`, async () => {
+    test(`a GET that accepts ${accept} opens a stream`, async () => {
       const requests = await Requests.negotiated(0, person("ann"));
       const stream = await requests.events(0, accept);
       assert.deepEqual([stream.status, stream.headers["content-type"]], [200, "text/event-stream"]);
@@ -42,7 +42,7 @@ section("Server-Sent Events", (test) => {
     stream.abort();
   });
 
-  test("breaks #1: every event holds whole records only, and what is flushed together is one event", async (t) => {
+  test("breaks #1: every event holds whole records only, and records flushed together are one event", async (t) => {
     const [ann, bob] = [await world.cluster.connect(person("ann"), { node: 0 }), await world.cluster.connect(person("bob"), { node: 1 })];
     t.after(() => Promise.all([ann.stop(), bob.stop()]));
     const roomId = await makeDirect(ann, bob);
@@ -54,7 +54,7 @@ section("Server-Sent Events", (test) => {
     const heard = () => eventsOf(stream.text).flat().filter(({ target }) => target === "MessageCreated");
     await until(() => heard().length === bodies.length, () => `all events; ${heard().length}`);
     assert.deepEqual(heard().map(({ arguments: given }) => given[0].message.body), bodies);
-    // Nothing but the comment, data lines and the empty lines behind them.
+    // Only the comment, data lines, and the empty lines after them.
     assert.match(stream.text, /^:\r\n(data: [^\r\n]+\r\n\r\n)+$/);
     await requests.post(0, Array.from({ length: 20 }, (_, index) => call("Nothing", {}, `${index}`)).join(""));
     await until(() => stream.text.includes('"19"'), "the last answer");
@@ -63,7 +63,7 @@ section("Server-Sent Events", (test) => {
     stream.abort();
   });
 
-  test("records may be cut between POSTs, within a character too", async () => {
+  test("records may be split between POSTs, even within a character", async () => {
     const { requests, stream } = await streamed(person("ann"));
     const bytes = Buffer.from(call("ListRooms", { query: "방🙂" }, "cut"));
     for (let at = 0; at < bytes.length; at += 7) assert.equal((await requests.post(at % 2, bytes.subarray(at, at + 7))).status, 200);
@@ -84,7 +84,7 @@ section("Server-Sent Events", (test) => {
     stream.abort();
   });
 
-  test("an id that is not attached takes no POST and no DELETE: 400", async () => {
+  test("before it attaches, an id accepts no POST and no DELETE: 400", async () => {
     const requests = await Requests.negotiated(0, person("ann"));
     assert.equal((await requests.post(0, handshake())).status, 400);
     assert.equal((await requests.delete(0)).status, 400);
@@ -115,7 +115,7 @@ section("Server-Sent Events", (test) => {
     assert.deepEqual(eventsOf(stream.text).flat(), [{}]);
   });
 
-  test("bad input is told by a Close record, then the stream ends", async () => {
+  test("invalid input gets a Close record, then the stream ends", async () => {
     const { requests, stream } = await streamed(person("ann"));
     assert.equal((await requests.post(0, `{${RS}`)).status, 200);
     assert.equal(await stream.ended, "end");

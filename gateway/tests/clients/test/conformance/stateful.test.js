@@ -1,4 +1,4 @@
-// Stateful reconnect, version 2 of the protocol: the socket may break, the connection goes on.
+// Stateful reconnect, version 2 of the protocol: the connection survives the loss of its socket.
 
 import assert from "node:assert/strict";
 
@@ -17,32 +17,32 @@ const sequence = (sequenceId) => `{"type":9,"sequenceId":${sequenceId}}${RS}`;
 const numbered = (socket) => socket.records.filter(({ type }) => NUMBERED.has(type));
 const sequenceOf = (socket) => socket.record(({ type }) => type === 9, "a Sequence");
 
-/** A connection to which stateful reconnect was granted. */
+/** A connection with stateful reconnect. */
 async function granted(node = 0, user = person("ann"), options = {}) {
   const id = await connectionToken(node, user, STATEFUL);
   const socket = await Socket.joined({ node, user, id, version: 2, ...options });
   return { user, id, socket };
 }
 
-/** Comes back after a drop: no negotiation, no handshake; a Sequence first. */
+/** Reconnects after a drop: no negotiation, no handshake, but a Sequence first. */
 async function again({ user, id }, node = 0, first = 1) {
   const socket = await Socket.open({ node, user, id });
   if (first !== undefined) socket.send(sequence(first));
   return socket;
 }
 
-/** Whether its id is over, on a node. */
+/** True if the connection's id is 404 on a node. */
 const isOver = async ({ user, id }, node = 0) => (await upgrade(`${hub(node)}?id=${id}`, { user })).status === 404;
 
 section("stateful reconnect", (test) => {
-  test("it is granted to who asks for it, and not told to others", async () => {
+  test("it is granted on request, and not mentioned otherwise", async () => {
     assert.equal(JSON.parse((await negotiate(0, person("ann"), STATEFUL)).text).useStatefulReconnect, true);
     for (const query of ["negotiateVersion=1", "negotiateVersion=1&useStatefulReconnect=false"]) {
       assert.ok(!("useStatefulReconnect" in JSON.parse((await negotiate(0, person("ann"), query)).text)), query);
     }
   });
 
-  test("what the client sent is acknowledged in about a second: the highest id, calls counted and pings not", async () => {
+  test("records of the client are acked in about a second: the highest id, counting calls but not pings", async () => {
     const { socket } = await granted();
     socket.send(`{"type":6}${RS}${call("ListRooms", {}, "1")}{"type":6}${RS}${call("ListRooms", {}, "2")}`);
     await socket.record(({ type, sequenceId }) => type === 8 && sequenceId === 2, "Ack 2", 5_000);
@@ -50,7 +50,7 @@ section("stateful reconnect", (test) => {
   });
 
   for (const node of [0, 1]) {
-    test(`breaks #11: a re-upgrade on node ${node} is answered by the id of the first record that is not acknowledged, and its replay; no handshake`, async () => {
+    test(`breaks #11: a re-upgrade on node ${node} is answered by the id of the first unacked record, and its replay`, async () => {
       const connection = await granted(0);
       const { socket } = connection;
       socket.send(call("ListRooms", {}, "1") + call("Nothing", {}, "2"));
@@ -64,7 +64,7 @@ section("stateful reconnect", (test) => {
     });
   }
 
-  test("breaks #11: what is acknowledged is not replayed; then the Sequence is the last id and one", async () => {
+  test("breaks #11: acked records are not replayed; then the Sequence is the last id plus one", async () => {
     const connection = await granted();
     const { socket } = connection;
     socket.send(call("Nothing", {}, "1") + call("Nothing", {}, "2"));
@@ -95,7 +95,7 @@ section("stateful reconnect", (test) => {
     back.leave();
   });
 
-  test("a call that is pending survives the drop, and is answered once", async () => {
+  test("a pending call survives the drop, and is answered once", async () => {
     const connection = await granted();
     const { socket } = connection;
     socket.send(call("CreateRoom", { kind: "group", memberIds: [] }, "room"));
@@ -110,7 +110,7 @@ section("stateful reconnect", (test) => {
     back.leave();
   });
 
-  test("what the client replays is not run twice", async () => {
+  test("records that the client replays are not executed twice", async () => {
     const connection = await granted();
     const { socket } = connection;
     const create = call("CreateRoom", { kind: "group", memberIds: [] }, "1");
@@ -123,7 +123,7 @@ section("stateful reconnect", (test) => {
     back.leave();
   });
 
-  test("events of the time without a socket come in order, each once", async (t) => {
+  test("events missed without a socket arrive in order, each once", async (t) => {
     const connection = await granted();
     await connection.socket.lives();
     const client = await world.cluster.connect(connection.user, { node: 1 });
@@ -156,7 +156,7 @@ section("stateful reconnect", (test) => {
     back.leave();
   });
 
-  test("a re-upgrade evicts a socket that is half open", async () => {
+  test("a re-upgrade replaces a half-open socket", async () => {
     const connection = await granted();
     await connection.socket.lives();
     const back = await again(connection, 1, 2);
@@ -165,7 +165,7 @@ section("stateful reconnect", (test) => {
     back.leave();
   });
 
-  test("another user's bearer on it is 404, and takes nothing away", async () => {
+  test("another user's bearer on the id is 404, and does not harm the connection", async () => {
     const connection = await granted();
     connection.socket.leave();
     assert.equal((await upgrade(`${hub(0)}?id=${connection.id}`, { user: person("bob") })).status, 404);
@@ -187,21 +187,21 @@ section("stateful reconnect", (test) => {
     });
   }
 
-  test("a client's Close ends it: 404 afterwards, on either node", async () => {
+  test("a client's Close ends the connection: 404 afterwards, on either node", async () => {
     const connection = await granted();
     connection.socket.send(`{"type":7}${RS}`);
     await connection.socket.end();
     for (const node of [0, 1]) await until(() => isOver(connection, node), `404 on node ${node}`);
   });
 
-  test("bad input ends it: 404 afterwards", async () => {
+  test("invalid input ends the connection: 404 afterwards", async () => {
     const connection = await granted();
     connection.socket.send(`{${RS}`);
     await connection.socket.end();
     await until(() => isOver(connection), "404");
   });
 
-  test("not asked for, a drop is the end, whatever the version of the handshake", async () => {
+  test("without a request for it, a drop ends the connection, whatever the handshake's version", async () => {
     const user = person("ann");
     const id = await connectionToken(0, user);
     const socket = await Socket.joined({ node: 0, user, id, version: 2 });
@@ -210,7 +210,7 @@ section("stateful reconnect", (test) => {
     await until(() => isOver({ user, id }), "404");
   });
 
-  test("a buffer that is full while nobody is there ends it: 404, never a part of the replay; senders are not held up", async (t) => {
+  test("a buffer that fills up without a socket ends the connection: 404, no partial replay, no delay of senders", async (t) => {
     const connection = await granted();
     await connection.socket.lives();
     const client = await world.cluster.connect(connection.user, { node: 1 });
@@ -224,14 +224,14 @@ section("stateful reconnect", (test) => {
 });
 
 section("stateful reconnect, waiting", (test) => {
-  test("after 15 s without a socket it is over: 404", async () => {
+  test("after 15 s without a socket the connection ends: 404", async () => {
     const connection = await granted();
     connection.socket.leave();
     await pause(WINDOW_MS + 2_500);
     for (const node of [0, 1]) assert.equal(await isOver(connection, node), true, `node ${node}`);
   });
 
-  test("within the window, again and again, it goes on for longer than any token lives", async () => {
+  test("reconnects within the window may repeat beyond a token's lifetime", async () => {
     const connection = await granted();
     await connection.socket.lives();
     connection.socket.leave();

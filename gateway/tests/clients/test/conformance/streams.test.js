@@ -1,4 +1,4 @@
-// Streams from the server: `StreamHistory`, its cancel and its bounds; and what is no stream asked for as one.
+// Streams from the server: `StreamHistory`, its cancellation and its limits; and stream calls of other methods.
 
 import assert from "node:assert/strict";
 
@@ -13,7 +13,7 @@ const MESSAGES = 30;
 const streamCall = (target, argument, invocationId) =>
   `${JSON.stringify({ target, arguments: [argument], invocationId, type: 4 })}${RS}`;
 
-/** A room with messages, and who wrote them. */
+/** A room with messages, and their sender. */
 async function written(t, count = MESSAGES) {
   const client = await world.cluster.connect(person("writer"), { node: 1 });
   t.after(() => client.stop());
@@ -31,7 +31,7 @@ async function whole(socket, id) {
 }
 
 section("streams", (test) => {
-  test("StreamHistory brings every message of a room, ascending, one item each, and ends with a completion", async (t) => {
+  test("StreamHistory returns every message of a room, ascending, one per item, and ends with a completion", async (t) => {
     const { user, roomId, sent } = await written(t);
     const socket = await Socket.joined({ node: 0, user });
     socket.send(streamCall("StreamHistory", { roomId }, "s"));
@@ -63,7 +63,7 @@ section("streams", (test) => {
     socket.leave();
   });
 
-  test("on an event stream and on long polls it is the same", async (t) => {
+  test("event streams and long polls behave the same", async (t) => {
     const { user, roomId, sent } = await written(t, 5);
     const { requests, stream } = await streamed(user, [0, 1]);
     await requests.post(1, streamCall("StreamHistory", { roomId }, "s"));
@@ -79,7 +79,7 @@ section("streams", (test) => {
     await polls.delete(0);
   });
 
-  test("a cancel ends it: with the completion that closes the client's books, and nothing after it", async (t) => {
+  test("a cancel ends the stream with a completion, and nothing follows", async (t) => {
     const { user, roomId } = await written(t);
     const socket = await Socket.joined({ node: 0, user });
     socket.send(streamCall("StreamHistory", { roomId }, "s") + `{"invocationId":"s","type":5}${RS}`);
@@ -101,7 +101,7 @@ section("streams", (test) => {
     socket.leave();
   });
 
-  test("a stream of a room that is somebody else's, or none, is notFound; a wrong request is invalidArgument", async (t) => {
+  test("a stream of an inaccessible or unknown room is notFound; an invalid request is invalidArgument", async (t) => {
     const { roomId } = await written(t, 1);
     const socket = await Socket.joined({ node: 0, user: person("stranger") });
     for (const [id, request, code] of [["0", { roomId }, "notFound"], ["1", { roomId: "none" }, "notFound"], ["2", { roomId: 7 }, "invalidArgument"]]) {
@@ -112,7 +112,7 @@ section("streams", (test) => {
     socket.leave();
   });
 
-  test("gotcha: streams of one connection are bounded: the one too many is refused, the connection lives", async (t) => {
+  test("gotcha: streams of one connection are limited: an excess one is rejected, and the connection survives", async (t) => {
     const { user, roomId } = await written(t, 3);
     const polls = await polled(user);
     // Nobody polls meanwhile, so none of them can end.
@@ -137,7 +137,7 @@ section("what is no stream", (test) => {
     ["an unknown method, asked for as a stream", "Nothing", 4, /Failed to invoke 'Nothing'.*Method does not exist\./],
     ["a streaming method, called as one that is not", "StreamHistory", 1, /StreamHistory/],
   ]) {
-    test(`${what}, is answered with an error; the connection lives`, async () => {
+    test(`${what}, is answered with an error; the connection survives`, async () => {
       const socket = await Socket.joined({ node: 0, user: person("ann") });
       socket.send(`{"type":${type},"target":"${target}","arguments":[{"roomId":"x"}],"invocationId":"1"}${RS}`);
       assert.match((await socket.completion("1")).error, expected);
@@ -146,7 +146,7 @@ section("what is no stream", (test) => {
     });
   }
 
-  test("streams from the client lead nowhere and hurt nobody", async () => {
+  test("streams from the client are ignored", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.send(`{"type":1,"target":"ListRooms","arguments":[{}],"streamIds":["0"],"invocationId":"1"}${RS}`);
     assert.deepEqual((await socket.completion("1")).result, { rooms: [] });

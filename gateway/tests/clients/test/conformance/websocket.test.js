@@ -1,4 +1,4 @@
-// WebSockets: who may attach to what, with which status, and frames as no client library would send them.
+// WebSockets: attaching and its statuses, and frames that no client library would send.
 
 import assert from "node:assert/strict";
 import { createHash, randomBytes, randomUUID } from "node:crypto";
@@ -38,7 +38,7 @@ section("WebSocket", (test) => {
     socket.leave();
   });
 
-  test("of many attaches with one id at the same time, on both nodes, exactly one succeeds", async () => {
+  test("of many concurrent attaches with one id, on both nodes, exactly one succeeds", async () => {
     const user = person("ann");
     const id = await connectionToken(0, user);
     const answers = await Promise.allSettled(Array.from({ length: 10 }, (_, index) => Socket.open({ node: index % 2, user, id })));
@@ -59,7 +59,7 @@ section("WebSocket", (test) => {
     assert.equal((await upgrade(`${hub(0)}?id=${id}`, { bearer: token(user, { org: "other" }) })).status, 404);
   });
 
-  test("the id of an ended connection is 404, though its token has not expired", async () => {
+  test("the id of an ended connection is 404, even before its token expires", async () => {
     const user = person("ann");
     const id = await connectionToken(0, user);
     const socket = await Socket.joined({ node: 0, user, id });
@@ -104,7 +104,7 @@ section("WebSocket", (test) => {
     });
   }
 
-  test("the bearer may be in the header or in the query; the header is what counts", async () => {
+  test("the bearer may be in the header or in the query; the header takes precedence", async () => {
     const user = person("ann");
     assert.equal((await upgrade(`${hub(0)}?access_token=${token(user)}`)).status, 101);
     assert.equal((await upgrade(`${hub(0)}?access_token=x`, { user })).status, 101);
@@ -112,7 +112,7 @@ section("WebSocket", (test) => {
     assert.equal((await upgrade(hub(0))).status, 401);
   });
 
-  test("a WebSocket version to come is 426 with the one that is spoken", async () => {
+  test("a future WebSocket version is 426 with the supported one", async () => {
     const headers = { connection: "Upgrade", upgrade: "websocket", "sec-websocket-key": "AAAAAAAAAAAAAAAAAAAAAA==", "sec-websocket-version": "14" };
     const answer = await send("GET", hub(0), { token: token(person("ann")), headers });
     assert.deepEqual([answer.status, answer.headers["sec-websocket-version"]], [426, "13"]);
@@ -142,7 +142,7 @@ section("WebSocket", (test) => {
     });
   }
 
-  test("breaks #2: the opcode of what comes means nothing: JSON as Binary is answered as Text", async () => {
+  test("breaks #2: the opcode of incoming frames is ignored: JSON as Binary is answered as Text", async () => {
     const socket = await Socket.open({ node: 0, user: person("ann") });
     socket.send(Buffer.from(handshake()), { binary: true });
     await socket.until((messages) => messages.length === 1, "the answer");
@@ -153,7 +153,7 @@ section("WebSocket", (test) => {
     socket.leave();
   });
 
-  test("breaks #2: MessagePack after a handshake in Text is answered as Binary, the handshake too", async () => {
+  test("breaks #2: MessagePack after a Text handshake is answered as Binary, including the handshake", async () => {
     const socket = await Socket.open({ node: 0, user: person("ann") });
     socket.send(handshake("messagepack"));
     await socket.until((messages) => messages.length === 1, "the answer");
@@ -161,7 +161,7 @@ section("WebSocket", (test) => {
     socket.leave();
   });
 
-  test("a message may come in fragments, with control frames between", async () => {
+  test("a message may come in fragments, with control frames in between", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     const pongs = [];
     socket.ws.on("pong", (data) => pongs.push(data.toString()));
@@ -175,7 +175,7 @@ section("WebSocket", (test) => {
     socket.leave();
   });
 
-  test("a client's close frame is answered by one", async () => {
+  test("a client's close frame is answered with a close frame", async () => {
     const socket = await Socket.joined({ node: 0, user: person("ann") });
     socket.ws.close(1000);
     assert.equal(await socket.end(), 1000);
@@ -191,7 +191,7 @@ section("WebSocket", (test) => {
     });
   }
 
-  test("the answer to the upgrade has the key's digest and nothing that nobody asked for", async () => {
+  test("the upgrade's response has the key's digest and no unrequested headers", async () => {
     const key = randomBytes(16).toString("base64");
     const bare = await Bare.open(hub(0));
     bare.write(request(token(person("ann")), key, "sec-websocket-extensions: permessage-deflate\r\n"));
@@ -203,7 +203,7 @@ section("WebSocket", (test) => {
     bare.close();
   });
 
-  test("gotcha: a token in a URL reaches no log, the gateways' or the balancer's", async () => {
+  test("gotcha: a token in a URL appears in no log of the gateways or the balancer", async () => {
     const user = person("ann");
     for (const node of [0, 1, undefined]) {
       const socket = await Socket.joined({ node, user });
@@ -230,7 +230,7 @@ async function bareUpgrade(user) {
   return bare;
 }
 
-/** The text of the logs under a directory: what the parts wrote to their output. */
+/** The text of the logs under a directory: the output of all processes. */
 async function everythingIn(directory) {
   const entries = await readdir(directory, { withFileTypes: true, recursive: true });
   const logs = entries.filter((entry) => entry.isFile() && entry.name.endsWith(".log"));

@@ -1,5 +1,5 @@
-// How each method is crossed: requests that name what belongs to another organization, and beside each the same request
-// that names what nobody has. A method that names nothing is asked what it tells of others.
+// The isolation cases of each method: requests that name another organization's data, and beside each the same request
+// that names unknown data. A method that names nothing is checked for what it reveals about others.
 
 import { createHash } from "node:crypto";
 
@@ -7,7 +7,7 @@ import { person } from "../../lib/cast.js";
 
 const UNKNOWN_ROOM = "g_AAAAAAAAAAAAAAAAAAAAAA";
 const UNKNOWN_FILE = "AAAAAAAAAAAAAAAAAAAAAA";
-/** A moment at which nobody wrote anything. */
+/** A time at which nothing was written. */
 const UNKNOWN_SEQ = 1_600_000_000_000_001;
 const DOCUMENT = Buffer.from("secretbody of a file");
 const file = {
@@ -17,7 +17,7 @@ const file = {
   sha256: createHash("sha256").update(DOCUMENT).digest("hex"),
 };
 
-/** A file in a room; what CreateUpload gave. */
+/** Puts a file into a room; returns the result of CreateUpload. */
 export async function upload(client, roomId) {
   const ticket = await client.call("CreateUpload", { roomId, ...file });
   const { url, method, headers } = ticket;
@@ -28,11 +28,11 @@ export async function upload(client, roomId) {
   return ticket;
 }
 
-/** For each of their rooms, by what `more` adds. */
+/** Cases for each of their rooms; `more` adds fields. */
 const rooms = (more = () => ({})) => (stage) =>
   ["room", "direct", "archived"].map((kind) => [kind, { roomId: stage[kind], ...more(stage) }, { roomId: UNKNOWN_ROOM, ...more(stage) }]);
 
-/** In the caller's own room, by the seq of their message. */
+/** Cases in the caller's own room with the seq of their message. */
 const seqs = (more = {}) => (stage, caller) => {
   const roomId = own(stage, caller);
   return [["seq", { roomId, seq: stage.message.seq, ...more }, { roomId, seq: UNKNOWN_SEQ, ...more }]];
@@ -43,19 +43,19 @@ const both = (...all) => (stage, caller) => all.flatMap((each) => each(stage, ca
 const ticket = (stage) => stage.file?.attachmentId ?? UNKNOWN_FILE;
 const body = () => ({ clientId: crypto.randomUUID(), body: "hello" });
 
-/** Of each method: `[what, request, the same for what nobody has]`. */
+/** Cases of each method: `[what, request, the same request for unknown data]`. */
 export const CASES = {
   CreateRoom: (stage, caller) => [
     ["a direct room", { kind: "direct", memberIds: [stage.bob.user] }, { kind: "direct", memberIds: [person("bob")] }],
     ["a group", { kind: "group", memberIds: [stage.bob.user] }, { kind: "group", memberIds: [person("bob")] }],
-    // Once: then it is a case of the second organization too.
+    // Only once: afterwards the case exists in the second organization, too.
     ...(caller === stage.eve
       ? [["a case", { kind: "group", memberIds: [], caseId: stage.caseId }, { kind: "group", memberIds: [], caseId: person("case") }]]
       : []),
   ],
   AddMembers: both(
     rooms((stage) => ({ userIds: [stage.kim.user] })),
-    // To a direct room: a new room each time.
+    // On a direct room, each call creates a new room.
     (stage, caller) => {
       const roomId = caller === stage.eve ? stage.ownDirect : stage.ann2Direct;
       return [["a member", { roomId, userIds: [stage.bob.user] }, { roomId, userIds: [person("bob")] }]];
