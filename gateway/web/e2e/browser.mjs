@@ -1,6 +1,6 @@
 import { chromium } from 'playwright-core';
 
-/** Chromium without anything that talks to others or needs a desktop. */
+/** Chromium without background traffic and without a desktop. */
 export const launch = () =>
   chromium.launch({
     executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',

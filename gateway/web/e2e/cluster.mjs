@@ -10,7 +10,7 @@ const REPOSITORY = fileURLToPath(new URL('../../../', import.meta.url));
 const APP = fileURLToPath(new URL('../dist', import.meta.url));
 
 /**
- * A cluster of one's own on free ports, whose gateways serve the built app: the fixture of `cargo local`, driven by
+ * A private cluster on free ports, whose gateways serve the built app: the fixture of `cargo local`, driven by
  * lines on its standard input.
  */
 export class Cluster {
@@ -29,7 +29,7 @@ export class Cluster {
     return Object.assign(cluster, info);
   }
 
-  /** A command of the fixture, such as `kill gateway-1`. */
+  /** Sends the fixture a command, such as `kill gateway-1`. */
   async command(line) {
     const answer = new Promise((resolve) => this.#waiting.push(resolve));
     this.#process.stdin.write(`${line}\n`);
@@ -42,7 +42,7 @@ export class Cluster {
     await this.ended;
   }
 
-  /** Connections of each node, as its metrics count them; of a dead one, none. */
+  /** The number of connections of each node, from its metrics; 0 for a dead node. */
   connections() {
     return Promise.all(
       this.admins.map(async (admin) => {
@@ -53,7 +53,7 @@ export class Cluster {
     );
   }
 
-  /** Does what makes one connection, and returns the number of the node that it went to. */
+  /** Runs `connect`, which opens one connection, and returns the number of its node. */
   async nodeOf(connect) {
     const before = await this.connections();
     await connect();
@@ -61,7 +61,7 @@ export class Cluster {
     return until(async () => risen(await this.connections()) + 1, 'a connection is counted');
   }
 
-  /** A plain SignalR client, for what would take a browser too long. */
+  /** A plain SignalR client, for steps that would take too long in a browser. */
   async client(userId, name, orgId = 'acme') {
     const body = JSON.stringify({ userId, orgId, name });
     const reply = await fetch(`${this.balancer}/dev/token`, { method: 'POST', headers: { 'content-type': 'application/json' }, body });

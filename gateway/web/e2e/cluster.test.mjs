@@ -20,7 +20,7 @@ after(async () => {
   await cluster?.stop();
 });
 
-/** Two people in two browsers, on two nodes. */
+/** Two users in two browsers, on two nodes. */
 async function apart() {
   let ann;
   const nodeOfAnn = await cluster.nodeOf(async () => (ann = await open(browser, cluster.web, { lang: 'en', signIn: ANN })));
@@ -60,7 +60,7 @@ describe('two browsers on two nodes', () => {
     await minsu?.context().close();
   });
 
-  test('chat in both languages, with the marks of how far a message has come', async () => {
+  test('chat in both languages, with delivery marks', async () => {
     await startDirect(ann, 'minsu');
     await say(ann, 'Hello Minsu!');
     await minsu.locator('.room', { hasText: 'Ann Miller' }).click();
@@ -73,7 +73,7 @@ describe('two browsers on two nodes', () => {
     await assertAccessible(minsu, 'the Korean side');
   });
 
-  test('edit, answer and delete', async () => {
+  test('edit, reply and delete', async () => {
     await say(ann, 'See you at twleve');
     await until(async () => (await last(minsu)) === 'See you at twleve', 'the first writing');
     await ann.locator('textarea').press('ArrowUp');
@@ -94,7 +94,7 @@ describe('two browsers on two nodes', () => {
     await until(async () => (await last(minsu)) === 'until then', 'it goes on');
   });
 
-  test('the node of one dies: both write on, and nothing is missing or doubled on either side', async () => {
+  test('after the node of one user dies both write on, and nothing is lost or duplicated on either side', async () => {
     const before = (await bubbles(ann)).length;
     const wanted = [];
     const write = async (from, to) => {
@@ -125,7 +125,7 @@ describe('two browsers on two nodes', () => {
   });
 });
 
-test('scrolling back through 2,000 messages misses none, and keeps its place', async () => {
+test('scrolling back through 2,000 messages skips none, and keeps the scroll position', async () => {
   const bob = await cluster.client('bob', 'Bob');
   const { room } = await bob.invoke('CreateRoom', { kind: 'group', memberIds: ['ann'], name: 'A long story' });
   for (let from = 1; from <= 2_000; from += 20) {
@@ -150,7 +150,7 @@ test('scrolling back through 2,000 messages misses none, and keeps its place', a
     assert.ok(numbers.every((n, index) => index === 0 || n === numbers[index - 1] + 1), 'without a hole');
     numbers.forEach((n) => seen.add(n));
     mostRows = Math.max(mostRows, numbers.length);
-    // What is on top stays in sight when more comes above it.
+    // The top row stays in view when older rows are added above it.
     await scroller.evaluate((element) => element.scrollBy(0, -2_000));
     return seen.has(1);
   }, 'the first chapter', 120_000);

@@ -1,4 +1,4 @@
-// The whole app on a server in memory: every feature, every look, no cluster.
+// The whole app on an in-memory server: every feature and every look, without a cluster.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
 import { after, before, describe, test } from 'node:test';
@@ -27,7 +27,7 @@ const LOOKS = [
 
 describe('every look', () => {
   for (const look of LOOKS) {
-    test(`${look.lang} ${look.theme} ${look.width}: accessible, within its policy, nothing wider than the screen`, async () => {
+    test(`${look.lang} ${look.theme} ${look.width}: accessible, within its content policy, nothing wider than the screen`, async () => {
       const page = await open(browser, app.url, look);
       const shot = async (name) => {
         await assertAccessible(page, name);
@@ -58,7 +58,7 @@ describe('every look', () => {
     });
   }
 
-  test('the settings change language and colours at once, and stay', async () => {
+  test('the settings change language and colours at once, and are kept', async () => {
     const page = await open(browser, app.url);
     await page.getByRole('button', { name: 'Settings' }).click();
     await page.locator('dialog[open] select').first().waitFor();
@@ -74,8 +74,8 @@ describe('every look', () => {
   });
 });
 
-describe('what one does', () => {
-  test('by keyboard: write, mention, reply, react, edit, delete', async () => {
+describe('features', () => {
+  test('the keyboard alone is enough to write, mention, reply, react, edit and delete', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Launch week' }).focus();
     await page.keyboard.press('Enter');
@@ -116,7 +116,7 @@ describe('what one does', () => {
     await page.context().close();
   });
 
-  test('text is only ever text', async () => {
+  test('text is never interpreted as HTML', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room').first().click();
     const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script> javascript:alert(1)';
@@ -126,7 +126,7 @@ describe('what one does', () => {
     await page.context().close();
   });
 
-  test('a chat with someone, a group, its people, its name, its end', async () => {
+  test('a direct chat; a group, its members, its name; leaving', async () => {
     const page = await open(browser, app.url);
     await page.getByRole('button', { name: 'New chat' }).click();
     const field = page.locator('dialog[open] input[role=combobox]');
@@ -163,7 +163,7 @@ describe('what one does', () => {
     await page.context().close();
   });
 
-  test('unread messages have a mark that one lands at, and are read by being seen', async () => {
+  test('a chat opens at the mark before its unread messages, and showing them marks them as read', async () => {
     const page = await open(browser, app.url);
     const room = page.locator('.room', { hasText: 'Claim 2291' });
     await until(async () => (await room.locator('.badge').count()) === 2, 'both badges');
@@ -173,7 +173,7 @@ describe('what one does', () => {
     await page.context().close();
   });
 
-  test('a found message is shown where it was said', async () => {
+  test('a found message is shown in its place', async () => {
     const page = await open(browser, app.url);
     await page.getByRole('searchbox').fill('Measurement 42:');
     await page.locator('.hit').first().click();
@@ -200,7 +200,7 @@ describe('what one does', () => {
     await page.context().close();
   });
 
-  test('offline it says so, queues, and catches up', async () => {
+  test('offline, the app says so, queues messages, and catches up', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Minsu Kim' }).click();
     await page.locator('textarea').waitFor();

@@ -1,4 +1,4 @@
-// What a server may or may not have yet, in browsers on a real cluster; what it has not is skipped, and said so.
+// Features that a server may lack, in browsers on a real cluster. Tests of missing ones are skipped with a note.
 import assert from 'node:assert/strict';
 import { randomBytes } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
@@ -35,7 +35,7 @@ after(async () => {
   await cluster?.stop();
 });
 
-/** Skips where the server does not have what is tested. */
+/** Skips the test unless the server has these methods. */
 async function needs(context, ...methods) {
   for (const method of methods) {
     const refused = await plain.invoke(method, {}).then(() => '', String);
@@ -48,7 +48,7 @@ async function needs(context, ...methods) {
 }
 
 describe('features', () => {
-  test('a reaction is seen by others, and taken back', async (context) => {
+  test('a reaction is shown to others, and can be removed', async (context) => {
     if (!(await needs(context, 'React'))) return;
     await ann.locator('.message', { hasText: 'Welcome' }).hover();
     await ann.getByRole('button', { name: 'React', exact: true }).click();
@@ -58,7 +58,7 @@ describe('features', () => {
     await until(async () => (await minsu.locator('.reaction').count()) === 0, 'the reaction is gone');
   });
 
-  test('files go up and come down as they were', async (context) => {
+  test('files are uploaded and downloaded unchanged', async (context) => {
     if (!(await needs(context, 'CreateUpload', 'GetAttachmentUrl'))) return;
     const image = await readFile(new URL('../docs/phone-ko.png', import.meta.url));
     const text = Buffer.from(`보고서 ${randomBytes(2_000).toString('hex')}`);
@@ -83,7 +83,7 @@ describe('features', () => {
     assert.deepEqual([...ann.complaints, ...minsu.complaints], []);
   });
 
-  test('files are dropped and pasted, and one on its way is called back', async (context) => {
+  test('files are dropped and pasted, and an upload in progress is cancelled', async (context) => {
     if (!(await needs(context, 'CreateUpload'))) return;
     const give = (kind, name) =>
       ann.locator('textarea').evaluate((area, [type, fileName]) => {
@@ -97,7 +97,7 @@ describe('features', () => {
     await until(async () => (await ann.locator('.tray li').count()) === 2 && (await ann.locator('.composer .send').isEnabled()), 'both are up');
     const isStorage = (url) => url.href.startsWith(cluster.aws.endpoint);
     let called = 0;
-    // Held back on its way, as by a slow network.
+    // Delayed, as by a slow network.
     await ann.route(isStorage, () => void (called += 1));
     await give('paste', 'slow.txt');
     await until(() => called === 1, 'it is on its way');
@@ -111,7 +111,7 @@ describe('features', () => {
     assert.equal(await message.locator('.file').count(), 1);
   });
 
-  test('typing is seen, and ends', async (context) => {
+  test('typing is shown, and ends', async (context) => {
     if (!(await needs(context, 'SetTyping'))) return;
     await minsu.locator('textarea').pressSequentially('음');
     await ann.locator('.typing-line', { hasText: '김민수 is typing…' }).waitFor();
@@ -119,7 +119,7 @@ describe('features', () => {
     await until(async () => (await ann.locator('.typing-line').textContent()).trim() === '', 'the line is empty');
   });
 
-  test('a mention is completed, and counted apart', async (context) => {
+  test('a mention is completed, and counted separately', async (context) => {
     if (!(await needs(context, 'React'))) return;
     await minsu.goto(`${cluster.web}#/`);
     await ann.locator('textarea').fill('');
@@ -132,7 +132,7 @@ describe('features', () => {
     await minsu.locator('.room', { hasText: 'Workshop' }).click();
   });
 
-  test('presence shows who is there', async (context) => {
+  test('presence shows who is online', async (context) => {
     if (!(await needs(context, 'WatchPresence'))) return;
     await ann.getByRole('button', { name: 'Details' }).click();
     const dot = ann.locator('.members li', { hasText: '김민수' }).locator('.dot');
@@ -141,14 +141,14 @@ describe('features', () => {
     await until(async () => (await dot.getAttribute('aria-label')) === 'offline', 'offline', 30_000);
   });
 
-  test('people are found by their names, added, and gone again; a chat is renamed', async (context) => {
+  test('users are found by name, added and removed; a chat is renamed', async (context) => {
     if (!(await needs(context, 'SearchUsers'))) return;
     const guest = await cluster.client('sujin', '이수진');
     const details = ann.getByRole('button', { name: 'Details' });
     if ((await ann.locator('.details').count()) === 0) await details.click();
     await ann.locator('.details').getByRole('button', { name: 'Add people' }).click();
     const field = ann.locator('dialog[open] input[role=combobox]');
-    // The directory learns of a first sign-in by way of the queue.
+    // The directory learns of a first sign-in through the queue, a moment later.
     const option = ann.locator('dialog[open] [role=option]', { hasText: '이수진' });
     await until(async () => {
       await field.fill('');
@@ -190,7 +190,7 @@ describe('features', () => {
     assert.deepEqual(lines.map(({ seq, version, body }) => ({ seq, version, body })), messages.map(({ seq, version, body }) => ({ seq, version, body })));
   });
 
-  test('a message is found by its words and shown where it was said', async (context) => {
+  test('a message is found by its words and shown in its place', async (context) => {
     if (!(await needs(context, 'SearchMessages'))) return;
     await say(ann, 'the word is chrysanthemum');
     await until(async () => {
@@ -203,7 +203,7 @@ describe('features', () => {
     await ann.getByRole('searchbox').fill('');
   });
 
-  test('an archived chat is read-only, found in the archive, and comes back', async (context) => {
+  test('an archived chat is read-only, found in the archive, and can be restored', async (context) => {
     if (!(await needs(context, 'ArchiveRoom', 'UnarchiveRoom'))) return;
     if ((await ann.locator('.details').count()) === 0) await ann.getByRole('button', { name: 'Details' }).click();
     await ann.getByRole('button', { name: 'Archive chat' }).click();

@@ -1,4 +1,4 @@
-// The built app in a folder behind a proxy, and signing in there by OpenID Connect. No gateway: what it says of its chats is another test's.
+// The built app in a folder behind a proxy, and sign-in there by OpenID Connect. There is no gateway: chats are tested elsewhere.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -22,7 +22,7 @@ after(async () => {
   id?.close();
 });
 
-test('everything it asks for is in its folder', async () => {
+test('all requests of the app stay in its folder', async () => {
   const dev = await serve('dist', { below: '/chat/' });
   const page = await open(browser, `${dev.url}/`);
   await page.locator('input[name=userId]').fill('ann');
@@ -35,7 +35,7 @@ test('everything it asks for is in its folder', async () => {
   dev.close();
 });
 
-test('a deep link is kept over the sign-in, and a reload asks nobody', async () => {
+test('a deep link survives the sign-in, and a reload signs in silently', async () => {
   const place = '#/rooms/g_0123456789012345678901';
   const page = await open(browser, `${app.url}/${place}`);
   const signedIn = () => page.locator('.account', { hasText: '이하늘' }).waitFor();
@@ -50,7 +50,7 @@ test('a deep link is kept over the sign-in, and a reload asks nobody', async () 
   const stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
   assert.ok(!stored.includes('eyJ'), 'no token is stored');
 
-  // Where the issuer's session is over, too, the user is asked, and comes to the same place.
+  // After the issuer's session ends, the user is asked to sign in, and returns to the same place.
   await page.context().clearCookies();
   await page.reload();
   await page.getByRole('button', { name: 'Continue with your organization' }).waitFor();
@@ -60,7 +60,7 @@ test('a deep link is kept over the sign-in, and a reload asks nobody', async () 
   await signedIn();
   assert.deepEqual(id.prompts, ['login', 'none', 'none', 'login']);
 
-  // Who signs out stays out.
+  // After signing out, the user stays signed out.
   await page.getByRole('button', { name: 'Settings' }).click();
   await page.getByRole('button', { name: 'Sign out' }).click();
   await page.getByRole('button', { name: 'Continue with your organization' }).waitFor();

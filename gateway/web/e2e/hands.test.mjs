@@ -1,4 +1,4 @@
-// The demo without a mouse: by the keyboard, by a screen reader's names, by a finger.
+// The demo without a mouse: by keyboard, screen reader and touch.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -21,7 +21,7 @@ const PHONE = { width: 390, height: 844, touch: true };
 const focused = (page, selector) => until(() => page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector), `${selector} has the focus`, 5_000);
 const label = (page) => page.evaluate(() => document.activeElement?.getAttribute('aria-label') ?? document.activeElement?.textContent);
 
-/** What is smaller than a finger, by what a touch around its middle would hit. */
+/** Controls smaller than a fingertip, judged by what a touch around their centre hits. */
 const small = (page) =>
   page.evaluate(() => {
     const hits = (element, x, y) => {
@@ -42,7 +42,7 @@ const small = (page) =>
       .map((element) => `${element.outerHTML.slice(0, 120)} ${JSON.stringify(element.getBoundingClientRect())}`);
   });
 
-/** Through all that can be open at once. */
+/** Opens every view and dialog in turn. */
 async function everything(page, finger, stop) {
   const press = (locator) => (finger ? locator.tap() : locator.click());
   await page.locator('.room').first().waitFor();
@@ -73,7 +73,7 @@ async function everything(page, finger, stop) {
   await press(page.locator('.details > .bar .icon-button'));
 }
 
-describe('every look is without a fault', () => {
+describe('every look is accessible', () => {
   for (const lang of ['en', 'ko']) {
     for (const theme of ['light', 'dark']) {
       for (const screen of [{ width: 1280, height: 800 }, PHONE]) {
@@ -96,8 +96,8 @@ describe('every look is without a fault', () => {
   }
 });
 
-describe('the keyboard', () => {
-  test('is where one writes when a chat opens, and in the field of what is opened', async () => {
+describe('keyboard', () => {
+  test('the focus is in the message field of an opened chat, and in the first field of a dialog', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await focused(page, 'textarea');
@@ -119,7 +119,7 @@ describe('the keyboard', () => {
     await page.context().close();
   });
 
-  test('goes out of the messages by Escape, and past them by a link of its own', async () => {
+  test('Escape leaves the messages, and a link skips them', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await focused(page, 'textarea');
@@ -135,7 +135,7 @@ describe('the keyboard', () => {
     await page.context().close();
   });
 
-  test('moves in the actions of a message by arrows, and back by Escape a step at a time', async () => {
+  test('arrows move among the actions of a message, and Escape goes back one step at a time', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await focused(page, 'textarea');
@@ -174,7 +174,7 @@ describe('the keyboard', () => {
     await page.context().close();
   });
 
-  test('goes anywhere by a few letters', async () => {
+  test('a few letters lead to any chat', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room').first().waitFor();
     await page.keyboard.press('Control+k');
@@ -207,7 +207,7 @@ describe('the keyboard', () => {
   });
 });
 
-test('a message is named by who, when and what it says', async () => {
+test('a message is labelled with its sender, its time and its text', async () => {
   const page = await open(browser, app.url);
   await page.locator('.room', { hasText: 'Launch week' }).click();
   await page.getByRole('article', { name: /^Minsu Kim, .*: p99 was 41 ms with both nodes up\.$/ }).waitFor();
@@ -215,8 +215,8 @@ test('a message is named by who, when and what it says', async () => {
   await page.context().close();
 });
 
-describe('a finger', () => {
-  /** Stays on the middle of an element. */
+describe('touch', () => {
+  /** Touches the centre of an element and holds. */
   async function hold(page, locator, ms = 700) {
     const { x, y, width, height } = await locator.boundingBox();
     const cdp = await page.context().newCDPSession(page);
@@ -226,7 +226,7 @@ describe('a finger', () => {
     await cdp.detach();
   }
 
-  test('brings up a sheet by staying on a message; a tap brings up nothing', async () => {
+  test('a long press on a message opens a sheet; a tap opens nothing', async () => {
     const page = await open(browser, app.url, PHONE);
     const room = page.locator('.room', { hasText: 'Launch week' });
     assert.match(await room.locator('.preview').textContent(), /You: I would put this one/);
@@ -259,7 +259,7 @@ describe('a finger', () => {
     await page.context().close();
   });
 
-  test('that moves scrolls, and brings up nothing', async () => {
+  test('a moving finger scrolls, and opens nothing', async () => {
     const page = await open(browser, app.url, PHONE);
     await page.locator('.room', { hasText: 'Launch week' }).tap();
     const { x, y } = await page.locator('.message').last().locator('.meta').boundingBox();

@@ -1,10 +1,10 @@
-// An issuer of OpenID Connect for tests: everyone who comes is the one person it knows. It checks what a real one would.
+// An OpenID Connect issuer for tests: every visitor is its one user. It checks what a real issuer would.
 import { createHash, createSign, generateKeyPairSync, randomUUID } from 'node:crypto';
 import { createServer } from 'node:http';
 
 const base64url = (value) => Buffer.from(typeof value === 'string' ? value : JSON.stringify(value)).toString('base64url');
 
-/** Starts one on a free port. `page` is served at `/host`; `lifeSeconds` is how long a token is good. */
+/** Starts an issuer on a free port. `page` is served at `/host`; `lifeSeconds` is the lifetime of a token. */
 export async function issuer(person, { page = '', lifeSeconds = 600 } = {}) {
   const { privateKey, publicKey } = generateKeyPairSync('rsa', { modulusLength: 2048 });
   const codes = new Map();
@@ -26,7 +26,7 @@ export async function issuer(person, { page = '', lifeSeconds = 600 } = {}) {
       const asked = codes.get(form.get('code'));
       const proven = createHash('sha256').update(form.get('code_verifier') ?? '').digest('base64url');
       const known = asked !== undefined && asked.challenge === proven && asked.redirect === form.get('redirect_uri');
-      // A code is good once.
+      // A code is valid once.
       codes.delete(form.get('code'));
       if (form.get('client_id') !== 'rts-web' || !(known || form.get('refresh_token') === 'again')) return undefined;
       return { access_token: token(), refresh_token: 'again', token_type: 'Bearer', expires_in: lifeSeconds };
@@ -38,7 +38,7 @@ export async function issuer(person, { page = '', lifeSeconds = 600 } = {}) {
       prompts.push(searchParams.get('prompt') ?? 'login');
       const back = new URL(searchParams.get('redirect_uri'));
       back.searchParams.set('state', searchParams.get('state'));
-      // Its own session, which a silent sign-in needs.
+      // The issuer's own session, which a silent sign-in requires.
       if (searchParams.get('prompt') === 'none' && !request.headers.cookie?.includes('issuer-session')) {
         back.searchParams.set('error', 'login_required');
         response.writeHead(302, { location: back.href }).end();

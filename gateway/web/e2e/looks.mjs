@@ -1,4 +1,4 @@
-// The looks of the app, and a walk through what there is to see.
+// The looks of the app, and a tour of its views.
 import { signIn } from './support.mjs';
 
 export const LOOKS = [
@@ -8,13 +8,13 @@ export const LOOKS = [
   { lang: 'en', theme: 'dark', width: 390, height: 844 },
 ];
 
-/** Signs in as the viewer of a scene and stops at each thing to look at. */
+/** Signs in as the viewer of a scene and stops at each view. */
 export async function walk(page, { viewer, title, typing }, stop) {
   await signIn(page, viewer);
   const room = page.locator('.room', { hasText: title });
   await room.waitFor();
   await typing();
-  // Dots come with the answer about presence, where the server has it.
+  // Presence dots appear with the answer of WatchPresence, on servers that have it.
   await page.locator('.room .dot').first().waitFor({ timeout: 2_000 }).catch(() => undefined);
   await stop('list');
   await page.locator('.bar .icon-button.accent').click();

@@ -1,4 +1,4 @@
-// How the gateways serve the app, and every look of it on a real cluster: accessible, within its policy, nothing cut off.
+// The app as gateways serve it, and every look of it on a real cluster: accessible, within its content policy, nothing cut off.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
@@ -24,7 +24,7 @@ after(async () => {
   await cluster?.stop();
 });
 
-/** An answer as it goes over the wire. */
+/** A raw response. */
 const ask = (path, headers = {}, method = 'GET') =>
   new Promise((resolve, reject) => {
     const asked = request(new URL(path, cluster.web), { method, headers }, async (answer) => {
@@ -36,7 +36,7 @@ const ask = (path, headers = {}, method = 'GET') =>
     asked.end();
   });
 
-test('through the balancer the app comes compressed, cached, and with its policy', async () => {
+test('through the balancer the app arrives compressed, cacheable, and with its content policy', async () => {
   const page = await ask('/');
   assert.equal(page.status, 200);
   assert.equal(page.headers['cache-control'], 'no-cache');

@@ -1,4 +1,4 @@
-// What goes wrong, and what is left of one's work then: on a server in memory that refuses and falls silent on demand.
+// Failures, and what they leave of the user's work: on an in-memory server that rejects calls and goes silent on demand.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -27,7 +27,7 @@ const enter = async (page, title) => {
   await page.locator('.pane h1', { hasText: title }).waitFor();
   await page.locator('.bubble').first().waitFor();
 };
-/** The next call of a method is refused. */
+/** Makes the next call of a method fail. */
 const refuse = (page, method, told) =>
   page.evaluate(([name, text]) => {
     globalThis.demo.hub.next(name, () => {
@@ -48,7 +48,7 @@ const area = (page) => page.locator('textarea');
 const calls = (page, method) => page.evaluate((name) => globalThis.demo.hub.calls.filter(([called]) => called === name).map(([, request]) => request), method);
 
 describe('nothing is lost', () => {
-  test('a paste of colour codes, whose record is larger by far, goes through', async () => {
+  test('a paste of colour codes is sent, although its record is far larger', async () => {
     const page = await inRoom('Minsu Kim');
     await page.evaluate(() => (globalThis.demo.hub.recordBytesMax = 256 * 1024));
     const codes = '\u001b[0m'.repeat(4_096);
@@ -59,7 +59,7 @@ describe('nothing is lost', () => {
     await page.context().close();
   });
 
-  test('what the server finds too large fails once, says why, and holds up nothing', async () => {
+  test('an oversized message fails once, says why, and does not block the next', async () => {
     const page = await inRoom('Minsu Kim');
     await refuse(page, 'SendMessage', 'tooLarge: body has more than 8192 bytes of UTF-8.');
     await say(page, 'x'.repeat(10_000));
@@ -80,7 +80,7 @@ describe('nothing is lost', () => {
     await page.context().close();
   });
 
-  test('a text and its quote survive another room, a lost connection, and a reload', async () => {
+  test('a draft and its quote survive another room, a lost connection, and a reload', async () => {
     const page = await inRoom('Minsu Kim');
     await page.locator('.message', { hasText: 'noodle place' }).hover();
     await page.getByRole('button', { name: 'Reply' }).click();
@@ -106,7 +106,7 @@ describe('nothing is lost', () => {
     await page.context().close();
   });
 
-  test('an edit stays in the field until it is taken', async () => {
+  test('an edit stays in the field until it is accepted', async () => {
     const page = await inRoom('Minsu Kim');
     await area(page).press('ArrowUp');
     await until(async () => (await area(page).inputValue()) === 'See you there 👋', 'the text to edit');
@@ -136,7 +136,7 @@ describe('nothing is lost', () => {
     await page.context().close();
   });
 
-  test('files survive another room, a lost connection, a busy storage; one that is up, a reload too', async () => {
+  test('attachments survive another room, a lost connection and a busy storage; uploaded ones also a reload', async () => {
     const page = await inRoom('Minsu Kim');
     const answers = [503, 200];
     let held = [];
@@ -190,8 +190,8 @@ describe('nothing is lost', () => {
   });
 });
 
-describe('it says what is', () => {
-  test('a lost connection is said at once, and a network that is gone without a word', async () => {
+describe('problems are shown', () => {
+  test('a closed connection is shown at once, and so is a network that disappears silently', async () => {
     const page = await inRoom('Minsu Kim');
     await page.evaluate(() => {
       globalThis.demo.hub.refuseStarts = 1_000;
@@ -212,7 +212,7 @@ describe('it says what is', () => {
     await page.context().close();
   });
 
-  test('a sign-in that ends is asked for again, and everything written is still there', async () => {
+  test('an expired sign-in is requested again, and everything written is still there', async () => {
     const page = await inRoom('Minsu Kim');
     await page.evaluate(() => {
       globalThis.demo.hub.refuseTokens = true;
@@ -238,7 +238,7 @@ describe('it says what is', () => {
     await page.context().close();
   });
 
-  test('what goes wrong in a dialog is said in the dialog', async () => {
+  test('errors of a dialog are shown in the dialog', async () => {
     const page = await inRoom('Launch week');
     await page.getByRole('button', { name: 'New chat' }).click();
     await page.locator('dialog[open] input[role=combobox]').fill('Haneul');
@@ -261,7 +261,7 @@ describe('it says what is', () => {
     await page.context().close();
   });
 
-  test('a search that failed says so; a word of one syllable is searched', async () => {
+  test('a failed search says so; a word of one syllable is searched', async () => {
     const page = await open(browser, app.url, { lang: 'ko' });
     await page.locator('.room').first().waitFor();
     await refuse(page, 'SearchMessages', 'unavailable: Try again.');
@@ -314,7 +314,7 @@ describe('it says what is', () => {
     });
   }
 
-  test('a chat that cannot be opened says why, and opens with the next connection', async () => {
+  test('a chat that cannot be opened says why, and opens after a reconnect', async () => {
     const page = await inRoom('Minsu Kim');
     await goOffline(page);
     await page.locator('.room', { hasText: 'Daniel' }).click();

@@ -1,4 +1,4 @@
-// What a device tells of messages that are not on its screen, on the demo's server in memory.
+// Notifications of messages that are not on the screen, on the demo's in-memory server.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -17,7 +17,7 @@ after(async () => {
   app?.close();
 });
 
-/** A page whose system notifications are written down; the browser asks nobody here. */
+/** Opens a page that records its system notifications; the permission is granted without a prompt. */
 async function listening() {
   const page = await open(browser, app.url);
   await page.addInitScript(() => {
@@ -65,7 +65,7 @@ async function turnOn(page) {
   await page.keyboard.press('Escape');
 }
 
-test('only what is not on the screen is told, and a press opens it', async () => {
+test('only messages that are off screen are notified, and a click opens their chat', async () => {
   const page = await listening();
   await says(page, 'minsu', 'minsu', 'before it was asked for');
   await settled();
@@ -92,7 +92,7 @@ test('only what is not on the screen is told, and a press opens it', async () =>
   await page.context().close();
 });
 
-test('a muted chat is quiet and not counted, on this device', async () => {
+test('a muted chat is silent and not counted, on this device', async () => {
   const page = await listening();
   await turnOn(page);
   await until(async () => (await page.title()) === '(2) RTS', 'two chats have something unread');
@@ -115,7 +115,7 @@ test('a muted chat is quiet and not counted, on this device', async () => {
   await page.context().close();
 });
 
-test('the icon of the page carries the number, and is itself again when all is read', async () => {
+test('the icon of the page shows the unread count, and is plain again once all is read', async () => {
   const page = await listening();
   const icon = () => page.locator('link[rel=icon]').getAttribute('href');
   await until(async () => (await icon()).startsWith('data:image/png'), 'the number is drawn');

@@ -1,4 +1,4 @@
-// Pictures of every look on a real cluster, into e2e/out: to be looked at. Korean needs a font that has it (fonts-noto-cjk).
+// Takes pictures of every look on a real cluster, into e2e/out. Korean needs a font for it (fonts-noto-cjk).
 import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { launch } from './browser.mjs';

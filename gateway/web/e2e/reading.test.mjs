@@ -1,4 +1,4 @@
-// What counts as read, and where one is: on a server in memory, in a browser, which alone knows what was on the screen.
+// Read marks and scroll positions: on an in-memory server, in a browser, because only that knows what was on the screen.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -17,7 +17,7 @@ after(async () => {
   app?.close();
 });
 
-/** A page with one more room, in which nothing was read: `count` messages of Minsu, numbered. */
+/** Opens a page with one more room, in which nothing is read: `count` numbered messages of Minsu. */
 async function withRoom(count) {
   const page = await open(browser, app.url);
   await page.locator('.room').first().waitFor();
@@ -43,20 +43,20 @@ const enter = async (page) => {
   await page.locator('.bubble').first().waitFor();
 };
 const sayMore = (page, n) => page.evaluate((many) => void globalThis.numbers.say(many), n);
-/** How many messages the server counts as read. */
+/** The number of messages that the server counts as read. */
 const readCount = (page) => page.evaluate(() => globalThis.numbers.messages().filter(({ seq }) => seq <= globalThis.numbers.readSeq()).length);
-/** The numbers that are in sight. */
+/** The numbers on the screen. */
 const inSight = (page) =>
   page.evaluate(() => {
     const { top, bottom } = document.querySelector('.scroller').getBoundingClientRect();
     const rows = [...document.querySelectorAll('.message')].filter((row) => row.getBoundingClientRect().bottom > top && row.getBoundingClientRect().top < bottom);
     return rows.map((row) => Number(/Number (\d+)\./.exec(row.textContent)?.[1])).filter((n) => n > 0);
   });
-/** Marks are told at most every 0.8 s. */
+/** Waits for read marks, which are sent at most every 0.8 s. */
 const told = (page) => page.waitForTimeout(1_200);
 const badge = async (page) => Number((await room(page).locator('.badge > span[aria-hidden]').textContent({ timeout: 500 }).catch(() => '0')));
 
-test('the first opening of a long chat begins at its beginning, and marks what was on the screen', async () => {
+test('a long chat first opens at its beginning, and only messages on the screen are marked as read', async () => {
   const page = await withRoom(150);
   await page.locator('.unread-mark').waitFor();
   await told(page);
@@ -84,7 +84,7 @@ for (const [name, leave, back] of [
     () => { delete document.visibilityState; document.dispatchEvent(new Event('visibilitychange')); },
   ],
 ]) {
-  test(`${name} has no reader: what arrives stands under a mark and stays unread`, async () => {
+  test(`in ${name} nobody reads: new messages come after a mark and stay unread`, async () => {
     const page = await withRoom(3);
     await told(page);
     assert.equal(await readCount(page), 3);
@@ -113,7 +113,7 @@ for (const [name, leave, back] of [
   });
 }
 
-test('what a lost connection held back is not read because it came at once', async () => {
+test('messages delayed by a lost connection are not read by arriving all at once', async () => {
   const page = await withRoom(3);
   await told(page);
   await page.evaluate(() => globalThis.demo.hub.drop());
@@ -127,7 +127,7 @@ test('what a lost connection held back is not read because it came at once', asy
   await page.context().close();
 });
 
-test('a chat is found again where it was left', async () => {
+test('a chat reopens at the position where it was left', async () => {
   const page = await withRoom(150);
   await page.mouse.move(800, 400);
   for (let turn = 0; turn < 8; turn += 1) {
@@ -148,7 +148,7 @@ test('a chat is found again where it was left', async () => {
   await page.context().close();
 });
 
-test('an absence too long for a resume changes neither the place nor what was read', async () => {
+test('an absence too long for a resume changes neither the position nor the read mark', async () => {
   const page = await withRoom(150);
   await page.mouse.move(800, 400);
   for (let turn = 0; turn < 6; turn += 1) {
@@ -166,7 +166,7 @@ test('an absence too long for a resume changes neither the place nor what was re
   await page.context().close();
 });
 
-test('who answers before having read everything sees the answer, and has read no more', async () => {
+test('a user who replies before having read everything sees the reply, and no more is marked as read', async () => {
   const page = await withRoom(150);
   await told(page);
   const read = await readCount(page);
@@ -183,7 +183,7 @@ test('who answers before having read everything sees the answer, and has read no
   await page.context().close();
 });
 
-test('a hit far on does not claim what lies before it', async () => {
+test('jumping to a search hit does not mark what lies before it as read', async () => {
   const page = await withRoom(150);
   await told(page);
   const read = await readCount(page);

@@ -1,4 +1,4 @@
-// Builds what the browser tests need, then runs them: the app on a server in memory, and served by a real cluster.
+// Builds what the browser tests need, then runs them: the app on an in-memory server, and served by a real cluster.
 import { spawnSync } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 
@@ -8,7 +8,7 @@ const run = (...args) => {
   if (status !== 0) process.exit(status ?? 1);
 };
 const ng = here('../node_modules/@angular/cli/bin/ng.js');
-/** On a server in memory. */
+/** Tests on an in-memory server. */
 const DEMO = ['demo', 'words', 'reading', 'losses', 'writing', 'hands', 'notifications'];
 const TESTS = [...DEMO, 'folder', 'looks', 'sign-in', 'cluster', 'features'];
 const wanted = process.argv.slice(2);
@@ -28,7 +28,7 @@ if (tests.length > 0) {
   const options = ['--test-reporter=spec', '--test-timeout=300000', '--test-force-exit'];
   const files = (wanted) => tests.filter(wanted).map((name) => `e2e/${name}.test.mjs`);
   const [demo, served] = [files((name) => DEMO.includes(name)), files((name) => !DEMO.includes(name))];
-  // A cluster takes the cores for itself.
+  // A cluster needs all cores.
   if (demo.length > 0) run('--test', ...options, '--test-concurrency=2', ...demo);
   if (served.length > 0) run('--test', ...options, '--test-concurrency=1', ...served);
 }

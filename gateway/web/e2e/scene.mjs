@@ -1,4 +1,4 @@
-// People and chats as a team would have them, on a real cluster: for pictures, and for what is looked at in every look.
+// The users and chats of a typical team, on a real cluster: for pictures, and for the tests of every look.
 import { createHash, randomUUID } from 'node:crypto';
 import { deflateSync, crc32 } from 'node:zlib';
 import { until } from './support.mjs';
@@ -8,7 +8,7 @@ const PEOPLE = [
   ['yuna', 'Yuna Park', '박유나'], ['daniel', 'Daniel Okafor', '다니엘 오카포'], ['haneul', 'Haneul Lee', '이하늘'],
 ];
 
-/** Seeds the chats of `jiwoo`; the others stay connected until `close`. What the server has not is left out. */
+/** Seeds the chats of `jiwoo`; the others stay connected until `close`. Skips what the server does not support. */
 export async function scene(cluster, korean) {
   const say = (en, ko) => (korean ? ko : en);
   const orgId = korean ? 'hanbit' : 'acme';
@@ -16,7 +16,7 @@ export async function scene(cluster, korean) {
   const hubs = {};
   for (const userId of Object.keys(names)) hubs[userId] = await cluster.client(userId, names[userId], orgId);
   const call = (who, method, request) => hubs[who].invoke(method, request);
-  /** Leaves out what an older server has not. */
+  /** Ignores an error of an older server. */
   const may = (promise) => promise.catch((error) => {
     if (!String(error).includes('Method does not exist')) throw error;
   });
@@ -34,7 +34,7 @@ export async function scene(cluster, korean) {
     return { attachmentIds: [ticket.attachmentId] };
   };
 
-  // A first sign-in is known to others a moment later; until then they would be shown by their ids.
+  // Others learn of a first sign-in a moment later; until then they would show the id.
   await until(async () => {
     const answer = await may(call('jiwoo', 'SearchUsers', { limit: 50 }));
     return answer === undefined || Object.keys(names).every((id) => answer.users.some(({ userId, displayName }) => userId === id && displayName === names[id]));
@@ -86,7 +86,7 @@ export async function scene(cluster, korean) {
   };
 }
 
-/** A picture to send: latency over a night, with two short rises. A PNG without any library. */
+/** A picture to send: latency over a night, with two short rises. A PNG made without any library. */
 function chart(width = 460, height = 220) {
   const bump = (x, at) => 52 * Math.exp(-((x - at) ** 2) / 2);
   const level = (x) => 178 - 1.6 * (18 + 4 * Math.sin(x * 1.7) + 3 * Math.sin(x * 0.6) + bump(x, 20) + bump(x, 43));
@@ -95,7 +95,7 @@ function chart(width = 460, height = 220) {
   for (let y = 0; y < height; y += 1) {
     for (let x = 0; x < width; x += 1) {
       const inside = x >= 20 && x <= 440;
-      // As thick along a slope as on the level.
+      // As thick on a slope as on the level.
       const slope = Math.abs(at(x + 0.5) - at(x - 0.5));
       const near = inside && Math.abs(y - at(x)) < 1.3 * Math.hypot(1, slope);
       const grid = inside && [50, 90, 130, 170].includes(y);

@@ -1,4 +1,4 @@
-// Serves a built app, and passes everything else to a balancer, with the headers that the gateway sends.
+// Serves a built app as the gateway does, with the same headers, and passes all other requests to a balancer.
 import { createServer, request as httpRequest } from 'node:http';
 import { readFile } from 'node:fs/promises';
 import { extname, join, normalize } from 'node:path';
@@ -7,13 +7,13 @@ import { fileURLToPath } from 'node:url';
 
 const TYPES = { '.html': 'text/html; charset=utf-8', '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml', '.json': 'application/json', '.txt': 'text/plain' };
 
-/** The policy that the app is made for. `files` are the origins of the file storage and of an issuer. */
+/** The app's content policy. `files` are the origins of the file storage and of an issuer. */
 export const policy = (files = '') =>
   `default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data: ${files}; connect-src 'self' ${files}; base-uri 'self'; form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types angular`.replace(/ +/g, ' ');
 
 /**
- * Starts a server on a free port of loopback; `balancer` is asked what is no file. `below` is a folder that the app is in, as behind
- * a proxy with other things beside it; `settings` stand for the app's `config.json`.
+ * Starts a server on a free port of loopback; requests for anything but a file go to `balancer`. `below` is the app's folder, as behind
+ * a proxy that serves other things, too; `settings` replace the app's `config.json`.
  */
 export async function serve(folder, { balancer, files, port = 0, below = '/', settings } = {}) {
   const root = fileURLToPath(new URL(`../${folder}/`, import.meta.url));
@@ -36,7 +36,7 @@ export async function serve(folder, { balancer, files, port = 0, below = '/', se
   return { url: `http://127.0.0.1:${server.address().port}${below.replace(/\/$/, '')}`, paths, close: () => { server.closeAllConnections(); server.close(); } };
 }
 
-// The balancer sees its own host and origin, as when it serves the app itself.
+// The balancer sees its own host and origin, as if it served the app itself.
 const translated = (balancer, headers) => ({ ...headers, host: new URL(balancer).host, ...(headers.origin ? { origin: new URL(balancer).origin } : {}) });
 
 function pass(balancer, request, response) {

@@ -1,4 +1,4 @@
-// Signing in as in production, on real gateways without the development login: by OpenID Connect, and by a page around the app.
+// Signing in as in production, on real gateways without the development login: by OpenID Connect, and through an embedding page.
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -6,7 +6,7 @@ import { Cluster } from './cluster.mjs';
 import { issuer } from './issuer.mjs';
 import { assertAccessible, open, until } from './support.mjs';
 
-// Tokens are renewed 20 seconds before they end: these at once.
+// Tokens are renewed 20 seconds before they expire: these immediately.
 const PERSON = { userId: 'haneul', orgId: 'hanbit', name: '이하늘' };
 let id;
 let cluster;
@@ -28,7 +28,7 @@ after(async () => {
   id?.close();
 });
 
-test('by OpenID Connect: there and back, and tokens that end are renewed', async () => {
+test('OpenID Connect signs in, and tokens are renewed before they expire', async () => {
   const page = await open(browser, cluster.web, { lang: 'ko' });
   const button = page.getByRole('button', { name: '조직 계정으로 계속하기' });
   await button.waitFor();
@@ -37,7 +37,7 @@ test('by OpenID Connect: there and back, and tokens that end are renewed', async
   await page.locator('.account', { hasText: '이하늘' }).waitFor();
   assert.equal(new URL(page.url()).search, '', 'the code is not left in the address');
   await page.getByText('아직 대화가 없습니다.').waitFor();
-  // The socket ends with its token; the next one has a new token.
+  // The socket ends with its token; the next one uses a new token.
   await until(() => id.grants.filter((grant) => grant === 'refresh_token').length >= 2, 'tokens are renewed', 40_000);
   assert.equal(id.grants[0], 'authorization_code');
   await page.locator('.account').waitFor();
@@ -47,7 +47,7 @@ test('by OpenID Connect: there and back, and tokens that end are renewed', async
   await page.context().close();
 });
 
-test('by the page around it, and by no other', async () => {
+test('the embedding page signs in, and no other page can', async () => {
   const frame = `<!doctype html><title>Portal</title><iframe title="Chat" src="${cluster.web}" width="1000" height="700"></iframe>
     <script>addEventListener('message', async (event) => {
       if (event.data?.type !== 'rts:tokenRequest') return;

@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 
 const AXE = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
-/** A page of its own browser context; what the console complains about is kept in `page.complaints`. */
+/** Opens a page in its own browser context; relevant console errors are collected in `page.complaints`. */
 export async function open(browser, url, { lang = 'en', theme = 'light', width = 1280, height = 800, touch = false, signIn: who } = {}) {
   const context = await browser.newContext({ viewport: { width, height }, locale: lang, hasTouch: touch, isMobile: touch });
   const page = await context.newPage();
@@ -22,7 +22,7 @@ export async function open(browser, url, { lang = 'en', theme = 'light', width =
   return page;
 }
 
-/** By the development sign-in. */
+/** Signs in by the development login. */
 export async function signIn(page, { userId, name, orgId }) {
   await page.locator('input[name=userId]').fill(userId);
   await page.locator('input[name=name]').fill(name);
@@ -31,7 +31,7 @@ export async function signIn(page, { userId, name, orgId }) {
   await page.locator('.account').waitFor();
 }
 
-/** No fault at all, by axe-core's rules. It is put in as a tool of the browser, past the page's policy. */
+/** Asserts that axe-core finds no violation. axe-core is injected by the browser, so the page's policy does not block it. */
 export async function assertAccessible(page, where) {
   await page.evaluate(AXE);
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));

@@ -1,4 +1,4 @@
-// What people write and how they are called, in a browser on a server in memory.
+// Message texts and user names, in a browser on an in-memory server.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -17,7 +17,7 @@ after(async () => {
   app?.close();
 });
 
-/** The demo with one of its rooms open. */
+/** Opens the demo in one of its rooms. */
 async function inRoom(title, look) {
   const page = await open(browser, app.url, look);
   await page.locator('.room', { hasText: title }).click();
@@ -29,7 +29,7 @@ const closed = async (page) => {
   await page.context().close();
 };
 const lastBody = (page) => page.evaluate(() => [...globalThis.demo.server.rooms.values()].flatMap(({ messages }) => messages).sort((a, b) => a.seq - b.seq).at(-1).body);
-/** A call of the server in memory, on the room of a title; answers a seq. */
+/** Calls the in-memory server on the room with a title; returns a seq. */
 const onServer = (page, title, verb, ...values) =>
   page.evaluate(([name, method, given]) => {
     const { server } = globalThis.demo;
@@ -39,7 +39,7 @@ const onServer = (page, title, verb, ...values) =>
   }, [title, verb, values]);
 
 describe('names', () => {
-  test('stand for ids in the field, the preview and the clipboard; ids are sent', async () => {
+  test('names replace ids in the field, the preview and the clipboard; ids are sent', async () => {
     const page = await inRoom('Launch week');
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     const field = page.locator('textarea');
@@ -74,7 +74,7 @@ describe('names', () => {
   });
 
   for (const [width, height] of [[390, 844], [1280, 800]]) {
-    test(`of any length fit a screen of ${width} px`, async () => {
+    test(`names of any length fit a screen of ${width} px`, async () => {
       const page = await open(browser, app.url, { width, height });
       const long = 'Wolfeschlegelsteinhausenbergerdorff'.repeat(4);
       await page.locator('.room').first().waitFor();
@@ -140,7 +140,7 @@ describe('names', () => {
 });
 
 describe('copies', () => {
-  test('of a message follow its edit and its delete: quote, answer, edit, hit, preview', async () => {
+  test('copies of a message follow its edits and its delete: quote, reply, edit, hit, preview', async () => {
     const page = await inRoom('Daniel Okafor');
     const seq = await page.evaluate(() => [...globalThis.demo.server.rooms.values()].flatMap(({ messages }) => messages).find(({ body }) => body === 'Measurement 7: all within limits.').seq);
     await onServer(page, 'Daniel', 'say', 'daniel', 'as I said', { replyTo: seq });
@@ -186,7 +186,7 @@ describe('copies', () => {
 });
 
 describe('texts', () => {
-  test('have links that end where they should', async () => {
+  test('links end where they should', async () => {
     const page = await inRoom('Minsu Kim');
     await say(page, '(https://example.org/a_(b))를, WWW.example.org/한국어/길. help@example.org로 `https://example.org/no` HTTPS://example.org/@minsu');
     const links = page.locator('.message').last().locator('.text a');
@@ -198,7 +198,7 @@ describe('texts', () => {
     await closed(page);
   });
 
-  test('of emoji only are large, flags and keycaps too', async () => {
+  test('texts of only emoji are large, including flags and keycaps', async () => {
     const page = await inRoom('Minsu Kim');
     const sizeOf = async (text) => {
       await say(page, text);
@@ -210,7 +210,7 @@ describe('texts', () => {
     await closed(page);
   });
 
-  test('run in their own direction, and break as their language does', async () => {
+  test('texts have their own direction, and break as their language does', async () => {
     for (const lang of ['en', 'ko']) {
       const page = await inRoom(lang === 'en' ? 'Minsu Kim' : '김민수', { lang });
       const styleOf = async (text) => {
@@ -229,7 +229,7 @@ describe('texts', () => {
     }
   });
 
-  test('a name that runs from right to left leaves the line around it alone', async () => {
+  test('a right-to-left name does not disturb the line around it', async () => {
     const page = await inRoom('Launch week');
     await page.evaluate(() => {
       const { server } = globalThis.demo;
@@ -246,7 +246,7 @@ describe('texts', () => {
   });
 });
 
-test('days turn at midnight, on a page that stays open', async () => {
+test('day labels change at midnight, on a page that stays open', async () => {
   const page = await open(browser, app.url);
   await page.clock.install({ time: new Date(2026, 5, 1, 23, 58, 0) });
   await page.goto(app.url);

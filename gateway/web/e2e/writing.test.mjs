@@ -1,4 +1,4 @@
-// Marks and emoji, on the demo's server in memory.
+// Formatting marks and emoji, on the demo's in-memory server.
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
 import { launch } from './browser.mjs';
@@ -17,14 +17,14 @@ after(async () => {
   app?.close();
 });
 
-/** What the server keeps of the last message of a chat. */
+/** The body of a chat's last message, as stored by the server. */
 const kept = (page, name) =>
   page.evaluate((wanted) => [...globalThis.demo.server.rooms.values()].find(({ room }) => room.name === wanted).messages.at(-1).body, name);
 
 describe('marks', () => {
   const TEXT = '**bold** *it* ~~no~~ `co_de` @minsu\n- one\n- two\n> said\n```js\nlet a = "**b**";\n\tdone();\n```';
 
-  test('are drawn, and what is stored and edited is the text as it was written', async () => {
+  test('marks are rendered, while the text is stored and edited as written', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await say(page, TEXT);
@@ -43,7 +43,7 @@ describe('marks', () => {
     await page.context().close();
   });
 
-  test('are put around what is selected by keys', async () => {
+  test('shortcuts put marks around the selection', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room').first().click();
     const area = page.locator('textarea');
@@ -57,7 +57,7 @@ describe('marks', () => {
     await page.context().close();
   });
 
-  test('code is copied as it is', async () => {
+  test('code is copied unchanged', async () => {
     const page = await open(browser, app.url);
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await page.locator('.room').first().click();
@@ -70,7 +70,7 @@ describe('marks', () => {
 });
 
 describe('emoji', () => {
-  test('a name is completed by the keyboard, and replaced when it is closed', async () => {
+  test('a name is completed by keyboard, and replaced once it is closed by a colon', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Launch week' }).click();
     const area = page.locator('textarea');
@@ -87,7 +87,7 @@ describe('emoji', () => {
     await page.context().close();
   });
 
-  test('the picker finds by words, moves by arrows, puts where the caret is, and remembers', async () => {
+  test('the picker searches, moves by arrows, inserts at the caret, and remembers', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Launch week' }).click();
     const area = page.locator('textarea');
@@ -113,7 +113,7 @@ describe('emoji', () => {
     await page.context().close();
   });
 
-  test('any of them is a reaction, and one more press takes it back', async () => {
+  test('any emoji can be a reaction, and pressing it again removes it', async () => {
     const page = await open(browser, app.url);
     await page.locator('.room', { hasText: 'Launch week' }).click();
     const last = page.locator('.message').last();

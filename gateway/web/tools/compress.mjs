@@ -1,4 +1,4 @@
-// Puts compressed forms beside the files of the built app, for a gateway to serve as they are.
+// Writes compressed versions beside the files of the built app, which gateways serve as they are.
 import { readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +9,7 @@ const WORTH_IT = new Set(['.html', '.js', '.css', '.svg', '.json', '.txt']);
 
 for (const name of await readdir(ROOT, { recursive: true })) {
   const file = join(ROOT, name);
-  // What servers of Angular read; the app has none.
+  // For servers of Angular only, which the app does not use.
   if (name === 'prerendered-routes.json') await rm(file);
   else if (WORTH_IT.has(extname(name)) && (await stat(file)).isFile()) {
     const body = await readFile(file);
