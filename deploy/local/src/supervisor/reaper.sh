@@ -1,8 +1,8 @@
 #!/bin/sh
-# Ends what is left of a run: whoever holds the other end of standard input, the run ends with it.
+# Kills what is left of a run when standard input ends, which it does with the process at its other end.
 #   reaper.sh DIRECTORY
-# A process is of the run if its group is recorded in DIRECTORY/groups and it works below DIRECTORY;
-# either alone could be somebody else's.
+# A process belongs to the run if its group is recorded in DIRECTORY/groups and it works below DIRECTORY;
+# either alone could be a coincidence.
 run=$1
 cat >/dev/null
 
@@ -12,7 +12,7 @@ while [ "$ended" = 1 ]; do
     for stat in /proc/[0-9]*/stat; do
         { read -r line <"$stat"; } 2>/dev/null || continue
         pid=${line%% *}
-        # Behind the name, which may hold anything: state, parent, group.
+        # After the name, which may hold any characters: state, parent, group.
         # shellcheck disable=SC2086
         set -- ${line##*) }
         [ "$1" != Z ] && [ -e "$run/groups/$3" ] || continue

@@ -1,8 +1,8 @@
-"""Imported first by tests of what is mended: mends it once."""
+"""Imported first by the tests of patched modules: applies the patches once."""
 
 import os
 
-# No file of a state is written or read.
+# No state file is written or read.
 os.environ.pop("PERSIST_STATE", None)
 
 import mend

@@ -1,4 +1,4 @@
-"""What is mended, and when it is not."""
+"""Patches, and functions that must not be patched; faults."""
 
 import asyncio
 import types
@@ -13,7 +13,7 @@ def known():
 
 
 class Mend(unittest.TestCase):
-    def test_what_is_not_known_is_not_replaced(self):
+    def test_an_unknown_function_is_not_replaced(self):
         module = types.SimpleNamespace(__name__="module", known=known)
         for name in ("known", "absent"):
             with self.assertRaises(SystemExit):
@@ -35,7 +35,7 @@ class Faults(unittest.TestCase):
             with self.assertRaises((ValueError, KeyError, TypeError)):
                 held.set(wrong)
 
-    def test_slow_sends_wait_their_turn(self):
+    def test_slow_sends_wait_for_their_turn(self):
         async def run():
             held = faults.Faults()
             held.set({"sqs": {"slow": 100}})

@@ -1,4 +1,4 @@
-"""What a queue promises, asked of the mended one."""
+"""The guarantees of a queue, tested on the patched one."""
 
 import threading
 import time
@@ -35,7 +35,7 @@ class Fifo(unittest.TestCase):
     def setUp(self):
         self.held = queues.Messages(True, [message(number, "ab"[number % 2]) for number in range(6)])
 
-    def test_a_group_waits_while_a_message_of_it_is_received(self):
+    def test_a_group_waits_while_one_of_its_messages_is_received(self):
         first = self.held.take(2, 30, never)
         self.assertEqual(ids(first), ["m0", "m2"])
         second = self.held.take(10, 30, never)
@@ -47,7 +47,7 @@ class Fifo(unittest.TestCase):
         self.assertEqual(ids(self.held.take(10, 30, never)), ["m4"])
         self.assertEqual(self.held.counts(), (0, 4, 0))
 
-    def test_what_comes_back_comes_before_the_rest_and_in_order(self):
+    def test_returning_messages_come_before_the_rest_and_in_order(self):
         self.held.take(2, 0.05, never)
         time.sleep(0.06)
         self.assertEqual(self.held.counts()[0], 4)
@@ -62,7 +62,7 @@ class Fifo(unittest.TestCase):
         self.assertFalse(self.held.delete(old))
         self.assertEqual(len(self.held), 6)
 
-    def test_a_changed_visibility_counts(self):
+    def test_a_changed_visibility_takes_effect(self):
         handle = self.held.take(1, 30, never)[0]["receipt_handle"]
         self.assertTrue(self.held.change_visibility(handle, 0))
         self.assertIn("m0", ids(self.held.take(10, 30, never)))
@@ -70,7 +70,7 @@ class Fifo(unittest.TestCase):
 
 
 class Standard(unittest.TestCase):
-    def test_each_message_is_received_once_until_it_comes_back(self):
+    def test_each_message_is_received_once_until_it_returns(self):
         held = queues.Messages(False, [message(number) for number in range(5)])
         self.assertEqual(ids(held.take(3, 0.05, never)), ["m0", "m1", "m2"])
         self.assertEqual(ids(held.take(10, 30, never)), ["m3", "m4"])
@@ -96,7 +96,7 @@ class Queue(unittest.TestCase):
         sqs._act_create_queue({"QueueName": name, "Attributes": attributes}, "")
         return sqs._get_q(name)
 
-    def test_dead_letters_are_moved_when_they_come_back(self):
+    def test_dead_letters_are_moved_when_they_return(self):
         dead = self.queue("dead.fifo")
         policy = f'{{"deadLetterTargetArn": "{dead["attributes"]["QueueArn"]}", "maxReceiveCount": 2}}'
         queue = self.queue("live.fifo", RedrivePolicy=policy)
@@ -109,7 +109,7 @@ class Queue(unittest.TestCase):
         queues.refresh_counts(dead)
         self.assertEqual(dead["attributes"]["ApproximateNumberOfMessages"], "1")
 
-    def test_deduplication_ids_go_when_they_expire(self):
+    def test_expired_deduplication_ids_are_dropped(self):
         now = time.time()
         queue = {"dedup_cache": {"a": {"expire": now - 2}, "b": {"expire": now - 1}, "c": {"expire": now + 9}}}
         queues.prune_dedup(queue)

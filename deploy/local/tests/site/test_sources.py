@@ -1,4 +1,4 @@
-"""How many batches a source has in flight."""
+"""The number of batches that a source has in flight."""
 
 import unittest
 
@@ -10,7 +10,7 @@ class Concurrency(unittest.TestCase):
     def of(self, source, function=None, is_fifo=True):
         return lambda_svc._sqs_esm_concurrency(source, function or {}, {}, {"is_fifo": is_fifo})
 
-    def test_it_is_what_the_template_says(self):
+    def test_it_is_set_by_the_template(self):
         self.assertEqual(self.of({"ScalingConfig": {"MaximumConcurrency": 20}}), 20)
         self.assertEqual(self.of({"ScalingConfig": {"MaximumConcurrency": "20"}}, is_fifo=False), 20)
         self.assertEqual(self.of({}), 5)

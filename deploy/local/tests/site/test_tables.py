@@ -1,4 +1,4 @@
-"""Queries, answered as the stand-in would itself."""
+"""Queries get the same answers as from the stand-in itself."""
 
 import json
 import random
@@ -83,7 +83,7 @@ class Queries(unittest.TestCase):
         self.assertEqual((ours[0], json.loads(ours[2])), (theirs[0], json.loads(theirs[2])), data)
         return json.loads(ours[2])
 
-    def test_answers_are_those_of_the_stand_in(self):
+    def test_answers_equal_those_of_the_stand_in(self):
         pages = 0
         for _ in range(250):
             name = self.random.choice(list(SCHEMAS))

@@ -1,10 +1,10 @@
-"""Deploys the data template on the AWS stand-in, as one would on AWS.
+"""Deploys the data template on the AWS stand-in, as on AWS.
 
 Reads one JSON object on standard input:
   {"endpoint", "region", "stack", "template": path, "parameters": {name: value},
    "codeBucket", "code": {parameter: {"name", "files": {name in zip: text}}},
    "feedsFunctions": whether the queues feed the functions}
-and prints the stack's outputs as one JSON object.
+   "feedsFunctions": true if the queues feed the functions}
 """
 
 import hashlib
@@ -22,7 +22,7 @@ DEADLINE_SECONDS = 60
 
 
 def code_zip(files):
-    """The same files give the same bytes, so that a key tells whether the code has changed."""
+    """Builds a zip; equal files give equal bytes, so that a key changes only with the code."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in sorted(files.items()):
@@ -48,7 +48,7 @@ def upload_code(s3, bucket, code):
 
 
 def submit(cloudformation, request):
-    """Creates or updates the stack; False if there is nothing to do."""
+    """Creates or updates the stack; returns False if nothing changed."""
     try:
         cloudformation.create_stack(**request)
         return True
@@ -88,7 +88,7 @@ def reasons(cloudformation, name):
 
 
 def switch_sources(functions, enabled):
-    """Turns the event source mappings on or off, which the template always turns on."""
+    """Enables or disables the event source mappings, which the template always enables."""
     for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
         if (mapping["State"] in ("Enabled", "Enabling")) != enabled:
             functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)

@@ -1,4 +1,4 @@
-"""Faults that are switched while the stand-in runs, for tests and load tests.
+"""Faults that can be switched on while the stand-in runs, for tests and load tests.
 
 `POST /_rts/faults` with `{"sqs": ..., "dynamodb": ...}`, each left out or one of
   sqs       "none" | "refuse" | {"slow": messages a second}
@@ -22,7 +22,7 @@ THROTTLED = (
 
 
 class Faults:
-    """The faults that are on."""
+    """The active faults."""
 
     def __init__(self):
         self.refuses = False
@@ -31,7 +31,7 @@ class Faults:
         self._turn = asyncio.Lock()
 
     def set(self, order):
-        """Sets what the order names; a ValueError says what is wrong with it."""
+        """Applies an order; raises a ValueError that says what is wrong with it."""
         if not isinstance(order, dict) or set(order) - {"sqs", "dynamodb"}:
             raise ValueError("sqs or dynamodb is wanted")
         if "sqs" in order:
@@ -50,7 +50,7 @@ class Faults:
             self.throttled_percent = percent
 
     async def wait_turn(self, messages, is_gone):
-        """Whether a send may go on. One whose client has gone away meanwhile takes no turn."""
+        """Waits for a send's turn; False if it must not proceed. A send whose client has disconnected takes no turn."""
         async with self._turn:
             if self.sends_per_second is None:
                 return True
@@ -61,7 +61,7 @@ class Faults:
 
 
 def wrap(application, serve):
-    """The application with its faults. `serve` has the requests that name an action."""
+    """Wraps the application with the faults. Requests that name an action go to `serve`."""
     faults = Faults()
 
     async def with_faults(scope, receive, send):
@@ -84,7 +84,7 @@ def wrap(application, serve):
 
 
 def target_of(scope):
-    """The action that a request names in a header, as SQS and DynamoDB have it."""
+    """The action named in a request's header, as for SQS and DynamoDB."""
     for name, value in scope.get("headers", ()):
         if name == b"x-amz-target":
             return value.decode("latin-1")
@@ -101,7 +101,7 @@ async def switch(faults, receive, send):
 
 
 async def waited(faults, body, receive):
-    """Waits until it is the turn of a send; whether its client is still there."""
+    """Waits for a send's turn; returns False if its client has disconnected."""
     watch = asyncio.ensure_future(receive())
     try:
         return await faults.wait_turn(len(json.loads(body).get("Entries", [None])), watch.done)

@@ -1,4 +1,4 @@
-"""Puts a function of our own in place of one of the stand-in's, if that is still the one we know."""
+"""Replaces functions of the stand-in with our own, if they are still the ones that we know."""
 
 import hashlib
 import importlib.metadata
@@ -8,9 +8,9 @@ PACKAGE, VERSION = "ministack", "1.5.33"
 
 
 def all():
-    """Mends everything, or ends the process."""
+    """Applies every patch, or exits."""
     check_version()
-    # They need each other's package, and this module.
+    # Imported late: they need the package of the right version, and this module.
     import queues, sources, tables, upkeep
 
     for mended in (queues, sources, tables, upkeep):
@@ -24,12 +24,12 @@ def check_version():
 
 
 def fingerprint(function):
-    """Tells one text of a function from another."""
+    """Identifies the source text of a function."""
     return hashlib.sha256(inspect.getsource(function).encode()).hexdigest()[:12]
 
 
 def replace(module, name, new, known):
-    """Replaces a function of a module, whose fingerprint must be the known one. Returns the old one."""
+    """Replaces a function of a module, which must have the known fingerprint. Returns the old one."""
     old = getattr(module, name, None)
     found = fingerprint(old) if callable(old) else "absent"
     if found != known:

@@ -1,8 +1,8 @@
-"""SQS: a queue costs the same however many messages it holds.
+"""SQS: the cost of a request does not depend on the number of messages in the queue.
 
-As it comes, each send rebuilds the table of deduplication ids of five minutes, and each receive and each
-delete walks through all messages of the queue. Worse, a delete by an event source takes what is left for
-the queue's list: a message that is sent meanwhile, on another thread, is gone.
+By default each send rebuilds the table of deduplication ids of five minutes, and each receive and each
+delete walks through all messages of the queue. Worse, a delete by an event source replaces the queue's
+list with the remaining messages: one sent meanwhile, by another thread, is lost.
 """
 
 import collections
@@ -19,11 +19,11 @@ from ministack.services import sqs
 
 
 class Messages:
-    """The messages of one queue in the order they came, in place of the plain list; safe between threads.
+    """The messages of one queue in order of arrival, in place of the plain list; thread-safe.
 
-    A message is *away* while it is received or delayed: until its `visible_at`. `_due` knows in which
-    order they come back; entries there may be out of date. In a FIFO queue a group with a received
-    message waits as a whole.
+    A message is *away* while it is received or delayed: until its `visible_at`. `_due` orders their
+    return; its entries may be out of date. In a FIFO queue a group with a received message waits as a
+    whole.
     """
 
     def __init__(self, is_fifo, messages=()):
@@ -33,14 +33,14 @@ class Messages:
         self._handles = {}
         self._away = {}
         self._due = []
-        # What can be received: of each group that has any, its messages in order. A standard queue has
-        # one group, which never waits.
+        # The messages that can be received, in order, by group. A standard queue has one group, which never
+        # waits.
         self._groups = collections.OrderedDict()
         self._flying = collections.Counter()
         for message in messages:
             self.append(message)
 
-    # --- As a list, for what else of the stand-in puts messages in queues ---
+    # --- The interface of a list, for the rest of the stand-in ---
 
     def __len__(self):
         return len(self._all)
@@ -78,11 +78,11 @@ class Messages:
             for kept in (self._all, self._handles, self._away, self._due, self._groups, self._flying):
                 kept.clear()
 
-    # --- As a queue ---
+    # --- The interface of a queue ---
 
     def take(self, count, seconds, over):
-        """Up to so many messages, which are away for so many seconds. `over` says of one that came back
-        whether it has gone to the dead letters instead."""
+        """Receives up to `count` messages, which are away for `seconds`. `over` returns True if it has moved a
+        returning message to the dead letters instead."""
         with self._lock:
             now = time.time()
             self.bring_back(now, over)
@@ -92,7 +92,7 @@ class Messages:
                     break
                 if self._is_fifo and self._flying[name]:
                     continue
-                # The next to be asked is another group.
+                # The next receive begins with another group.
                 self._groups.move_to_end(name)
                 for message in list(itertools.islice(self._groups[name].values(), count - len(taken))):
                     self._receive(message, now, seconds)
@@ -100,7 +100,7 @@ class Messages:
             return taken
 
     def bring_back(self, now, over):
-        """Makes visible what has been away long enough."""
+        """Makes messages visible again whose time is up."""
         with self._lock:
             while self._due and self._due[0][0] <= now:
                 _, key = heapq.heappop(self._due)
@@ -114,7 +114,7 @@ class Messages:
                     self._stand(message)
 
     def expire(self, cutoff):
-        """Drops what came before a time."""
+        """Drops messages that arrived before a time."""
         with self._lock:
             while self._all:
                 oldest = next(iter(self._all.values()))
@@ -123,7 +123,7 @@ class Messages:
                 self.remove(oldest)
 
     def delete(self, handle):
-        """Whether there was a message with this receipt handle."""
+        """Deletes the message with this receipt handle; False if there is none."""
         with self._lock:
             message = self._handles.get(handle) if handle else None
             if message is None:
@@ -132,7 +132,7 @@ class Messages:
             return True
 
     def change_visibility(self, handle, seconds):
-        """Whether there is a message with this receipt handle."""
+        """Changes when the message with this receipt handle becomes visible; False if there is none."""
         with self._lock:
             message = self._handles.get(handle) if handle else None
             if message is None:
@@ -146,12 +146,12 @@ class Messages:
             return True
 
     def counts(self):
-        """How many are visible, received, and delayed."""
+        """The numbers of visible, received and delayed messages."""
         with self._lock:
             received = sum(1 for message in self._away.values() if message["receive_count"])
             return len(self._all) - len(self._away), received, len(self._away) - received
 
-    # --- Where a message is ---
+    # --- The states of a message ---
 
     def _group(self, message):
         return message["group_id"] if self._is_fifo else None
@@ -160,7 +160,7 @@ class Messages:
         standing = self._groups.setdefault(self._group(message), collections.OrderedDict())
         standing[message["id"]] = message
         if message["receive_count"]:
-            # It came back: after those that were sent before it, which came back too, and before the rest.
+            # A returning message goes after earlier ones that returned too, and before the rest.
             number = message["seq"] or ""
             before = itertools.takewhile(lambda it: (it["seq"] or "") < number, standing.values())
             earlier = [it["id"] for it in before]
@@ -205,7 +205,7 @@ class Messages:
 
 
 def messages(queue):
-    """The messages of a queue, which is made with a plain list."""
+    """The messages of a queue, which the stand-in creates with a plain list."""
     held = queue["messages"]
     if not isinstance(held, Messages):
         held = queue["messages"] = Messages(queue["is_fifo"], held)
@@ -213,7 +213,7 @@ def messages(queue):
 
 
 def bury(queue):
-    """What moves a message to the dead letters if it was received as often as it may be, and says so."""
+    """Returns a function that moves a message to the dead letters if it has no receives left, and returns True then."""
     try:
         policy = json.loads(queue["attributes"].get("RedrivePolicy") or "{}")
         most, arn = int(policy["maxReceiveCount"]), policy["deadLetterTargetArn"]
@@ -239,7 +239,7 @@ def bury(queue):
 
 
 def prune_dedup(queue):
-    """The ids stand in the order in which they expire."""
+    """Drops expired ids, which are kept in order of expiry."""
     table, now = queue["dedup_cache"], time.time()
     while table:
         oldest = next(iter(table))
@@ -310,7 +310,7 @@ INVALID = "The input receipt handle is invalid."
 
 
 def outcome(results):
-    """The answer to a batch of which each entry was found or not."""
+    """Builds the response to a batch from its entries, each of which was found or not."""
     answer = {"Successful": [], "Failed": []}
     for entry, was_found in results:
         identity = {"Id": entry.get("Id", "")}
@@ -330,7 +330,7 @@ def delete_for_source(url, handles):
 
 
 def enforce_policy(queue, action):
-    """Without a policy there is nothing to ask of the account's own callers. It is asked for each message."""
+    """Skips the check for a queue without a policy and its own account's callers. It runs for each message."""
     attributes = queue["attributes"]
     is_own = attributes.get("QueueArn", "").split(":")[4:5] == [get_account_id()]
     if attributes.get("Policy") or not is_own:
@@ -344,7 +344,7 @@ def apply():
     mend.replace(sqs, "_expire_retained", expire_retained, "c0da3361632b")
     mend.replace(sqs, "_refresh_counts", refresh_counts, "5d0fb7b342d2")
     mend.replace(sqs, "_collect_msgs", collect, "308a6eb1b3d4")
-    # A message goes to the dead letters when it comes back.
+    # Here a message moves to the dead letters when it becomes visible again.
     mend.replace(sqs, "_dlq_sweep", lambda queue: None, "6a77691e1671")
     mend.replace(sqs, "_delete_messages_for_esm", delete_for_source, "c1686f29b48b")
     for action, name, new, known in (

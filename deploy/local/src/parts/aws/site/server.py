@@ -1,4 +1,4 @@
-"""HTTP by uvicorn: the stand-in's own server, all Python, takes more than half of the time of a small request."""
+"""HTTP by uvicorn: the stand-in's own server is pure Python and takes more than half the time of a small request."""
 
 import asyncio
 
@@ -7,12 +7,12 @@ import uvicorn
 import uvloop
 
 KEEP_ALIVE_SECONDS = 75
-# Requests that wait for messages may be in flight at the end.
+# Long polls may still be in flight at the end.
 GRACE_SECONDS = 3
 
 
 def apply(wrap):
-    """Lets the stand-in's `main` start this server, with an application around its own."""
+    """Makes the stand-in's `main` start this server, with a wrapped application."""
 
     async def serve(application, config):
         host, port = config.bind[0].rsplit(":", 1)

@@ -1,8 +1,8 @@
-"""A request like one that was just allowed goes straight to its service.
+"""Sends a request straight to its service if one like it was allowed recently.
 
-As it comes, each request is matched against every service, and its caller, role and policies are looked up
-anew: half of what a stored message costs. Here that is done for the first request of a caller, an action
-and a table or queue, and again after some seconds, so that a role still may no more than it says.
+By default each request is matched against every service, and its caller, role and policies are looked up
+again: half of the cost of a stored message. Here that is done for the first request of a caller, an action
+and a table or queue, and again after a few seconds, so that the limits of a role still apply.
 """
 
 import base64
@@ -14,8 +14,8 @@ import uuid
 from ministack.core.responses import get_account_id, get_region, set_request_account_id, set_request_region
 from ministack.services import dynamodb, sqs
 
-# Which actions, and which field names what they are about. No other field of these requests is looked at
-# by the policies of the template.
+# Actions, and the field that names their table or queue. The template's policies look at no other field
+# of these requests.
 ACTIONS = {
     **{
         f"DynamoDB_20120810.{action}": (dynamodb, "TableName")
@@ -30,7 +30,7 @@ SECONDS = 5
 
 
 def wrap(application):
-    """The application with the shortcut, for requests that name an action and whose body is read."""
+    """Wraps the application with the shortcut, for requests that name an action and whose body has been read."""
     allowed = {}
 
     async def with_shortcut(target, body, scope, receive, send):
@@ -57,14 +57,14 @@ def wrap(application):
 
         await application(scope, whole(body, receive), noting)
         if statuses and statuses[0] == 200:
-            # The application has left there whose request it was.
+            # The application has set the account and the region of the request.
             allowed[key] = (time.monotonic() + SECONDS, get_account_id(), get_region())
 
     return with_shortcut
 
 
 def subject(body, field):
-    """The table or queue that a request is about; None if it cannot be told."""
+    """The table or queue that a request is about; None if unknown."""
     try:
         about = json.loads(body).get(field)
     except (ValueError, AttributeError):
@@ -73,7 +73,7 @@ def subject(body, field):
 
 
 def whole(body, receive):
-    """What an application receives when the body is read already."""
+    """Lets an application receive a body that has been read already."""
     parts = [{"type": "http.request", "body": body, "more_body": False}]
 
     async def again():

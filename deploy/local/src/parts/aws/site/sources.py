@@ -1,7 +1,7 @@
-"""Lambda's event sources: as many batches at a time as the template says, of FIFO queues too.
+"""Lambda's event sources: as many concurrent batches as the template says, even for FIFO queues.
 
-A group of which messages are in flight is not received from, so batches at a time keep the order of each
-group. As it comes, a FIFO queue has one batch at a time, and a poll that found nothing waits 50 ms.
+No messages are received from a group with messages in flight, so concurrent batches keep the order of
+each group. By default a FIFO queue has one batch at a time, and a poll that finds nothing waits 50 ms.
 """
 
 import time
@@ -9,15 +9,15 @@ import time
 import mend
 from ministack.services import lambda_svc, sqs
 
-# How far apart passes begin that leave nothing behind: the messages of a moment share an invocation, which costs
+# Time between passes that empty their queues: messages that arrive together share an invocation, which costs
 # more than the messages do.
 PACE_SECONDS = 0.1
-# How long messages may wait unseen: those that come back are not announced.
+# Longest time between passes: messages that become visible again are not announced.
 IDLE_SECONDS = 0.25
 
 
 def concurrency(source, function, config, queue=None):
-    """How many batches of a source may be in flight; known to take these arguments."""
+    """The limit on a source's batches in flight. The stand-in determines the parameters."""
     scaling = source.get("ScalingConfig") or {}
     limit = int(scaling.get("MaximumConcurrency") or lambda_svc._ESM_SQS_DEFAULT_CONCURRENCY)
     reserved = lambda_svc._reserved_concurrency(function, config)
@@ -25,7 +25,7 @@ def concurrency(source, function, config, queue=None):
 
 
 class Backlog:
-    """Whether the last pass left a queue with more than it took."""
+    """Records that the last pass left messages in a queue."""
 
     is_likely = False
 

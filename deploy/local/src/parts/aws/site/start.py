@@ -1,4 +1,4 @@
-"""Starts the AWS stand-in with what is mended in it. Each module here mends one thing and says why."""
+"""Starts the AWS stand-in with its patches. Each module here changes one thing and says why."""
 
 import logging
 import socketserver
@@ -10,7 +10,7 @@ import server
 # Its Lambda runtime API answers in two writes; with Nagle's algorithm each invocation waits 40 ms.
 socketserver.StreamRequestHandler.disable_nagle_algorithm = True
 
-# What the functions log appears in the stand-in's log; the rest of it stays at its own level.
+# Logs of the functions appear in the stand-in's log; everything else keeps its level.
 logging.getLogger("lambda").setLevel(logging.INFO)
 
 

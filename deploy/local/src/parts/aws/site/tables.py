@@ -1,8 +1,8 @@
-"""DynamoDB: a page of a query costs what it holds.
+"""DynamoDB: the cost of a page depends only on its items.
 
-As it comes, each page sorts the whole partition, reads the key condition anew for each item of it, and
-walks over all that lie before the page. The queries of this product are answered from a sorted list of
-keys, which is kept from the first query of a partition on; every other query is left to the stand-in.
+By default each page sorts the whole partition, parses the key condition again for each of its items, and
+walks over all items before the page. Here the product's own queries are answered from a sorted list of
+keys, kept from the first query of a partition on; all other queries are left to the stand-in.
 """
 
 import bisect
@@ -32,7 +32,7 @@ CONDITION = re.compile(
     r"|begins_with\((?P<prefixed>#\w+), (?P<prefix>:\w+)\)))?"
 )
 NUMBER = re.compile(r"-?[0-9]{1,38}")
-# By table and partition: the partition as it was, and its sort keys in order, each with its text.
+# By table and partition: the partition itself, and its sort keys in order, each parsed and as text.
 ORDERS = {}
 
 
@@ -45,14 +45,14 @@ def order_of(table, partition_key, partition):
 
 
 def place(key, number):
-    """Where a sort key stands. Python compares texts as DynamoDB does, which compares them in UTF-8."""
+    """The position of a sort key. Python orders texts like UTF-8, and so like DynamoDB."""
     if not number:
         return key
     return int(key) if NUMBER.fullmatch(key) else decimal.Decimal(key)
 
 
 def wanted(data):
-    """Of a plain query its table, partition key, and range of places; None of any other."""
+    """The table, partition key and range of positions of a plain query; None for any other."""
     match = CONDITION.fullmatch(data.get("KeyConditionExpression") or "")
     table = dynamodb._tables.get(data.get("TableName"))
     if not match or not table or not set(data) <= PLAIN or not table.get("sk_name"):
@@ -70,7 +70,7 @@ def wanted(data):
     if partition is None or None in bounds or kind not in "SN":
         return None
     if "prefix" in part:
-        # The last place with the prefix is before every text with a greater one.
+        # All texts with the prefix come before its successor.
         after = bounds[0][:-1] + chr(ord(bounds[0][-1]) + 1)
         return None if kind != "S" or ord(bounds[0][-1]) > 0x7E else (table, partition, bounds[0], after, False)
     if bounds:
@@ -80,14 +80,14 @@ def wanted(data):
 
 
 def text(value, kind):
-    """The text of an attribute value of that kind, if it has one."""
+    """The text of an attribute value of that kind; None if it has another."""
     found = value.get(kind) if isinstance(value, dict) and len(value) == 1 else None
     fits = isinstance(found, str) and found and (kind == "S" or kind == "N" and NUMBER.fullmatch(found))
     return found if fits else None
 
 
 def page(data):
-    """The answer to a plain query; None to any other."""
+    """Answers a plain query; returns None for any other."""
     found = wanted(data)
     limit, is_ascending = data.get("Limit"), data.get("ScanIndexForward", True)
     if found is None or not (limit is None or isinstance(limit, int) and limit > 0):
@@ -112,7 +112,7 @@ def page(data):
             low = max(low, bisect.bisect_right(order, spot, key=by_place))
         else:
             high = min(high, bisect.bisect_left(order, spot, key=by_place))
-    # The bounds may have crossed where the start key stands at one of them.
+    # The bounds may cross if the start key equals one of them.
     high = max(low, high)
     has_more = limit is not None and high - low >= limit
     if has_more:
@@ -127,7 +127,7 @@ def query(data):
         return stand_ins_query(data)
     items, has_more, table = found
     encoded = json.dumps(items)
-    # An item is smaller than its JSON: this cannot be more than a page.
+    # An item is smaller than its JSON, so a shorter text always fits into a page.
     if len(encoded) > PAGE_BYTES:
         items, is_cut = dynamodb._paginate_evaluated_items(items, data.get("Limit"), table)
         has_more, encoded = has_more or is_cut, json.dumps(items)
@@ -157,7 +157,7 @@ def apply():
     global stand_ins_query, stand_ins_set_item, stand_ins_remove_item
     stand_ins_query = mend.replace(dynamodb, "_query", query, "50c2e7ec69e9")
     stand_ins_set_item = mend.replace(dynamodb, "_set_item", set_item, "4e78ad492132")
-    # Of one text of a condition, read for each item that is written.
+    # The same condition would be parsed again for each written item.
     check = mend.replace(dynamodb, "_condition_syntax_error", None, "5213f1ffac34")
     dynamodb._condition_syntax_error = functools.lru_cache(maxsize=1000)(check)
     stand_ins_remove_item = mend.replace(dynamodb, "_remove_item", remove_item, "5cce50c99688")

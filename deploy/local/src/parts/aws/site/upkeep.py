@@ -1,4 +1,4 @@
-"""What grows with time: log streams, the garbage collector's pauses, and how long the state takes to write."""
+"""Limits what grows over time: log streams, pauses for garbage collection, and the time to write the state."""
 
 import gc
 import json
@@ -23,7 +23,7 @@ STATE = (
 
 
 def tables_state():
-    """All tables, not copied: this is asked for at the end, when nothing writes any more."""
+    """All tables, not copied: this is called at the end, when nothing writes any more."""
     tables = AccountRegionScopedDict()
     for (account, region, name), table in dynamodb._tables.all_items():
         tables.set_scoped(account, region, name, {k: v for k, v in table.items() if k != dynamodb._INDEX_MEMBERS})
@@ -31,7 +31,7 @@ def tables_state():
 
 
 def queues_state():
-    """All queues, with their messages as the plain lists that are read back."""
+    """All queues, with their messages as plain lists, as they are loaded."""
     queues = AccountRegionScopedDict()
     for (account, region, url), queue in sqs._queues.all_items():
         queues.set_scoped(account, region, url, {**queue, "messages": list(queue["messages"])})
@@ -39,7 +39,7 @@ def queues_state():
 
 
 def save_state(service, data):
-    """Writes a state in one go, which is ten times as fast as bit by bit."""
+    """Writes a state in one piece, which is ten times as fast as in chunks."""
     if not persistence.PERSIST_STATE:
         return
     try:
@@ -55,12 +55,12 @@ def save_state(service, data):
 
 
 def apply():
-    # A log stream for each invocation, kept for ever. What functions say is in the stand-in's own log.
+    # Otherwise each invocation makes a log stream that is never deleted. The functions' logs are in the stand-in's log.
     mend.replace(lambda_svc, "_emit_lambda_logs", lambda *_, **__: None, "111efbf06968")
     mend.replace(dynamodb, "get_state", tables_state, "ce90690a6033")
     mend.replace(sqs, "get_state", queues_state, "759c348b6e84")
     mend.replace(persistence, "save_state", save_state, "58a955110973")
-    # Stored items and messages are no garbage, and walking through millions of them stops everything for
-    # seconds. What is young is still collected.
+    # Stored items and messages are not garbage, and traversing millions of them pauses everything for
+    # seconds. Young objects are still collected.
     gc.freeze()
     gc.set_threshold(10_000, 20, 1_000_000)
