@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Makes what AWS runs from binaries: the bundle of a Beanstalk version, or the zip of a function.
+"""Packs binaries for AWS: the bundle of a Beanstalk version, or the zip of a function.
 
   pack.py bundle OUT.zip --gateway BINARY [--web DIRECTORY] [--architecture x86_64|arm64]
   pack.py function OUT.zip --binary BINARY [--architecture x86_64|arm64]
 
-The same files give the same bytes. A binary that Amazon Linux 2023 could not start is refused: of another architecture, or
-one that wants a newer glibc than 2.34. Prints the SHA-256 of what it made, for its key in S3.
+Equal files give equal bytes. Rejects a binary that Amazon Linux 2023 cannot start: one for another architecture, or one that
+needs a newer glibc than 2.34. Prints the SHA-256 of the result, for its key in S3.
 """
 
 import argparse
@@ -16,7 +16,7 @@ import sys
 import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
-# What of this folder belongs into a bundle.
+# The files of this folder that belong in a bundle.
 FILES = ("Procfile", "bin/start-gateway", "bin/drain-watch", ".platform/**/*", ".ebextensions/*", "metrics/*")
 GLIBC_MAX = (2, 34)
 MACHINES = {62: "x86_64", 183: "arm64"}
@@ -24,7 +24,7 @@ FUNCTION_BYTES_MAX = 250 * 1024 * 1024
 
 
 def check(binary, architecture):
-    """Refuses what would not start there."""
+    """Rejects a binary that would not start there."""
     head = binary[:20]
     if head[:4] != b"\x7fELF":
         raise SystemExit("no Linux binary")
@@ -38,7 +38,7 @@ def check(binary, architecture):
 
 
 def write(out, entries):
-    """A zip of (name, bytes, whether it is executed), without anything that changes from one time to the next."""
+    """Writes a reproducible zip of entries: name, bytes, and True for an executable."""
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
         for name, data, executed in sorted(entries):
             entry = zipfile.ZipInfo(name, (1980, 1, 1, 0, 0, 0))
@@ -62,7 +62,7 @@ def bundle(gateway, web):
 
 
 def is_executed(path):
-    """By its place, since a checkout may have lost its mode."""
+    """Decides by the folder, because a checkout may lose file modes."""
     return path.parent.name == "bin" or path.suffix == ".sh"
 
 

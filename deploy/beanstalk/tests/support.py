@@ -1,4 +1,4 @@
-"""What stands around a node on AWS, as far as the bundle meets it: metadata, Auto Scaling, the balancer, a gateway."""
+"""The surroundings of a node on AWS, as far as the bundle meets them: metadata, Auto Scaling, the balancer, a gateway."""
 
 import http.server
 import importlib.machinery
@@ -11,7 +11,7 @@ import time
 BUNDLE = pathlib.Path(__file__).resolve().parents[1]
 GROUP = "arn:aws:elasticloadbalancing:eu-west-1:111122223333:targetgroup/awseb/50dc6c495c0c9188"
 
-# A gateway as the scripts see it: says what it was given, answers on its admin address, and ends when it is drained.
+# A gateway as the scripts see it: records its file limits, answers on its admin address, and exits when drained.
 GATEWAY = """#!/usr/bin/env python3
 import http.server, os, resource, sys
 class Admin(http.server.BaseHTTPRequestHandler):
@@ -33,7 +33,7 @@ while not server.drained:
 
 
 def load(path, name):
-    """A script as a module."""
+    """Loads a script as a module."""
     sys.dont_write_bytecode = True
     loader = importlib.machinery.SourceFileLoader(name, str(path))
     spec = importlib.util.spec_from_loader(name, loader)
@@ -51,7 +51,7 @@ def until(condition, seconds=20, what="it"):
 
 
 class Aws(http.server.ThreadingHTTPServer):
-    """Answers for the instance's metadata and for both services."""
+    """Answers for the instance metadata and for both services."""
 
     daemon_threads = True
 
@@ -72,7 +72,7 @@ class Answer(http.server.BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path.startswith("/latest/"):
-            # Without a session, version 2 answers nothing.
+            # IMDSv2 answers only with a session token.
             known = self.headers.get("X-aws-ec2-metadata-token") == "a-session"
             return self.say(self.metadata(self.path.removeprefix("/latest/meta-data/")) if known else None)
         self.server.asked.append(self.path)

@@ -1,5 +1,5 @@
-"""Runs of a bundle what can be run without AWS: its scripts, its hooks in their order, and its processes, started again as
-systemd does. Needs nothing but Python."""
+"""Runs the parts of a bundle that work without AWS: its scripts, its hooks in order, and its processes, restarted as by
+systemd. Needs only Python."""
 
 import ast
 import contextlib
@@ -34,14 +34,14 @@ def elf(machine=62, versions=(b"GLIBC_2.17", b"GLIBC_2.34")):
 
 
 class Decisions(unittest.TestCase):
-    def test_a_node_leaves_by_its_lifecycle_or_its_target(self):
+    def test_a_node_is_leaving_by_its_lifecycle_or_its_target(self):
         for lifecycle, targets, leaving in [
             ("InService", {"healthy"}, False),
             ("InService", {"initial"}, False),
             ("InService", {"unhealthy"}, False),
             ("InService", {"draining"}, True),
             ("InService", {"draining", "healthy"}, True),
-            # Registered nowhere: after its delay, while a version is deployed. Neither drained nor brought back.
+            # Not registered: after the deregistration delay, during a deployment. Neither drained nor brought back.
             ("InService", {"unused"}, None),
             ("InService", set(), None),
             ("Terminated", set(), True),
@@ -52,14 +52,14 @@ class Decisions(unittest.TestCase):
             with self.subTest(lifecycle=lifecycle, targets=targets):
                 self.assertIs(watch.judge(lifecycle, targets), leaving)
 
-    def test_it_is_of_the_python_that_is_there(self):
-        """Amazon Linux 2023 has 3.9. Syntax, and some of what came later; nothing here runs on 3.9 itself."""
+    def test_drain_watch_is_valid_in_the_installed_python(self):
+        """Amazon Linux 2023 has 3.9. Checks the syntax and some later additions; nothing here runs on 3.9 itself."""
         source = (BUNDLE / "bin/drain-watch").read_text()
         ast.parse(source, feature_version=(3, 9))
         self.assertNotRegex(source, r"zip\(.*strict|\.hardlink_to|datetime\.UTC|tomllib|ExceptionGroup")
 
-    def test_requests_are_signed_as_the_sdk_signs_them(self):
-        """The signature is what botocore 1.43's SigV4Auth makes of the same request."""
+    def test_requests_are_signed_like_those_of_the_sdk(self):
+        """The expected signature is that of botocore 1.43's SigV4Auth for the same request."""
         url = (
             "https://elasticloadbalancing.eu-west-1.amazonaws.com/?Action=DescribeTargetHealth&Version=2015-12-01"
             "&TargetGroupArn=arn%3Aaws%3Aelasticloadbalancing%3Aeu-west-1%3A111122223333%3Atargetgroup%2Fa%2Fb"
@@ -72,7 +72,7 @@ class Decisions(unittest.TestCase):
 
 
 class Processes(unittest.TestCase):
-    """The Procfile, with a gateway of ours and an AWS of ours."""
+    """The processes of the Procfile, with a fake gateway and a fake AWS."""
 
     def setUp(self):
         self.aws = Aws()
@@ -87,7 +87,7 @@ class Processes(unittest.TestCase):
             pack.write(self.root / "bundle.zip", pack.bundle(GATEWAY.encode(), None))
         with zipfile.ZipFile(self.root / "bundle.zip") as archive:
             for info in archive.infolist():
-                # Which extract() loses.
+                # extract() loses the mode.
                 pathlib.Path(archive.extract(info, self.app)).chmod(info.external_attr >> 16 & 0o777)
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
@@ -95,7 +95,7 @@ class Processes(unittest.TestCase):
         self.running, self.ending = {}, threading.Event()
 
     def start(self):
-        """Each process of the Procfile, started again whenever it ends, as units of systemd are."""
+        """Runs each process of the Procfile, and restarts it whenever it ends, as systemd does."""
         environment = {
             "PATH": os.environ["PATH"],
             "LEAVING_MARKER": str(self.marker),
@@ -133,7 +133,7 @@ class Processes(unittest.TestCase):
     def started(self):
         return len(self.starts.read_text().splitlines())
 
-    def test_a_node_that_leaves_is_drained_once_and_stays_down_until_it_is_back(self):
+    def test_a_leaving_node_is_drained_once_and_stays_down_until_it_is_back(self):
         self.start()
         until(lambda: self.started() == 1, what="the gateway runs")
         until(lambda: any("DescribeTargetHealth" in path for path in self.aws.asked), what="the balancer is asked")
@@ -147,7 +147,7 @@ class Processes(unittest.TestCase):
         until(lambda: self.started() == 2, what="it is started when its target is registered again")
         self.assertFalse(self.marker.exists())
 
-    def test_the_end_of_the_instance_is_noticed_without_the_balancer(self):
+    def test_a_termination_is_noticed_without_the_balancer(self):
         self.aws.refuses = True
         self.start()
         until(lambda: self.started() == 1, what="the gateway runs")
@@ -155,7 +155,7 @@ class Processes(unittest.TestCase):
         self.aws.lifecycle = "Terminated"
         until(self.marker.exists, what="the node is marked")
 
-    def test_a_gateway_that_cannot_be_asked_is_asked_again(self):
+    def test_a_drain_is_requested_until_the_gateway_accepts_it(self):
         self.aws.target = "draining"
         (self.app / "bin/rts-gateway").write_text("#!/bin/sh\nexit 1\n")
         self.start()
@@ -164,7 +164,7 @@ class Processes(unittest.TestCase):
         (self.app / "bin/rts-gateway").write_text(GATEWAY)
         until(lambda: self.marker.exists() and self.started() >= 1, what="it is drained in the end")
 
-    def test_a_gateway_gets_all_the_files_that_it_may_have(self):
+    def test_a_gateway_gets_the_hard_limit_of_open_files(self):
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
@@ -172,7 +172,7 @@ class Processes(unittest.TestCase):
         until(lambda: self.started() == 1)
         self.assertEqual(self.starts.read_text().split(), [str(hard), str(hard)])
 
-    def test_each_question_is_of_this_node(self):
+    def test_each_request_is_about_this_node(self):
         self.start()
         until(lambda: sum("DescribeTargetHealth" in path for path in self.aws.asked) >= 2)
         health = [path for path in self.aws.asked if "DescribeTargetHealth" in path]
@@ -214,7 +214,7 @@ class Hooks(unittest.TestCase):
                 said += done.stderr
         return said
 
-    def test_a_version_and_a_configuration_leave_the_same(self):
+    def test_a_version_and_a_configuration_have_the_same_result(self):
         for kind in ("hooks", "confighooks"):
             with self.subTest(kind=kind):
                 self.setUp()
@@ -227,7 +227,7 @@ class Hooks(unittest.TestCase):
                 self.assertIn("systemctl daemon-reload", calls)
                 self.assertIn("-a append-config -m ec2 -s -c file:", calls)
 
-    def test_the_agent_reads_this_environments_gateway(self):
+    def test_the_agent_scrapes_this_environments_gateway(self):
         self.run_hooks("hooks")
         etc = self.root / "opt/aws/amazon-cloudwatch-agent/etc"
         agent = json.loads((etc / "rts-agent.json").read_text())["logs"]["metrics_collected"]["prometheus"]
@@ -242,14 +242,14 @@ class Hooks(unittest.TestCase):
         self.stub("opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl", "exit 1")
         self.assertIn("does not read the gateway's metrics", self.run_hooks("hooks"))
 
-    def test_the_metrics_are_those_that_gateways_export(self):
+    def test_gateways_export_the_selected_metrics(self):
         source = (REPOSITORY / "gateway/src/metrics/table.rs").read_text()
         exported = set(re.findall(r'"(rts_\w+)"', source))
         declared = json.loads((BUNDLE / "metrics/agent.json").read_text())
         (declaration,) = declared["logs"]["metrics_collected"]["prometheus"]["emf_processor"]["metric_declaration"]
         names = {selector.strip("^$") for selector in declaration["metric_selectors"]}
         self.assertLessEqual(names, exported)
-        # Whatever an alarm, the dashboard or the scaling counts on is sent.
+        # Every metric used by an alarm, the dashboard or the scaling is sent.
         counted = (BUNDLE / ".ebextensions/scaling.config").read_text()
         counted += (REPOSITORY / "deploy/cloudformation/observability.yaml").read_text()
         self.assertLessEqual(set(re.findall(r"\brts_\w+", counted)), names)
@@ -272,7 +272,7 @@ class Packing(unittest.TestCase):
         self.assertEqual(done.returncode, 0, done.stderr)
         return done.stdout, {info.filename: info for info in zipfile.ZipFile(out).infolist()}
 
-    def test_what_is_run_is_executable_and_the_same_files_give_the_same_bytes(self):
+    def test_programs_are_executable_and_equal_files_give_equal_bytes(self):
         digest, entries = self.pack("bundle", "--web", self.web)
         modes = {name: info.external_attr >> 16 & 0o777 for name, info in entries.items()}
         ours = [n for n in modes if n.startswith(("bin/", ".platform/"))]
@@ -289,7 +289,7 @@ class Packing(unittest.TestCase):
         self.assertEqual(list(entries), ["bootstrap"])
         self.assertEqual(entries["bootstrap"].external_attr >> 16 & 0o777, 0o755)
 
-    def test_what_would_not_start_there_is_refused(self):
+    def test_a_binary_that_would_not_start_is_rejected(self):
         for what, binary, reason in [
             ("a script", b"#!/bin/sh\n", "no Linux binary"),
             ("another architecture", elf(machine=183), "of arm64"),

@@ -1,3 +1,3 @@
 #!/bin/sh
-# As with a new version.
+# The same as for a new version.
 exec "$(dirname "$0")/../../hooks/prebuild/10-limits.sh"

@@ -1,3 +1,3 @@
 #!/bin/sh
-# As with a new version.
+# The same as for a new version.
 exec "$(dirname "$0")/../../hooks/predeploy/10-fresh.sh"

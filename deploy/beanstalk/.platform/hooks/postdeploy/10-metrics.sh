@@ -1,6 +1,6 @@
 #!/bin/sh
-# Has the CloudWatch agent read the gateway's metrics. Without it the gateway serves all the same, so a failure is told and
-# fails no deployment: the alarm NoMetrics notices.
+# Makes the CloudWatch agent scrape the gateway's metrics. The gateway works without it, so a failure is only logged and does
+# not fail the deployment: the alarm NoMetrics fires.
 set -eu
 root=${ROOT:-}
 here=${APP_DIR:-/var/app/current}/metrics
@@ -14,11 +14,11 @@ start() {
   for file in prometheus.yaml agent.json; do
     sed -e "s/@environment@/$environment/g" -e "s/@prefix@/$prefix/g" "$here/$file" > "$agent/etc/rts-$file"
   done
-  # Beside the configuration that Beanstalk made for logs.
+  # In addition to the configuration that Beanstalk generates for logs.
   "$agent/bin/amazon-cloudwatch-agent-ctl" -a append-config -m ec2 -s -c "file:$agent/etc/rts-agent.json"
 }
 
-# In a shell of its own: a condition would switch off that it ends at the first failure.
+# In a subshell of its own: as part of a condition it would not stop at the first failure.
 set +e
 (set -e; start)
 result=$?

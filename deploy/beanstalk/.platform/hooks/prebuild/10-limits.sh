@@ -1,6 +1,6 @@
 #!/bin/sh
-# What the units of the gateway and of drain-watch may have: files for every socket, and time for a drain. Units of systemd
-# start with 1,024 files and are killed after 90 s.
+# Raises the limits of the gateway's unit: open files for every socket, and time for a drain. By default, systemd allows a
+# unit 1,024 files and kills it after 90 s.
 set -eu
 root=${ROOT:-}
 
@@ -11,7 +11,7 @@ cat > "$units/web.service.d/rts.conf" <<'UNIT'
 LimitNOFILE=1048576
 TimeoutStopSec=240
 UNIT
-# Where drain-watch says that the node is leaving; gone with a restart of the machine, as is what it says.
+# Creates the directory of drain-watch's marker that the node is leaving; a reboot clears both.
 echo 'd /run/rts 0755 webapp webapp -' > "$root/etc/tmpfiles.d/rts.conf"
 systemd-tmpfiles --create "$root/etc/tmpfiles.d/rts.conf"
 systemctl daemon-reload

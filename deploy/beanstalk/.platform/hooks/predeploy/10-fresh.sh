@@ -1,4 +1,4 @@
 #!/bin/sh
-# A node that gets a version or a configuration is not leaving: the gateway has to start.
+# A node that receives a version or a configuration is not leaving: its gateway must start.
 set -eu
 rm -f "${ROOT:-}/run/rts/leaving"
