@@ -3,9 +3,8 @@
 
   parameters.py TEMPLATE SIZE [NAME=VALUE …]
 
-They are those of `parameters/SIZE/TEMPLATE.json`, then the outputs of the stacks that are there (rts-network, rts-cache,
-rts-data, rts-platform; with NamePrefix=… before them) under their own names, then what the command line says. Asks AWS by
-the CLI.
+The last source wins: `parameters/SIZE/TEMPLATE.json`, the outputs of the existing stacks (rts-network, rts-cache, rts-data,
+rts-platform; with NamePrefix=… before them) that have a parameter's name, the command line. Reads the stacks with the AWS CLI.
 """
 
 import json
@@ -16,19 +15,19 @@ import sys
 
 HERE = pathlib.Path(__file__).resolve().parent
 SOURCES = ("network", "cache", "data", "platform")
-# Where a template has a name of its own for another's output.
+# Parameters named differently from the output that they take.
 RENAMED = {("data", "SubnetIds"): "NodeSubnetIds", ("data", "SecurityGroupIds"): "FunctionGroupId"}
 
 
 def names(template):
-    """The parameters of a template, by the shape of our files: this needs no YAML library."""
+    """Reads the parameters of a template by the layout of our files, without a YAML library."""
     text = (HERE / f"{template}.yaml").read_text()
     section = re.search(r"^Parameters:\n((?:(?: .*)?\n)+)", text, re.MULTILINE).group(1)
     return re.findall(r"^  (\w+):$", section, re.MULTILINE)
 
 
 def outputs(prefix):
-    """Outputs of the stacks that others take from; one that is not there gives none."""
+    """The outputs that other stacks use; a missing stack gives none."""
     found = {}
     for source in SOURCES:
         command = ["aws", "cloudformation", "describe-stacks", "--stack-name", f"{prefix}rts-{source}", "--output", "json"]
@@ -43,7 +42,7 @@ def outputs(prefix):
 
 
 def collect(template, size, known, given):
-    """What the stack is to have; names that the template does not have are refused."""
+    """The stack's parameters; rejects names that the template does not have."""
     wanted = names(template)
     file = HERE / "parameters" / size / f"{template}.json"
     values = {item["ParameterKey"]: item["ParameterValue"] for item in json.loads(file.read_text())}

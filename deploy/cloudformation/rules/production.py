@@ -1,14 +1,14 @@
-"""What every template here has to keep, as rules of cfn-lint (`cfn-lint --append-rules deploy/cloudformation/rules`).
+"""Requirements for every template here, as rules of cfn-lint (`cfn-lint --append-rules deploy/cloudformation/rules`).
 
-Values that only a parameter knows are taken for kept where the parameter allows nothing else; what depends on a condition
-is looked at in both its ways.
+A value set by a parameter complies if the parameter allows no other; conditional values are checked in both
+branches.
 """
 
 import re
 
 from cfnlint.rules import CloudFormationLintRule, RuleMatch
 
-# Kept out of what whoever may look at an environment or a function can read.
+# Variables that must not be readable by everyone who may view an environment or a function.
 SECRET_NAME = re.compile(r"SECRET|PASSWORD|PRIVATE_KEY|REDIS_URL$")
 # Ports that may be open to any address: the redirect, and TLS.
 PUBLIC_PORTS = (80, 443)
@@ -23,14 +23,14 @@ def _resources(cfn, kind):
 
 
 def _ways(value):
-    """A value, or both ways of an `If` (and of those within), without `NoValue`."""
+    """A value, or both branches of an `If` (and of nested ones), without `NoValue`."""
     if isinstance(value, dict) and set(value) == {"Fn::If"}:
         return [way for branch in value["Fn::If"][1:] for way in _ways(branch)]
     return [] if value == {"Ref": "AWS::NoValue"} else [value]
 
 
 def _list(value):
-    """A list, whose items may be conditional, or one thing as a list."""
+    """A list, whose items may be conditional; a single value counts as a list of one."""
     items = [way for way in _ways(value) if way is not None]
     return [way for item in items for part in (item if isinstance(item, list) else [item]) for way in _ways(part)]
 
@@ -60,7 +60,7 @@ def _policies(cfn):
 
 
 def _options(cfn):
-    """Options of Beanstalk environments by (namespace, name); several ways of one are all there."""
+    """Options of Beanstalk environments by (namespace, name), each with all its conditional values."""
     for name, _, properties in _resources(cfn, "AWS::ElasticBeanstalk::Environment"):
         options = {}
         for option in _list(properties.get("OptionSettings")):

@@ -1,4 +1,4 @@
-"""What the bundle adds to the stack that Beanstalk makes of an environment, linted as a part of it. Needs cfn-lint."""
+"""Lints the resources that the bundle adds to Beanstalk's stack of an environment. Needs cfn-lint."""
 
 import json
 import pathlib
@@ -11,7 +11,7 @@ BUNDLE = pathlib.Path(__file__).resolve().parents[2] / "beanstalk"
 
 
 def as_in_beanstalk(value):
-    """With each option that Beanstalk puts in replaced by its default."""
+    """Replaces each option that Beanstalk fills in with its default."""
     if isinstance(value, dict):
         if set(value) == {"Fn::GetOptionSetting"}:
             option = value["Fn::GetOptionSetting"]
@@ -27,7 +27,7 @@ def template(resources):
 
 
 def faults(resources):
-    """What cfn-lint finds beyond remarks."""
+    """The findings of cfn-lint, except informational ones."""
     return [match.message for match in lint_all(template(resources)) if match.rule.severity != "informational"]
 
 
@@ -35,10 +35,10 @@ class Resources(unittest.TestCase):
     def setUp(self):
         self.resources = as_in_beanstalk(yaml.safe_load((BUNDLE / ".ebextensions/scaling.config").read_text())["Resources"])
 
-    def test_they_are_sound(self):
+    def test_they_pass_cfn_lint(self):
         self.assertEqual(faults(self.resources), [])
 
-    def test_a_fault_in_them_would_be_found(self):
+    def test_a_fault_is_found(self):
         tracking = self.resources["RtsConnections"]["Properties"]["TargetTrackingConfiguration"]
         tracking["CustomizedMetricSpecification"]["Metrics"][0]["MetricStats"] = {}
         self.assertTrue(faults(self.resources))
@@ -48,9 +48,9 @@ class Resources(unittest.TestCase):
         for resource in self.resources.values():
             self.assertEqual(resource["Properties"]["AutoScalingGroupName"], {"Ref": "AWSEBAutoScalingGroup"})
 
-    def test_the_agents_scraping_is_yaml(self):
+    def test_the_agents_scrape_configuration_is_yaml(self):
         (job,) = yaml.safe_load((BUNDLE / "metrics/prometheus.yaml").read_text())["scrape_configs"]
-        # The agent's declaration chooses by this name.
+        # The agent's metric declaration selects by this name.
         self.assertIn(f'"^{job["job_name"]}$"', (BUNDLE / "metrics/agent.json").read_text())
 
 

@@ -1,4 +1,4 @@
-"""Each rule of `rules/` lets a good resource pass and finds each bad one. Needs cfn-lint in the Python that runs it."""
+"""Each rule of `rules/` accepts good resources and finds each bad one. Needs cfn-lint in the Python that runs it."""
 
 import copy
 import json
@@ -27,7 +27,7 @@ def option(namespace, name, value):
 
 
 def environment(*changes):
-    """An environment as it should be, with options replaced by others of their name, or left out where those have no value."""
+    """A correct environment, with the given options replaced, or left out if they have no value."""
     options = [
         option("autoscaling:launchconfiguration", "DisableIMDSv1", "true"),
         option("elasticbeanstalk:cloudwatch:logs", "StreamLogs", "true"),
@@ -121,7 +121,7 @@ GOOD = {
 
 
 def bad(name, *path, value=None):
-    """The good resources, where one differs at one place."""
+    """The good resources, with one of them changed in one place."""
     resources = copy.deepcopy(GOOD)
     place = resources[name]
     for step in path[:-1]:
@@ -215,12 +215,12 @@ class Rules(unittest.TestCase):
     def test_each_rule_has_a_bad_resource(self):
         self.assertLessEqual({rule.id for rule in self.rules if rule.id.startswith("E91")}, {rule for rule, _, _ in BAD})
 
-    def test_a_password_as_a_parameter_is_hidden(self):
+    def test_a_password_parameter_must_be_hidden(self):
         shown, hidden = {"Type": "String"}, {"Type": "String", "NoEcho": True}
         self.assertIn("E9106", self.found(self.template(GOOD, {"DatabasePassword": shown})))
         self.assertNotIn("E9106", self.found(self.template(GOOD, {"DatabasePassword": hidden})))
 
-    def test_the_templates_keep_them(self):
+    def test_the_templates_comply(self):
         templates = sorted(TEMPLATES.glob("*.yaml"))
         self.assertGreaterEqual(len(templates), 6)
         for template in templates:

@@ -1,5 +1,5 @@
-"""Holds the templates to each other, to the gateway's configuration and to the bundle: names of options and of variables,
-times that must fit, outputs that other stacks take. Needs cfn-lint (its YAML reader) in the Python that runs it."""
+"""Checks the templates against each other, the gateway's configuration and the bundle: names of options and variables,
+times that must fit, outputs that other stacks use. Needs cfn-lint (its YAML reader) in the Python that runs it."""
 
 import importlib.util
 import json
@@ -21,8 +21,8 @@ VARIABLES = "aws:elasticbeanstalk:application:environment"
 SECRETS = "aws:elasticbeanstalk:application:environmentsecrets"
 PROCESS = "aws:elasticbeanstalk:environment:process:default"
 
-# What Beanstalk knows, and which values: its general options. cfn-lint does not know them, and Beanstalk says so only when
-# an environment is made. Patterns are of literal values; what a parameter gives is held by the parameter.
+# Beanstalk's general options and their values. cfn-lint does not know them, and Beanstalk rejects a wrong one only when an
+# environment is created. Patterns are for literal values; a parameter constrains its own.
 NUMBER, TEXT, BOOLEAN = r"\d+", r".+", r"true|false"
 KNOWN = {
     "aws:elasticbeanstalk:environment": {
@@ -68,7 +68,7 @@ KNOWN = {
         "HealthStreamingEnabled": BOOLEAN, "RetentionInDays": NUMBER, "DeleteOnTerminate": BOOLEAN,
     },
 }  # fmt: skip
-# What one may name as one likes.
+# Namespaces with arbitrary names.
 FREE = {VARIABLES, SECRETS, "aws:elasticbeanstalk:customoption"}
 
 
@@ -84,7 +84,7 @@ def size(name, of):
 
 
 def options():
-    """Of the environment: (namespace, name) → (value, condition)."""
+    """The options of the environment: (namespace, name) → (value, condition)."""
     found = {}
     for entry in template("service")["Resources"]["Environment"]["Properties"]["OptionSettings"]:
         condition = None
@@ -98,7 +98,7 @@ def options():
 
 
 def value(name, namespace, of):
-    """An option as an environment of a size gets it."""
+    """The value of an option for an environment of a size."""
     text, _ = options()[namespace, name]
     if isinstance(text, dict):
         (parameter,) = re.findall(r"\w+", text.get("Ref") or text["Fn::Sub"])
@@ -108,13 +108,13 @@ def value(name, namespace, of):
 
 
 def configuration():
-    """What the gateway reads: variable → default, from its own table."""
+    """The gateway's variables with their defaults, from its own table."""
     source = (REPOSITORY / "gateway/src/config/variables.rs").read_text()
     return dict(re.findall(r'variable\(\s*"(RTS_\w+)",\s*"([^"]*)"', source))
 
 
 def read_by_functions():
-    """What the functions read, in their own source and in what they share with the gateway."""
+    """The variables that the functions read, in their own source and in the code shared with the gateway."""
     sources = [*(REPOSITORY / "persister/src").rglob("*.rs"), *(REPOSITORY / "common/src").rglob("*.rs")]
     return {name for source in sources for name in re.findall(r'"(RTS_\w+)"', source.read_text())}
 
@@ -130,11 +130,11 @@ class Options(unittest.TestCase):
                     self.assertRegex(text, f"^({KNOWN[namespace][name]})$")
 
     def test_values_are_text(self):
-        """A YAML true or 300 would reach Beanstalk as something else."""
+        """A YAML true or 300 would reach Beanstalk in another form."""
         for key, (text, _) in options().items():
             self.assertTrue(isinstance(text, (str, dict)), key)
 
-    def test_the_table_is_the_template(self):
+    def test_the_table_matches_the_template(self):
         rows = re.findall(r"^\| `([^`]+)` \| `(\w+)` \| `([^`]*)` \| .+ \|$", (TEMPLATES / "OPTIONS.md").read_text(), re.MULTILINE)
         table = {(namespace, name): text for namespace, name, text in rows}
         self.assertEqual(len(rows), len(table))
@@ -145,21 +145,21 @@ class Options(unittest.TestCase):
         template_says = {key: shown(text) for key, (text, _) in options().items()}
         self.assertEqual(table, template_says)
 
-    def test_custom_options_are_those_that_the_bundle_reads(self):
+    def test_custom_options_match_those_that_the_bundle_reads(self):
         bundle = (BUNDLE / ".ebextensions/scaling.config").read_text()
         read = set(re.findall(r"OptionName: (\w+)", bundle))
         self.assertEqual(read, {name for namespace, name in options() if namespace == "aws:elasticbeanstalk:customoption"})
 
 
 class Variables(unittest.TestCase):
-    def test_gateways_read_what_the_template_sets(self):
+    def test_gateways_read_every_variable_that_the_template_sets(self):
         known = configuration()
         self.assertGreater(len(known), 40, "the gateway's table is not understood")
         names = {name for namespace, name in options() if namespace in (VARIABLES, SECRETS)}
         self.assertLessEqual({name for name in names if name.startswith("RTS_")}, set(known))
         self.assertEqual({name for name in names if not name.startswith("RTS_")}, {"AWS_REGION"})
 
-    def test_whatever_a_gateway_needs_is_set(self):
+    def test_every_variable_that_a_gateway_requires_is_set(self):
         found = {name: condition for (namespace, name), (_, condition) in options().items() if namespace in (VARIABLES, SECRETS)}
         needed = {name for name, default in configuration().items() if default == "required"}
         self.assertGreaterEqual(len(needed), 5)
@@ -171,14 +171,14 @@ class Variables(unittest.TestCase):
         assertions = template("service")["Rules"]["OneKeySource"]["Assertions"]
         self.assertEqual(set(re.findall(r"Token\w+", str(assertions[0]["Assert"]))), {"TokenKeySetUrl", "TokenSecretArn"})
 
-    def test_nothing_of_development_is_set(self):
+    def test_no_variable_of_development_is_set(self):
         self.assertFalse([name for _, name in options() if name.startswith("RTS_DEV_")])
 
     def test_secrets_are_fetched(self):
         secret = {name for namespace, name in options() if namespace == SECRETS}
         self.assertEqual(secret, {"RTS_REDIS_URL", "RTS_CONNECTION_SECRET", "RTS_JWT_SECRET"})
 
-    def test_functions_read_what_the_template_sets(self):
+    def test_functions_read_every_variable_that_the_template_sets(self):
         known = read_by_functions()
         for name, resource in template("data")["Resources"].items():
             if resource["Type"] == "AWS::Lambda::Function":
@@ -194,7 +194,7 @@ class Variables(unittest.TestCase):
 
 
 class Times(unittest.TestCase):
-    """What must be shorter than what, for a node to leave without cutting a socket."""
+    """The order of the timeouts that lets a node leave without cutting a socket."""
 
     def number(self, name, namespace, of):
         return int(value(name, namespace, of))
@@ -216,7 +216,7 @@ class Times(unittest.TestCase):
             notice, spread = (self.number(n, VARIABLES, of) for n in ("RTS_DRAIN_NOTICE_SECONDS", "RTS_DRAIN_SECONDS"))
             self.assertLess(notice + spread + 2 * poll, self.number("DeregistrationDelay", PROCESS, of))
             self.assertLess(notice + spread + flush + stop, ours)
-        # Without our unit, systemd gives 90 s.
+        # Without our unit file, systemd allows 90 s.
         default = template("service")["Parameters"]["DrainSeconds"]["Default"]
         self.assertLess(self.number("RTS_DRAIN_NOTICE_SECONDS", VARIABLES, "small") + int(default) + flush + stop, 90)
 
@@ -224,7 +224,7 @@ class Times(unittest.TestCase):
         command = self.number("Timeout", "aws:elasticbeanstalk:command", "small") + 240
         self.assertGreater(command, 2 * self.number("DeregistrationDelay", PROCESS, "small"))
 
-    def test_no_socket_is_idle_for_as_long_as_the_balancer_waits(self):
+    def test_pings_come_well_within_the_balancers_idle_timeout(self):
         attributes = template("platform")["Resources"]["Balancer"]["Properties"]["LoadBalancerAttributes"]
         idle = {a["Key"]: a["Value"] for a in attributes}["idle_timeout.timeout_seconds"]
         settings = (REPOSITORY / "gateway/src/session/settings.rs").read_text()
@@ -243,7 +243,7 @@ class Times(unittest.TestCase):
 
 
 class Stacks(unittest.TestCase):
-    def test_parameters_come_from_outputs_that_are_there(self):
+    def test_parameters_come_from_existing_outputs(self):
         outputs = {name: set(template(name).get("Outputs", {})) for name in ("network", "cache", "data", "platform")}
         checked = 0
         for name in ("cache", "platform", "service", "observability"):
@@ -254,7 +254,7 @@ class Stacks(unittest.TestCase):
                     checked += 1
         self.assertGreater(checked, 25)
 
-    def test_sizes_give_what_templates_take(self):
+    def test_sizes_hold_valid_parameters(self):
         for of in SIZES:
             for name in ("network", "cache", "data", "platform", "service", "observability"):
                 known = template(name)["Parameters"]
@@ -268,17 +268,17 @@ class Stacks(unittest.TestCase):
                         if "AllowedPattern" in spec:
                             self.assertRegex(text, f"^(?:{spec['AllowedPattern']})$")
 
-    def test_passwords_stand_in_a_url_as_they_are(self):
+    def test_passwords_need_no_escaping_in_a_url(self):
         resources = template("cache")["Resources"]
         for name in ("SecretA", "SecretB"):
             self.assertEqual(resources[name]["Properties"]["GenerateSecretString"]["ExcludePunctuation"], True)
 
-    def test_redis_forgets_nothing(self):
+    def test_redis_evicts_nothing(self):
         properties = template("cache")["Resources"]["Parameters"]["Properties"]["Properties"]
         self.assertEqual(properties["maxmemory-policy"], "noeviction")
         self.assertEqual(properties["cluster-enabled"], "yes")
 
-    def test_the_functions_room_is_what_the_queue_waits_for(self):
+    def test_the_visibility_timeout_is_six_times_that_of_the_function(self):
         parameters = template("data")["Parameters"]
         for of in SIZES:
             given = size("data", of)
@@ -303,13 +303,13 @@ class Stacks(unittest.TestCase):
 
 
 class Documents(unittest.TestCase):
-    def test_the_costs_are_those_that_the_model_gives(self):
+    def test_the_costs_match_the_model(self):
         command = [sys.executable, "-B", REPOSITORY / "deploy/sizing.py"]
         printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
         table = "".join(line + "\n" for line in printed.splitlines() if line.startswith("|"))
         self.assertIn(table, (REPOSITORY / "deploy/SIZING.md").read_text())
 
-    def test_the_runbook_knows_each_alarm(self):
+    def test_the_runbook_names_each_alarm(self):
         alarms = set(re.findall(r"^  (\w+):\n    Type: AWS::CloudWatch::Alarm", (TEMPLATES / "observability.yaml").read_text(), re.MULTILINE))
         self.assertGreater(len(alarms), 20)
         runbook = (REPOSITORY / "deploy/RUNBOOK.md").read_text()
@@ -320,7 +320,7 @@ class Documents(unittest.TestCase):
 
 @unittest.skipUnless(shutil.which("redis-server"), "no redis-server")
 class RedisUser(unittest.TestCase):
-    """The user of the cache may do what the code does, and no more: asked of a Redis 7, on a socket."""
+    """The cache's user may do what the code does, and no more: checked on a Redis 7, over a socket."""
 
     @classmethod
     def setUpClass(cls):
@@ -353,7 +353,7 @@ class RedisUser(unittest.TestCase):
                     called |= set(re.findall(r'redis::cmd\("(\w+)"\)', source.read_text()))
         self.assertGreater(len(called), 30)
         names = sorted(called)
-        # With as many keys of ours as any of them takes; what has none is judged by its name.
+        # Each command gets as many of our keys as it takes; one without keys is judged by its name.
         for name in names:
             with self.subTest(command=name):
                 count = int(self.ask("COMMAND", "INFO", name).splitlines()[1])
@@ -362,7 +362,7 @@ class RedisUser(unittest.TestCase):
                 self.assertNotIn("has no permissions to run", answer)
                 self.assertNotIn("no permissions to access", answer)
 
-    def test_it_may_do_what_the_clients_do_by_themselves(self):
+    def test_it_may_do_what_the_client_libraries_need(self):
         for words in (
             ["EVALSHA", "0" * 40, "1", "rts:{0}:room:x"], ["SCRIPT", "LOAD", "return 1"], ["CLUSTER", "SLOTS"],
             ["CLUSTER", "SHARDS"], ["HELLO", "3"], ["CLIENT", "SETNAME", "rts"], ["PING"],

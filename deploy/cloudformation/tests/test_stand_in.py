@@ -1,4 +1,4 @@
-"""Creates and updates the stacks that a stand-in for AWS knows, from outputs to parameters, as a deployment does.
+"""Creates and updates the stacks that a stand-in for AWS supports, from outputs to parameters, as a deployment does.
 
 Needs ministack in the Python that runs it (`.local/python/ministack-…/bin/python -m unittest …`, after `cargo local doctor`);
 is skipped without it. platform and service are not here: the stand-in has no Beanstalk.
@@ -101,7 +101,7 @@ class Stacks(unittest.TestCase):
         return self.client("secretsmanager").get_secret_value(SecretId=arn)["SecretString"]
 
     def test_from_an_empty_account_to_alarms(self):
-        # It has neither NAT gateways nor flow logs.
+        # The stand-in has neither NAT gateways nor flow logs.
         network = self.deploy("network", Zones=3, NatGateways="none", AllEndpoints="true", FlowLogs="false")
         self.assertEqual(len(network["NodeSubnetIds"].split(",")), 3)
         self.assert_groups(network)
@@ -144,13 +144,13 @@ class Stacks(unittest.TestCase):
         self.assertEqual(sources(network["CacheGroupId"]), {(6379, nodes), (6379, network["FunctionGroupId"])})
 
     def assert_passwords_rotate(self, place, of_data, first):
-        """As the runbook says: nobody has to stop for it."""
+        """As in the runbook: without downtime."""
 
         def password(arn):
             urls = self.secret(arn)
             one, other = urls[: len(urls) // 2], urls[len(urls) // 2 + 1 :]
             self.assertEqual(one, other)
-            # The stand-in does not know ExcludePunctuation; test_service.py asks for it.
+            # The stand-in does not know ExcludePunctuation; test_service.py checks it.
             self.assertRegex(one, r"^rediss://rts:.{64}@[^@:/]+:6379$")
             return one.removeprefix("rediss://rts:")[:64]
 
@@ -171,7 +171,7 @@ class Stacks(unittest.TestCase):
             s3.put_object(Bucket=code["CodeBucket"], Key=key, Body=b"PK\x05\x06" + bytes(18))
 
     def assert_only_tls(self, data):
-        """The stand-in speaks no TLS, so by default it has to refuse everything."""
+        """The stand-in has no TLS, so by default it has to reject everything."""
         import botocore.exceptions
 
         for queue in ("MessageQueueUrl", "RoomQueueUrl", "MessageDeadLetterQueueUrl", "RoomDeadLetterQueueUrl"):
