@@ -16,7 +16,7 @@ export async function scene(cluster, korean) {
   const hubs = {};
   for (const userId of Object.keys(names)) hubs[userId] = await cluster.client(userId, names[userId], orgId);
   const call = (who, method, request) => hubs[who].invoke(method, request);
-  /** Ignores an error of an older server. */
+  /** Ignores that an older server lacks a method. */
   const may = (promise) => promise.catch((error) => {
     if (!String(error).includes('Method does not exist')) throw error;
   });

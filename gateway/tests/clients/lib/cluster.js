@@ -13,7 +13,7 @@ import { userToken } from "./token.js";
 import { pause, until, within } from "./wait.js";
 
 const REPOSITORY = fileURLToPath(new URL("../../../../", import.meta.url));
-/** Includes the build, when not run by `cargo local test`. */
+/** Includes a build, unless `cargo local test` made it. */
 const START_MS = 170_000;
 const COMMAND_MS = 70_000;
 const HUB = "/hubs/chat";

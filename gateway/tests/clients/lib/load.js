@@ -18,7 +18,7 @@ const READ_EVERY = 7;
 
 /** The conversation of twenty users in one large group, five small ones and ten direct rooms. */
 export class Load {
-  /** @param {{name: string, resend?: (index: number) => boolean}} options `resend` tells which users retry unacked sends */
+  /** @param {{name: string, resend?: (index: number) => boolean}} options `resend` selects the users that retry unacked sends */
   constructor(cluster, { name, resend = () => true }) {
     this.cluster = cluster;
     this.name = name;

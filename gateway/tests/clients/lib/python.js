@@ -24,7 +24,7 @@ export async function ensurePython() {
 
 /** One connection of the Python client, which runs its script unattended. */
 export class PythonClient {
-  /** Its transports. Its long polling does not work: it posts before its first poll, and reads one record of each response. */
+  /** Its protocols with their transports. Its long polling fails: it posts before its first poll, and reads one record per response. */
   static KINDS = [
     ["json", "WebSockets"],
     ["json", "ServerSentEvents"],

@@ -86,13 +86,13 @@ const PLANTED = [
     r.history[ROOM].shift();
     r.stored[ROOM].shift();
   }],
-  ["an acked message stands twice", ["doubled"], true, (r) => r.history[ROOM].push(message(60, "one", { clientId: "c10" }))],
-  ["an acked seq is another message", ["acked-other", "seq-twice"], true, (r) => (r.history[ROOM][0].clientId = "x")],
-  ["an acked body is another", ["acked-body", "version-twice"], true, (r) => (r.history[ROOM][0].body = "uno")],
+  ["an acked message is in history twice", ["doubled"], true, (r) => r.history[ROOM].push(message(60, "one", { clientId: "c10" }))],
+  ["an acked seq has another message", ["acked-other", "seq-twice"], true, (r) => (r.history[ROOM][0].clientId = "x")],
+  ["an acked body differs", ["acked-body", "version-twice"], true, (r) => (r.history[ROOM][0].body = "uno")],
   ["an edit is lost", ["change-lost"], true, (r) => (r.history[ROOM][1] = message(20, "two"))],
-  ["an edit says something else", ["change-other", "version-twice"], true, (r) => (r.history[ROOM][1].body = "zwei")],
+  ["an edit has another text", ["change-other", "version-twice"], true, (r) => (r.history[ROOM][1].body = "zwei")],
   ["a delete is undone", ["change-lost"], true, (r) => (r.history[ROOM][2] = message(40, "four"))],
-  ["a tombstone lives", ["change-other"], true, (r) => (r.history[ROOM][2].deleted = false)],
+  ["a tombstone is not deleted", ["change-other"], true, (r) => (r.history[ROOM][2].deleted = false)],
   ["a seen message is not in history", ["seen-lost"], false, (r) => {
     steps(r, 0).push(live(created(60, 50, "ghost")));
   }],
@@ -105,15 +105,15 @@ const PLANTED = [
     steps(r, 0)[2].event = { type: "RoomUpdated", roomId: ROOM, seq: 30, prev: 20, change: "renamed" };
   }],
   ["a version has two contents", ["version-twice"], true, (r) => (steps(r, 1)[0].event.message.body = "eins")],
-  ["an event comes twice", ["order", "chain"], true, (r) => steps(r, 0).splice(1, 0, steps(r, 0)[0])],
+  ["an event is taken twice", ["order", "chain"], true, (r) => steps(r, 0).splice(1, 0, steps(r, 0)[0])],
   ["two events are swapped", ["order", "chain"], true, (r) => steps(r, 0).splice(0, 2, steps(r, 0)[1], steps(r, 0)[0])],
   ["an event is left out", ["chain"], true, (r) => steps(r, 0).splice(0, 1)],
-  ["a gap is heard", ["gap"], false, (r) => steps(r, 0).push({ kind: "gap", event: { ...created(40, 35, "four") } })],
+  ["a gap is received", ["gap"], false, (r) => steps(r, 0).push({ kind: "gap", event: { ...created(40, 35, "four") } })],
   ["a truncated resume began elsewhere", ["resume-place"], true, (r) => (steps(r, 2)[0].from = 10)],
   ["a client missed a message silently", ["missed"], false, (r) => {
     steps(r, 2)[0].messages.shift();
   }],
-  ["what was heard beyond a gap does not count", ["missed", "gap"], false, (r) => {
+  ["a message received beyond a gap does not count", ["missed", "gap"], false, (r) => {
     steps(r, 3)[0].kind = "gap";
     steps(r, 3)[1].event.prev = 30;
   }],
@@ -123,7 +123,7 @@ const PLANTED = [
   ["a mark is lost", ["mark-lost"], true, (r) => Object.assign(r.lists[1], { readSeq: 0, unread: 2 })],
   ["a tombstone counts as unread", ["unread"], true, (r) => (r.lists[2].unread = 3)],
   ["an unread message is not counted", ["unread"], true, (r) => (r.lists[1].unread = 0)],
-  ["more is stored than there is", ["stored-more"], true, (r) => r.stored[ROOM].push(message(70, "?"))],
+  ["a message is stored that history lacks", ["stored-more"], true, (r) => r.stored[ROOM].push(message(70, "?"))],
 ];
 
 for (const [what, rules, alsoWithoutRedis, plant] of PLANTED) {

@@ -103,7 +103,7 @@ describe("both ways", () => {
         await checkTalk(ledger, roomId, clients, 2 * BOTH_WAYS);
       });
 
-      kindCase(kind, "a refused call rejects with the server's text, an unknown method with that of the reference", async () => {
+      kindCase(kind, "a failed call rejects with the server's text, an unknown method with that of the reference server", async () => {
         const [client] = pairs.get(kind).clients;
         const refused = await client.refusal("GetRoom", { roomId: "nobody's" });
         assert.deepEqual([refused.code, refused.sentence.length > 0], ["notFound", true]);

@@ -1,5 +1,5 @@
 // Nodes die without notice: their users are offline within the guaranteed time; those with another device, or who reconnect
-// at once, never appear offline; and nobody stays online. RTS_PRESENCE_ROUNDS sets the rounds; each kills another node.
+// at once, never appear offline; and no absent user stays online. RTS_PRESENCE_ROUNDS sets the rounds; each kills another node.
 
 import assert from "node:assert/strict";
 import { after, before, test } from "node:test";

@@ -80,7 +80,7 @@ export function lists(shared) {
     const sent = [];
     for (const client of [ann, bob, cid, ann, bob, ann]) sent.push(await send(client, roomId));
     assert.deepEqual(await unread(), [3, 4, 5]);
-    // Sending does not move the sender's mark; a mark on an own message covers everything before it.
+    // Sending does not move the sender's mark; a mark on the user's own message covers everything before it.
     await ann.call("MarkRead", { roomId, seq: sent[3].seq });
     assert.deepEqual(await unread(), [1, 4, 5]);
     await bob.call("DeleteMessage", { roomId, seq: sent[4].seq });

@@ -107,7 +107,7 @@ section("any node", (test) => {
   });
 });
 
-section("a node goes", (test) => {
+section("a node stops", (test) => {
   test("a draining node tells clients of every transport to reconnect, and answers pending calls", async (t) => {
     t.after(() => back("gateway-1"));
     const user = person("ann");
@@ -145,7 +145,7 @@ section("a node goes", (test) => {
     await stopped;
   });
 
-  test("killed: its WebSockets and streams break at once, requests of its long polls are 404 on the other node", async (t) => {
+  test("a killed node breaks WebSockets and streams at once; requests of its long polls are 404 on the other node", async (t) => {
     t.after(() => back("gateway-1"));
     const user = person("ann");
     const socket = await Socket.joined({ node: 0, user });

@@ -11,12 +11,12 @@ const RECORD_BYTES = 262_144;
 const BODY_BYTES = 16_384;
 
 const ENDS_THE_CONNECTION = [
-  ["bad JSON", "{"],
-  ["no JSON at all", "what?"],
+  ["invalid JSON", "{"],
+  ["text that is not JSON", "what?"],
   ["an array", '[{"type":6}]'],
   ["a bare separator", ""],
   ["a number", "6"],
-  ["bytes behind the object", '{"type":6}x'],
+  ["bytes after the object", '{"type":6}x'],
   ["no type", '{"target":"ListRooms","arguments":[{}]}'],
   ["a type that is a string", '{"type":"6"}'],
   ["a type that is a float", '{"type":6.0}'],
@@ -27,9 +27,9 @@ const ENDS_THE_CONNECTION = [
   ["a null target", '{"type":1,"target":null,"arguments":[]}'],
   ["no arguments", '{"type":1,"target":"A"}'],
   ["null arguments", '{"type":1,"target":"A","arguments":null}'],
-  ["an object for arguments", '{"type":1,"target":"A","arguments":{}}'],
-  ["a header that is no string", '{"type":1,"target":"A","arguments":[],"headers":{"a":1}}'],
-  ["stream ids that are no strings", '{"type":1,"target":"A","arguments":[],"streamIds":[1]}'],
+  ["arguments that are an object", '{"type":1,"target":"A","arguments":{}}'],
+  ["a header that is not a string", '{"type":1,"target":"A","arguments":[],"headers":{"a":1}}'],
+  ["stream ids that are not strings", '{"type":1,"target":"A","arguments":[],"streamIds":[1]}'],
   ["a stream item without an id", '{"type":2,"item":1}'],
   ["a completion without an id", '{"type":3,"result":1}'],
   ["a stream invocation without an id", '{"type":4,"target":"A","arguments":[]}'],
@@ -40,14 +40,14 @@ const ENDS_THE_CONNECTION = [
 const ANSWERED = [
   ["an unknown method", "Nothing", "[{}]", "Failed to invoke 'Nothing' due to an error on the server. HubException: Method does not exist."],
   ["no argument", "ListRooms", "[]", "Failed to invoke 'ListRooms' due to an error on the server."],
-  ["one argument too many", "ListRooms", "[{},{}]", "Failed to invoke 'ListRooms' due to an error on the server."],
+  ["too many arguments", "ListRooms", "[{},{}]", "Failed to invoke 'ListRooms' due to an error on the server."],
 ];
 
 const IGNORED = [
   ["a cancel of an unknown id", '{"type":5,"invocationId":"nobody"}'],
   ["an item of an unknown id", '{"type":2,"invocationId":"nobody","item":{}}'],
   ["a completion of an unknown id", '{"type":3,"invocationId":"nobody","result":null}'],
-  ["a record type to come", '{"type":10,"target":7,"arguments":null,"headers":1}'],
+  ["an unknown record type", '{"type":10,"target":7,"arguments":null,"headers":1}'],
   ["type 0", '{"type":0}'],
   ["an Ack without stateful reconnect", '{"type":8,"sequenceId":3}'],
   ["a Sequence without stateful reconnect", '{"type":9,"sequenceId":3}'],
@@ -222,7 +222,7 @@ section("JSON", (test) => {
   for (const [what, record] of [
     ["a call without an id", `{"type":1,"target":"ListRooms","arguments":[{"query":"${"x".repeat(RECORD_BYTES)}"}]}`],
     ["a ping", `{"type":6,"more":["${"x".repeat(RECORD_BYTES)}"]}`],
-    ["text that is no record", "x".repeat(RECORD_BYTES + 1)],
+    ["text that is not a record", "x".repeat(RECORD_BYTES + 1)],
     ["a call of 5 MiB", `{"type":1,"target":"ListRooms","arguments":[{"query":"${"x".repeat(5 << 20)}"}],"invocationId":"1"}`],
   ]) {
     test(`over the record limit and ends the connection: ${what}`, async () => {

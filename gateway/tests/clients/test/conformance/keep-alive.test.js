@@ -62,7 +62,7 @@ section("keep-alive", (test) => {
     socket.leave();
   });
 
-  test("on an event stream the ping is an event, not a comment, and an idle reader is not treated as slow", async () => {
+  test("on an event stream the ping is an event, not a comment, and a client that reads pings is not treated as slow", async () => {
     const { stream } = await streamed(person("idle"), [0, 1]);
     const pings = () => eventsOf(stream.text).flat().filter(({ type }) => type === 6);
     await until(() => pings().length === 3, () => `three pings in ${stream.text}`, 3 * PING_MS + LATE_MS, 100);

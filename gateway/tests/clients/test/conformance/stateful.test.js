@@ -175,7 +175,7 @@ section("stateful reconnect", (test) => {
     back.leave();
   });
 
-  for (const [what, record] of [["is too high", sequence(40)], ["is no number", `{"type":9,"sequenceId":"x"}${RS}`]]) {
+  for (const [what, record] of [["is too high", sequence(40)], ["is not a number", `{"type":9,"sequenceId":"x"}${RS}`]]) {
     test(`a Sequence that ${what} ends the connection, 404 afterwards`, async () => {
       const connection = await granted();
       await connection.socket.lives();

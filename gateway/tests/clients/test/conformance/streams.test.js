@@ -131,13 +131,13 @@ section("streams", (test) => {
   });
 });
 
-section("what is no stream", (test) => {
+section("calls of the wrong kind", (test) => {
   for (const [what, target, type, expected] of [
-    ["a method that is no stream, asked for as one", "ListRooms", 4, /non-streaming 'ListRooms' method/],
-    ["an unknown method, asked for as a stream", "Nothing", 4, /Failed to invoke 'Nothing'.*Method does not exist\./],
-    ["a streaming method, called as one that is not", "StreamHistory", 1, /StreamHistory/],
+    ["a method without a stream, called as a stream", "ListRooms", 4, /non-streaming 'ListRooms' method/],
+    ["an unknown method, called as a stream", "Nothing", 4, /Failed to invoke 'Nothing'.*Method does not exist\./],
+    ["a streaming method, called without a stream", "StreamHistory", 1, /StreamHistory/],
   ]) {
-    test(`${what}, is answered with an error; the connection survives`, async () => {
+    test(`${what}, is answered with an error, and the connection survives`, async () => {
       const socket = await Socket.joined({ node: 0, user: person("ann") });
       socket.send(`{"type":${type},"target":"${target}","arguments":[{"roomId":"x"}],"invocationId":"1"}${RS}`);
       assert.match((await socket.completion("1")).error, expected);

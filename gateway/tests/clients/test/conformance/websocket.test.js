@@ -22,7 +22,7 @@ section("WebSocket", (test) => {
     socket.leave();
   });
 
-  for (const [what, id] of [["no token of this cluster", randomUUID()], ["garbage", "1.x.y"], ["an empty one", ""]]) {
+  for (const [what, id] of [["not a token of this cluster", randomUUID()], ["garbage", "1.x.y"], ["empty", ""]]) {
     test(`an id that is ${what} is 404`, async () => {
       const answer = await upgrade(`${hub(0)}?id=${id}`, { user: person("ann") });
       assert.deepEqual([answer.status, answer.text], [404, NO_CONNECTION]);
@@ -126,7 +126,7 @@ section("WebSocket", (test) => {
     });
   }
 
-  for (const [what, variant] of [["with a slash behind it", (url) => `${url}/`], ["in another letter case", (url) => url.replace("/hubs/chat", "/Hubs/CHAT")]]) {
+  for (const [what, variant] of [["with a slash after it", (url) => `${url}/`], ["in another letter case", (url) => url.replace("/hubs/chat", "/Hubs/CHAT")]]) {
     test(`the hub's path ${what} is the hub's, on either node and behind the balancer`, async () => {
       const user = person("ann");
       for (const node of [0, 1, undefined]) {
@@ -181,7 +181,7 @@ section("WebSocket", (test) => {
     assert.equal(await socket.end(), 1000);
   });
 
-  for (const [what, frame] of [["a frame that is not masked", [0x81, 0x02, 0x7b, 0x7d]], ["a reserved bit", [0xc1, 0x80, 0, 0, 0, 0]], ["a reserved opcode", [0x83, 0x80, 0, 0, 0, 0]]]) {
+  for (const [what, frame] of [["an unmasked frame", [0x81, 0x02, 0x7b, 0x7d]], ["a reserved bit", [0xc1, 0x80, 0, 0, 0, 0]], ["a reserved opcode", [0x83, 0x80, 0, 0, 0, 0]]]) {
     test(`${what} is a protocol error of the WebSocket: 1002`, async () => {
       const bare = await bareUpgrade(person("ann"));
       bare.write(Buffer.from(frame));
