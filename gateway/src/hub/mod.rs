@@ -110,14 +110,14 @@ pub struct Caller {
     /// The watch list of their connection.
     watcher: WatchList,
     /// Their messages that are still in the send queue.
-    flights: Arc<InFlight>,
+    in_flight: Arc<InFlight>,
 }
 
 impl Caller {
     /// Returns a caller whose session is in the fan-out.
     pub fn new(principal: &Principal, watcher: WatchList) -> Self {
         let Principal { person, display_name } = principal.clone();
-        Self { person, display_name, watcher, flights: Arc::default() }
+        Self { person, display_name, watcher, in_flight: Arc::default() }
     }
 }
 
@@ -186,7 +186,7 @@ pub struct HubParts {
     /// The directories of organizations.
     pub store: Store,
     /// The send queue of new messages.
-    pub sends: SendQueue,
+    pub send_queue: SendQueue,
     /// The state of rooms on this node.
     pub fanout: Fanout,
     /// The journal of messages.
@@ -235,7 +235,7 @@ impl Hub {
             Some(method) if method.is_stream() => Outcome::Now(reply.wants_stream()),
             Some(method) if call.arguments.len() == 1 => {
                 if method != Method::SendMessage {
-                    caller.flights.idle().await;
+                    caller.in_flight.wait_idle().await;
                 }
                 self.dispatch(method, caller, &call.arguments, reply).await
             }

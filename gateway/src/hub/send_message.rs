@@ -98,9 +98,9 @@ async fn enqueue(
     content: MessageContent,
     permit: Option<SendPermit>,
 ) -> impl Future<Output = Result<SendResult, HubError>> + use<> {
-    let flight = Some(caller.flights.begin(room).await);
-    let request = SendRequest { person: caller.person.clone(), room: room.clone(), content, permit, flight };
-    let result = hub.parts.sends.enqueue(request).await;
+    let in_flight = Some(caller.in_flight.begin(room).await);
+    let request = SendRequest { person: caller.person.clone(), room: room.clone(), content, permit, in_flight };
+    let result = hub.parts.send_queue.enqueue(request).await;
     async move { result.await.map_err(|_| HubError::unavailable())?.map_err(HubError::from) }
 }
 

@@ -70,7 +70,7 @@ pub(super) fn run(
 impl Export {
     async fn next(&mut self) -> Result<Option<Message>, HubError> {
         if !self.is_after_calls {
-            self.caller.flights.idle().await;
+            self.caller.in_flight.wait_idle().await;
             self.is_after_calls = true;
         }
         loop {

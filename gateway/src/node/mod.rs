@@ -147,7 +147,7 @@ impl Parts {
         let files_origin = uploads.as_ref().map(Uploads::origin);
         let hub = Hub::new(HubParts {
             node: config.node_id.clone(),
-            sends: SendQueue::start(&config.node_id, &rooms, &message_journal, lifecycle),
+            send_queue: SendQueue::start(&config.node_id, &rooms, &message_journal, lifecycle),
             search: Search::new(Arc::clone(&rooms), &config.identity.connection_secret),
             search_rates: RateLimits::new(limits::SEARCH_RATE, limits::SEARCH_BURST),
             rooms,

@@ -19,7 +19,7 @@ pub struct InFlight {
 
 impl InFlight {
     /// Waits until the messages that are in flight now have taken effect.
-    pub async fn idle(&self) {
+    pub async fn wait_idle(&self) {
         let begun = self.begun.load(Ordering::Acquire);
         while self.ended.load(Ordering::Acquire) < begun {
             let mut idle = pin!(self.idle.notified());
@@ -35,7 +35,7 @@ impl InFlight {
     /// a time, so that none begins meanwhile.
     pub async fn begin(self: &Arc<Self>, room: &RoomId) -> InFlightSend {
         if !self.is_to(room) {
-            self.idle().await;
+            self.wait_idle().await;
             *self.room.lock().expect("no holder of this lock panics") = Some(room.clone());
         }
         self.begun.fetch_add(1, Ordering::AcqRel);
@@ -66,20 +66,20 @@ mod tests {
 
     #[tokio::test]
     async fn messages_to_one_room_do_not_wait_and_another_room_waits_for_them() {
-        let flights = Arc::new(InFlight::default());
+        let in_flight = Arc::new(InFlight::default());
         let (one, other) = (RoomId::new_group(), RoomId::new_group());
-        let first = flights.begin(&one).await;
-        let second = flights.begin(&one).now_or_never().expect("a room keeps its order");
-        assert!(flights.begin(&other).now_or_never().is_none());
-        assert!(flights.idle().now_or_never().is_none());
+        let first = in_flight.begin(&one).await;
+        let second = in_flight.begin(&one).now_or_never().expect("a room keeps its order");
+        assert!(in_flight.begin(&other).now_or_never().is_none());
+        assert!(in_flight.wait_idle().now_or_never().is_none());
         drop(first);
-        assert!(flights.begin(&other).now_or_never().is_none());
+        assert!(in_flight.begin(&other).now_or_never().is_none());
         drop(second);
-        assert!(flights.idle().now_or_never().is_some());
-        let third = flights.begin(&other).now_or_never().expect("all have taken effect");
+        assert!(in_flight.wait_idle().now_or_never().is_some());
+        let third = in_flight.begin(&other).now_or_never().expect("all have taken effect");
         let idle = tokio::spawn({
-            let flights = Arc::clone(&flights);
-            async move { flights.idle().await }
+            let in_flight = Arc::clone(&in_flight);
+            async move { in_flight.wait_idle().await }
         });
         tokio::task::yield_now().await;
         drop(third);

@@ -23,7 +23,7 @@ pub struct SendRequest {
     /// The permit for a new message; without it, only a duplicate is answered.
     pub permit: Option<SendPermit>,
     /// Dropped once the message is in the room, or will never be.
-    pub flight: Option<InFlightSend>,
+    pub in_flight: Option<InFlightSend>,
 }
 
 /// The permit for one new message: a slot in the journal, and a token of its sender's rate limit. Unused, both are

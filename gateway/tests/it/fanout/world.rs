@@ -124,7 +124,7 @@ impl Node {
         };
         let token = self.rates.token(&person, Instant::now()).unwrap();
         let permit = Some(SendPermit { place: self.journal.reserve().unwrap(), token });
-        self.sends.enqueue(SendRequest { person, room: room.clone(), content, permit, flight: None }).await
+        self.sends.enqueue(SendRequest { person, room: room.clone(), content, permit, in_flight: None }).await
     }
 
     /// Enqueues a message until Redis accepts it; the clientId makes it one message.
