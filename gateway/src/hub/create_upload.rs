@@ -1,16 +1,14 @@
 //! `CreateUpload`: a signed URL for one file, which a message of the room may then use.
 
 use std::collections::BTreeMap;
-use std::time::Instant;
 
 use rts_common::ids::AttachmentId;
 use rts_common::seq::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::request::RoomRef;
-use super::{Answer, Caller, Hub};
+use super::{Answer, Caller, Hub, Method};
 use crate::error::{ErrorKind, HubError};
-use crate::metrics::Limit;
 use crate::rooms::RoomError;
 use crate::uploads::{FileFacts, Unacceptable};
 
@@ -43,8 +41,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let Request { file_name, content_type, size_bytes, sha256, .. } = &request;
     let facts = FileFacts::check(uploads.rules(), file_name, content_type, *size_bytes, sha256)
         .map_err(|why| refusal(why, uploads.rules().size_bytes_max))?;
-    let uploads_begun = hub.parts.upload_rates.take(&caller.person, Instant::now());
-    uploads_begun.map_err(|wait| HubError::rate_limited(Limit::Uploads, wait))?;
+    hub.take(Method::CreateUpload, caller)?;
     let ticket = Box::pin(uploads.begin(&caller.person, room, &facts)).await?;
     Ok(Answer::now(Response {
         attachment_id: ticket.attachment_id,

@@ -2,9 +2,15 @@
 
 /// Makes the methods from their table: a method that is not in it does not exist.
 macro_rules! methods {
+    (@limit) => {
+        None
+    };
+    (@limit $limit:ident) => {
+        Some(Limit::$limit)
+    };
     (
-        changes: { $($change:ident => $change_verb:path,)* }
-        reads: { $($read:ident => $read_verb:path,)* }
+        changes: { $($change:ident => $change_verb:path $([$change_limit:ident])?,)* }
+        reads: { $($read:ident => $read_verb:path $([$read_limit:ident])?,)* }
         streams: { $($stream:ident => $begin:path,)* }
     ) => {
         /// A method of the hub.
@@ -34,6 +40,15 @@ macro_rules! methods {
                     $(Self::$read => true,)*
                     $(Self::$change => false,)*
                     $(Self::$stream => false,)*
+                }
+            }
+
+            /// Returns the limit of its rate.
+            pub const fn limit(self) -> Option<Limit> {
+                match self {
+                    $(Self::$change => methods!(@limit $($change_limit)?),)*
+                    $(Self::$read => methods!(@limit $($read_limit)?),)*
+                    $(Self::$stream => None,)*
                 }
             }
 

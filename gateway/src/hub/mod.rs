@@ -60,6 +60,7 @@ use crate::uploads::Uploads;
 pub use self::reply::Answer;
 pub use self::set_typing::Typists;
 
+// A row is a method, the function that serves it, and in brackets the limit of its rate, if it has one.
 methods! {
     changes: {
         CreateRoom => create_room::run,
@@ -69,25 +70,25 @@ methods! {
         RenameRoom => rename_room::run,
         ArchiveRoom => archive_room::archive,
         UnarchiveRoom => archive_room::unarchive,
-        SendMessage => send_message::run,
+        SendMessage => send_message::run [Messages],
         EditMessage => edit_message::run,
         DeleteMessage => delete_message::run,
         React => react::run,
         MarkRead => mark::read,
         MarkDelivered => mark::delivered,
-        CreateUpload => create_upload::run,
+        CreateUpload => create_upload::run [Uploads],
         SetTyping => set_typing::run,
-        SetPresence => set_presence::run,
-        WatchPresence => watch_presence::run,
+        SetPresence => set_presence::run [People],
+        WatchPresence => watch_presence::run [People],
     }
     reads: {
         ListRooms => list_rooms::run,
         GetRoom => list_rooms::one,
         GetHistory => get_history::run,
-        SearchMessages => search_messages::run,
+        SearchMessages => search_messages::run [Searches],
         GetAttachmentUrl => get_attachment_url::run,
         Resume => resume::run,
-        SearchUsers => search_users::run,
+        SearchUsers => search_users::run [People],
     }
     streams: {
         StreamHistory => stream_history::run,
@@ -244,10 +245,19 @@ impl Hub {
         }
     }
 
-    /// Counts a call about users against the caller's rate.
-    fn people_rate(&self, caller: &Caller) -> Result<(), HubError> {
-        let calls = self.parts.people_rates.take(&caller.person, Instant::now());
-        calls.map_err(|wait| HubError::rate_limited(Limit::People, wait))
+    /// Counts a call against the caller's rate limit, if the method has one.
+    fn take(&self, method: Method, caller: &Caller) -> Result<(), HubError> {
+        let (limit, rates) = match method.limit() {
+            Some(limit @ Limit::Messages) => (limit, &*self.parts.rates),
+            Some(limit @ Limit::People) => (limit, &self.parts.people_rates),
+            Some(limit @ Limit::Searches) => (limit, &self.parts.search_rates),
+            Some(limit @ Limit::Uploads) => (limit, &self.parts.upload_rates),
+            // The others are limits of connections.
+            Some(Limit::Records | Limit::Streams | Limit::Connections | Limit::AddressConnections) | None => {
+                return Ok(());
+            }
+        };
+        rates.take(&caller.person, Instant::now()).map_err(|wait| HubError::rate_limited(limit, wait))
     }
 }
 

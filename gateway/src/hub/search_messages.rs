@@ -1,15 +1,12 @@
 //! `SearchMessages`: messages of the caller's own rooms that have all words of the query, newest first.
 
-use std::time::Instant;
-
 use rts_common::limits;
 use rts_common::message::Message;
 use serde::{Deserialize, Serialize};
 
 use super::request::{self, RoomRef};
-use super::{Answer, Caller, Hub};
+use super::{Answer, Caller, Hub, Method};
 use crate::error::HubError;
-use crate::metrics::Limit;
 use crate::search::{Query, SearchError, Words};
 
 #[derive(Deserialize)]
@@ -34,8 +31,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         HubError::invalid(format!("query has 1 to {} characters, not only blanks.", limits::SEARCH_QUERY_CHARS))
     })?;
     let room = request.room_id.as_ref().map(RoomRef::id).transpose()?;
-    let searches = hub.parts.search_rates.take(&caller.person, Instant::now());
-    searches.map_err(|wait| HubError::rate_limited(Limit::Searches, wait))?;
+    hub.take(Method::SearchMessages, caller)?;
     let query = Query { person: &caller.person, words: &words, room, cursor: request.cursor.as_deref(), limit };
     let found = Box::pin(hub.parts.search.find(query)).await?;
     Ok(Answer::now(Response {

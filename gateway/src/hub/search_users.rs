@@ -16,7 +16,7 @@ use rts_common::store::FoundName;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Answer, Caller, Hub, request};
+use super::{Answer, Caller, Hub, Method, request};
 use crate::error::{ErrorKind, HubError};
 use crate::presence::Status;
 use crate::rooms::RoomError;
@@ -61,7 +61,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     }
     let query = names::fold(&query);
     let after = request.cursor.as_deref().map(|cursor| parse_cursor(cursor, &query)).transpose()?;
-    hub.people_rate(caller)?;
+    hub.take(Method::SearchUsers, caller)?;
     let (found, next) = Box::pin(find(hub, caller, &query, after, limit)).await?;
     let people = found.into_iter().map(async |(user_id, display_name)| {
         let person = Person { org: caller.person.org.clone(), user: user_id };

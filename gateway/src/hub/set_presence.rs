@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Caller, Hub};
+use super::{Answer, Caller, Hub, Method};
 use crate::error::HubError;
 
 #[derive(Deserialize)]
@@ -21,7 +21,7 @@ enum DeviceStatus {
 pub(super) struct Response {}
 
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
-    hub.people_rate(caller)?;
+    hub.take(Method::SetPresence, caller)?;
     let connection = caller.watcher.connection();
     let is_away = request.status == DeviceStatus::Away;
     let told = hub.parts.presence.set(&caller.person, connection, is_away).await;

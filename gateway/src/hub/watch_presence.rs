@@ -7,7 +7,7 @@ use rts_common::ids::{Person, UserId};
 use rts_common::limits::WATCHED_USERS;
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Caller, Hub};
+use super::{Answer, Caller, Hub, Method};
 use crate::error::{ErrorKind, HubError};
 use crate::presence::{PersonStatus, UserStatus};
 
@@ -27,7 +27,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         let sentence = format!("At most {WATCHED_USERS} users can be watched.");
         return Err(HubError::new(ErrorKind::TooLarge, sentence));
     }
-    hub.people_rate(caller)?;
+    hub.take(Method::WatchPresence, caller)?;
     let mut seen = HashSet::new();
     let asked: Vec<_> = request.user_ids.into_iter().filter(|user| seen.insert(user.clone())).collect();
     let person = |user: &UserId| Person { org: caller.person.org.clone(), user: user.clone() };
