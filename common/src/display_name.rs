@@ -20,12 +20,12 @@ pub fn of_person(name: &str, chars_max: usize, user: &UserId) -> String {
     if has_visible(&id) { id } else { user.to_string() }
 }
 
-/// Whether a text may be a name as it stands.
+/// Returns true if a text may be a name as it stands.
 pub fn is_good(name: &str) -> bool {
     has_visible(name) && judged(name).all(|(_, may_stay)| may_stay)
 }
 
-/// Whether a character turns the direction of text.
+/// Returns true if a character turns the direction of text.
 pub fn is_bidi_control(character: char) -> bool {
     matches!(character, '\u{61C}' | '\u{200E}' | '\u{200F}' | '\u{202A}'..='\u{202E}' | '\u{2066}'..='\u{2069}')
 }

@@ -81,8 +81,8 @@ fn is_variation(character: char) -> bool {
     matches!(character, VARIATION | TEXT_VARIATION)
 }
 
-/// Whether a character is shown as text if nothing asks for colours: the property `Emoji_Presentation` of Unicode.
-/// What is new is shown in colours.
+/// Returns true if a character is shown as text where nothing asks for colours: Unicode's `Emoji_Presentation`.
+/// Characters that are newer than this list are shown in colours.
 fn is_text_by_itself(base: char) -> bool {
     if base < '\u{1F000}' {
         return !matches!(

@@ -12,8 +12,8 @@ pub const BODY_BYTES: usize = 16 * 1024;
 pub const RECORD_BYTES: usize = 256 * 1024;
 /// Bytes of JSON that a byte of text may take: `\u0001`, or `\u003c` of clients that escape what HTML has.
 pub const JSON_BYTES: usize = 6;
-/// What a record has beside a message's body: ids, attachments, and headers, into which a client was seen to copy its
-/// token of 8 KiB.
+/// Room in a record beside a message's body, for ids, attachments, and headers, into which a client was seen to copy
+/// its token of 8 KiB.
 pub const RECORD_FRAME_BYTES: usize = 16 * 1024;
 /// Members of a room: every member's node hears every event, and one DynamoDB query reads them all.
 pub const ROOM_MEMBERS: usize = 1000;

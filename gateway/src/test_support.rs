@@ -74,7 +74,7 @@ pub(crate) struct FakeHub {
     pub(crate) answers: Semaphore,
     /// Lets a `GetHistory` be done.
     pub(crate) reads: Semaphore,
-    /// How many calls were begun.
+    /// The number of calls that were begun.
     pub(crate) begun: AtomicUsize,
     /// The targets whose effect has happened, in order.
     pub(crate) happened: Mutex<Vec<String>>,

@@ -1,4 +1,4 @@
-//! What goes wrong, each as often as the scenario allows.
+//! Faults, each as often as the scenario allows.
 
 use crate::world::{Data, Heal, World};
 

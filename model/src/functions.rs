@@ -1,4 +1,4 @@
-//! What the Lambdas do: write, then tell. A queue's record is gone once its function has told, or has given that up.
+//! The steps of the Lambdas: write, then tell. A queue's record is gone once its function has told, or has given that up.
 
 use crate::scenario::Scenario;
 use crate::world::{Items, Message, Record, World};

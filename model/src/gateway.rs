@@ -1,4 +1,4 @@
-//! What gateways do: calls of clients, the way into SQS, the reconciler, rebuilds.
+//! The steps of gateways: calls of clients, the way into SQS, the reconciler, rebuilds.
 
 use crate::scenario::Scenario;
 use crate::world::{Change, Content, Flight, Heal, Record, World};
@@ -142,8 +142,8 @@ pub(crate) fn journal_creation(world: &World, scenario: &Scenario) -> Option<Wor
     Some(next)
 }
 
-/// Whether a rebuild has to wait for a fence. Not where the room was laid to rest in this history, and not where it is
-/// gone, with all its keys, and the queues can hold nothing of it.
+/// Returns true if a rebuild has to wait for a fence. It need not where the room was laid to rest in this history, and
+/// where the room is gone, with all its keys, and the queues can hold nothing of it.
 fn needs_fence(world: &World, scenario: &Scenario) -> bool {
     scenario.mechanism.fences
         && match world.redis.meta {
@@ -166,7 +166,7 @@ fn begin(world: &World, healer: usize) -> Option<World> {
     Some(next)
 }
 
-/// What the room holds and nobody stored goes into its queue, and a fence behind it.
+/// Puts into the room's queue what the room holds and nobody stored, and a fence behind it.
 pub(crate) fn fence(world: &World, scenario: &Scenario, healer: usize) -> Option<World> {
     let is_due = world.serving(scenario).is_none() && needs_fence(world, scenario) && is_quiet(world, scenario);
     if !is_due || world.heals[healer] != Heal::Idle || world.next_fence >= 8 {
@@ -204,7 +204,7 @@ pub(crate) fn fetch(world: &World, scenario: &Scenario, healer: usize) -> Option
     Some(next)
 }
 
-/// What was read is installed.
+/// Installs what was read.
 pub(crate) fn install(world: &World, scenario: &Scenario, healer: usize) -> Option<World> {
     let Heal::Fetched { history, items } = world.heals[healer] else { return None };
     let mut next = world.clone();

@@ -53,7 +53,7 @@ pub(crate) fn broken(world: &World, scenario: &Scenario, is_stuck: bool) -> Opti
     scenario.promises.iter().copied().find(|promise| !promise.is_kept(world, meta, &messages))
 }
 
-/// Whether the room answers again if nobody asks for anything, and nothing fails, any more.
+/// Returns true if the room answers again when nobody asks for anything, and nothing fails, any more.
 fn comes_back(mut world: World, scenario: &Scenario) -> bool {
     const STEPS_MAX: usize = 64;
     let healers = 0..scenario.healers;

@@ -1,6 +1,6 @@
 //! The mechanisms: what is built today, what is to be built, and the latter without one of its parts.
 
-/// What the parties do about a Redis that lost, moved or forgot. Each field is one part of the mechanism, so that the
+/// The parties' answer to a Redis that lost, moved or forgot. Each field is one part of the mechanism, so that the
 /// search can tell what each is for.
 #[expect(clippy::struct_excessive_bools, reason = "each part is there or not, by itself")]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +15,7 @@ pub struct Mechanism {
     pub awaits_quiet: bool,
     /// A fence is written only if all that came before it in its batch is.
     pub fences_come_last: bool,
-    /// What a distrusted room holds and nobody has stored goes through the queue ahead of the fence.
+    /// The part of a distrusted room that nobody has stored goes through the queue ahead of the fence.
     pub flushes: bool,
     /// Changes of the room itself go through the room's queue as well, so that the fence is behind them too.
     pub queues_changes: bool,
@@ -28,7 +28,7 @@ pub struct Mechanism {
     pub creation_first: bool,
     /// A rebuild after a loss gives the room a new head, so that whoever saw less reads the history anew.
     pub raises_head: bool,
-    /// What is stored, and was made in another history than the room's, makes the room distrusted anew.
+    /// A record that is stored, and was made in another history than the room's, makes the room distrusted anew.
     pub distrusts_late: bool,
     /// A tombstone is written over any version that is none.
     pub tombstones_win: bool,
@@ -37,7 +37,7 @@ pub struct Mechanism {
 }
 
 impl Mechanism {
-    /// What the scripts and the gateway do today.
+    /// The scripts and the gateway of today.
     pub const PRESENT: Self = Self {
         names_history: false,
         fences: false,
@@ -54,7 +54,7 @@ impl Mechanism {
         newest_first: false,
     };
 
-    /// What `MECHANISM.md` describes.
+    /// The mechanism of `MECHANISM.md`.
     pub const NEW: Self = Self {
         names_history: true,
         fences: true,

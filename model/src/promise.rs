@@ -5,15 +5,15 @@ use std::fmt;
 /// A promise of the design.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Promise {
-    /// What was acked is in the history.
+    /// An acked message is in the history.
     AckedIsThere,
     /// Sent twice with one client id, it is there once.
     SentOnce,
-    /// What was deleted, acked, is not shown again.
+    /// A message whose deletion was acked is not shown again.
     DeletedStaysDeleted,
-    /// What an acked change did to a message is in its state.
+    /// An acked change of a message is in its state.
     ChangesStay,
-    /// Who was removed, acked, cannot come in.
+    /// A member whose removal was acked cannot come in.
     RemovedStayOut,
     /// Events have one order: each names the one before it.
     OneOrder,

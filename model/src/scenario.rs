@@ -1,4 +1,4 @@
-//! What a search explores: a mechanism, how much may happen, and which promises are looked at.
+//! The subject of a search: a mechanism, how much may happen, and which promises are looked at.
 
 use crate::mechanism::Mechanism;
 use crate::promise::Promise;
@@ -8,7 +8,7 @@ pub const CLIENT_IDS: usize = 2;
 /// Rebuilds that may be under way at once, each on a gateway of its own.
 pub const HEALERS: usize = 2;
 
-/// How often each thing may happen. Whatever is not in here may happen whenever it can.
+/// The number of times that each thing may happen. Things that are not in here may happen whenever they can.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Budget {
     /// Creations of the room; with any, there is none in the beginning, and its id is derived (a direct room).
@@ -75,7 +75,7 @@ impl Budget {
         rests: 0,
     };
 
-    /// How often Redis may fail.
+    /// Returns the number of failures of Redis.
     pub(crate) fn failures(&self) -> u8 {
         self.total_losses + self.rollbacks + self.half_losses + self.moves
     }
@@ -84,21 +84,21 @@ impl Budget {
 /// A search.
 #[derive(Clone, Debug)]
 pub struct Scenario {
-    /// What the parties do.
+    /// The parties' mechanism.
     pub mechanism: Mechanism,
-    /// How much may happen.
+    /// The number of times that each thing may happen.
     pub budget: Budget,
     /// Rebuilds that may be under way at once, up to [`HEALERS`].
     pub healers: usize,
     /// Messages whose client ids a rebuild loads at most.
     pub dedup_max: usize,
-    /// Whether the client ids are sent one after the other.
+    /// True if the client ids are sent one after the other.
     pub in_order: bool,
     /// The promises that are looked at.
     pub promises: &'static [Promise],
-    /// Whether it is tried from each world if the room answers again; if not, only that something can happen.
+    /// True if the search tries from each world that the room answers again; if not, only that something can happen.
     pub drives: bool,
-    /// Whether they have to hold whenever the room answers. If not, only once nothing is under way any more.
+    /// True if they have to hold whenever the room answers. If not, only once nothing is under way any more.
     pub always: bool,
 }
 

@@ -1,4 +1,4 @@
-//! What Redis's scripts do, each in one step: `send`, `change_message`, `change_room`, `events`, `history`,
+//! Redis's scripts, each in one step: `send`, `change_message`, `change_room`, `events`, `history`,
 //! `stored_messages`, `stored_room`, `install_room`, `trim`.
 
 use crate::scenario::Scenario;
@@ -10,7 +10,7 @@ impl Data {
         self.stream.iter().rev().filter_map(|entry| entry.message).find(|message| message.seq == seq)
     }
 
-    /// Whether an entry of the unstored index is of this record.
+    /// Returns true if an entry of the unstored index is of this record.
     fn awaits(entry: Entry, record: Record) -> bool {
         match (record, entry.message) {
             (Record::Message(stored, _), Some(message)) => message.seq == stored.seq && entry.seq == stored.version,
@@ -162,7 +162,7 @@ impl World {
         }
     }
 
-    /// Whether nothing came between this rebuild's reading and now.
+    /// Returns true if nothing came between this rebuild's reading and now.
     pub(crate) fn holds_token(&self, healer: usize, scenario: &Scenario) -> bool {
         !scenario.mechanism.leaves_token || usize::from(self.redis.token) == healer + 1
     }

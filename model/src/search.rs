@@ -11,20 +11,20 @@ use crate::scenario::Scenario;
 use crate::step::{self, Step};
 use crate::world::World;
 
-/// What a search came to.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// Different worlds that were seen.
     pub states: usize,
     /// Of these, those in which nothing is under way any more, Redis having failed if it may.
     pub rests: usize,
-    /// Whether all worlds were seen that the scenario allows: not, if a promise is broken, or there are too many.
+    /// True if all worlds were seen that the scenario allows: not, if a promise is broken, or there are too many.
     pub is_exhausted: bool,
     /// The promise that was broken first, and how.
     pub broken: Option<Counterexample>,
 }
 
-/// How a promise is broken, in the fewest steps. Displays as one line a step.
+/// The fewest steps that break a promise. Displays as one line a step.
 #[derive(Clone, Debug)]
 pub struct Counterexample {
     /// Which.
@@ -35,7 +35,7 @@ pub struct Counterexample {
 }
 
 impl Counterexample {
-    /// How many steps it takes.
+    /// Returns the number of steps.
     pub fn steps(&self) -> usize {
         self.steps.len()
     }

@@ -6,13 +6,13 @@ use crate::scenario::{Budget, CLIENT_IDS, HEALERS, Scenario};
 /// A seq. The n-th event of the world has n, whoever makes it: the clock never goes back.
 pub(crate) type Seq = u8;
 
-/// Which history of Redis's data: the server's replication id. A new one with each loss, failover and move.
+/// The history of Redis's data: the server's replication id. There is a new one with each loss, failover and move.
 pub(crate) type History = u8;
 
-/// What a room names that must not be trusted whatever the server is.
+/// The history of a room that must not be trusted whatever the server is.
 pub(crate) const NO_HISTORY: History = 0;
 
-/// What was done to a message, as bits: a state holds all that was done before it.
+/// The changes of a message, as bits: a state holds all that was done before it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Content(u8);
 
@@ -59,7 +59,7 @@ pub(crate) struct Entry {
     pub(crate) prev: Seq,
     /// The state it brought; none for the removal of the member.
     pub(crate) message: Option<Message>,
-    /// Whether the unstored index holds it.
+    /// True if the unstored index holds it.
     pub(crate) unstored: bool,
 }
 
@@ -75,11 +75,11 @@ pub(crate) struct Meta {
     pub(crate) at_rest: bool,
     /// The creation is not known to be stored.
     pub(crate) unstored: bool,
-    /// When the member was removed; 0 while they are in.
+    /// The seq of the member's removal; 0 while they are in.
     pub(crate) removed: Seq,
 }
 
-/// What Redis holds of the room.
+/// The room in Redis.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Data {
     pub(crate) meta: Option<Meta>,
@@ -108,7 +108,7 @@ impl Default for Record {
     }
 }
 
-/// What a gateway has made and SQS has not accepted yet.
+/// A record that a gateway has made and SQS has not accepted yet.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Flight {
     pub(crate) record: Record,
@@ -117,7 +117,7 @@ pub(crate) struct Flight {
     pub(crate) history: History,
 }
 
-/// What DynamoDB holds of the room, fences aside.
+/// The room in DynamoDB, fences aside.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Items {
     /// The version of the facts; 0 if there is no room.
@@ -150,13 +150,13 @@ pub(crate) struct Change {
 /// A client that only listens.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Observer {
-    /// Whether it was told that it has everything, and gets events as they come.
+    /// True once it was told that it has everything: it gets events as they come.
     pub(crate) attached: bool,
     pub(crate) cursor: Seq,
     pub(crate) view: Messages,
 }
 
-/// What clients were told is durable.
+/// The changes that clients were told are durable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Acked {
     pub(crate) sent: [bool; CLIENT_IDS],
@@ -173,7 +173,7 @@ pub(crate) struct World {
     pub(crate) redis: Data,
     /// A dump or a replica, older than what it stands for.
     pub(crate) copy: Option<Data>,
-    /// Whether the queues can hold nothing of an earlier history any more.
+    /// True if the queues can hold nothing of an earlier history any more.
     pub(crate) drained: bool,
     pub(crate) flights: List<Flight, 6>,
     pub(crate) fifo: List<Record, 12>,
@@ -194,7 +194,7 @@ pub(crate) struct World {
 }
 
 impl World {
-    /// How it begins: with a room that is stored, or with none.
+    /// Makes the first world: with a room that is stored, or with none.
     pub(crate) fn new(scenario: &Scenario) -> Self {
         let mut world = Self {
             clock: 1,
@@ -234,7 +234,7 @@ impl World {
         self.redis.meta.filter(|meta| !meta.at_rest && !names_another(meta))
     }
 
-    /// Whether nothing is under way, and all that is to be stored is.
+    /// Returns true if nothing is under way, and all that is to be stored is.
     pub(crate) fn is_at_rest(&self, scenario: &Scenario) -> bool {
         let Some(meta) = self.serving(scenario) else { return false };
         self.flights.is_empty()

@@ -1,4 +1,4 @@
-//! Where Redis is, and how it is reached: one server or the nodes of a cluster, in the clear or over TLS.
+//! The address of Redis and the way to it: one server or the nodes of a cluster, in the clear or over TLS.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -36,7 +36,7 @@ pub enum RedisServersError {
     Authorities,
 }
 
-/// What is known beside the URLs.
+/// Trust and secrets that stand beside the URLs.
 #[derive(Clone, Debug, Default)]
 pub struct RedisTrust {
     /// The certificates of the authorities that vouch for the servers, in PEM. Without them, the system's authorities.

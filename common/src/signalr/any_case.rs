@@ -74,7 +74,7 @@ impl<'de, S: DeserializeSeed<'de>> DeserializeSeed<'de> for AnyCase<S> {
     }
 }
 
-/// What an option, a newtype, or an array holds.
+/// The content of an option, a newtype, or an array.
 struct Inner<V>(V);
 
 impl<'de, V: Visitor<'de>> Visitor<'de> for Inner<V> {

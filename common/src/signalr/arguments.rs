@@ -46,12 +46,12 @@ impl Arguments {
         self.count
     }
 
-    /// How many bytes they have.
+    /// Returns their size.
     pub fn bytes(&self) -> usize {
         self.bytes.len()
     }
 
-    /// Whether there are none.
+    /// Returns true if there are none.
     pub fn is_empty(&self) -> bool {
         self.count == 0
     }

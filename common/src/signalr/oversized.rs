@@ -1,7 +1,7 @@
 //! Records over the limit: read over, and not kept. Of a call its head is told all the same, so that whoever made it
 //! hears why it failed, and the connection goes on.
 //!
-//! What is kept of JSON is the record's outer object with a `0` in place of each array and object in it, since the
+//! Of JSON it keeps the record's outer object with a `0` in place of each array and object in it, since the
 //! JavaScript client writes the id behind the arguments; of MessagePack the first bytes. Both have a bound, and so has
 //! what is read over.
 
@@ -14,7 +14,7 @@ use super::{Protocol, ProtocolError, Record, json, msgpack};
 
 /// Bytes of a head, if the limit is not smaller: an id, a name, and a bearer token in the headers.
 const HEAD_BYTES_MAX: usize = 16 * 1024;
-/// How many times the limit a record may have to be read over.
+/// The largest record that is read over, in multiples of the limit.
 const TIMES_MAX: usize = 16;
 
 /// A record that is read over.
@@ -73,7 +73,7 @@ impl Oversized {
         self.head.len()
     }
 
-    /// Where the record ends in a piece, and what it is.
+    /// Reads a piece, and returns the record's end in it and its call, once it ends.
     fn feed(&mut self, piece: &[u8]) -> Result<Option<(usize, Call)>, ProtocolError> {
         let head = &mut self.head;
         match &mut self.form {
@@ -119,7 +119,7 @@ impl fmt::Debug for Oversized {
     }
 }
 
-/// Where in a JSON text a byte stands.
+/// The place of a byte in a JSON text.
 #[derive(Default)]
 struct Nesting {
     depth: usize,
@@ -128,7 +128,7 @@ struct Nesting {
 }
 
 impl Nesting {
-    /// What is kept for the next byte.
+    /// Takes a byte, and returns what is kept of it.
     fn keep(&mut self, byte: u8) -> Option<u8> {
         let is_outer = self.depth <= 1;
         if self.in_text {

@@ -48,7 +48,7 @@ pub enum Record {
     },
     /// A call over the limit of records, which was read over: it cannot be made, but answered.
     Oversized {
-        /// What the answer refers to.
+        /// The id that the answer refers to.
         invocation_id: String,
         /// The method, as far as it could be read.
         target: String,

@@ -11,9 +11,9 @@ use rts_common::limits::HTTP_BODY_BYTES;
 
 use super::{Admin, App, connect, cors, dev_token, health, negotiate, web};
 
-/// Where the hub is.
+/// The hub's path.
 const HUB: &str = "/hubs/chat";
-/// Where its connections are negotiated.
+/// The path that negotiates its connections.
 const NEGOTIATE: &str = "/hubs/chat/negotiate";
 
 /// For clients.

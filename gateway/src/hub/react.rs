@@ -48,7 +48,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     Ok(Answer::once(Empty {}, [hub.journal_message(place, &caller.person.org, state)]))
 }
 
-/// Whether a message's emoji is that of a change. Those of earlier builds stand there as they were typed.
+/// Returns true if a message's emoji is that of a change. Those of earlier builds stand there as they were typed.
 fn is_same(standing: &str, changed: &str) -> bool {
     standing == changed || Emoji::parse(standing).is_some_and(|emoji| emoji.as_str() == changed)
 }

@@ -26,7 +26,7 @@ pub(super) const ENTRY_RECORDS: usize = 16;
 /// The most bytes of an entry's records, unless a single one is larger: SQS bills this much as one request.
 const ENTRY_BODY_BYTES: usize = 64 * 1024;
 
-/// How long a caller waits for an entry that was not sent yet, or that SQS has refused, before it is told to send again.
+/// The longest wait for an entry that was not sent yet, or that SQS has refused: its caller is told to send again.
 const TOLD_AFTER: Duration = Duration::from_millis(750);
 
 /// Waits for an entry's result.

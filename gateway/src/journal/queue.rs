@@ -78,7 +78,7 @@ impl Queue {
         self.next_deadline().into_iter().chain(self.next_late()).min()
     }
 
-    /// When the oldest is given up.
+    /// Returns the time at which the oldest is given up.
     pub(super) fn next_deadline(&self) -> Option<Instant> {
         self.entries.front().map(|entry| entry.deadline)
     }

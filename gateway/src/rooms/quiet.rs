@@ -36,13 +36,13 @@ pub(super) fn spans(text: &str) -> Vec<Range<usize>> {
     spans
 }
 
-/// Whether a place has a span on both sides of it.
+/// Returns true if a place has a span on both sides of it.
 pub(super) fn is_inside(spans: &[Range<usize>], at: usize) -> bool {
     let next = spans.partition_point(|span| span.end <= at);
     spans.get(next).is_some_and(|span| span.start < at)
 }
 
-/// How many backticks stand at a place.
+/// Counts the backticks at a place.
 fn run(text: &str, at: usize) -> usize {
     text[at..].bytes().take_while(|byte| *byte == b'`').count()
 }

@@ -1,5 +1,5 @@
-//! The calls of one session: effects one after the other in the order received, answers in the same order; an answer
-//! that waits for the journal does not hold up the next effect.
+//! The calls of one session. Changes take effect one after the other in the order received, and are answered in the same
+//! order; an answer that waits for the journal does not hold up the next effect. Reads overtake.
 
 use std::collections::VecDeque;
 use std::task::{Context, Poll, Waker};
@@ -28,7 +28,7 @@ pub(super) struct Calls {
 
 struct Read {
     call: BoxFuture<Outcome>,
-    /// What it was asked with, and holds.
+    /// The size of its arguments, which it holds.
     bytes: usize,
 }
 

@@ -21,7 +21,7 @@ pub struct Registry {
 #[derive(Debug, Default)]
 struct State {
     live: HashMap<ConnectionId, Live>,
-    /// How many requests are about to claim an id: they ask the other nodes first.
+    /// The number of requests that are about to claim an id: they ask the other nodes first.
     beginning: HashMap<ConnectionId, usize>,
     ended: HashSet<ConnectionId>,
     /// The times until which ended ones are remembered. Tokens all have the same lifetime, so the oldest is at the
@@ -106,7 +106,7 @@ impl Registry {
         Beginning { registry: Arc::clone(self), id }
     }
 
-    /// What carries a connection, if it is live.
+    /// Returns the carrier of a connection, if it is live.
     pub fn find(&self, id: ConnectionId) -> Option<Carrier> {
         self.lock().live.get(&id).map(|live| live.held.clone())
     }
@@ -153,7 +153,7 @@ impl Registry {
 }
 
 impl Beginning {
-    /// What another request of this node has made of the id: a live connection, or none yet, or none any more.
+    /// Returns the outcome of another request of this node for the id: a live connection, none yet, or none any more.
     pub fn taken(&self) -> Result<Carrier, ClaimError> {
         let state = self.registry.lock();
         if let Some(live) = state.live.get(&self.id) {

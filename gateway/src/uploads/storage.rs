@@ -36,9 +36,9 @@ const ATTEMPTS: u32 = 2;
 const PAUSE: Duration = Duration::from_millis(50);
 /// Requests at once; the others wait for their turn.
 const AT_ONCE: usize = 64;
-/// How long credentials have to be good still. A signed URL ends with its credentials, at the latest.
+/// The least time that credentials are still valid for. A signed URL ends with its credentials, at the latest.
 pub(super) const CREDENTIALS_LEFT_MIN: Duration = Duration::from_mins(1);
-/// How long a source of credentials may take.
+/// The deadline of a source of credentials.
 const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The tag of what no message has. The bucket's lifecycle rule names it.
@@ -250,7 +250,7 @@ impl Storage {
     }
 }
 
-/// What the SDK's error is to whoever asked.
+/// Turns an error of the SDK into the caller's.
 fn failure<E: ProvideErrorMetadata + Error + 'static>(error: &SdkError<E>) -> UploadError {
     let Some(response) = error.raw_response() else {
         let cause = DisplayErrorContext(error).to_string();

@@ -67,7 +67,7 @@ async fn begin(uploads: &Uploads) -> UploadTicket {
     try_begin(uploads).await.unwrap()
 }
 
-/// What a query says, as it stands there.
+/// Returns a query's parameter, as it stands there.
 fn parameter<'a>(url: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = url.split_once('?')?;
     query.split('&').find_map(|pair| pair.strip_prefix(name)?.strip_prefix('='))

@@ -4,7 +4,7 @@ use std::fmt;
 
 const LENGTH_MAX: usize = 127;
 
-/// What is accepted where the deployment says nothing: pictures, audio, video, documents, text, archives.
+/// The types that are accepted where the deployment says nothing: pictures, audio, video, documents, text, archives.
 /// Nothing that a browser would run: no HTML, no SVG, no scripts.
 const DEFAULT: [&str; 71] = [
     "image/png",

@@ -13,7 +13,7 @@ use crate::support::get;
 
 /// The deadline for an answer to every query.
 const DEADLINE: Duration = Duration::from_mins(3);
-/// What Grafana puts in for its variables; the scrape interval here is a second.
+/// The values that Grafana gives its variables; the scrape interval here is a second.
 const VARIABLES: [(&str, &str); 4] =
     [("$__rate_interval", "15s"), ("$__range", "10m"), ("$cluster", ".*"), ("$node", ".*")];
 

@@ -1,4 +1,4 @@
-//! What each part of the new mechanism is for: without it, the search finds this.
+//! The need for each part of the new mechanism: without it, the search finds this.
 
 use rts_model::Promise::*;
 use rts_model::{Budget, Mechanism, Promise, Scenario};
@@ -78,7 +78,7 @@ fn creation_first() {
     breaks(&without(mechanism, &[AckedIsThere], budget), AckedIsThere, 11);
 }
 
-/// Where something of before comes behind the fence.
+/// The mechanism in which something of before comes behind the fence.
 const LATE: Mechanism = Mechanism { awaits_quiet: false, ..NEW };
 
 #[test]

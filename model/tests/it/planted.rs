@@ -5,7 +5,7 @@ use rts_model::{Budget, Mechanism, Promise, Scenario};
 
 use super::{NEW, breaks, holds};
 
-/// What the scripts and the gateway do today, with one promise to look at, once all has come to rest.
+/// The scripts and the gateway of today, with one promise to look at, once all has come to rest.
 fn present(promises: &'static [Promise], budget: Budget) -> Scenario {
     Scenario { promises, ..Scenario::new(Mechanism::PRESENT, budget) }
 }

@@ -72,8 +72,8 @@ pub(in crate::signalr) fn call_head(object: &[u8]) -> Option<Call> {
     is_call.then(|| (invocation_id, fields.target().unwrap_or_default()))
 }
 
-/// How deep arrays and objects lie in one another. Told before anything is read: whoever reads a value later goes as
-/// deep as it does.
+/// Measures how deep arrays and objects lie in one another, before anything is read: whoever reads a value later goes
+/// as deep as it does.
 fn depth(body: &[u8]) -> usize {
     let (mut deepest, mut open, mut in_text, mut is_escaped) = (0_usize, 0_usize, false, false);
     for byte in body {

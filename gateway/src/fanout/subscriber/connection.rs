@@ -51,7 +51,7 @@ pub(in crate::fanout) enum ConnectionError {
     Address,
 }
 
-/// Where a server listens, and as whom to come.
+/// A server's address, and the user to sign in as.
 #[derive(Clone)]
 pub(in crate::fanout) struct Server {
     pub(in crate::fanout) host: String,
@@ -104,7 +104,7 @@ impl Hash for Server {
     }
 }
 
-/// What carries a connection.
+/// The socket of a connection.
 enum Stream {
     Plain(TcpStream),
     Tls(Box<TlsStream<TcpStream>>),
