@@ -1,22 +1,11 @@
 // The whole app on an in-memory server: every feature and every look, without a cluster.
 import assert from 'node:assert/strict';
 import { readFile } from 'node:fs/promises';
-import { after, before, describe, test } from 'node:test';
-import { launch } from './browser.mjs';
-import { serve } from './serve.mjs';
-import { assertAccessible, bubbles, open, say, until } from './support.mjs';
+import { describe, test } from 'node:test';
+import { openDemo, shareDemo } from './demo.mjs';
+import { assertAccessible, bubbles, say, until } from './support.mjs';
 
-let app;
-let browser;
-
-before(async () => {
-  app = await serve('dist-demo');
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  app?.close();
-});
+shareDemo();
 
 const LOOKS = [
   { lang: 'en', theme: 'light', width: 1280, height: 800 },
@@ -28,7 +17,7 @@ const LOOKS = [
 describe('every look', () => {
   for (const look of LOOKS) {
     test(`${look.lang} ${look.theme} ${look.width}: accessible, within its content policy, nothing wider than the screen`, async () => {
-      const page = await open(browser, app.url, look);
+      const page = await openDemo(look);
       const shot = async (name) => {
         await assertAccessible(page, name);
         assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is too wide`);
@@ -59,7 +48,7 @@ describe('every look', () => {
   }
 
   test('the settings change language and colours at once, and are kept', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.getByRole('button', { name: 'Settings' }).click();
     await page.locator('dialog[open] select').first().waitFor();
     const [language, theme] = await page.locator('dialog[open] select').all();
@@ -76,7 +65,7 @@ describe('every look', () => {
 
 describe('features', () => {
   test('the keyboard alone is enough to write, mention, reply, react, edit and delete', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).focus();
     await page.keyboard.press('Enter');
     await page.locator('textarea').waitFor();
@@ -117,7 +106,7 @@ describe('features', () => {
   });
 
   test('text is never interpreted as HTML', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room').first().click();
     const evil = '<img src=x onerror="document.title=1"><script>document.title=2</script> javascript:alert(1)';
     await say(page, evil);
@@ -127,7 +116,7 @@ describe('features', () => {
   });
 
   test('a direct chat; a group, its members, its name; leaving', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.getByRole('button', { name: 'New chat' }).click();
     const field = page.locator('dialog[open] input[role=combobox]');
     await field.fill('Haneul');
@@ -164,7 +153,7 @@ describe('features', () => {
   });
 
   test('a chat opens at the mark before its unread messages, and showing them marks them as read', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     const room = page.locator('.room', { hasText: 'Claim 2291' });
     await until(async () => (await room.locator('.badge').count()) === 2, 'both badges');
     await room.click();
@@ -174,7 +163,7 @@ describe('features', () => {
   });
 
   test('a found message is shown in its place', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.getByRole('searchbox').fill('Measurement 42:');
     await page.locator('.hit').first().click();
     await page.locator('.message.highlighted', { hasText: 'Measurement 42:' }).waitFor();
@@ -186,7 +175,7 @@ describe('features', () => {
   });
 
   test('a chat is exported as JSON lines, one message each', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await page.getByRole('button', { name: 'Details' }).click();
     const coming = page.waitForEvent('download');
@@ -201,7 +190,7 @@ describe('features', () => {
   });
 
   test('offline, the app says so, queues messages, and catches up', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Minsu Kim' }).click();
     await page.locator('textarea').waitFor();
     await page.evaluate(() => {

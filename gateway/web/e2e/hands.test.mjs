@@ -1,21 +1,10 @@
 // The demo without a mouse: by keyboard, screen reader and touch.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { launch } from './browser.mjs';
-import { serve } from './serve.mjs';
-import { assertAccessible, open, until } from './support.mjs';
+import { describe, test } from 'node:test';
+import { openDemo, shareDemo } from './demo.mjs';
+import { assertAccessible, until } from './support.mjs';
 
-let app;
-let browser;
-
-before(async () => {
-  app = await serve('dist-demo');
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  app?.close();
-});
+shareDemo();
 
 const PHONE = { width: 390, height: 844, touch: true };
 const focused = (page, selector) => until(() => page.evaluate((wanted) => document.activeElement?.matches(wanted) ?? false, selector), `${selector} has the focus`, 5_000);
@@ -78,7 +67,7 @@ describe('every look is accessible', () => {
     for (const theme of ['light', 'dark']) {
       for (const screen of [{ width: 1280, height: 800 }, PHONE]) {
         test(`${lang} ${theme} ${screen.width}`, async () => {
-          const page = await open(browser, app.url, { lang, theme, ...screen });
+          const page = await openDemo({ lang, theme, ...screen });
           await everything(page, screen.touch === true, async (name) => {
             await assertAccessible(page, name);
             assert.ok(await page.evaluate(() => document.documentElement.scrollWidth <= innerWidth), `${name} is too wide`);
@@ -98,7 +87,7 @@ describe('every look is accessible', () => {
 
 describe('keyboard', () => {
   test('the focus is in the message field of an opened chat, and in the first field of a dialog', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await focused(page, 'textarea');
     await page.getByRole('button', { name: 'New chat' }).click();
@@ -120,7 +109,7 @@ describe('keyboard', () => {
   });
 
   test('Escape leaves the messages, and a link skips them', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await focused(page, 'textarea');
     await page.locator('.message').last().focus();
@@ -135,8 +124,33 @@ describe('keyboard', () => {
     await page.context().close();
   });
 
+  test('Enter that ends a Korean syllable chooses nothing and sends nothing, also as Safari sends it', async () => {
+    const page = await openDemo();
+    await page.locator('.room', { hasText: 'Launch week' }).click();
+    await focused(page, 'textarea');
+    /** Presses Enter as Safari does behind a composition. */
+    const press = () => page.evaluate(() => document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', keyCode: 229, bubbles: true, cancelable: true })));
+    await page.keyboard.type('한글');
+    await press();
+    assert.equal(await page.locator('textarea').inputValue(), '한글');
+    await page.getByRole('button', { name: 'Insert an emoji' }).click();
+    await page.locator('.emoji-grid [role=option]').first().waitFor();
+    await page.keyboard.type('rocket');
+    await press();
+    assert.equal(await page.locator('dialog[open] input').inputValue(), 'rocket');
+    await page.keyboard.press('Escape');
+    await page.keyboard.press('Control+k');
+    await focused(page, 'dialog input[role=combobox]');
+    await page.keyboard.type('Minsu');
+    await press();
+    assert.equal(await page.locator('dialog[open] input').inputValue(), 'Minsu');
+    await page.keyboard.press('Enter');
+    await page.locator('.pane h1', { hasText: 'Minsu Kim' }).waitFor();
+    await page.context().close();
+  });
+
   test('arrows move among the actions of a message, and Escape goes back one step at a time', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await focused(page, 'textarea');
     await page.keyboard.press('Shift+Tab');
@@ -175,7 +189,7 @@ describe('keyboard', () => {
   });
 
   test('a few letters lead to any chat', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room').first().waitFor();
     await page.keyboard.press('Control+k');
     await focused(page, '.jump input');
@@ -208,7 +222,7 @@ describe('keyboard', () => {
 });
 
 test('a message is labelled with its sender, its time and its text', async () => {
-  const page = await open(browser, app.url);
+  const page = await openDemo();
   await page.locator('.room', { hasText: 'Launch week' }).click();
   await page.getByRole('article', { name: /^Minsu Kim, .*: p99 was 41 ms with both nodes up\.$/ }).waitFor();
   await page.getByRole('article', { name: /^Yuna Park, .*: texts-ko\.xlsx$/ }).waitFor();
@@ -227,7 +241,7 @@ describe('touch', () => {
   }
 
   test('a long press on a message opens a sheet; a tap opens nothing', async () => {
-    const page = await open(browser, app.url, PHONE);
+    const page = await openDemo(PHONE);
     const room = page.locator('.room', { hasText: 'Launch week' });
     assert.match(await room.locator('.preview').textContent(), /You: I would put this one/);
     const [first, second] = [await room.locator('.title').boundingBox(), await room.locator('.preview').boundingBox()];
@@ -260,7 +274,7 @@ describe('touch', () => {
   });
 
   test('a moving finger scrolls, and opens nothing', async () => {
-    const page = await open(browser, app.url, PHONE);
+    const page = await openDemo(PHONE);
     await page.locator('.room', { hasText: 'Launch week' }).tap();
     const { x, y } = await page.locator('.message').last().locator('.meta').boundingBox();
     const cdp = await page.context().newCDPSession(page);

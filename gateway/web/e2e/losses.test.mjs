@@ -1,32 +1,11 @@
 // Failures, and what they leave of the user's work: on an in-memory server that rejects calls and goes silent on demand.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { launch } from './browser.mjs';
-import { serve } from './serve.mjs';
-import { assertAccessible, bubbles, open, say, until } from './support.mjs';
+import { describe, test } from 'node:test';
+import { address, enter, inRoom, openDemo, shareDemo } from './demo.mjs';
+import { assertAccessible, bubbles, say, until } from './support.mjs';
 
-let app;
-let browser;
+shareDemo();
 
-before(async () => {
-  app = await serve('dist-demo');
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  app?.close();
-});
-
-async function inRoom(title, look) {
-  const page = await open(browser, app.url, look);
-  await enter(page, title);
-  return page;
-}
-const enter = async (page, title) => {
-  await page.locator('.room', { hasText: title }).click();
-  await page.locator('.pane h1', { hasText: title }).waitFor();
-  await page.locator('.bubble').first().waitFor();
-};
 /** Makes the next call of a method fail. */
 const refuse = (page, method, told) =>
   page.evaluate(([name, text]) => {
@@ -262,7 +241,7 @@ describe('problems are shown', () => {
   });
 
   test('a failed search says so; a word of one syllable is searched', async () => {
-    const page = await open(browser, app.url, { lang: 'ko' });
+    const page = await openDemo({ lang: 'ko' });
     await page.locator('.room').first().waitFor();
     await refuse(page, 'SearchMessages', 'unavailable: Try again.');
     await page.getByRole('searchbox').fill('국');
@@ -282,16 +261,16 @@ describe('problems are shown', () => {
 
   for (const width of [1280, 390]) {
     test(`no address leads to a blank page (${width} px)`, async () => {
-      const page = await open(browser, app.url, { width, height: 800 });
+      const page = await openDemo({ width, height: 800 });
       await page.locator('.room').first().waitFor();
       const sentence = (text) => page.locator('main [role=alert]', { hasText: text }).waitFor();
       for (const hash of ['#/rooms/%', '#/rooms/%E0%A4%A', '#/somewhere', '#/rooms/a/b/c']) {
-        await page.goto(`${app.url}/${hash}`);
+        await page.goto(`${address()}/${hash}`);
         await sentence('This address leads nowhere.');
         await page.reload();
         await sentence('This address leads nowhere.');
       }
-      await page.goto(`${app.url}/#/rooms/no-such-room`);
+      await page.goto(`${address()}/#/rooms/no-such-room`);
       await sentence('There is no such chat, or you are not in it.');
       await assertAccessible(page, 'no such chat');
       await page.getByRole('button', { name: 'To your chats' }).click();

@@ -1,25 +1,14 @@
 // Notifications of messages that are not on the screen, on the demo's in-memory server.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { launch } from './browser.mjs';
-import { serve } from './serve.mjs';
-import { open, until } from './support.mjs';
+import { test } from 'node:test';
+import { openDemo, shareDemo } from './demo.mjs';
+import { until } from './support.mjs';
 
-let app;
-let browser;
-
-before(async () => {
-  app = await serve('dist-demo');
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  app?.close();
-});
+shareDemo();
 
 /** Opens a page that records its system notifications; the permission is granted without a prompt. */
 async function listening() {
-  const page = await open(browser, app.url);
+  const page = await openDemo();
   await page.addInitScript(() => {
     globalThis.told = [];
     globalThis.Notification = class {

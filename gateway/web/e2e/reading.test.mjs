@@ -1,25 +1,14 @@
 // Read marks and scroll positions: on an in-memory server, in a browser, because only that knows what was on the screen.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { launch } from './browser.mjs';
-import { serve } from './serve.mjs';
-import { open, until } from './support.mjs';
+import { test } from 'node:test';
+import { openDemo, shareDemo } from './demo.mjs';
+import { until } from './support.mjs';
 
-let app;
-let browser;
-
-before(async () => {
-  app = await serve('dist-demo');
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  app?.close();
-});
+shareDemo();
 
 /** Opens a page with one more room, in which nothing is read: `count` numbered messages of Minsu. */
 async function withRoom(count) {
-  const page = await open(browser, app.url);
+  const page = await openDemo();
   await page.locator('.room').first().waitFor();
   await page.evaluate((many) => {
     const { server } = globalThis.demo;

@@ -1,29 +1,11 @@
 // Message texts and user names, in a browser on an in-memory server.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { launch } from './browser.mjs';
-import { serve } from './serve.mjs';
-import { bubbles, open, say, until } from './support.mjs';
+import { describe, test } from 'node:test';
+import { address, inRoom, openDemo, shareDemo } from './demo.mjs';
+import { bubbles, say, until } from './support.mjs';
 
-let app;
-let browser;
+shareDemo();
 
-before(async () => {
-  app = await serve('dist-demo');
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  app?.close();
-});
-
-/** Opens the demo in one of its rooms. */
-async function inRoom(title, look) {
-  const page = await open(browser, app.url, look);
-  await page.locator('.room', { hasText: title }).click();
-  await page.locator('.bubble').first().waitFor();
-  return page;
-}
 const closed = async (page) => {
   assert.deepEqual(page.complaints, []);
   await page.context().close();
@@ -75,7 +57,7 @@ describe('names', () => {
 
   for (const [width, height] of [[390, 844], [1280, 800]]) {
     test(`names of any length fit a screen of ${width} px`, async () => {
-      const page = await open(browser, app.url, { width, height });
+      const page = await openDemo({ width, height });
       const long = 'Wolfeschlegelsteinhausenbergerdorff'.repeat(4);
       await page.locator('.room').first().waitFor();
       await page.evaluate((name) => {
@@ -247,9 +229,9 @@ describe('texts', () => {
 });
 
 test('day labels change at midnight, on a page that stays open', async () => {
-  const page = await open(browser, app.url);
+  const page = await openDemo();
   await page.clock.install({ time: new Date(2026, 5, 1, 23, 58, 0) });
-  await page.goto(app.url);
+  await page.goto(address());
   await page.locator('.room', { hasText: 'Launch week' }).click();
   await page.locator('.day', { hasText: 'Today' }).waitFor();
   await page.locator('.room', { hasText: 'Launch week' }).locator('time', { hasText: 'PM' }).waitFor();

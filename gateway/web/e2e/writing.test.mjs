@@ -1,21 +1,10 @@
 // Formatting marks and emoji, on the demo's in-memory server.
 import assert from 'node:assert/strict';
-import { after, before, describe, test } from 'node:test';
-import { launch } from './browser.mjs';
-import { serve } from './serve.mjs';
-import { assertAccessible, open, say, until } from './support.mjs';
+import { describe, test } from 'node:test';
+import { openDemo, shareDemo } from './demo.mjs';
+import { assertAccessible, say, until } from './support.mjs';
 
-let app;
-let browser;
-
-before(async () => {
-  app = await serve('dist-demo');
-  browser = await launch();
-});
-after(async () => {
-  await browser?.close();
-  app?.close();
-});
+shareDemo();
 
 /** The body of a chat's last message, as stored by the server. */
 const kept = (page, name) =>
@@ -25,7 +14,7 @@ describe('marks', () => {
   const TEXT = '**bold** *it* ~~no~~ `co_de` @minsu\n- one\n- two\n> said\n```js\nlet a = "**b**";\n\tdone();\n```';
 
   test('marks are rendered, while the text is stored and edited as written', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).click();
     await say(page, TEXT);
     const text = page.locator('.message').last().locator('.text');
@@ -44,7 +33,7 @@ describe('marks', () => {
   });
 
   test('shortcuts put marks around the selection', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room').first().click();
     const area = page.locator('textarea');
     await area.fill('so it is');
@@ -58,7 +47,7 @@ describe('marks', () => {
   });
 
   test('code is copied unchanged', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.context().grantPermissions(['clipboard-read', 'clipboard-write']);
     await page.locator('.room').first().click();
     await say(page, TEXT);
@@ -71,7 +60,7 @@ describe('marks', () => {
 
 describe('emoji', () => {
   test('a name is completed by keyboard, and replaced once it is closed by a colon', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).click();
     const area = page.locator('textarea');
     await area.pressSequentially('Well :thumbsu');
@@ -88,7 +77,7 @@ describe('emoji', () => {
   });
 
   test('the picker searches, moves by arrows, inserts at the caret, and remembers', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).click();
     const area = page.locator('textarea');
     await area.fill('ab');
@@ -114,7 +103,7 @@ describe('emoji', () => {
   });
 
   test('any emoji can be a reaction, and pressing it again removes it', async () => {
-    const page = await open(browser, app.url);
+    const page = await openDemo();
     await page.locator('.room', { hasText: 'Launch week' }).click();
     const last = page.locator('.message').last();
     for (const count of [1, 0]) {

@@ -7,6 +7,7 @@ import { I18n } from '../i18n/i18n';
 import { Message, RtsError, RtsRoom, Upload, toRtsError } from '../rts';
 import { Avatar } from '../ui/avatar';
 import { Icon } from '../ui/icon';
+import { isComposing } from '../ui/keys';
 import { Draft, Drafts } from './drafts';
 import { markOf, toggled } from './mark-keys';
 import { Picked, complete, labelOf, mentionAt, mentionable, toIds, toNames } from './mention';
@@ -167,7 +168,7 @@ export class Composer {
 
   protected key(event: KeyboardEvent): void {
     // While a Korean syllable is being composed, Enter belongs to the input method.
-    if (event.isComposing || event.keyCode === 229) {
+    if (isComposing(event)) {
       return;
     }
     if (this.listed() !== undefined && this.optionKey(event)) {

@@ -1,26 +1,23 @@
 import { ChangeDetectionStrategy, Component, ElementRef, computed, inject, signal, viewChild } from '@angular/core';
 import { I18n } from '../i18n/i18n';
+import { Combobox } from '../ui/combobox';
 import { Dialog } from '../ui/dialog';
 import { Icon } from '../ui/icon';
+import { isComposing } from '../ui/keys';
 import { EMOJI_GROUPS, Emoji, searchEmoji } from './emoji';
 import { EmojiChoice } from './emoji-choice';
 
 /** All emoji by group, with a search: a combobox over a grid, where arrow keys move and Enter chooses. */
 @Component({
   selector: 'rts-emoji-picker',
-  imports: [Dialog, Icon],
+  imports: [Combobox, Dialog, Icon],
   template: `
     <rts-dialog class="emoji-dialog" [heading]="i18n.t().emoji.title" [keyboard]="false" (closed)="choice.answer()?.(undefined)">
       <div class="search">
         <rts-icon name="search" />
         <input
           #field
-          type="text"
-          role="combobox"
-          autocomplete="off"
-          autocapitalize="none"
-          spellcheck="false"
-          aria-autocomplete="list"
+          rtsCombobox
           aria-controls="emoji-grid"
           aria-expanded="true"
           [attr.aria-activedescendant]="flat().length > 0 ? 'emoji-' + active() : null"
@@ -102,7 +99,7 @@ export class EmojiPicker {
       ArrowDown: () => this.inRow(1),
     };
     const move = moves[event.key];
-    if (event.isComposing || (move === undefined && event.key !== 'Enter')) {
+    if (isComposing(event) || (move === undefined && event.key !== 'Enter')) {
       return;
     }
     event.preventDefault();

@@ -3,7 +3,9 @@ import { Chat } from '../core/chat';
 import { I18n } from '../i18n/i18n';
 import { FoundUser, RtsError, toRtsError } from '../rts';
 import { Avatar } from '../ui/avatar';
+import { Combobox } from '../ui/combobox';
 import { Icon } from '../ui/icon';
+import { isComposing } from '../ui/keys';
 
 const PAUSE_MS = 200;
 let made = 0;
@@ -16,7 +18,7 @@ type Option = FoundUser & { byId?: true };
  */
 @Component({
   selector: 'rts-people-picker',
-  imports: [Avatar, Icon],
+  imports: [Avatar, Combobox, Icon],
   templateUrl: './people-picker.html',
   changeDetection: ChangeDetectionStrategy.OnPush,
 })
@@ -78,7 +80,7 @@ export class PeoplePicker {
 
   protected key(event: KeyboardEvent): void {
     const options = this.options();
-    if (event.isComposing || event.keyCode === 229) {
+    if (isComposing(event)) {
       return;
     }
     if (event.key === 'ArrowDown' || event.key === 'ArrowUp') {

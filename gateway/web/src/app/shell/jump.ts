@@ -4,8 +4,10 @@ import { Panels } from '../core/panels';
 import { Route } from '../core/route';
 import { I18n } from '../i18n/i18n';
 import { Avatar } from '../ui/avatar';
+import { Combobox } from '../ui/combobox';
 import { Dialog } from '../ui/dialog';
 import { Icon, IconName } from '../ui/icon';
+import { isComposing } from '../ui/keys';
 
 const ROOMS_MAX = 8;
 
@@ -25,19 +27,14 @@ interface Target {
  */
 @Component({
   selector: 'rts-jump',
-  imports: [Avatar, Dialog, Icon],
+  imports: [Avatar, Combobox, Dialog, Icon],
   template: `
     <rts-dialog class="jump" [heading]="i18n.t().jump.title" (closed)="panels.jump.set(false)">
       <div class="search">
         <rts-icon name="search" />
         <input
           #field
-          type="text"
-          role="combobox"
-          autocomplete="off"
-          autocapitalize="none"
-          spellcheck="false"
-          aria-autocomplete="list"
+          rtsCombobox
           aria-controls="jump-targets"
           [attr.aria-expanded]="targets().length > 0"
           [attr.aria-activedescendant]="targets().length > 0 ? 'jump-' + active() : null"
@@ -107,7 +104,7 @@ export class Jump {
     const steps: Record<string, number> = { ArrowDown: 1, ArrowUp: length - 1 };
     const step = steps[event.key];
     const target = this.targets()[this.active()];
-    if (event.isComposing || target === undefined) {
+    if (isComposing(event) || target === undefined) {
       return;
     }
     if (step !== undefined) {
