@@ -153,7 +153,7 @@ impl ConnectedCaller for FakeCaller {
     }
 
     fn only_reads(&self, target: &str) -> bool {
-        target == "GetHistory"
+        ["GetHistory", "GetRoom", "ListRooms"].contains(&target)
     }
 }
 

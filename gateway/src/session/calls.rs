@@ -8,8 +8,8 @@ use bytes::Bytes;
 
 use super::service::{BoxFuture, Outcome};
 
-/// Bytes of finished answers that may wait behind an unfinished one; beyond it no more calls begin. One page of history
-/// may come on top.
+/// Bytes of finished answers that may wait, behind an unfinished one or for the client; beyond it no more calls begin. A
+/// page of history for each read that runs may come on top.
 const WAITING_BYTES_MAX: usize = 1024 * 1024;
 /// Reads that run at once; those behind them wait. Each may hold a page of history.
 const READS_AT_ONCE: usize = 4;
@@ -28,6 +28,7 @@ pub(super) struct Calls {
 
 struct Read {
     call: BoxFuture<Outcome>,
+    is_begun: bool,
     /// The size of its arguments, which it holds.
     bytes: usize,
 }
@@ -63,7 +64,7 @@ impl Calls {
 
     /// Begins a call that only reads, once there is room.
     pub(super) fn begin_read(&mut self, call: BoxFuture<Outcome>, bytes: usize) {
-        self.reads.push(Read { call, bytes });
+        self.reads.push(Read { call, is_begun: false, bytes });
     }
 
     /// Answers without a call, in its turn.
@@ -98,27 +99,31 @@ impl Calls {
     /// Works like [`Self::poll_answers`], but does not wake the session for a few calls without an answer.
     pub(super) fn poll_wanted_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
         let is_unanswered = |answer: &Answer| matches!(answer, Answer::Unanswered(_));
-        let mut due = if self.answers.len() < UNANSWERED_MAX && self.answers.iter().all(is_unanswered) {
+        let due = if self.answers.len() < UNANSWERED_MAX && self.answers.iter().all(is_unanswered) {
             self.take_answers(&mut Context::from_waker(Waker::noop()))
         } else {
             self.take_answers(cx)
         };
-        due.extend(self.take_reads(cx));
         if due.is_empty() { Poll::Pending } else { Poll::Ready(due) }
     }
 
     /// Drives the answers, and returns those whose turn it is; ready if there are any.
     pub(super) fn poll_answers(&mut self, cx: &mut Context<'_>) -> Poll<Vec<Bytes>> {
-        let mut due = self.take_answers(cx);
-        due.extend(self.take_reads(cx));
+        let due = self.take_answers(cx);
         if due.is_empty() { Poll::Pending } else { Poll::Ready(due) }
     }
 
-    /// Drives those reads that run, and gives the answers of those that are done.
-    fn take_reads(&mut self, cx: &mut Context<'_>) -> Vec<Bytes> {
-        let (mut done, mut place) = (Vec::new(), 0);
+    /// Drives the reads that run, also while the client takes nothing: they hold turns that others wait for. Ready when
+    /// one is done; its answer goes ahead of those that wait.
+    pub(super) fn poll_reads(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let (mut done, mut place, before) = (Vec::new(), 0, self.reads.len());
         while place < READS_AT_ONCE.min(self.reads.len()) {
-            let Poll::Ready(outcome) = self.reads[place].call.as_mut().poll(cx) else {
+            let read = &mut self.reads[place];
+            if !read.is_begun && self.waiting_bytes >= WAITING_BYTES_MAX {
+                break;
+            }
+            read.is_begun = true;
+            let Poll::Ready(outcome) = read.call.as_mut().poll(cx) else {
                 place += 1;
                 continue;
             };
@@ -130,10 +135,15 @@ impl Calls {
                 Outcome::Unanswered(_) => {}
             }
         }
+        let is_advanced = self.reads.len() < before;
         if self.reads.is_empty() {
             self.reads = Vec::new();
         }
-        done
+        for answer in done.into_iter().rev() {
+            self.waiting_bytes += answer.len();
+            self.answers.push_front(Answer::Ready(Some(answer)));
+        }
+        if is_advanced { Poll::Ready(()) } else { Poll::Pending }
     }
 
     /// Drives the answers, and gives those whose turn it is.
@@ -194,6 +204,7 @@ mod tests {
 
     async fn due(calls: &mut Calls) -> Vec<Bytes> {
         poll_fn(|cx| {
+            while calls.poll_reads(cx).is_ready() {}
             Poll::Ready(match calls.poll_answers(cx) {
                 Poll::Ready(due) => due,
                 Poll::Pending => Vec::new(),
@@ -258,6 +269,23 @@ mod tests {
         // What they hold is bounded too.
         calls.begin_read(Box::pin(std::future::pending()), WAITING_BYTES_MAX);
         assert!(!calls.is_free(32));
+    }
+
+    #[tokio::test]
+    async fn a_read_begins_only_while_the_client_takes_answers() {
+        let mut calls = Calls::default();
+        let (end, ended) = oneshot::channel::<Bytes>();
+        calls.begin_read(Box::pin(async move { Outcome::Now(ended.await.ok()) }), 0);
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(calls.poll_reads(cx).is_pending());
+        calls.answer(vec![0; WAITING_BYTES_MAX].into());
+        calls.begin_read(now(Some("next")), 0);
+        end.send(Bytes::from("read")).unwrap();
+        assert!(calls.poll_reads(cx).is_ready(), "one that runs is driven to its end");
+        assert!(calls.poll_reads(cx).is_pending(), "nobody takes the answers");
+        assert_eq!(due(&mut calls).await[0], "read");
+        assert_eq!(due(&mut calls).await, ["next"]);
+        assert_eq!(calls.waiting_bytes, 0);
     }
 
     #[tokio::test]

@@ -59,11 +59,11 @@ fn poll_answered(
         if !socket.is_flushed() {
             ready!(socket.poll_flush(cx))?;
         }
-        let effect = calls.poll_effect(cx);
+        let (effect, reads) = (calls.poll_effect(cx), calls.poll_reads(cx));
         match calls.poll_answers(cx) {
             Poll::Ready(answers) => socket.send(protocol.transfer_format(), answers),
             Poll::Pending if calls.is_empty() => return Poll::Ready(Ok(())),
-            Poll::Pending if effect.is_pending() => return Poll::Pending,
+            Poll::Pending if effect.is_pending() && reads.is_pending() => return Poll::Pending,
             Poll::Pending => {}
         }
     }

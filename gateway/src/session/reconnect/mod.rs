@@ -8,7 +8,8 @@
 //! - The socket breaks: the session is detached. Its calls continue, its events are kept for the replay, and it ends if
 //!   no socket comes in time, or if the replay is full and there is more.
 //! - The replay fills while attached (the client does not acknowledge): no more is taken out of the outbox, which is
-//!   bounded too and ends the session as slow. Nobody else waits.
+//!   bounded too. Calls are still answered, within a bound: the acknowledgement may stand behind them. A client that
+//!   acknowledges nothing for the write timeout is slow, and its session ends. Nobody else waits.
 //! - A new socket comes while the old one seems alive: the old one is half-open, and dropped.
 //! - The token expires: the socket is closed, without a Close record, and the client reconnects with a fresh one.
 //! - The node dies, or drains: the session ends with it, and the client opens a new one and resumes.
@@ -92,6 +93,11 @@ impl Stateful {
     /// Returns the number of bytes that may be sent until some are acknowledged.
     pub(super) fn room(&self) -> usize {
         self.replay.room()
+    }
+
+    /// True if calls may be answered.
+    pub(super) fn may_answer(&self) -> bool {
+        self.replay.takes_answers()
     }
 
     pub(super) fn is_detached(&self) -> bool {

@@ -6,6 +6,9 @@ use bytes::Bytes;
 use rts_common::limits::REPLAY_BYTES;
 use rts_common::signalr::{Protocol, first_record_bytes};
 
+/// The bytes that answers may take on top: a client's acknowledgement is read only once the calls before it have room.
+const ANSWER_BYTES: usize = 1024 * 1024;
+
 /// Sent records from the first unacknowledged one on.
 #[derive(Debug)]
 pub(super) struct Replay {
@@ -52,6 +55,11 @@ impl Replay {
     /// Returns the bytes that still fit; a single record may be larger.
     pub(super) fn room(&self) -> usize {
         REPLAY_BYTES.saturating_sub(self.bytes)
+    }
+
+    /// True if an answer may be sent.
+    pub(super) fn takes_answers(&self) -> bool {
+        self.bytes < REPLAY_BYTES + ANSWER_BYTES
     }
 
     /// Returns all records, in order.

@@ -229,6 +229,34 @@ async fn records_beyond_the_replay_wait_for_an_acknowledgement() {
 }
 
 #[tokio::test]
+async fn an_acknowledgement_behind_many_calls_is_read() {
+    let node = TestNode::start(settings()).await;
+    let mut client = Stateful::connect(&node).await;
+    // Their answers fill the replay several times, and they are more than may be in flight.
+    let target = "x".repeat(6_000);
+    for id in 0..60 {
+        client.socket.invoke(&id.to_string(), &target).await;
+    }
+    client.socket.send("{\"type\":8,\"sequenceId\":60}\u{1e}").await;
+    client.hears(&(0..60).map(|id| completion(&id.to_string(), &target)).collect::<String>()).await;
+    client.push(0..1);
+    client.hears(&event(0)).await;
+}
+
+#[tokio::test]
+async fn a_client_that_acknowledges_nothing_is_slow() {
+    let settings =
+        Settings { keep_alive: Duration::from_millis(100), write_timeout: Duration::from_millis(300), ..settings() };
+    let node = TestNode::start(settings).await;
+    let mut client = Stateful::connect(&node).await;
+    client.push(10_000..12_000);
+    client.hears(&events(10_000..12_000)).await;
+    client.push(12_000..13_000);
+    while !client.socket.next_record().await.contains("\"type\":7") {}
+    ended(&client, &node, CloseReason::Slow).await;
+}
+
+#[tokio::test]
 async fn an_expired_token_ends_the_socket_and_not_the_session() {
     let node = TestNode::start(settings()).await;
     let id = negotiate(&node, "&useStatefulReconnect=true").await;

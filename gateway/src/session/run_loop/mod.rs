@@ -144,13 +144,14 @@ impl RunningSession<'_> {
         }
     }
 
-    /// Drives the effect in progress, and begins the next calls that were received.
+    /// Drives the effect and the reads in progress, and begins the next calls that were received.
     fn call(&mut self, cx: &mut Context<'_>) -> Result<bool, CloseReason> {
         let mut advanced = self.calls.poll_effect(cx).is_ready();
         if advanced {
             // The client's records were not read meanwhile.
             self.keep_alive.heard(Instant::now());
         }
+        advanced |= self.calls.poll_reads(cx).is_ready();
         while self.is_listening() && !self.is_hungry {
             let next = self.decoder.next_record();
             self.pace.take(&self.stay.sessions.settings, self.decoder.take_seen())?;

@@ -14,25 +14,29 @@ impl RunningSession<'_> {
     /// which is bounded.
     pub(super) fn write(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         loop {
-            if self.socket.is_flushed() {
-                // A poll or an event stream takes what there is without a flush of the session.
-                self.keep_alive.all_read();
-            } else {
+            let room = self.room();
+            if !self.socket.is_flushed() {
                 self.socket.finish(self.stay.arrival.outbox.reclaim());
                 let flushed = self.socket.poll_flush(cx).map_err(|_| CloseReason::ConnectionLost)?;
-                self.keep_alive.flushed(Instant::now(), flushed.is_ready());
+                self.keep_alive.flushed(Instant::now(), flushed.is_ready() && room > 0);
                 if flushed.is_pending() {
                     return self.wait(cx);
                 }
+            } else if room > 0 {
+                // A poll or an event stream takes what there is without a flush of the session.
+                self.keep_alive.all_read();
+            } else {
+                self.keep_alive.flushed(Instant::now(), false);
             }
-            let room = self.room();
+            if room == 0 && self.is_detached() {
+                return self.wait_detached(cx);
+            }
+            let has_answers = self.answer(cx);
             if room == 0 {
-                return self.wait_for_room(cx);
-            }
-            let answers = self.calls.poll_wanted_answers(cx);
-            let has_answers = answers.is_ready();
-            if let Poll::Ready(answers) = answers {
-                self.send(answers);
+                if has_answers {
+                    continue;
+                }
+                return self.wait(cx);
             }
             match self.stay.arrival.outbox.poll_drain_some(cx, room) {
                 Poll::Pending if has_answers => {}
@@ -44,6 +48,16 @@ impl RunningSession<'_> {
                 }
             }
         }
+    }
+
+    /// Sends the answers that are due; returns true if there are any.
+    fn answer(&mut self, cx: &mut Context<'_>) -> bool {
+        if self.stay.stateful.as_ref().is_some_and(|stateful| !stateful.may_answer()) {
+            return false;
+        }
+        let Poll::Ready(answers) = self.calls.poll_wanted_answers(cx) else { return false };
+        self.send(answers);
+        true
     }
 
     /// Takes the streams' records, once everything else is sent: one turn of them at a time, so that the client's
@@ -70,12 +84,8 @@ impl RunningSession<'_> {
         }
     }
 
-    /// Waits while the replay is full. With a socket, the client has to acknowledge first; detached, a record that does
-    /// not fit ends the session.
-    pub(super) fn wait_for_room(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
-        if !self.is_detached() {
-            return self.wait(cx);
-        }
+    /// Waits without a socket while the replay is full: a record that does not fit ends the session.
+    fn wait_detached(&mut self, cx: &mut Context<'_>) -> Result<(), CloseReason> {
         let has_answers = self.calls.poll_answers(cx).is_ready();
         match self.stay.arrival.outbox.poll_drain(cx) {
             Poll::Ready(drained) => Err(drained.closed.unwrap_or(CloseReason::ReplayFull)),
