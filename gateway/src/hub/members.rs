@@ -85,8 +85,10 @@ impl Hub {
             RoomOutcome::Changed(change) | RoomOutcome::Unchanged(Some(change)) => change,
             RoomOutcome::Unchanged(None) => return Ok(None),
         };
+        // The journal first: the lists are many calls, and can be made again from it.
+        let ticket = journal_room(place, &caller.person.org, change.clone());
         self.relist(caller, &change).await;
-        Ok(Some(journal_room(place, &caller.person.org, change)))
+        Ok(Some(ticket))
     }
 
     /// Updates the users' lists of rooms. The change has happened whether or not this fails: if it does, the Lambda

@@ -9,8 +9,9 @@ use rts_common::record::{FORMAT, MessageRecord, RoomChange, RoomRecord};
 use rts_common::redis::journaled::{Journaled, message_member, room_member};
 use rts_common::redis::keys::Partition;
 use rts_common::redis::{Redis, stored};
+use rts_common::room::{Marks, Membership};
 use rts_common::seq::{Seq, Timestamp};
-use rts_common::store::{Store, StoreError};
+use rts_common::store::{Store, StoreError, StoredRoom};
 
 use super::entry::Unstored;
 use super::queues::Queues;
@@ -201,7 +202,7 @@ impl Reconciler {
         let entry = |version: Seq| Unstored::Room { room: room.clone(), version };
         let Some((org, whole)) = self.parts.rooms.whole_change(room, highest).await? else {
             let members: Vec<_> = due.iter().map(|(version, _)| entry(*version).member()).collect();
-            let is_stored = self.is_room_stored(room, highest).await?;
+            let is_stored = self.has_room_since(room, highest).await?;
             self.index.remove(Partition::of_room(room), &members).await.map_err(Broken::from)?;
             if !is_stored {
                 tracing::error!(room = %room, version = %highest, "a change of a room is neither in Redis nor in DynamoDB: it is lost");
@@ -223,7 +224,7 @@ impl Reconciler {
         let note = due.iter().find_map(|(_, note)| *note);
         let settled = match note {
             Some(note) => self.journal_room(room, due, &records, note).await?.then_some(Settled::Journaled),
-            None if self.is_room_stored(room, highest).await? => {
+            None if self.parts.store.room(room).await?.is_some_and(|stored| has_all(&stored, &records[0].change)) => {
                 for record in &records {
                     stored::room(&self.parts.redis, record).await.map_err(Broken::from)?;
                 }
@@ -282,7 +283,9 @@ impl Reconciler {
         Ok(Settled::Lost)
     }
 
-    async fn is_room_stored(&self, room: &RoomId, version: Seq) -> Result<bool, Unsettled> {
+    /// Returns true if DynamoDB has a part of a room that is at least as new as a version: the best that is known of a
+    /// change that Redis has lost.
+    async fn has_room_since(&self, room: &RoomId, version: Seq) -> Result<bool, Unsettled> {
         Ok(self.parts.store.room(room).await?.is_some_and(|stored| {
             let members = stored.members.iter().map(|(member, _)| member.version);
             members.chain([stored.facts.version]).any(|known| known >= version)
@@ -323,6 +326,18 @@ impl From<RoomError> for Unsettled {
     }
 }
 
+/// True if DynamoDB has every part of a whole room that is not newer than its version, each as new as here: a later
+/// change that is stored says nothing about an earlier one. Newer parts have entries of their own.
+fn has_all(stored: &StoredRoom, whole: &RoomChange) -> bool {
+    let RoomChange::Room { version, facts, members, .. } = whole else { return false };
+    let has_member = |member: &Membership| {
+        let is_it = |(known, _): &&(Membership, Marks)| known.user_id == member.user_id;
+        stored.members.iter().find(is_it).is_some_and(|(known, _)| known.version >= member.version)
+    };
+    facts.iter().all(|facts| facts.version > *version || stored.facts.version >= facts.version)
+        && members.iter().all(|member| member.version > *version || has_member(member))
+}
+
 /// Groups entries by room.
 pub(super) fn by_room(due: Vec<Due>) -> BTreeMap<RoomId, RoomDue> {
     let mut rooms: BTreeMap<RoomId, RoomDue> = BTreeMap::new();
@@ -334,4 +349,58 @@ pub(super) fn by_room(due: Vec<Due>) -> BTreeMap<RoomId, RoomDue> {
         }
     }
     rooms
+}
+
+#[cfg(test)]
+mod tests {
+    use rts_common::ids::UserId;
+    use rts_common::room::{Role, RoomFacts, RoomKind};
+
+    use super::*;
+
+    fn facts(version: u64) -> RoomFacts {
+        RoomFacts {
+            kind: RoomKind::Group,
+            name: None,
+            case_id: None,
+            created_by: UserId::parse("ann").unwrap(),
+            created_at: Timestamp::now(),
+            archived_at: None,
+            version: Seq::new(version).unwrap(),
+        }
+    }
+
+    fn member(name: &str, version: u64, is_in: bool) -> Membership {
+        Membership {
+            user_id: UserId::parse(name).unwrap(),
+            display_name: name.to_owned(),
+            role: is_in.then_some(Role::Member),
+            version: Seq::new(version).unwrap(),
+            joined_seq: Seq::default(),
+        }
+    }
+
+    #[test]
+    fn a_later_change_does_not_vouch_for_an_earlier_one() {
+        let whole = |version| RoomChange::Room {
+            room_id: RoomId::new_group(),
+            version: Seq::new(version).unwrap(),
+            facts: Some(facts(6)),
+            members: vec![member("ann", 1, true), member("bob", 5, false), member("cho", 7, true)],
+            closing: None,
+        };
+        let stored = |facts_version, bob: Membership| StoredRoom {
+            org: OrgId::parse("acme").unwrap(),
+            facts: facts(facts_version),
+            members: vec![(member("ann", 1, true), Marks::default()), (bob, Marks::default())],
+        };
+        // Bob's removal (5) is not stored, but the rename after it (6) is.
+        for version in [5, 6] {
+            assert!(!has_all(&stored(6, member("bob", 1, true)), &whole(version)), "{version}");
+        }
+        assert!(has_all(&stored(6, member("bob", 5, false)), &whole(6)), "the addition of cho (7) has its own entry");
+        assert!(!has_all(&stored(6, member("bob", 5, false)), &whole(7)));
+        assert!(has_all(&stored(1, member("bob", 5, false)), &whole(5)), "the rename has its own entry");
+        assert!(!has_all(&stored(1, member("bob", 5, false)), &whole(6)));
+    }
 }

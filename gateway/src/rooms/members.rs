@@ -1,6 +1,7 @@
 //! Users: their lists of rooms and their names.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rts_common::display_name;
@@ -14,6 +15,8 @@ use rts_common::seq::Seq;
 
 use super::{RoomError, Rooms};
 
+/// The longest wait for a turn to load a list of rooms.
+const LOAD_TURN_MAX: Duration = Duration::from_secs(10);
 /// Commands to Redis under way at once for one request.
 const AT_ONCE: usize = 32;
 
@@ -21,12 +24,18 @@ impl Rooms {
     /// Returns the rooms of a user.
     pub async fn rooms_of(&self, person: &Person) -> Result<Vec<RoomId>, RoomError> {
         let mut list = self.room_list(person).await?;
-        if !list.iter().any(|(field, _)| field == "*") {
-            let _turn = self.list_loads.acquire().await;
-            let stored = Box::pin(self.store.rooms_of(person)).await?;
-            let rooms: Vec<_> = stored.iter().map(|room| (&room.room_id, room.version, room.is_member)).collect();
-            merge_rooms(&self.redis, person, RoomList::Load, &rooms).await?;
+        if !is_whole(&list) {
+            let turn = tokio::time::timeout(LOAD_TURN_MAX, self.list_loads.acquire()).await;
+            let _turn =
+                turn.map_err(|_| RoomError::Unavailable("too many lists of rooms are being loaded".to_owned()))?;
+            // Another call of the user may have loaded it meanwhile.
             list = self.room_list(person).await?;
+            if !is_whole(&list) {
+                let stored = Box::pin(self.store.rooms_of(person)).await?;
+                let rooms: Vec<_> = stored.iter().map(|room| (&room.room_id, room.version, room.is_member)).collect();
+                merge_rooms(&self.redis, person, RoomList::Load, &rooms).await?;
+                list = self.room_list(person).await?;
+            }
         }
         Ok(list
             .into_iter()
@@ -127,4 +136,9 @@ impl Rooms {
         };
         Ok(Some(RoomChange::Room { room_id: room.clone(), version, facts: None, members: vec![member], closing: None }))
     }
+}
+
+/// True if Redis has all of a user's list, and not only changes since it was lost.
+fn is_whole(list: &[(String, String)]) -> bool {
+    list.iter().any(|(field, _)| field == "*")
 }

@@ -84,7 +84,7 @@ impl SendQueue {
     pub async fn enqueue(&self, request: SendRequest) -> oneshot::Receiver<Result<SendResult, RoomError>> {
         let lane = &self.lanes[self.lane_of(&request.room)];
         let (waiter, result) = oneshot::channel();
-        let waiting = Waiting { request, waiter, since: std::time::Instant::now(), is_rebuilt: false };
+        let waiting = Waiting { request, waiter, since: Instant::now(), is_rebuilt: false };
         if let Err(unsent) = lane.send(waiting).await {
             unsent.0.fail("the node is going down");
         }
@@ -117,6 +117,19 @@ struct Parked {
     until: Option<Instant>,
 }
 
+impl Parked {
+    /// Returns the time of the room's turn, or, while it is rebuilt, of giving up the first message.
+    fn due(&self) -> Option<Instant> {
+        self.until.or_else(|| self.messages.first().map(Waiting::deadline))
+    }
+
+    /// Takes out the messages that have waited too long. Those behind the first are no older.
+    fn take_late(&mut self, now: Instant) -> impl Iterator<Item = Waiting> {
+        let late = self.messages.partition_point(|waiting| waiting.deadline() <= now);
+        self.messages.drain(..late)
+    }
+}
+
 impl Lane {
     fn new(node: NodeId, rooms: Arc<Rooms>, journal: Journal) -> Self {
         let (rebuilds, parked, paces) = (FuturesUnordered::new(), HashMap::new(), Paces::default());
@@ -127,7 +140,7 @@ impl Lane {
     async fn run(mut self, mut inbox: mpsc::Receiver<Waiting>) {
         let mut taken = Vec::with_capacity(TOGETHER_MAX);
         loop {
-            let turn = self.parked.values().filter_map(|parked| parked.until).min();
+            let turn = self.parked.values().filter_map(Parked::due).min();
             tokio::select! {
                 Some((room, rebuilt)) = self.rebuilds.next() => self.rebuilt(&room, rebuilt).await,
                 () = sleep_until(turn.unwrap_or_else(Instant::now)), if turn.is_some() => self.take_turns().await,
@@ -148,7 +161,7 @@ impl Lane {
                 self.call(std::mem::take(&mut batch)).await;
                 bytes = 0;
             }
-            if waiting.since.elapsed() > WAIT_MAX {
+            if waiting.deadline() <= now {
                 waiting.fail("a message waited too long for Redis");
             } else if self.parked.contains_key(&waiting.request.room) {
                 self.park(waiting, None);
@@ -234,9 +247,16 @@ impl Lane {
         parked
     }
 
-    /// Sends the messages of rooms that have their turn now.
+    /// Sends the messages of rooms that have their turn now, and gives up those that waited too long for a rebuild, which
+    /// continues.
     async fn take_turns(&mut self) {
         let now = Instant::now();
+        for parked in self.parked.values_mut().filter(|parked| parked.until.is_none()) {
+            for late in parked.take_late(now) {
+                self.parked_count -= 1;
+                late.fail("a message waited too long for its room");
+            }
+        }
         let due = |parked: &Parked| parked.until.is_some_and(|until| until <= now);
         let rooms: Vec<_> =
             self.parked.iter().filter(|(_, parked)| due(parked)).map(|(room, _)| room.clone()).collect();
@@ -279,5 +299,62 @@ struct Made {
 impl Made {
     fn add(&mut self, waiting: Waiting, state: MessageState) {
         self.rooms.entry(state.room_id.clone()).or_default().push((waiting, state));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_config::{BehaviorVersion, Region, SdkConfig};
+    use rts_common::ids::{ClientId, OrgId, Person, UserId};
+    use rts_common::message::MessageContent;
+    use rts_common::redis::{Redis, RedisServers};
+    use rts_common::store::{Store, Tables};
+
+    use super::*;
+    use crate::journal::JournalLimits;
+
+    fn message(room: &RoomId, since: Instant) -> (Waiting, oneshot::Receiver<Result<SendResult, RoomError>>) {
+        let person = Person { org: OrgId::parse("acme").unwrap(), user: UserId::parse("ann").unwrap() };
+        let content = MessageContent {
+            sender_id: person.user.clone(),
+            client_id: ClientId::parse("1").unwrap(),
+            body: "hello".to_owned(),
+            attachments: Vec::new(),
+            reply_to: None,
+            mentions: Vec::new(),
+            edited_at: None,
+            deleted: false,
+            reactions: Vec::new(),
+        };
+        let request = SendRequest { person, room: room.clone(), content, permit: None, in_flight: None };
+        let (waiter, result) = oneshot::channel();
+        (Waiting { request, waiter, since, is_rebuilt: false }, result)
+    }
+
+    #[tokio::test]
+    async fn a_message_is_given_up_while_its_room_is_still_being_rebuilt() {
+        // Neither Redis nor AWS is asked for anything.
+        let config = SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .region(Region::new("us-east-1"))
+            .endpoint_url("http://127.0.0.1:9")
+            .build();
+        let redis = Redis::new(&RedisServers::parse("redis://127.0.0.1:9").unwrap(), |_, _| ()).unwrap();
+        let rooms = Arc::new(Rooms::new(Arc::new(redis), Store::connect(&config, Tables::default())));
+        let queue = "http://127.0.0.1:9/000000000000/chat-message-queue.fifo";
+        let journal = Journal::start(&config, queue, JournalLimits::default(), &Lifecycle::new());
+        let mut lane = Lane::new(NodeId::random(), rooms, journal);
+        let room = RoomId::new_group();
+        let now = Instant::now();
+        let (old, given_up) = message(&room, now.checked_sub(WAIT_MAX).unwrap());
+        let (young, mut waits) = message(&room, now);
+        lane.rebuilds.push(Box::pin(std::future::pending()));
+        lane.parked.insert(room.clone(), Parked { messages: vec![old, young], until: None });
+        lane.parked_count = 2;
+        let (_inbox, waiting) = mpsc::channel(1);
+        let lane = tokio::spawn(lane.run(waiting));
+        assert!(matches!(given_up.await, Ok(Err(RoomError::Unavailable(_)))));
+        assert_eq!(waits.try_recv().err(), Some(oneshot::error::TryRecvError::Empty), "its time is not over");
+        lane.abort();
     }
 }

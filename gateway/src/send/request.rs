@@ -1,12 +1,12 @@
 //! A message to be sent, and the result.
 
-use std::time::Instant;
-
 use rts_common::ids::{Person, RoomId};
 use rts_common::message::MessageContent;
 use rts_common::seq::Seq;
 use tokio::sync::oneshot;
+use tokio::time::Instant;
 
+use super::WAIT_MAX;
 use super::in_flight::InFlightSend;
 use crate::journal::{Permit, Ticket};
 use crate::rate_limits::RateToken;
@@ -74,6 +74,11 @@ impl Waiting {
             _ => 1,
         };
         self.request.content.body.as_bytes().iter().map(escaped).sum()
+    }
+
+    /// Returns the time at which it is given up.
+    pub(super) fn deadline(&self) -> Instant {
+        self.since + WAIT_MAX
     }
 
     pub(super) fn sending(&self) -> Sending<'_> {

@@ -17,9 +17,9 @@ for index = 1, #late, 2 do
   local seq = late[index]
   local field = string.match(late[index + 1], '^%d+\n(.*)$')
   local key = sent_key(math.floor(tonumber(seq) / DAY_MICROS))
-  if redis.call('HSETNX', key, field, seq) == 1 and tonumber(seq) > tonumber(last) then
+  if redis.call('HSETNX', key, field, seq) == 1 then
     redis.call('EXPIRE', key, SENT_TTL_SECONDS, 'NX')
-    count = text(tonumber(count) + 1)
+    if tonumber(seq) > tonumber(last) then count = text(tonumber(count) + 1) end
   end
   if tonumber(seq) > tonumber(head) then head = seq end
 end
