@@ -155,6 +155,18 @@ class Processes(unittest.TestCase):
         self.aws.lifecycle = "Terminated"
         until(self.marker.exists, what="the node is marked")
 
+    def test_a_watcher_that_ended_before_its_drain_was_accepted_asks_again(self):
+        self.start()
+        until(lambda: self.started() == 1, what="the gateway runs")
+        gateway = self.running["web"].pid
+        self.marker.parent.mkdir(parents=True, exist_ok=True)
+        self.marker.touch()
+        self.aws.target = "draining"
+        until(lambda: self.marker.read_text() != "", what="the drain is accepted")
+        until(lambda: self.running["web"].pid != gateway, what="the gateway drains")
+        time.sleep(0.6)
+        self.assertEqual((self.started(), self.marker.exists()), (1, True), "it stays down")
+
     def test_a_drain_is_requested_until_the_gateway_accepts_it(self):
         self.aws.target = "draining"
         (self.app / "bin/rts-gateway").write_text("#!/bin/sh\nexit 1\n")
@@ -202,8 +214,8 @@ class Hooks(unittest.TestCase):
         file.write_text(f'#!/bin/sh\necho "{file.name} $*" >> {self.calls}\n{command}\n')
         file.chmod(0o755)
 
-    def run_hooks(self, kind):
-        environment = {"PATH": f"{self.root}/usr/bin:/usr/bin:/bin", "ROOT": str(self.root), "APP_DIR": str(BUNDLE)}
+    def run_hooks(self, kind, **variables):
+        environment = {"PATH": f"{self.root}/usr/bin:/usr/bin:/bin", "ROOT": str(self.root), "APP_DIR": str(BUNDLE), **variables}
         said = ""
         for step in self.ORDER:
             hooks = sorted((BUNDLE / ".platform" / kind / step).iterdir())
@@ -241,6 +253,12 @@ class Hooks(unittest.TestCase):
     def test_without_the_agent_a_deployment_succeeds_and_says_so(self):
         self.stub("opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl", "exit 1")
         self.assertIn("does not read the gateway's metrics", self.run_hooks("hooks"))
+
+    def test_an_agent_that_hangs_does_not_hold_up_a_deployment(self):
+        self.stub("opt/aws/amazon-cloudwatch-agent/bin/amazon-cloudwatch-agent-ctl", "exec sleep 30")
+        begun = time.monotonic()
+        self.assertIn("does not read the gateway's metrics", self.run_hooks("hooks", HOOK_SECONDS="1"))
+        self.assertLess(time.monotonic() - begun, 20)
 
     def test_gateways_export_the_selected_metrics(self):
         source = (REPOSITORY / "gateway/src/metrics/table.rs").read_text()

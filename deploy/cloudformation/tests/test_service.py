@@ -208,17 +208,19 @@ class Times(unittest.TestCase):
     def test_a_drain_ends_before_the_balancer_cuts_and_before_systemd_kills(self):
         lifecycle = "".join((REPOSITORY / "gateway/src" / name).read_text() for name in ("lifecycle.rs", "node/drain/mod.rs"))
         found = dict(re.findall(r"(\w+): Duration = Duration::from_secs\((\d+)\)", lifecycle))
-        flush, stop = int(found["FLUSH_TIMEOUT"]), int(found["STOP_TIMEOUT"])
+        last, flush, stop = (int(found[name]) for name in ("LAST", "FLUSH_TIMEOUT", "STOP_TIMEOUT"))
         unit = (BUNDLE / ".platform/hooks/prebuild/10-limits.sh").read_text()
         ours = int(re.search(r"TimeoutStopSec=(\d+)", unit).group(1))
         poll = float(re.search(r'"DRAIN_WATCH_SECONDS", "(\d+)"', (BUNDLE / "bin/drain-watch").read_text()).group(1))
         for of in SIZES:
             notice, spread = (self.number(n, VARIABLES, of) for n in ("RTS_DRAIN_NOTICE_SECONDS", "RTS_DRAIN_SECONDS"))
             self.assertLess(notice + spread + 2 * poll, self.number("DeregistrationDelay", PROCESS, of))
-            self.assertLess(notice + spread + flush + stop, ours)
+            self.assertLess(notice + spread + last + flush + stop, ours)
+        parameters = template("service")["Parameters"]
+        notice, spread = (parameters[name] for name in ("DrainNoticeSeconds", "DrainSeconds"))
+        self.assertLess(int(notice["MaxValue"]) + int(spread["MaxValue"]) + last + flush + stop, ours)
         # Without our unit file, systemd allows 90 s.
-        default = template("service")["Parameters"]["DrainSeconds"]["Default"]
-        self.assertLess(self.number("RTS_DRAIN_NOTICE_SECONDS", VARIABLES, "small") + int(default) + flush + stop, 90)
+        self.assertLess(int(notice["Default"]) + int(spread["Default"]) + last + flush + stop, 90)
 
     def test_a_command_outlasts_the_delay_of_a_batch(self):
         command = self.number("Timeout", "aws:elasticbeanstalk:command", "small") + 240

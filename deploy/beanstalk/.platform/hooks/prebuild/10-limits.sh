@@ -9,7 +9,7 @@ mkdir -p "$units/web.service.d" "$root/etc/tmpfiles.d"
 cat > "$units/web.service.d/rts.conf" <<'UNIT'
 [Service]
 LimitNOFILE=1048576
-TimeoutStopSec=240
+TimeoutStopSec=300
 UNIT
 # Creates the directory of drain-watch's marker that the node is leaving; a reboot clears both.
 echo 'd /run/rts 0755 webapp webapp -' > "$root/etc/tmpfiles.d/rts.conf"
