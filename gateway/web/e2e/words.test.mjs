@@ -163,6 +163,18 @@ describe('copies', () => {
     await page.getByText('The message was deleted meanwhile. Your text is still here.').first().waitFor();
     assert.equal(await page.locator('.context').count(), 0, 'nothing is edited any more');
     assert.equal(await page.locator('textarea').inputValue(), 'my other word');
+
+    // An edit that is lost joins what was being written.
+    await page.locator('textarea').fill('');
+    await say(page, 'my word again');
+    await until(async () => (await bubbles(page)).at(-1) === 'my word again', 'one more of my own');
+    await page.locator('textarea').fill('half a thought');
+    await page.locator('.message').last().hover();
+    await page.locator('.message').last().getByRole('button', { name: 'Edit' }).click();
+    await page.locator('textarea').fill('my better word');
+    const again = await page.evaluate(() => [...globalThis.demo.server.rooms.values()].flatMap(({ messages }) => messages).find(({ body }) => body === 'my word again').seq);
+    await onServer(page, 'Daniel', 'edit', again, { deleted: true });
+    await until(async () => (await page.locator('textarea').inputValue()) === 'half a thought\nmy better word', 'both texts are there');
     await closed(page);
   });
 });

@@ -68,7 +68,8 @@ export class Composer {
   protected readonly emojiOptions = computed(() => searchEmoji(this.emojiStart()?.query ?? '', 8));
   protected readonly listed = computed(() => (this.options().length > 0 ? 'mention' : this.emojiOptions().length > 0 ? 'emoji' : undefined));
   protected readonly ready = computed(() => {
-    const settled = this.uploads().every((upload) => upload.state() === 'done');
+    // An edit takes no files with it.
+    const settled = this.editing() !== undefined || this.uploads().every((upload) => upload.state() === 'done');
     const something = this.text().trim() !== '' || (this.uploads().length > 0 && this.editing() === undefined);
     return settled && something && this.over() <= 0 && !this.saving();
   });
@@ -94,6 +95,13 @@ export class Composer {
         const now = edited === undefined ? this.now(editing) : undefined;
         now === undefined ? this.load(edited ?? text) : this.load(now.body, now.mentions ?? []);
       });
+    });
+    effect(() => {
+      // An edit that was being saved when the user left the room, and has been saved since.
+      const kept = this.drafts.get(this.room().roomId).editing;
+      if (kept === undefined && untracked(this.editing) !== undefined) {
+        untracked(() => this.editing.set(undefined));
+      }
     });
     effect(() => {
       if (this.now(this.editing())?.deleted) {
@@ -321,12 +329,10 @@ export class Composer {
     history.keep(history.cited(message.seq) ?? message);
   }
 
-  /** Ends an edit whose message was deleted; the text stays as a draft. */
+  /** Ends an edit whose message was deleted; the text stays as a draft, behind one that is there already. */
   private lost(): void {
-    const { roomId } = this.room();
-    if (this.drafts.of(roomId) === '') {
-      this.keep({ text: this.body() });
-    }
+    const draft = this.drafts.of(this.room().roomId);
+    this.keep({ text: draft === '' ? this.body() : `${draft}\n${this.body()}` });
     this.editing.set(undefined);
     this.notices.show(this.i18n.t().conversation.editGone, true);
   }

@@ -47,8 +47,9 @@ export class Drafts {
       }
     });
     addEventListener('beforeunload', (event) => {
-      // The only thing lost with the page is a file that is still being uploaded.
-      if ([...this.all().values()].some(({ uploads }) => uploads.some((upload) => isOnItsWay(upload)))) {
+      // Lost with the page is a file that is still being uploaded, and with the tab what is not sent.
+      const unsent = this.chat.who() === undefined ? [] : this.chat.client().outbox.all().filter(({ state }) => state === 'queued' || state === 'sending');
+      if (unsent.length > 0 || [...this.all().values()].some(({ uploads }) => uploads.some((upload) => isOnItsWay(upload)))) {
         event.preventDefault();
       }
     });

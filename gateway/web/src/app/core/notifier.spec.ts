@@ -125,7 +125,13 @@ describe('notifications', () => {
     server.say(group.roomId, 'bob', 'quiet');
     await settle();
     expect([texts(), ring.mock.calls.length, document.title]).toEqual([[], 0, '(1) RTS']);
-    expect(localStorage.getItem('rts.muted')).toBe(group.roomId);
+    expect(localStorage.getItem('rts.muted.acme.ann')).toBe(group.roomId);
+    // Another one is added to them, also where storage keeps nothing; other settings of other tabs change nothing.
+    localStorage.clear();
+    mutes.set(direct.roomId, true);
+    dispatchEvent(new StorageEvent('storage', { key: 'rts.language' }));
+    expect([mutes.has(group.roomId), mutes.has(direct.roomId)]).toEqual([true, true]);
+    mutes.set(direct.roomId, false);
     mutes.set(group.roomId, false);
     await settle();
     expect(document.title).toBe('(2) RTS');

@@ -27,7 +27,11 @@ export function rememberedDevUser(): DevUser | undefined {
 }
 
 export function forgetDevUser(): void {
-  sessionStorage.removeItem(KEY);
+  try {
+    sessionStorage.removeItem(KEY);
+  } catch {
+    // Without storage there is nothing to forget.
+  }
 }
 
 /** Signs in by name, if the gateway offers that. */
@@ -44,6 +48,10 @@ export async function signInDev(config: AppConfig, user: DevUser): Promise<Ident
     return ((await reply.json()) as { token: string }).token;
   };
   const identity = identityFrom(await fetchToken(), config.claims, fetchToken);
-  sessionStorage.setItem(KEY, JSON.stringify(user));
+  try {
+    sessionStorage.setItem(KEY, JSON.stringify(user));
+  } catch {
+    // Without storage (private mode, quota) a reload asks again.
+  }
   return identity;
 }

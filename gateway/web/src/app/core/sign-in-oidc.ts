@@ -27,6 +27,8 @@ interface Kept {
   silent: boolean;
 }
 const KEY = 'rts.oidc';
+/** The time after which a redirect that did not happen counts as declined. */
+const STAY_MS = 10_000;
 /** The issuer of the last sign-in here, until the user signs out. */
 const ISSUER = 'oidc-issuer';
 
@@ -103,7 +105,8 @@ export async function redirectToOidc(auth: OidcConfig, silent = false): Promise<
   };
   Object.entries(wanted).forEach(([name, value]) => url.searchParams.set(name, value));
   location.assign(url);
-  return new Promise<never>(() => undefined);
+  // Asked whether to leave unsent work, the user may stay.
+  return new Promise<never>((_, reject) => setTimeout(() => reject(new Error('The user stayed.')), STAY_MS));
 }
 
 async function discover(auth: OidcConfig): Promise<Endpoints> {

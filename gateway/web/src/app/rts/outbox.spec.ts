@@ -241,6 +241,42 @@ describe('a message that is refused for good', () => {
     expect(hub.count('SendMessage')).toBe(0);
   });
 
+  it('is also one that grows too old in an open page, and none whose event came', async () => {
+    const { hub, view, client } = await opened();
+    const late = async (body: string, isAccepted: boolean): Promise<void> => {
+      hub.next('SendMessage', (request) => {
+        if (isAccepted) {
+          hub.answer('SendMessage', request);
+        }
+        throw hubError('SendMessage', 'unavailable: Try again. retryAfterMs=1000');
+      });
+      view().send({ body });
+      await settle(100);
+      vi.setSystemTime(Date.now() + 24 * 3_600_000);
+      await settle(60_000);
+    };
+    await late('never arrived', false);
+    expect(client.outbox.all().map((o) => [o.body, o.state, o.error?.code])).toEqual([['never arrived', 'failed', 'expired']]);
+    await late('arrived', true);
+    expect(client.outbox.all().map((o) => o.body)).toEqual(['never arrived']);
+    expect([hub.count('SendMessage'), bodies(view())]).toEqual([2, ['arrived']]);
+  });
+
+  it('is none that an earlier attempt brought into the room', async () => {
+    const { hub, view, client } = await opened();
+    hub.next('SendMessage', (request) => {
+      hub.answer('SendMessage', request);
+      throw hubError('SendMessage', 'unavailable: Try again. retryAfterMs=100');
+    });
+    hub.next('SendMessage', () => {
+      throw hubError('SendMessage', 'archived: The room is read-only.');
+    });
+    view().send({ body: 'there already' });
+    await settle(5_000);
+    expect([bodies(view()), client.outbox.all()]).toEqual([['there already'], []]);
+    expect(view().sendState(view().timeline.messages()[0]!)).toBe('sent');
+  });
+
   it('waits longer and longer for a server that repeats the same short time', async () => {
     const { hub, view } = await opened();
     for (let times = 0; times < 40; times += 1) {

@@ -58,13 +58,9 @@ export class Outbox {
     private readonly storage?: OutboxStorage,
     private readonly backoff: () => Backoff = () => new Backoff(500, 10_000),
   ) {
-    const tooOld = (entry: Outgoing): boolean => Date.now() - entry.createdAt > CLIENT_ID_LIVES_MS;
     const restored = storage?.load() ?? [];
-    this.queue.set(restored.map((entry) => {
-      // A refused message stays refused across a reload.
-      const error = entry.state === 'failed' ? entry.error : tooOld(entry) ? new RtsError('expired', 'It waited too long.') : undefined;
-      return error === undefined ? { ...entry, state: 'queued' } : { ...entry, state: 'failed', error };
-    }));
+    // A refused message stays refused across a reload.
+    this.queue.set(restored.flatMap((entry) => (entry.state === 'failed' && entry.error !== undefined ? [entry] : current({ ...entry, state: 'queued' }))));
   }
 
   add(roomId: string, draft: Draft): Outgoing {
@@ -79,7 +75,7 @@ export class Outbox {
     const entry = this.queue().find((known) => known.clientId === clientId);
     if (entry?.state === 'failed') {
       // The server may have forgotten an old id, so it gets a new one.
-      const fresh = Date.now() - entry.createdAt > CLIENT_ID_LIVES_MS ? { clientId: newClientId(), createdAt: Date.now() } : {};
+      const fresh = isTooOld(entry) ? { clientId: newClientId(), createdAt: Date.now() } : {};
       const { error: _, ...rest } = entry;
       this.set([...this.queue().filter((known) => known !== entry), { ...rest, ...fresh, state: 'queued' }]);
       void this.drain(entry.roomId);
@@ -146,7 +142,11 @@ export class Outbox {
   }
 
   private next(roomId: string): Outgoing | undefined {
-    return this.queue().find((entry) => entry.roomId === roomId && entry.state === 'queued');
+    const waits = (entry: Outgoing): boolean => entry.roomId === roomId && entry.state === 'queued';
+    if (this.queue().some((entry) => waits(entry) && isTooOld(entry))) {
+      this.set(this.queue().flatMap((entry) => (waits(entry) ? current(entry) : [entry])));
+    }
+    return this.queue().find(waits);
   }
 
   /** Tries once; returns the error. */
@@ -169,7 +169,14 @@ export class Outbox {
       return undefined;
     } catch (failure) {
       const error = this.judged(clientId, toRtsError(failure));
-      this.change(clientId, error.retryable ? { state: 'queued' } : { state: 'failed', error });
+      if (error.retryable) {
+        this.change(clientId, { state: 'queued' });
+      } else if (this.queue().find((known) => known.clientId === clientId)?.seq !== undefined) {
+        // Its event came: an earlier attempt was accepted.
+        this.remove(clientId);
+      } else {
+        this.change(clientId, { state: 'failed', error });
+      }
       return error;
     }
   }
@@ -196,6 +203,16 @@ export class Outbox {
     this.queue.set(queue);
     this.storage?.save(queue.filter((entry) => entry.state !== 'sent'));
   }
+}
+
+const isTooOld = (entry: Outgoing): boolean => Date.now() - entry.createdAt > CLIENT_ID_LIVES_MS;
+
+/** Returns a waiting message unless it is too old to be sent again: then it has failed, or is in its room already. */
+function current(entry: Outgoing): Outgoing[] {
+  if (!isTooOld(entry)) {
+    return [entry];
+  }
+  return entry.seq === undefined ? [{ ...entry, state: 'failed', error: new RtsError('expired', 'It waited too long.') }] : [];
 }
 
 /** Returns a queue in the session storage of the tab: it survives a reload and ends with the tab. */

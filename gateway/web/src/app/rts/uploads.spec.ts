@@ -1,3 +1,4 @@
+import { Backoff } from './backoff';
 import { UploadTicket } from './contract';
 import { RtsError } from './errors';
 import { hubError } from './testing/fake-hub';
@@ -66,6 +67,17 @@ describe('startUpload', () => {
     upload.retry();
     await passed();
     expect([upload.state(), upload.error(), upload.attachment()?.attachmentId]).toEqual(['done', undefined, 'a2']);
+  });
+
+  it('fails after some attempts at a storage that the browser cannot reach, while the hub is there', async () => {
+    const { hub, client, room } = await openedNow();
+    for (let attempt = 0; attempt < 20; attempt += 1) {
+      hub.next('CreateUpload', () => TICKET);
+    }
+    const put = vi.fn<Put>(() => Promise.reject(new RtsError('offline', '')));
+    const upload = startUpload(client.connection, room.roomId, file, put, new Backoff(1, 1));
+    await vi.waitUntil(() => upload.state() === 'failed', { timeout: 5_000 });
+    expect([upload.error()?.code, put.mock.calls.length]).toEqual(['offline', 10]);
   });
 
   it('stops when cancelled', async () => {

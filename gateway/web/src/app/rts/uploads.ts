@@ -7,6 +7,9 @@ import { RtsError, toRtsError } from './errors';
 /** Interval at which a waiting upload checks for a connection. */
 const LOOK_MS = 500;
 
+/** Attempts at the storage, over about a minute. */
+const ATTEMPTS_MAX = 10;
+
 /** `waiting` is for a connection or a busy server; the upload continues without user action. */
 export type UploadState = 'preparing' | 'uploading' | 'waiting' | 'done' | 'failed' | 'cancelled';
 
@@ -30,7 +33,7 @@ export type Put = (ticket: UploadTicket, file: File, progress: (part: number) =>
 /**
  * Uploads a file directly to storage. Its hash is bound into the signed address, so storage accepts these bytes only.
  */
-export function startUpload(connection: RtsConnection, roomId: string, file: File, put: Put = putByXhr): Upload {
+export function startUpload(connection: RtsConnection, roomId: string, file: File, put: Put = putByXhr, backoff = new Backoff(500, 10_000)): Upload {
   const state = signal<UploadState>('preparing');
   const progress = signal(0);
   const attachment = signal<Attachment | undefined>(undefined);
@@ -39,27 +42,37 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
   const contentType = file.type === '' ? 'application/octet-stream' : file.type;
   const facts = { fileName: file.name, contentType, sizeBytes: file.size };
 
+  /** Failures of the storage in a row, on one connection to the hub. */
+  let refusals = 0;
   const once = async (sha256: string): Promise<void> => {
     const ticket = await connection.invoke('CreateUpload', { roomId, sha256, ...facts });
     abort.signal.throwIfAborted();
     state.set('uploading');
-    await put(ticket, file, (part) => progress.set(part), abort.signal);
+    await put(ticket, file, (part) => progress.set(part), abort.signal).catch((failure: unknown) => {
+      refusals += 1;
+      throw failure;
+    });
     progress.set(1);
     attachment.set({ attachmentId: ticket.attachmentId, ...facts });
     state.set('done');
   };
-  /** Tries until the file is stored or refused; a lost connection only costs time. */
+  /**
+   * Tries until the file is stored or refused; a lost connection only costs time. A storage that cannot be reached while
+   * the hub can, as behind a content blocker, or for a file that has changed on disk, gets no more than some attempts.
+   */
   const run = async (): Promise<void> => {
     const sha256 = await hash(file);
-    const backoff = new Backoff(500, 10_000);
     while (state() !== 'done') {
       try {
         await once(sha256);
       } catch (failure) {
         const reason = toRtsError(failure);
         abort.signal.throwIfAborted();
-        if (!reason.retryable || connection.state() === 'ended') {
+        if (!reason.retryable || connection.state() === 'ended' || refusals >= ATTEMPTS_MAX) {
           throw reason;
+        }
+        if (connection.state() !== 'online') {
+          refusals = 0;
         }
         state.set('waiting');
         progress.set(0);
@@ -71,6 +84,7 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
   const begin = (): void => {
     state.set('preparing');
     error.set(undefined);
+    refusals = 0;
     run().catch((failure: unknown) => {
       if (!abort.signal.aborted) {
         error.set(toRtsError(failure));
