@@ -33,7 +33,8 @@ pub fn is_bidi_control(character: char) -> bool {
 fn cleaned(name: &str, chars_max: usize) -> String {
     let kept: String =
         judged(name).filter(|(_, may_stay)| *may_stay).map(|(character, _)| character).take(chars_max).collect();
-    kept.trim().to_owned()
+    // A cut may part a joiner from the emoji that it joins.
+    kept.trim_start().trim_end_matches(|character: char| character == ZWJ || character.is_whitespace()).to_owned()
 }
 
 /// The characters of a name, and whether each may be in one.
@@ -138,6 +139,7 @@ mod tests {
         assert_eq!(name("\u{202E} An\u{200B}n\u{0} "), "Ann");
         assert_eq!(name("Ann Lee"), "Ann L");
         assert_eq!(name("👨\u{200D}👩\u{200D}"), "👨\u{200D}👩");
+        assert_eq!(name("abc👨\u{200D}👩"), "abc👨", "cut behind the joiner");
         for empty in ["", " \u{200B}", "\u{3164}", "\u{202E}"] {
             assert_eq!(name(empty), "ann7", "{empty:?}");
         }

@@ -51,7 +51,15 @@ impl Lifecycle {
     /// Spawns a task that runs as long as the node. If it ends on its own, the node shuts down: it would not work
     /// without the task.
     pub fn spawn_critical(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let alarm = Alarm { lifecycle: self.clone(), name };
+        self.spawn_watched(Alarm { lifecycle: self.clone(), name, may_end: false }, task);
+    }
+
+    /// Spawns a task that ends on its own. If it panics, the node shuts down: others wait for its result.
+    pub fn spawn_sound(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
+        self.spawn_watched(Alarm { lifecycle: self.clone(), name, may_end: true }, task);
+    }
+
+    fn spawn_watched(&self, alarm: Alarm, task: impl Future<Output = ()> + Send + 'static) {
         self.inner.tasks.spawn(async move {
             // Dropped at the end, also by a panic.
             let alarm = alarm;
@@ -97,16 +105,19 @@ impl Lifecycle {
     }
 }
 
-/// Raises the alarm when its task ends, unless all tasks are ending.
+/// Raises the alarm when its task ends, or panics, unless all tasks are ending.
 struct Alarm {
     lifecycle: Lifecycle,
     name: &'static str,
+    /// Only a panic is an alarm.
+    may_end: bool,
 }
 
 impl Drop for Alarm {
     fn drop(&mut self) {
         let inner = &self.lifecycle.inner;
-        if !inner.stop.is_cancelled() {
+        let is_alarm = !self.may_end || std::thread::panicking();
+        if is_alarm && !inner.stop.is_cancelled() {
             tracing::error!(task = self.name, "a critical task ended; shutting the node down");
             let _first_stays = inner.failed.set(self.name);
             inner.shutdown.cancel();

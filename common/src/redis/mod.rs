@@ -1,6 +1,6 @@
 //! The Redis model: keys, scripts, and the connections to one server or a cluster.
 //!
-//! Pub/sub subscriptions belong to the gateway's bus and are not here.
+//! Pub/sub subscriptions belong to the gateway's fan-out and are not here.
 
 pub mod journaled;
 pub mod keys;

@@ -34,6 +34,9 @@ pub enum RedisServersError {
     /// The file of authorities holds no certificate.
     #[error("is not a file of certificates in PEM")]
     Authorities,
+    /// Authorities are named for servers without TLS.
+    #[error("is set, and the URL of Redis has no TLS: use rediss://")]
+    NoTls,
 }
 
 /// Trust and secrets that stand beside the URLs.
@@ -80,10 +83,15 @@ impl RedisServers {
         if nodes.is_empty() || (with_tls > 0 && with_tls < nodes.len()) {
             return Err(if nodes.is_empty() { RedisServersError::Url } else { RedisServersError::Mixed });
         }
-        if !trust.allows_plain_password && nodes.iter().any(tells_password) {
+        // Nodes of a cluster name each other, by any address: only a single server is known to be on loopback.
+        let is_alone = nodes.len() == 1;
+        if !trust.allows_plain_password && nodes.iter().any(|node| tells_password(node, is_alone)) {
             return Err(RedisServersError::PlainPassword);
         }
         if with_tls == 0 {
+            if trust.authorities_pem.is_some() {
+                return Err(RedisServersError::NoTls);
+            }
             return Ok(Self { nodes, tls: None });
         }
         let config = Arc::new(client_config(trust.authorities_pem.as_deref())?);
@@ -99,14 +107,16 @@ impl RedisServers {
     /// what is wrong was noted. What is noted never quotes a URL: it may hold a password.
     pub fn read(environment: &mut Environment) -> Option<Self> {
         let allows_plain_password = environment.flag(ALLOW_PLAIN_PASSWORD, false);
-        let authorities_pem = environment
-            .text(CA_FILE)
-            .and_then(|file| std::fs::read(file).inspect_err(|_| environment.problem(CA_FILE, "cannot be read")).ok());
+        let Ok(authorities_pem) = environment.text(CA_FILE).map(std::fs::read).transpose() else {
+            environment.problem(CA_FILE, "cannot be read");
+            return None;
+        };
         let urls = environment.text(URL)?;
         let trust = RedisTrust { authorities_pem, allows_plain_password };
         Self::trusting(&urls, trust)
             .inspect_err(|error| {
-                let name = if *error == RedisServersError::Authorities { CA_FILE } else { URL };
+                let is_of_file = matches!(error, RedisServersError::Authorities | RedisServersError::NoTls);
+                let name = if is_of_file { CA_FILE } else { URL };
                 environment.problem(name, &error.to_string());
             })
             .ok()
@@ -155,9 +165,9 @@ fn is_tls(node: &ConnectionInfo) -> bool {
 }
 
 /// True if a password would cross a network in the clear.
-fn tells_password(node: &ConnectionInfo) -> bool {
+fn tells_password(node: &ConnectionInfo, is_alone: bool) -> bool {
     match node.addr() {
-        ConnectionAddr::Tcp(host, _) => node.redis_settings().password().is_some() && !is_loopback(host),
+        ConnectionAddr::Tcp(host, _) => node.redis_settings().password().is_some() && !(is_alone && is_loopback(host)),
         _ => false,
     }
 }
@@ -222,8 +232,12 @@ mod tests {
             assert_eq!(error(good), None, "{good}");
         }
         assert_eq!(error("redis://u:p@redis.example"), Some(RedisServersError::PlainPassword));
+        let cluster = "redis://u:p@127.0.0.1:1,redis://u:p@127.0.0.1:2";
+        assert_eq!(error(cluster), Some(RedisServersError::PlainPassword), "its nodes may be anywhere");
         let trust = RedisTrust { allows_plain_password: true, ..RedisTrust::default() };
-        assert!(RedisServers::trusting("redis://u:p@redis.example", trust).is_ok());
+        for allowed in ["redis://u:p@redis.example", cluster] {
+            assert!(RedisServers::trusting(allowed, trust.clone()).is_ok());
+        }
     }
 
     #[test]
@@ -231,6 +245,8 @@ mod tests {
         let trust = |pem: &str| RedisTrust { authorities_pem: Some(pem.into()), ..RedisTrust::default() };
         let found = RedisServers::trusting("rediss://a", trust("no certificate"));
         assert_eq!(found.err(), Some(RedisServersError::Authorities));
+        let found = RedisServers::trusting("redis://a", trust("no certificate"));
+        assert_eq!(found.err(), Some(RedisServersError::NoTls));
         let shown = format!("{:?}", RedisServers::parse("rediss://ann:hunter2@redis.example:1").unwrap());
         assert!(shown.contains("redis.example:1") && !shown.contains("hunter2") && !shown.contains("ann"), "{shown}");
     }

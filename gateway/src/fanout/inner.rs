@@ -77,11 +77,9 @@ impl Inner {
         self.questions.acquire().await.expect("nobody closes this semaphore")
     }
 
-    /// Spawns a task that ends on its own, or with the node.
+    /// Spawns a task that ends on its own, or with the node. A shard waits for its result: without one, by a panic, a
+    /// room or user would be mute for ever, so the node ends.
     pub(super) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
-        let stopping = self.lifecycle.stopping().clone();
-        self.lifecycle.spawn(async move {
-            stopping.run_until_cancelled(task).await;
-        });
+        self.lifecycle.spawn_sound("fanout job", task);
     }
 }

@@ -135,7 +135,7 @@ impl Hub {
             records.push((self.message_place()?, self.message_record(&entry.org, message)));
         }
         // The same entry as the first time: if SQS has it, the copy is dropped.
-        let mut tickets = self.parts.message_journal.append(records);
+        let mut tickets = self.parts.message_journal.append_resent(records);
         Ok(place.map(|place| tickets.swap_remove(place)))
     }
 }

@@ -4,7 +4,7 @@
 //! without it, or when the user's message arrives.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
 
 use rts_common::ids::{Person, RoomId};
@@ -18,8 +18,10 @@ use crate::error::HubError;
 const PAUSE: Duration = Duration::from_secs(1);
 /// Time for which it is remembered that a user was announced to have stopped.
 const MEMORY: Duration = Duration::from_secs(10);
-/// Number of entries above which those without effect are removed; about 200 bytes each.
+/// Number of entries above which those without effect are removed, at most once a second; about 200 bytes each.
 const SWEEP_ABOVE: usize = 10_000;
+/// Number of entries beyond which no others are remembered: those users may be announced more often.
+const ENTRIES_MAX: usize = 100_000;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -34,7 +36,13 @@ pub(super) struct Response {}
 /// The users last announced as typing, or as having stopped, from this node.
 #[derive(Default)]
 pub struct Typists {
-    announced: Mutex<HashMap<(Person, RoomId), Announced>>,
+    known: Mutex<Known>,
+}
+
+#[derive(Default)]
+struct Known {
+    announced: HashMap<(Person, RoomId), Announced>,
+    swept_at: Option<Instant>,
 }
 
 #[derive(Clone, Copy)]
@@ -60,7 +68,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
 impl Typists {
     /// True if it is to be published. A stop always is, once: otherwise the user would seem to keep typing.
     fn is_due(&self, who: &(Person, RoomId), typing: bool, now: Instant) -> bool {
-        let told = self.announced.lock().expect("no holder of this lock panics").get(who).copied();
+        let told = self.lock().announced.get(who).copied();
         let Some(told) = told else { return true };
         let since = |moment: Instant| now.saturating_duration_since(moment);
         if typing { told.typed_at.is_none_or(|at| since(at) >= PAUSE) } else { told.typing || since(told.at) >= MEMORY }
@@ -68,21 +76,30 @@ impl Typists {
 
     /// Somebody sent a message, which says that they have stopped: if they type on, that is told at once.
     pub(super) fn sent(&self, person: &Person, room: &RoomId) {
-        let mut told = self.announced.lock().expect("no holder of this lock panics");
-        if let Some(told) = told.get_mut(&(person.clone(), room.clone())) {
+        if let Some(told) = self.lock().announced.get_mut(&(person.clone(), room.clone())) {
             told.typing = false;
             told.typed_at = None;
         }
     }
 
     fn note(&self, who: (Person, RoomId), typing: bool, now: Instant) {
-        let mut told = self.announced.lock().expect("no holder of this lock panics");
-        if told.len() > SWEEP_ABOVE {
-            told.retain(|_, told| now.saturating_duration_since(told.at) < MEMORY);
+        let mut known = self.lock();
+        let Known { announced, swept_at } = &mut *known;
+        let is_swept = swept_at.is_some_and(|at| now.saturating_duration_since(at) < PAUSE);
+        if announced.len() > SWEEP_ABOVE && !is_swept {
+            announced.retain(|_, told| now.saturating_duration_since(told.at) < MEMORY);
+            *swept_at = Some(now);
         }
-        let before = told.get(&who).and_then(|told| told.typed_at);
-        let typed_at = if typing { Some(now) } else { before };
-        told.insert(who, Announced { typing, at: now, typed_at });
+        let before = announced.get(&who);
+        if before.is_none() && announced.len() >= ENTRIES_MAX {
+            return;
+        }
+        let typed_at = if typing { Some(now) } else { before.and_then(|told| told.typed_at) };
+        announced.insert(who, Announced { typing, at: now, typed_at });
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().expect("no holder of this lock panics")
     }
 }
 

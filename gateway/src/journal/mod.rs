@@ -93,6 +93,17 @@ impl Default for JournalLimits {
     }
 }
 
+/// The reason why messages are journaled.
+#[derive(Clone, Copy)]
+enum Reason {
+    /// They are new, and counted once they are accepted.
+    New,
+    /// They may have been journaled before, or are new states of messages.
+    Resent,
+    /// They were unstored for too long; the reconciler notes that they are accepted.
+    Reconciled { losses: u8 },
+}
+
 /// The journal of one queue; a clone is the same journal.
 #[derive(Clone)]
 pub struct Journal {
@@ -115,9 +126,9 @@ impl Journal {
         let is_open = !inner.is_closed.load(Ordering::SeqCst);
         // Counted before the check, so that slots never exceed their bound.
         let place = JournalSlot::take(inner, 0);
-        let load = inner.load(Instant::now());
-        let has_room = load.places <= inner.limits.places && inner.bytes.load(Ordering::SeqCst) < inner.limits.bytes;
         let now = Instant::now();
+        let load = inner.load(now);
+        let has_room = load.places <= inner.limits.places && inner.bytes.load(Ordering::SeqCst) < inner.limits.bytes;
         let mut pressure = inner.pressure();
         match pressure.refuses(load, now) {
             Some(retry_after) => Err(Busy { retry_after }),
@@ -128,16 +139,22 @@ impl Journal {
 
     /// Fills slots with the messages that one call made in one room, in their order. Returns a ticket for each.
     pub fn append(&self, messages: Vec<(Permit, MessageRecord)>) -> Vec<Ticket> {
-        self.fill(messages, 0, true)
+        self.fill(messages, Reason::New)
+    }
+
+    /// Works like [`Self::append`], for messages that may have been journaled before, and for states after a change.
+    pub fn append_resent(&self, messages: Vec<(Permit, MessageRecord)>) -> Vec<Ticket> {
+        self.fill(messages, Reason::Resent)
     }
 
     /// Works like [`Self::append`], for messages that were journaled before; `losses` is the number of times that SQS
     /// has lost them. The caller notes which of them are accepted.
     pub fn append_again(&self, messages: Vec<(Permit, MessageRecord)>, losses: u8) -> Vec<Ticket> {
-        self.fill(messages, losses, false)
+        self.fill(messages, Reason::Reconciled { losses })
     }
 
-    fn fill(&self, messages: Vec<(Permit, MessageRecord)>, losses: u8, is_noted: bool) -> Vec<Ticket> {
+    fn fill(&self, messages: Vec<(Permit, MessageRecord)>, reason: Reason) -> Vec<Ticket> {
+        let losses = if let Reason::Reconciled { losses } = reason { losses } else { 0 };
         let texts: Vec<_> = messages.iter().map(|(_, record)| (entry::json(record), record)).collect();
         let cuts = entry::cut(&texts);
         let fifos: Vec<_> = cuts
@@ -155,9 +172,10 @@ impl Journal {
             for ((permit, record), text) in messages.by_ref().take(cut.len()) {
                 filled.add(permit, &text, &record);
             }
-            if !is_noted {
-                filled.unstored.clear();
-                filled.new_messages = 0;
+            match reason {
+                Reason::New => filled.new_messages = cut.len(),
+                Reason::Resent => {}
+                Reason::Reconciled { .. } => filled.unstored.clear(),
             }
             tickets.extend(filled.submit(&self.inner));
         }

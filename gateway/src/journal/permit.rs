@@ -20,10 +20,10 @@ impl Permit {
         Self { place }
     }
 
-    /// Fills the slot with one message at a version, for a journal of which [`Journal::append`] is the general form.
+    /// Fills the slot with one message at a version; [`Journal::append_resent`] is the general form.
     pub fn message(self, record: MessageRecord) -> Ticket {
         let journal = Journal { inner: Arc::clone(&self.place.journal) };
-        journal.append(vec![(self, record)]).pop().expect("append returns a ticket for each record")
+        journal.append_resent(vec![(self, record)]).pop().expect("append returns a ticket for each record")
     }
 
     /// Fills the slot with a change of a room. Waiting marks of the same member are merged.
@@ -91,7 +91,6 @@ impl EntryBuilder {
         self.tickets.push(Ticket(ticket));
         self.places.push(permit.place);
         self.unstored.push(entry::unstored_message(&record.message));
-        self.new_messages += usize::from(record.message.version == record.message.seq);
     }
 
     pub(super) fn submit(mut self, inner: &Arc<Inner>) -> Vec<Ticket> {

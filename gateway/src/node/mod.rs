@@ -6,7 +6,6 @@ mod health_watch;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use anyhow::Context as _;
 
@@ -186,8 +185,10 @@ impl Parts {
     }
 
     async fn flush_journals(&self) {
-        const LIMIT: Duration = Duration::from_secs(20);
-        let flushed = tokio::join!(self.message_journal.flush(LIMIT), self.room_journal.flush(LIMIT));
+        let flushed = tokio::join!(
+            self.message_journal.flush(drain::FLUSH_TIMEOUT),
+            self.room_journal.flush(drain::FLUSH_TIMEOUT)
+        );
         if flushed != (true, true) {
             tracing::error!("the journal was not flushed completely; the reconcilers of other nodes find the rest");
         }

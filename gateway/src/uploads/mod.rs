@@ -15,9 +15,6 @@
 //!   never answered, and is sent again;
 //! - Redis, without its data: nothing, files are not in it;
 //! - S3: sending, deleting and getting files answer `unavailable`; messages without files are not affected.
-//!
-//! Three kinds of requests are not worth the whole SDK of S3, with its event streams and checksums: they use the SDKs'
-//! signer, which is a dependency anyway, and the HTTP client that fetches keys.
 
 mod credentials;
 mod disposition;

@@ -91,7 +91,10 @@ impl Comparison {
         }
         let mut is_whole = true;
         while let Some(room) = rooms.join_next().await {
-            is_whole &= room.unwrap_or_default();
+            is_whole &= room.unwrap_or_else(|error| {
+                shared.unverified(0, None, &format!("the comparison of a room with DynamoDB broke: {error}"));
+                false
+            });
         }
         is_whole.then(|| Duration::from_micros(shared.now_us().saturating_sub(since_us)))
     }
@@ -138,12 +141,12 @@ async fn look(shared: &Shared, store: &Store, room: u32, whole: &mut Whole) -> R
     let mut found = Violations::default();
     let Some(state) = shared.room(room) else { return Ok((found, 0)) };
     // An id of another form than the product's cannot have any stored messages.
-    let Ok(id) = RoomId::parse(&state.id) else { return Ok((found, 0)) };
+    let id = RoomId::parse(&state.id).ok();
     let mut after = whole.after.unwrap_or_else(|| Seq::new(state.head).unwrap_or(Seq::ZERO));
     let (before, oldest) = (Seq::new(SEQ_MAX).unwrap_or(Seq::ZERO), shared.started_month());
     let mut progress = whole.progress;
-    loop {
-        let query = MessageQuery { room: &id, after, before, direction: Direction::Ascending, limit: PAGE, oldest };
+    while let Some(id) = &id {
+        let query = MessageQuery { room: id, after, before, direction: Direction::Ascending, limit: PAGE, oldest };
         let page = store.messages(query).await?;
         let messages: Vec<_> = page.iter().map(|stored| recognize(shared, stored)).collect();
         let now_us = shared.now_us();

@@ -26,6 +26,8 @@ const CHANNELS_IN_FLIGHT: usize = 8192;
 const REFUSED_PAUSE: Duration = Duration::from_millis(200);
 const RECONNECT_FIRST: Duration = Duration::from_millis(50);
 const RECONNECT_CEILING: Duration = Duration::from_secs(2);
+/// Time after which a connection that breaks is made again at once.
+const STABLE_AFTER: Duration = Duration::from_secs(10);
 
 /// A confirmation or a publication for a shard.
 #[derive(Debug)]
@@ -72,10 +74,13 @@ impl Link {
             let error = match Connection::open(&self.server).await {
                 Ok(connection) => {
                     tracing::info!(host = %self.server.host, port = self.server.port, "subscriber connected");
-                    pause = RECONNECT_FIRST;
-                    self.subscriptions.connected(self.id);
-                    (self.on_change)(&self.subscriptions);
-                    let Err(error) = Served::new(&self, connection).serve().await;
+                    let since = Instant::now();
+                    let has_channels = self.subscriptions.begin(self.id);
+                    let Err(error) = Served::new(&self, connection).serve(has_channels).await;
+                    // One that breaks soon again, as that of a node that is too slow does, is not made at once.
+                    if since.elapsed() > STABLE_AFTER {
+                        pause = RECONNECT_FIRST;
+                    }
                     self.subscriptions.disconnected(self.id);
                     (self.on_change)(&self.subscriptions);
                     error
@@ -105,6 +110,8 @@ struct Served<'a> {
     has_more: bool,
     paused_until: Instant,
     last_heard: Instant,
+    /// The server has given it a channel, or there is none to give.
+    is_up: bool,
 }
 
 impl<'a> Served<'a> {
@@ -117,10 +124,21 @@ impl<'a> Served<'a> {
             has_more: true,
             paused_until: Instant::now(),
             last_heard: Instant::now(),
+            is_up: false,
         }
     }
 
-    async fn serve(&mut self) -> Result<Infallible, ConnectionError> {
+    fn up(&mut self) {
+        if !std::mem::replace(&mut self.is_up, true) {
+            self.link.subscriptions.connected(self.link.id);
+            (self.link.on_change)(&self.link.subscriptions);
+        }
+    }
+
+    async fn serve(&mut self, has_channels: bool) -> Result<Infallible, ConnectionError> {
+        if !has_channels {
+            self.up();
+        }
         let mut ping = interval(PING_EVERY);
         ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -130,10 +148,7 @@ impl<'a> Served<'a> {
             }
             tokio::select! {
                 biased;
-                frame = self.connection.next() => {
-                    self.take_in(frame?).await;
-                    self.last_heard = Instant::now();
-                }
+                // Before the frames: there may always be one, and unsubscribing is what makes them fewer.
                 () = self.link.wake.notified() => self.has_more = true,
                 () = sleep_until(self.paused_until), if self.has_more && is_paused => {}
                 _ = ping.tick() => {
@@ -143,6 +158,10 @@ impl<'a> Served<'a> {
                     self.awaited.push_back(Awaited::Pong);
                     self.connection.put(["PING"].into_iter());
                     self.connection.flush().await?;
+                }
+                frame = self.connection.next() => {
+                    self.take_in(frame?).await?;
+                    self.last_heard = Instant::now();
                 }
             }
         }
@@ -170,16 +189,17 @@ impl<'a> Served<'a> {
         self.awaited.push_back(Awaited::Subscription { subscribe, channels });
     }
 
-    async fn take_in(&mut self, frame: Frame) {
+    async fn take_in(&mut self, frame: Frame) -> Result<(), ConnectionError> {
         match frame {
             Frame::Push(items) => self.pushed(items).await,
-            Frame::Error(text) => self.refused(&text),
+            Frame::Error(text) => self.refused(&text)?,
             _ => {
                 if matches!(self.awaited.front(), Some(Awaited::Pong)) {
                     self.awaited.pop_front();
                 }
             }
         }
+        Ok(())
     }
 
     async fn pushed(&mut self, items: Vec<Frame>) {
@@ -206,6 +226,7 @@ impl<'a> Served<'a> {
     }
 
     fn confirmed(&mut self, subscribed: bool, channel: &[u8]) {
+        self.up();
         let Some(Awaited::Subscription { subscribe, channels }) = self.awaited.front_mut() else {
             return;
         };
@@ -226,8 +247,12 @@ impl<'a> Served<'a> {
         }
     }
 
-    fn refused(&mut self, text: &[u8]) {
+    /// Channels that the user may not have will not come by asking again: the node is deaf, and not connected.
+    fn refused(&mut self, text: &[u8]) -> Result<(), ConnectionError> {
         let text = String::from_utf8_lossy(text);
+        if text.starts_with("NOPERM") {
+            return Err(ConnectionError::Refused(text.into_owned()));
+        }
         tracing::warn!(host = %self.link.server.host, port = self.link.server.port, error = %text, "subscriber refused");
         if let Some(Awaited::Subscription { subscribe, channels }) = self.awaited.pop_front() {
             self.in_flight -= channels.len();
@@ -235,6 +260,7 @@ impl<'a> Served<'a> {
                 self.again(channels);
             }
         }
+        Ok(())
     }
 
     fn again(&mut self, channels: impl IntoIterator<Item = Arc<str>>) {

@@ -125,8 +125,8 @@ impl Subscriptions {
         }
     }
 
-    /// Notes that a link came up: all of its channels have to be subscribed.
-    pub(in crate::fanout) fn connected(&self, id: LinkId) {
+    /// Notes that a link has a new connection: all of its channels have to be subscribed. Returns true if it has any.
+    pub(in crate::fanout) fn begin(&self, id: LinkId) -> bool {
         let mut state = self.state();
         let channels: BTreeMap<_, _> = state
             .routes
@@ -135,8 +135,16 @@ impl Subscriptions {
             .filter_map(|(partition, _)| Some((*partition, state.wanted.get(partition)?)))
             .flat_map(|(partition, wanted)| wanted.iter().map(move |channel| ((partition, Arc::clone(channel)), true)))
             .collect();
+        let has_channels = !channels.is_empty();
         if let Some(link) = state.links.get_mut(&id) {
             link.to_do = channels;
+        }
+        has_channels
+    }
+
+    /// Notes that a link came up: its server gives it channels.
+    pub(in crate::fanout) fn connected(&self, id: LinkId) {
+        if let Some(link) = self.state().links.get_mut(&id) {
             link.is_connected = true;
         }
     }
@@ -226,6 +234,7 @@ mod tests {
         assert!(!subscriptions.is_connected());
         subscriptions.want(&two);
         subscriptions.drop_channel(&one);
+        assert!(subscriptions.begin(link));
         subscriptions.connected(link);
         assert_eq!(done(&subscriptions, link), [(two, true)]);
         assert!(subscriptions.is_connected() && !subscriptions.is_wanted(&one));

@@ -15,8 +15,8 @@ use crate::config::DrainConfig;
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::session::Registry;
 
-/// Time for the journal's flush: the journal's own deadline is shorter.
-const FLUSH_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time for the journal's flush.
+pub(super) const FLUSH_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// Shuts the node down in order, once that is requested.
 pub(crate) async fn drain(
@@ -33,9 +33,7 @@ pub(crate) async fn drain(
     }
     readiness.refuse();
     close_sessions(lifecycle, sessions, times.sessions).await;
-    if tokio::time::timeout(FLUSH_TIMEOUT, flush_journal).await.is_err() {
-        tracing::error!("the journal was not flushed in time; its entries are left to the reconcilers of other nodes");
-    }
+    flush_journal.await;
     lifecycle.stop().await;
     tracing::info!("drained");
 }

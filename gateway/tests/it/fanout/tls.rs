@@ -170,13 +170,39 @@ async fn one_server_is_spoken_to_over_tls_by_a_user_and_by_nobody_else() {
     let servers = redis.servers(&redis.urls(USER, PASSWORD, "127.0.0.1"));
     messages_go_through(&servers, 2).await;
 
-    assert!(!is_served(&redis.servers(&redis.urls(USER, "another-password", "127.0.0.1"))).await);
-    assert!(!is_served(&redis.servers(&redis.urls(USER, PASSWORD, "localhost"))).await, "its name is another");
-    let strangers = RedisServers::parse(&redis.urls(USER, PASSWORD, "127.0.0.1")).unwrap();
-    assert!(!is_served(&strangers).await, "nobody known vouches for it");
-    let plain = RedisServers::parse(&format!("redis://127.0.0.1:{}", redis.ports[0])).unwrap();
-    let refused = Redis::new(&plain, |_, _| ()).unwrap().ping().await;
-    assert!(matches!(refused, Err(RedisFailure::Unavailable(_))), "{refused:?}");
+    let bad = [
+        ("another password", redis.servers(&redis.urls(USER, "another-password", "127.0.0.1"))),
+        ("its name is another", redis.servers(&redis.urls(USER, PASSWORD, "localhost"))),
+        ("nobody known vouches for it", RedisServers::parse(&redis.urls(USER, PASSWORD, "127.0.0.1")).unwrap()),
+        ("no TLS", RedisServers::parse(&format!("redis://127.0.0.1:{}", redis.ports[0])).unwrap()),
+    ];
+    // Commands and subscriptions have connections of their own kinds.
+    let mut deaf = Vec::new();
+    for (why, servers) in &bad {
+        let refused = Redis::new(servers, |_, _| ()).unwrap().ping().await;
+        assert!(matches!(refused, Err(RedisFailure::Unavailable(_))), "{why}: {refused:?}");
+        deaf.push((why, Node::start_on(servers).await));
+    }
+    let good = Node::start_on(&servers).await;
+    good.wait_connected().await;
+    // Some more attempts of theirs.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for (why, node) in deaf {
+        assert!(!node.fanout.is_connected(), "{why}");
+    }
+    assert!(is_served(&servers).await);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_may_not_have_its_channels_is_not_connected() {
+    let redis = TlsServers::start(1);
+    let servers = redis.servers(&redis.urls(USER, PASSWORD, "127.0.0.1"));
+    let node = Node::start_on(&servers).await;
+    node.wait_connected().await;
+    redis.cli(&["-p", &redis.ports[0].to_string(), "ACL", "SETUSER", "deaf", "on", ">deaf-password", "~*", "+@all"]);
+    let deaf = Node::start_on(&redis.servers(&redis.urls("deaf", "deaf-password", "127.0.0.1"))).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    assert!(deaf.redis.ping().await.is_ok() && !deaf.fanout.is_connected());
 }
 
 #[tokio::test(flavor = "multi_thread")]

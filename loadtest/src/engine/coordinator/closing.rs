@@ -42,7 +42,10 @@ impl Conductor<'_> {
         };
         let comparing = tokio::spawn(comparison.run());
         if self.until(store::longest(plan.within) + STORE_GRACE, |_| comparing.is_finished()).await {
-            return comparing.await.ok().flatten();
+            return comparing.await.unwrap_or_else(|error| {
+                self.shared.unverified(0, None, &format!("the comparison with DynamoDB broke: {error}"));
+                None
+            });
         }
         comparing.abort();
         self.shared.unverified(0, None, "the comparison with DynamoDB was not finished in time");
