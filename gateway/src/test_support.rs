@@ -62,6 +62,8 @@ pub(crate) struct FakeService {
     pub(crate) sessions: Mutex<Vec<SessionHandle>>,
     /// The reason for which connecting is refused.
     pub(crate) refuses: Mutex<Option<CloseReason>>,
+    /// Without a permit, no session is connected.
+    pub(crate) connects: Arc<Semaphore>,
     /// The hub for their calls.
     hub: Arc<FakeHub>,
 }
@@ -91,11 +93,19 @@ struct FakeCaller {
 }
 
 impl Service for FakeService {
-    fn connect(&self, session: SessionHandle, _: &Arc<Principal>) -> BoxFuture<Result<Caller, CloseReason>> {
-        let refused = *self.refuses.lock().unwrap();
+    fn connect(
+        &self,
+        session: SessionHandle,
+        _: &Arc<Principal>,
+        _: Instant,
+    ) -> BoxFuture<Result<Caller, CloseReason>> {
+        let (refused, connects) = (*self.refuses.lock().unwrap(), Arc::clone(&self.connects));
         let caller = FakeCaller { hub: Arc::clone(&self.hub), protocol: session.protocol };
         self.sessions.lock().unwrap().push(session);
-        Box::pin(async move { refused.map_or(Ok(Box::new(caller) as Caller), Err) })
+        Box::pin(async move {
+            let _connects = connects.acquire().await;
+            refused.map_or(Ok(Box::new(caller) as Caller), Err)
+        })
     }
 }
 
@@ -195,6 +205,7 @@ impl TestNode {
         let address = listener.local_addr().unwrap();
         let (lifecycle, readiness, registry) = (Lifecycle::new(), Readiness::new(), Registry::new(100));
         let service = Arc::new(FakeService {
+            connects: Arc::new(Semaphore::new(Semaphore::MAX_PERMITS)),
             sessions: Mutex::default(),
             refuses: Mutex::default(),
             hub: Arc::new(FakeHub {

@@ -1,6 +1,7 @@
 //! Commands to a shard: everything that reaches it other than through Redis.
 
 use std::sync::Weak;
+use std::time::Instant;
 
 use rts_common::ids::{Person, RoomId};
 use tokio::sync::oneshot;
@@ -14,64 +15,31 @@ use crate::presence::PersonStatus;
 /// A command to a shard from within the node.
 pub(super) enum Command {
     /// Adds a session to rooms. Answers with those where its user's membership has to be checked.
-    Register {
-        session: SessionHandle,
-        rooms: Vec<RoomId>,
-        open: OpenSignal,
-        needs_check: oneshot::Sender<Vec<RoomId>>,
-    },
+    Register { session: SessionHandle, rooms: Vec<RoomId>, open: OpenSignal, needs_check: oneshot::Sender<Vec<RoomId>> },
     /// Removes a session from rooms.
-    Unregister {
-        connection: ConnectionId,
-        rooms: Vec<RoomId>,
-    },
+    Unregister { connection: ConnectionId, rooms: Vec<RoomId> },
     /// Removes a user's sessions from a room, and notifies them.
-    Remove {
-        room: RoomId,
-        person: Person,
-    },
+    Remove { room: RoomId, person: Person },
     /// Collects events for sessions that join a room; answers `None` if all have joined.
-    Hold {
-        room: RoomId,
-        sessions: Vec<SessionHandle>,
-        open: OpenSignal,
-        join: oneshot::Sender<Option<u64>>,
-    },
+    Hold { room: RoomId, sessions: Vec<SessionHandle>, open: OpenSignal, join: oneshot::Sender<Option<u64>> },
     /// Adds them to the room as it was read; or does not.
-    Release {
-        room: RoomId,
-        join: u64,
-        read: Option<Box<JoinSnapshot>>,
-    },
+    Release { room: RoomId, join: u64, read: Option<Box<JoinSnapshot>> },
     /// Redis answered for a room.
-    Answered {
-        room: RoomId,
-        generation: Weak<()>,
-        answer: Answer,
-    },
+    Answered { room: RoomId, generation: Weak<()>, answer: Answer },
     Attach {
         session: SessionHandle,
+        /// Its client counts on all events after this moment.
+        answer_by: Instant,
         reply: AttachReply,
     },
     /// A session has ended.
-    Detach {
-        person: Person,
-        connection: ConnectionId,
-    },
+    Detach { person: Person, connection: ConnectionId },
     /// A job of a user is done.
-    JobDone {
-        person: Person,
-        outcome: Outcome,
-    },
+    JobDone { person: Person, outcome: Outcome },
     /// A user's membership of a room may have changed.
-    Recheck {
-        person: Person,
-        room: RoomId,
-    },
+    Recheck { person: Person, room: RoomId },
     /// A user's rooms have to be compared.
-    Reload {
-        person: Person,
-    },
+    Reload { person: Person },
     /// A command about watched users.
     Watch(WatchCommand),
 }

@@ -146,8 +146,12 @@ impl Fanout {
     }
 
     /// Subscribes a session to all rooms of its user, until the attachment is dropped. Once this returns, the session
-    /// misses no event after the current heads of its rooms.
-    pub async fn attach(&self, session: SessionHandle) -> Result<Attachment, AttachError> {
+    /// misses nothing any more; if it returns after `answer_by`, nothing since then either.
+    pub async fn attach(
+        &self,
+        session: SessionHandle,
+        answer_by: std::time::Instant,
+    ) -> Result<Attachment, AttachError> {
         let attachment = Attachment {
             fanout: self.clone(),
             connection: session.connection_id,
@@ -157,7 +161,7 @@ impl Fanout {
         let shard = self.inner.shard_of_person(&session.person);
         let (reply, attached) = oneshot::channel();
         let attached = async {
-            self.inner.send(shard, Command::Attach { session, reply }).await;
+            self.inner.send(shard, Command::Attach { session, answer_by, reply }).await;
             attached.await.unwrap_or(Err(AttachError::Unavailable))
         };
         timeout(ATTACH_TIMEOUT, attached).await.unwrap_or(Err(AttachError::Unavailable))?;

@@ -206,9 +206,9 @@ impl Shard {
 
     fn person_command(&mut self, command: Command) {
         let person = match command {
-            Command::Attach { session, reply } => {
+            Command::Attach { session, answer_by, reply } => {
                 let person = session.person.clone();
-                self.person(&person).attach(session, reply);
+                self.person(&person).attach(session, answer_by, reply);
                 person
             }
             Command::Detach { person, connection } => {

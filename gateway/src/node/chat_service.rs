@@ -1,6 +1,7 @@
 //! The service behind the sessions: the fan-out, presence, and the hub.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::close_reason::CloseReason;
 use crate::connection::{Principal, SessionHandle};
@@ -19,7 +20,12 @@ pub(super) struct ChatService {
 }
 
 impl Service for ChatService {
-    fn connect(&self, session: SessionHandle, principal: &Arc<Principal>) -> BoxFuture<Result<Caller, CloseReason>> {
+    fn connect(
+        &self,
+        session: SessionHandle,
+        principal: &Arc<Principal>,
+        answer_by: Instant,
+    ) -> BoxFuture<Result<Caller, CloseReason>> {
         let (hub, fanout, principal) = (Arc::clone(&self.hub), self.fanout.clone(), Arc::clone(principal));
         let (presence, lifecycle) = (self.presence.clone(), self.lifecycle.clone());
         Box::pin(async move {
@@ -29,7 +35,7 @@ impl Service for ChatService {
                 PresenceError::TooMany => CloseReason::TooManyConnections,
                 PresenceError::Unavailable => CloseReason::Overload,
             })?;
-            let attachment = fanout.attach(session).await.map_err(|_| CloseReason::Overload)?;
+            let attachment = fanout.attach(session, answer_by).await.map_err(|_| CloseReason::Overload)?;
             let caller = Arc::new(hub::Caller::new(&principal, attachment.watcher()));
             let (greeting_hub, newcomer) = (Arc::clone(&hub), Arc::clone(&caller));
             lifecycle.spawn(async move { greeting_hub.greet(&newcomer).await });

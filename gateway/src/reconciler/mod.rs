@@ -48,6 +48,7 @@ use rts_common::redis::RedisFailure;
 use rts_common::redis::journaled::Journaled;
 use rts_common::redis::keys::{PARTITIONS, Partition};
 use rts_common::seq::{Seq, Timestamp};
+use rts_common::store::StoreError;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::budget::Budget;
@@ -366,7 +367,7 @@ enum Broken {
     #[error(transparent)]
     Redis(#[from] RedisFailure),
     #[error("DynamoDB does not answer: {0}")]
-    DynamoDb(String),
+    DynamoDb(#[from] StoreError),
     #[error("SQS does not take entries")]
     Sqs,
 }

@@ -72,8 +72,17 @@ impl Rooms {
         after: Seq,
         events_max: usize,
     ) -> Result<EventsAfter, RoomError> {
-        let limit = events_max.to_string();
-        let reply = self.as_member(&scripts::EVENTS, room, person, &[&after.to_string(), &limit]).await?;
+        self.member_events(person, room, &[&after.to_string(), &events_max.to_string()]).await
+    }
+
+    /// Returns the events since a moment that a member missed, each message in its current state.
+    pub async fn since(&self, person: &Person, room: &RoomId, moment: Seq) -> Result<EventsAfter, RoomError> {
+        let limit = limits::RESUME_EVENTS.to_string();
+        self.member_events(person, room, &[&moment.to_string(), &limit, "moment"]).await
+    }
+
+    async fn member_events(&self, person: &Person, room: &RoomId, args: &[&str]) -> Result<EventsAfter, RoomError> {
+        let reply = self.as_member(&scripts::EVENTS, room, person, args).await?;
         let expired = self.expired();
         let has_expired = |event: &RoomEvent| event.message().is_some_and(|message| message.seq <= expired);
         Ok(match events(room, &reply)? {

@@ -20,9 +20,26 @@ const LOAD_TURN_MAX: Duration = Duration::from_secs(10);
 /// Commands to Redis under way at once for one request.
 const AT_ONCE: usize = 32;
 
+/// A room in a user's list.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedRoom {
+    /// The room.
+    pub room_id: RoomId,
+    /// The version of the user's last change in it.
+    pub version: Seq,
+    /// False if they have left it.
+    pub is_member: bool,
+}
+
 impl Rooms {
     /// Returns the rooms of a user.
     pub async fn rooms_of(&self, person: &Person) -> Result<Vec<RoomId>, RoomError> {
+        let listed = self.listed_rooms(person).await?;
+        Ok(listed.into_iter().filter(|listed| listed.is_member).map(|listed| listed.room_id).collect())
+    }
+
+    /// Returns the rooms of a user, and those that they have left, with the version of the change.
+    pub async fn listed_rooms(&self, person: &Person) -> Result<Vec<ListedRoom>, RoomError> {
         let mut list = self.room_list(person).await?;
         if !is_whole(&list) {
             let turn = tokio::time::timeout(LOAD_TURN_MAX, self.list_loads.acquire()).await;
@@ -39,8 +56,11 @@ impl Rooms {
         }
         Ok(list
             .into_iter()
-            .filter(|(_, value)| value.starts_with("1 "))
-            .filter_map(|(room, _)| RoomId::parse(&room).ok())
+            .filter_map(|(room, value)| {
+                let (is_member, version) = value.split_once(' ')?;
+                let (room_id, version) = (RoomId::parse(&room).ok()?, Seq::parse(version)?);
+                Some(ListedRoom { room_id, version, is_member: is_member == "1" })
+            })
             .collect())
     }
 

@@ -40,6 +40,7 @@ pub use self::event::{
 pub use self::events::{EventsAfter, Head};
 pub use self::history::{HistoryPage, HistoryRange};
 pub use self::marks::MarkKind;
+pub use self::members::ListedRoom;
 pub use self::messages::{Found, MessageAt, MessageChange};
 pub use self::sending::{Attempt, Sending, Sent};
 pub use self::seq_hint::SeqHint;

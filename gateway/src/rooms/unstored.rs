@@ -34,7 +34,7 @@ impl SentTogether {
 impl Rooms {
     /// Returns a message at a version, as its room's stream recorded it; `None` if it is not there.
     pub async fn recorded(&self, room: &RoomId, version: Seq) -> Result<Option<(OrgId, MessageState)>, RoomError> {
-        let found = self.stream_entries(room, version, version).await?;
+        let found = self.stream_entries(room, version, version, version).await?;
         let Some((_, message)) = found.into_iter().next() else { return Ok(None) };
         Ok(self.org(room).await?.map(|org| (org, message)))
     }
@@ -46,7 +46,7 @@ impl Rooms {
         let (from, to) = (seq.get().saturating_sub(span), seq.get().saturating_add(span));
         let around = (Seq::new(from).unwrap_or_default(), Seq::new(to).unwrap_or(seq));
         let mut messages = Vec::new();
-        for (kind, message) in self.stream_entries(room, around.0, around.1).await? {
+        for (kind, message) in self.stream_entries(room, seq, around.0, around.1).await? {
             let follows = messages.last().is_some_and(|last: &MessageState| last.seq.next() == message.seq);
             if kind != "c" || !follows {
                 // Messages up to here belong to another call, unless the message is among them.
@@ -65,10 +65,12 @@ impl Rooms {
         Ok(self.org(room).await?.map(|org| SentTogether { org, messages }))
     }
 
-    /// Reads the messages at the versions that the stream recorded in a range, with the kind of each event.
+    /// Reads the messages at the versions that the stream recorded in a range, with the kind of each event. Only the
+    /// version that is asked for has to be readable: a neighbor may be of a newer release.
     async fn stream_entries(
         &self,
         room: &RoomId,
+        asked: Seq,
         from: Seq,
         to: Seq,
     ) -> Result<Vec<(String, MessageState)>, RoomError> {
@@ -76,11 +78,14 @@ impl Rooms {
         let entries: Vec<(String, Vec<String>)> = read(self.redis.command("recorded", &range).await?)?;
         let mut messages = Vec::with_capacity(entries.len());
         for (id, fields) in &entries {
-            let unreadable = || RoomError::Fault(format!("entry {id} of room {room} cannot be read"));
-            let entry = StreamEntry::read(id, fields).ok_or_else(unreadable)?;
-            if entry.kind != "u" {
-                let state = Entry::from(entry).state(room).ok_or_else(unreadable)?;
-                messages.push((entry.kind.to_owned(), state));
+            let message = StreamEntry::read(id, fields).map(|entry| match entry.kind {
+                "u" => Some(None),
+                kind => Entry::from(entry).state(room).map(|state| Some((kind.to_owned(), state))),
+            });
+            match message.flatten() {
+                Some(message) => messages.extend(message),
+                None if id.split('-').next().and_then(Seq::parse) != Some(asked) => {}
+                None => return Err(RoomError::Fault(format!("entry {id} of room {room} cannot be read"))),
             }
         }
         Ok(messages)

@@ -1,17 +1,22 @@
-//! The first phase: the handshake, and its answer.
+//! The first phase: the handshake, and its answer. The answer waits for the session to be connected, so that nothing
+//! is missed after it.
 
-use std::future::poll_fn;
-use std::task::{Context, Poll, ready};
+use std::future::{poll_fn, ready};
+use std::task::{Context, Poll};
+use std::time::Instant;
 
 use bytes::Bytes;
-use rts_common::signalr::{HandshakeDecoder, HandshakeError, HandshakeRequest, TransferFormat, handshake_response_ok};
+use rts_common::signalr::{
+    HandshakeDecoder, HandshakeError, HandshakeRequest, Protocol, TransferFormat, handshake_response_ok,
+};
 
+use super::service::Connecting;
 use super::transport::{Incoming, TransportError};
 use super::{NewConnection, Settings, Transport};
 use crate::close_reason::CloseReason;
 
-/// Waits for the client's handshake and queues the answer to it. Returns the handshake, and the bytes received after
-/// it.
+/// Waits for the client's handshake; if it is refused, queues the answer. Returns the handshake, and the bytes received
+/// after it.
 pub(super) async fn shake_hands(
     settings: &Settings,
     arrival: &NewConnection,
@@ -24,10 +29,7 @@ pub(super) async fn shake_hands(
         Ok(Ok((request, _))) if socket.is_text_only() && request.protocol.transfer_format().is_binary() => {
             HandshakeError::NeedsBinary { protocol: request.protocol }
         }
-        Ok(Ok((request, rest))) => {
-            socket.send(request.protocol.transfer_format(), [handshake_response_ok()]);
-            return Ok((request, rest));
-        }
+        Ok(Ok(received)) => return Ok(received),
         Ok(Err(Failure::Ended(reason))) => return Err(reason),
         Ok(Err(Failure::Refused(error))) => error,
         Err(_) => HandshakeError::Canceled,
@@ -38,6 +40,26 @@ pub(super) async fn shake_hands(
         HandshakeError::Canceled => CloseReason::HandshakeTimeout,
         _ => CloseReason::HandshakeFailed,
     })
+}
+
+/// Queues the answer to a handshake once the session is connected, or ends, or the client has waited for long enough.
+/// Returns the connecting, which may be done.
+pub(super) async fn answer(
+    mut connecting: Connecting,
+    answer_by: Instant,
+    protocol: Protocol,
+    arrival: &NewConnection,
+    socket: &mut Transport,
+) -> Connecting {
+    let connected = poll_fn(|cx| match connecting.as_mut().poll(cx) {
+        Poll::Ready(connected) => Poll::Ready(Some(connected)),
+        Poll::Pending => arrival.outbox.poll_closed(cx).map(|_| None),
+    });
+    if let Ok(Some(connected)) = tokio::time::timeout_at(answer_by.into(), connected).await {
+        connecting = Box::pin(ready(connected));
+    }
+    socket.send(protocol.transfer_format(), [handshake_response_ok()]);
+    connecting
 }
 
 enum Failure {
@@ -62,7 +84,7 @@ fn poll_request(
         {
             return Poll::Ready(Err(Failure::Ended(CloseReason::ConnectionLost)));
         }
-        let bytes = match ready!(socket.poll_incoming(cx)) {
+        let bytes = match std::task::ready!(socket.poll_incoming(cx)) {
             Ok(Incoming::Data(bytes)) => bytes,
             Ok(Incoming::Sign) => continue,
             Ok(Incoming::Close) => return Poll::Ready(Err(Failure::Ended(CloseReason::ClientLeft))),

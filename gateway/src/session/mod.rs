@@ -39,7 +39,7 @@ pub use self::transport::{
 use self::calls::Calls;
 use self::reconnect::Stateful;
 use crate::close_reason::CloseReason;
-use crate::connection::{ConnectionId, Outbox, Principal};
+use crate::connection::{ConnectionId, Outbox, Principal, SessionHandle};
 use crate::lifecycle::Lifecycle;
 use crate::metrics::{self, OpenConnection};
 
@@ -98,6 +98,15 @@ impl Sessions {
                 let rejoin = arrival.rejoin.clone().filter(|_| handshake.version > 1);
                 let stateful = rejoin.map(|rejoin| Box::new(Stateful::new(rejoin, protocol)));
                 let _open = OpenConnection::new(socket.label(), protocol);
+                let handle = SessionHandle {
+                    connection_id: arrival.connection_id,
+                    person: arrival.principal.person.clone(),
+                    protocol,
+                    outbox: Arc::clone(&arrival.outbox),
+                };
+                let answer_by = Instant::now() + self.settings.answer_within;
+                let connecting = self.service.connect(handle, &arrival.principal, answer_by);
+                let connecting = handshake::answer(connecting, answer_by, protocol, &arrival, &mut socket).await;
                 let mut calls = Calls::default();
                 let stay = run_loop::SessionLoop {
                     sessions: self,
@@ -106,7 +115,7 @@ impl Sessions {
                     stateful,
                     counts: &mut counts,
                 };
-                let reason = stay.run(&mut socket, &mut calls, received).await;
+                let reason = stay.run(&mut socket, &mut calls, connecting, received).await;
                 closing::say(&self.settings, &mut socket, protocol, reason, &mut calls).await;
                 if let Some(effect) = calls.into_effect() {
                     self.lifecycle.spawn(async { tokio::time::timeout(ORPHAN_TIMEOUT, effect).await.is_ok() });

@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::Bytes;
 use futures_util::stream::BoxStream;
@@ -13,6 +14,9 @@ use crate::connection::{Principal, SessionHandle};
 
 /// A future on the heap: a session without one stays small.
 pub type BoxFuture<T> = Pin<Box<dyn Future<Output = T> + Send>>;
+
+/// A session on its way to the hub.
+pub(super) type Connecting = BoxFuture<Result<Caller, CloseReason>>;
 
 /// The encoded records of one stream, its completion last. Nothing is read ahead of what is taken but
 /// what the method says; dropped, it is cancelled.
@@ -51,9 +55,14 @@ pub enum Outcome {
 
 /// The node behind its sessions: the hub and the fan-out, or a fake in tests.
 pub trait Service: Send + Sync + 'static {
-    /// Connects a session: from then on it misses no event of its user, and may make calls. An error is the reason to
-    /// end.
-    fn connect(&self, session: SessionHandle, principal: &Arc<Principal>) -> BoxFuture<Result<Caller, CloseReason>>;
+    /// Connects a session: from then on it misses no event of its user, and may make calls. If that takes until after
+    /// `answer_by`, it gets what it has missed since. An error is the reason to end.
+    fn connect(
+        &self,
+        session: SessionHandle,
+        principal: &Arc<Principal>,
+        answer_by: Instant,
+    ) -> BoxFuture<Result<Caller, CloseReason>>;
 }
 
 /// A user on a connected session.

@@ -9,6 +9,9 @@ use rts_common::limits::{INVOCATIONS_IN_FLIGHT, RECORD_BURST, RECORD_BYTES, RECO
 pub struct Settings {
     /// Time for a handshake, the HTTP upgrade included.
     pub handshake_timeout: Duration,
+    /// Time for which the answer to a handshake waits for the session to be connected; it comes then in any case: clients
+    /// wait 15 s.
+    pub answer_within: Duration,
     /// Interval of pings to the client, independent of other records: the client's own timeout is 30 s.
     pub keep_alive: Duration,
     /// Silence after which a client that pings (every 15 s, by default) counts as gone. One that does not is sent a
@@ -44,6 +47,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             handshake_timeout: Duration::from_secs(15),
+            answer_within: Duration::from_secs(10),
             keep_alive: Duration::from_secs(15),
             client_timeout: Duration::from_secs(30),
             write_timeout: Duration::from_secs(30),

@@ -105,7 +105,7 @@ impl Node {
         )
         .await
         .unwrap();
-        let attachment = self.fanout.attach(session.clone()).await.unwrap();
+        let attachment = self.fanout.attach(session.clone(), Instant::now() + Duration::from_secs(10)).await.unwrap();
         Watching { session, attachment, heard: Vec::new() }
     }
 }

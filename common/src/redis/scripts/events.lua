@@ -1,19 +1,20 @@
 -- Returns the events after a seq, for a client's resume and a node's backfill.
--- ARGV: org, user, after, limit
+-- ARGV: org, user, after, limit, 'moment' if `after` is a moment and not an event that the caller has seen
 -- {'found', 'whole' or 'truncated', head, epoch, trimmed, {{seq, prev, kind, message, ordinal, sender, body,
 --   present version, present kind, present body}, …}} | {'notFound'} | {'cold'}
-local org, user, after, limit = unpack(ARGV)
+local org, user, after, limit, kind = unpack(ARGV)
 local why = refused(org, user)
 if why then return { why } end
 local found = redis.call('HMGET', META, 'seq', 'epoch', 'trimmed')
 local head, trimmed = tonumber(found[1]), tonumber(found[3])
 local seen = tonumber(after)
 local truncated = { 'found', 'truncated', found[1], found[2], found[3], {} }
-if seen > head or (seen < trimmed and seen ~= head) then return truncated end
+local is_event = kind ~= 'moment'
+if (is_event and seen > head) or (seen < trimmed and seen ~= head) then return truncated end
 local entries = redis.call('XRANGE', STREAM, '(' .. after .. '-0', '+', 'COUNT', tonumber(limit) + 1)
 if #entries > tonumber(limit) then return truncated end
 -- The last event that the caller saw is no longer in the room: a failover lost it and the events before it.
-if entries[1] and tonumber(entries[1][2][4]) < seen then return truncated end
+if is_event and entries[1] and tonumber(entries[1][2][4]) < seen then return truncated end
 local events = {}
 for _, entry in ipairs(entries) do
   local fields = entry[2]

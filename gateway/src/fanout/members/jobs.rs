@@ -6,28 +6,21 @@ use std::time::Duration;
 
 use futures_util::{StreamExt, stream};
 use rts_common::ids::{Person, RoomId};
-use rts_common::seq::{SEQ_MAX, Seq};
-use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep, timeout};
 
+use super::attach::attach;
 use super::local_user::{Job, Outcome, Task};
+use super::settle::{JOB_TIMEOUT, ROOMS_AT_ONCE, settle};
 use crate::connection::SessionHandle;
 use crate::fanout::AttachError;
 use crate::fanout::command::Command;
 use crate::fanout::inner::Inner;
-use crate::fanout::room::JoinSnapshot;
-use crate::rooms::{EventsAfter, RoomError};
+use crate::rooms::RoomError;
 
-/// Time for one job. A Redis that is unreachable for longer fails an attach; everything else is retried.
-const JOB_TIMEOUT: Duration = Duration::from_secs(10);
 const RELOAD_FIRST: Duration = Duration::from_millis(200);
 const RELOAD_CEILING: Duration = Duration::from_secs(5);
 /// Time for a session's attach.
 const ATTACH_JOB_TIMEOUT: Duration = Duration::from_secs(50);
-/// Rooms of one user read at once.
-const ROOMS_AT_ONCE: usize = 16;
-/// A seq after every head: reads a room's head without any events.
-const BEYOND: Seq = Seq::new(SEQ_MAX).expect("the largest seq is valid");
 
 /// Runs a job, and reports to the user's shard.
 pub(in crate::fanout) fn start(fanout: &Arc<Inner>, job: Job) {
@@ -55,9 +48,10 @@ async fn run(fanout: &Inner, mut job: Job) -> Outcome {
     let mut outcome = Outcome::default();
     let sessions = std::mem::take(&mut job.sessions);
     match job.task {
-        Task::Attach { session, reply } => {
+        Task::Attach { session, answer_by, reply } => {
             outcome.sessions = vec![session.connection_id];
-            let attached = timeout(ATTACH_JOB_TIMEOUT, attach(fanout, &session, job.subscribed, &mut outcome));
+            let attaching = attach(fanout, &session, answer_by, job.subscribed, &mut outcome);
+            let attached = timeout(ATTACH_JOB_TIMEOUT, attaching);
             let result = match attached.await {
                 Ok(Ok(())) => Ok(()),
                 Ok(Err(error)) => {
@@ -93,46 +87,6 @@ fn connections(sessions: &[SessionHandle]) -> Vec<crate::connection::ConnectionI
     sessions.iter().map(|session| session.connection_id).collect()
 }
 
-/// Adds a session to all rooms of its user. The user's channel is subscribed before their rooms are read, so that no
-/// change of the list is missed.
-async fn attach(
-    fanout: &Inner,
-    session: &SessionHandle,
-    mut subscribed: mpsc::Receiver<()>,
-    outcome: &mut Outcome,
-) -> Result<(), RoomError> {
-    // Nothing is ever sent: it ends once its sender is dropped.
-    let _: Option<()> = subscribed.recv().await;
-    let rooms = rooms_of(fanout, &session.person).await?;
-    outcome.joined.extend(rooms.iter().cloned());
-    let (open, mut all_open) = mpsc::channel(1);
-    let mut answers = Vec::new();
-    for (shard, rooms) in fanout.by_shard(rooms) {
-        let (needs_check, answer) = oneshot::channel();
-        let command = Command::Register { session: session.clone(), rooms, open: open.clone(), needs_check };
-        fanout.send(shard, command).await;
-        answers.push(answer);
-    }
-    drop(open);
-    let mut needs_check = Vec::new();
-    for answer in answers {
-        needs_check.extend(answer.await.unwrap_or_default());
-    }
-    let _: Option<()> = all_open.recv().await;
-    let checks = needs_check.into_iter().map(async |room| {
-        let is_member = is_member(fanout, &session.person, &room).await?;
-        Ok::<_, RoomError>((!is_member).then_some(room))
-    });
-    let checked: Vec<_> = stream::iter(checks).buffer_unordered(ROOMS_AT_ONCE).collect().await;
-    for room in checked {
-        // Rooms that should not have been in the list; the list will be corrected soon.
-        if let Some(room) = room? {
-            fanout.unregister(session.connection_id, vec![room]);
-        }
-    }
-    Ok(())
-}
-
 async fn settle_all(
     fanout: &Inner,
     person: &Person,
@@ -142,7 +96,7 @@ async fn settle_all(
 ) {
     let settled: Vec<_> = stream::iter(rooms)
         .map(async |room| {
-            let result = settle(fanout, person, sessions, &room).await;
+            let result = settle(fanout, person, sessions, &room, None).await;
             (room, result)
         })
         .buffer_unordered(ROOMS_AT_ONCE)
@@ -161,71 +115,8 @@ async fn settle_all(
     }
 }
 
-/// Adds a user's sessions to a room if the user is in it, and removes them if not.
-async fn settle(fanout: &Inner, person: &Person, sessions: &[SessionHandle], room: &RoomId) -> Result<bool, RoomError> {
-    let shard = fanout.shard_of_room(room);
-    if !is_member(fanout, person, room).await? {
-        let (room, person) = (room.clone(), person.clone());
-        fanout.send(shard, Command::Remove { room, person }).await;
-        return Ok(false);
-    }
-    let (open, opened) = mpsc::channel(1);
-    let (join, held) = oneshot::channel();
-    let command = Command::Hold { room: room.clone(), sessions: sessions.to_vec(), open, join };
-    fanout.send(shard, command).await;
-    let Some(join) = held.await.unwrap_or_default() else {
-        return Ok(true);
-    };
-    // From here on events are held: they are released in any case.
-    let read = timeout(JOB_TIMEOUT, read(fanout, person, room, opened)).await;
-    let (read, result) = match read {
-        Ok(Ok(read)) => {
-            let is_member = read.is_some();
-            (read, Ok(is_member))
-        }
-        Ok(Err(error)) => (None, Err(error)),
-        Err(_) => (None, Err(RoomError::Unavailable("no answer in time".to_owned()))),
-    };
-    let release = Command::Release { room: room.clone(), join, read: read.map(Box::new) };
-    fanout.send(shard, release).await;
-    result
-}
-
-/// Reads the room for its new members, while its events are being held, and the events that they missed since they
-/// became members; a long membership that this node did not know of has the history instead.
-async fn read(
-    fanout: &Inner,
-    person: &Person,
-    room: &RoomId,
-    mut opened: mpsc::Receiver<()>,
-) -> Result<Option<JoinSnapshot>, RoomError> {
-    let _: Option<()> = opened.recv().await;
-    let _turn = fanout.turn().await;
-    let view = match fanout.rooms.view(person, room).await {
-        Ok(view) => view,
-        Err(RoomError::NotFound) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    let events = match fanout.rooms.resume(person, room, view.joined_seq).await {
-        Ok(EventsAfter::Whole { events, .. }) => events,
-        Ok(EventsAfter::Truncated { .. }) => Vec::new(),
-        Err(RoomError::NotFound) => return Ok(None),
-        Err(error) => return Err(error),
-    };
-    Ok(Some(JoinSnapshot { room: view.room().abridged(), events }))
-}
-
 async fn rooms_of(fanout: &Inner, person: &Person) -> Result<Vec<RoomId>, RoomError> {
     // After a reconnect every user is compared: not all at once.
     let _turn = fanout.turn().await;
     fanout.rooms.rooms_of(person).await
-}
-
-async fn is_member(fanout: &Inner, person: &Person, room: &RoomId) -> Result<bool, RoomError> {
-    let _turn = fanout.turn().await;
-    match fanout.rooms.resume(person, room, BEYOND).await {
-        Ok(_) => Ok(true),
-        Err(RoomError::NotFound) => Ok(false),
-        Err(error) => Err(error),
-    }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::time::Instant;
 
 use rts_common::ids::{Person, RoomId};
 use rts_common::redis::keys;
@@ -23,6 +24,8 @@ pub(in crate::fanout) type AttachReply = oneshot::Sender<Result<(), AttachError>
 pub(in crate::fanout) enum Task {
     Attach {
         session: SessionHandle,
+        /// Its client counts on all events after this moment.
+        answer_by: Instant,
         reply: AttachReply,
     },
     /// Their membership of a room may have changed.
@@ -105,9 +108,9 @@ impl LocalPerson {
     }
 
     /// Adds a session that starts.
-    pub(in crate::fanout) fn attach(&mut self, session: SessionHandle, reply: AttachReply) {
+    pub(in crate::fanout) fn attach(&mut self, session: SessionHandle, answer_by: Instant, reply: AttachReply) {
         self.sessions.insert(session.connection_id, session.clone());
-        self.tasks.push_back(Task::Attach { session, reply });
+        self.tasks.push_back(Task::Attach { session, answer_by, reply });
     }
 
     /// Removes a session that has ended. Returns the rooms that it may listen to.

@@ -23,6 +23,8 @@ use crate::rooms::{Change, Decoded, EventPosition, Publication, RoomEvent, SeqHi
 /// The first data that a new member gets.
 pub(super) struct JoinSnapshot {
     pub(super) room: Room,
+    /// The user was not a member before: their sessions are told of the room.
+    pub(super) is_new: bool,
     /// Events between their joining and the reading of the room: a first message may be there before their node knows
     /// the room.
     pub(super) events: Vec<RoomEvent>,
@@ -166,10 +168,12 @@ impl LocalRoom {
             let person = joining.sessions.first().map(|session| session.person.clone());
             return person.map(Effect::Recheck).into_iter().collect();
         }
-        let mut added = room_added(room);
         self.removed.retain(|user| *user != joining.user);
-        for session in &joining.sessions {
-            push(session, &mut added);
+        if entrance.is_new {
+            let mut added = room_added(room);
+            for session in &joining.sessions {
+                push(session, &mut added);
+            }
         }
         let earlier = entrance.events.iter().filter(|event| event.seq <= room.head_seq);
         let held = joining.events.iter().filter(later).map(Arc::as_ref);

@@ -67,7 +67,7 @@ fn removed(number: u64, prev: u64, user: &str) -> String {
 }
 
 fn entrance_at(head: u64) -> JoinSnapshot {
-    JoinSnapshot { room: room_at(head), events: Vec::new() }
+    JoinSnapshot { room: room_at(head), is_new: true, events: Vec::new() }
 }
 
 fn room_at(head: u64) -> Room {
@@ -168,7 +168,7 @@ fn a_new_member_misses_no_event_from_before_their_node_subscribed() {
     open(&mut local, 12);
     publish(&mut local, &created(13, 12));
     let earlier = (11..14).map(|number| event_of(&created(number, number - 1))).collect();
-    local.release(join, Some(&JoinSnapshot { room: room_at(12), events: earlier }));
+    local.release(join, Some(&JoinSnapshot { room: room_at(12), is_new: true, events: earlier }));
     assert_eq!(heard(&bob), ["RoomAdded", "MessageCreated 11", "MessageCreated 12", "MessageCreated 13"]);
 }
 

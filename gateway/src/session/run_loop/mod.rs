@@ -14,13 +14,12 @@ use rts_common::signalr::{Decoder, Protocol, Record, ping};
 use tokio::time::Sleep;
 
 use crate::close_reason::CloseReason;
-use crate::connection::SessionHandle;
 use crate::session::calls::Calls;
 use crate::session::keep_alive::{Due, KeepAlive};
 use crate::session::rate_limit::RecordRateLimit;
 use crate::session::reconnect::Stateful;
 use crate::session::refusal;
-use crate::session::service::{BoxFuture, Call, Caller};
+use crate::session::service::{Call, Caller, Connecting};
 use crate::session::streams::Streams;
 use crate::session::transport::{Incoming, TransportError};
 use crate::session::{Counts, NewConnection, Sessions, Transport};
@@ -51,7 +50,7 @@ struct RunningSession<'a> {
 
 /// The connection to the hub.
 enum CallerState {
-    Connecting(BoxFuture<Result<Caller, CloseReason>>),
+    Connecting(Connecting),
     Connected(Caller),
 }
 
@@ -61,6 +60,7 @@ impl SessionLoop<'_> {
         self,
         socket: &mut Transport,
         calls: &mut Calls,
+        connecting: Connecting,
         received: Bytes,
     ) -> CloseReason {
         let settings = &self.sessions.settings;
@@ -69,17 +69,10 @@ impl SessionLoop<'_> {
         let mut check = pin!(tokio::time::sleep_until(keep_alive.next_check(settings).into()));
         let mut decoder = Decoder::new(self.protocol, settings.record_bytes_max);
         decoder.push(received);
-        let handle = SessionHandle {
-            connection_id: self.arrival.connection_id,
-            person: self.arrival.principal.person.clone(),
-            protocol: self.protocol,
-            outbox: self.arrival.outbox.clone(),
-        };
         if let (None, Transport::WebSocket(socket)) = (&self.stateful, &*socket) {
             // Records that others write have no number: a stateful session does all writes itself.
             self.arrival.outbox.begin_direct(socket.stream(), self.protocol.transfer_format());
         }
-        let connecting = self.sessions.service.connect(handle, &self.arrival.principal);
         let mut attached = RunningSession {
             stay: self,
             socket,

@@ -73,6 +73,49 @@ async fn a_missing_handshake_ends_the_connection() {
 }
 
 #[tokio::test]
+async fn the_answer_waits_for_the_session_to_be_connected() {
+    let node = node().await;
+    node.service.connects.forget_permits(usize::MAX);
+    let mut client = node.open(&format!("access_token={}", node.token("ann"))).await;
+    client.send("{\"protocol\":\"json\",\"version\":1}\u{1e}").await;
+    until(|| !node.service.sessions.lock().unwrap().is_empty()).await;
+    let session = node.service.sessions.lock().unwrap()[0].clone();
+    assert!(session.outbox.try_push(Bytes::from_static(b"event\x1e")));
+    node.service.connects.add_permits(1);
+    let mut all = client.next().await.unwrap();
+    while all.matches('\u{1e}').count() < 2 {
+        all += &client.next().await.unwrap();
+    }
+    assert_eq!(all, "{}\u{1e}event\u{1e}", "the answer is first, whatever was pushed before");
+}
+
+#[tokio::test]
+async fn the_answer_does_not_wait_for_longer_than_clients_do_nor_for_an_end() {
+    for (answer_within, reason) in [(Duration::ZERO, None), (Duration::from_mins(5), Some(CloseReason::Drain))] {
+        let node = TestNode::start(Settings { answer_within, ..settings() }).await;
+        node.service.connects.forget_permits(usize::MAX);
+        let mut client = node.open(&format!("access_token={}", node.token("ann"))).await;
+        client.send("{\"protocol\":\"json\",\"version\":1}\u{1e}").await;
+        until(|| !node.service.sessions.lock().unwrap().is_empty()).await;
+        let session = node.service.sessions.lock().unwrap()[0].clone();
+        if let Some(reason) = reason {
+            session.outbox.close(reason);
+        }
+        assert_eq!(client.next().await.unwrap(), "{}\u{1e}");
+        if reason.is_some() {
+            assert_eq!(client.next_record().await, close("The server is going down; reconnect.", true));
+            continue;
+        }
+        client.invoke("1", "Echo").await;
+        assert!(session.outbox.try_push(Bytes::from_static(b"event\x1e")));
+        assert_eq!(client.next_record().await, "event\u{1e}");
+        assert_eq!(node.service.begun.load(Ordering::Relaxed), 0, "no call runs before");
+        node.service.connects.add_permits(1);
+        assert_eq!(client.next_record().await, completion("1", "Echo"));
+    }
+}
+
+#[tokio::test]
 async fn message_pack_is_sent_as_binary_also_its_handshake() {
     let node = node().await;
     let mut client = node.open(&format!("access_token={}", node.token("ann"))).await;

@@ -39,7 +39,6 @@ export class Load {
       await this.cluster.shuffle();
       await user.start();
     }
-    for (const user of this.users) await user.client.call("ListRooms", { limit: 1 });
     const counts = await this.cluster.connections();
     if (counts.some((count) => count === 0)) throw new Error(`a node has no connections: ${counts}`);
     await this.#makeRoom("group", this.users);

@@ -5,7 +5,7 @@ mod sends;
 mod tls;
 mod world;
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rts_common::ids::RoomId;
 use rts_common::redis::keys;
@@ -62,6 +62,41 @@ async fn sessions_on_two_nodes_get_one_order() {
     one_order(&[&ann, &bob, &ann_too], &room, 120);
     assert!(bob.order(&other).is_empty() && eve.order(&room).is_empty());
     assert!(one.rooms.seq_hint(&room).get() >= last.unwrap());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_session_that_is_attached_late_gets_what_it_missed() {
+    let cluster = redis().await;
+    let (one, two) = (node(&cluster).await, node(&cluster).await);
+    let (kept, lost, quiet) =
+        (one.group(&["ann", "bob"]).await, one.group(&["ann", "bob"]).await, one.group(&["ann", "bob"]).await);
+    for room in [&kept, &lost, &quiet] {
+        one.send(room, "bob", "before").await;
+    }
+    // The clock's margin.
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let answered = Instant::now();
+    let first = one.send(&kept, "bob", "first").await;
+    one.remove(&lost, "ann", "bob").await;
+    one.remove(&lost, "ann", "ann").await;
+    let new = one.group(&["bob", "ann"]).await;
+    let greeting = one.send(&new, "bob", "hello").await;
+    let second = one.send(&kept, "bob", "second").await;
+    // One node has nobody in the rooms yet; the other has them open by then.
+    for node in [&two, &two, &one] {
+        let mut ann = node.listen_since("ann", answered).await;
+        let third = one.send(&kept, "bob", &format!("third {:?}", ann.session.connection_id)).await;
+        ann.hears_seq(&kept, third).await;
+        ann.hears("RoomRemoved", |event| event["roomId"] == lost.as_str()).await;
+        ann.hears("RoomAdded", |event| event["room"]["roomId"] == new.as_str()).await;
+        ann.hears_seq(&new, greeting).await;
+        let order = ann.order(&kept);
+        assert!(order.starts_with(&[first.get(), second.get()]) && order.ends_with(&[third.get()]), "{order:?}");
+        assert_eq!((ann.count("RoomAdded"), ann.count("RoomRemoved")), (1, 1), "{:?}", ann.heard);
+        assert!(ann.order(&quiet).is_empty() && ann.session.outbox.closed().is_none());
+        // Others are listening when the next one comes.
+        std::mem::forget(ann);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

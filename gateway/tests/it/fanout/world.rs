@@ -141,13 +141,18 @@ impl Node {
     }
 
     pub(super) async fn listen(&self, name: &str) -> Listener {
+        self.listen_since(name, Instant::now() + Duration::from_secs(10)).await
+    }
+
+    /// Attaches a session whose client was answered at a moment, or will be.
+    pub(super) async fn listen_since(&self, name: &str, answered: Instant) -> Listener {
         let session = SessionHandle {
             connection_id: ConnectionId::random(),
             person: person(name),
             protocol: Protocol::Json,
             outbox: Arc::new(Outbox::default()),
         };
-        let attachment = self.fanout.attach(session.clone()).await.unwrap();
+        let attachment = self.fanout.attach(session.clone(), answered).await.unwrap();
         Listener { session, attachment: Some(attachment), heard: Vec::new() }
     }
 }
