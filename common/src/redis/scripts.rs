@@ -108,7 +108,10 @@ pub static STORED_ROOM: NamedScript =
 /// Merges a user's rooms.
 pub static USER_ROOMS: NamedScript =
     NamedScript { name: "user_rooms", script: LazyLock::new(|| Script::new(include_str!("scripts/user_rooms.lua"))) };
-/// Notes a member's name.
+/// Notes a user's name.
+pub static NAME: NamedScript =
+    NamedScript { name: "name", script: LazyLock::new(|| Script::new(include_str!("scripts/name.lua"))) };
+/// Notes a member's name in a room.
 pub static NAME_MEMBER: NamedScript =
     NamedScript { name: "name_member", script: LazyLock::new(|| of_room(include_str!("scripts/name_member.lua"))) };
 /// Announces that a member is typing.

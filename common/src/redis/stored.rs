@@ -8,7 +8,7 @@ use crate::record::{MessageRecord, RoomChange, RoomRecord};
 use crate::room::{Membership, Role};
 use crate::seq::Seq;
 
-use super::{Redis, RedisFailure, keys, scripts};
+use super::{Redis, RedisFailure, keys, read, scripts};
 
 /// The number of users whose lists of rooms are merged at once after one change.
 const PEOPLE_AT_ONCE: usize = 32;
@@ -157,7 +157,7 @@ pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure
 
 async fn merge_member(redis: &Redis, org: &OrgId, room: &RoomId, member: &Membership) -> Result<(), RedisFailure> {
     let person = Person { org: org.clone(), user: member.user_id.clone() };
-    merge_rooms(redis, &person, RoomList::Change, &[(room, member.version, member.role.is_some())]).await
+    merge_rooms(redis, &person, RoomList::Change, &[(room, member.version, member.role.is_some())]).await.map(drop)
 }
 
 /// The reason for merging a user's list of rooms.
@@ -169,19 +169,20 @@ pub enum RoomList {
     Change,
 }
 
-/// Merges memberships `(room, version, is a member)` into a user's list of rooms.
+/// Merges memberships `(room, version, is a member)` into a user's list of rooms. Returns the user's name, if Redis has
+/// it.
 pub async fn merge_rooms(
     redis: &Redis,
     person: &Person,
     mode: RoomList,
     rooms: &[(&RoomId, Seq, bool)],
-) -> Result<(), RedisFailure> {
+) -> Result<Option<String>, RedisFailure> {
     let versions: Vec<String> = rooms.iter().map(|(_, version, _)| version.to_string()).collect();
     let mut arguments = vec![if mode == RoomList::Load { "load" } else { "change" }];
     for ((room, _, member), version) in rooms.iter().zip(&versions) {
         arguments.extend([room.as_str(), version, if *member { "1" } else { "0" }]);
     }
-    redis.run(&scripts::USER_ROOMS, &keys::person(person), &arguments).await.map(drop)
+    read(redis.run(&scripts::USER_ROOMS, &keys::person(person), &arguments).await?)
 }
 
 /// Formats a membership as the hash of a room's members holds it: `role version joinedSeq name`.

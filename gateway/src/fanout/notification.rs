@@ -58,6 +58,13 @@ struct TypingEvent<'a> {
     typing: bool,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PersonChanged<'a> {
+    user_id: &'a UserId,
+    display_name: &'a str,
+}
+
 /// One record, encoded once for each protocol that is requested.
 pub(super) struct PerProtocol<F> {
     make: F,
@@ -118,6 +125,14 @@ pub(super) fn typing_changed<'a>(
     is_typing: bool,
 ) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
     record("Typing", TypingEvent { room_id, user_id, typing: is_typing })
+}
+
+/// Returns a user's new name for those who share a room with them.
+pub(super) fn person_changed<'a>(
+    user_id: &'a UserId,
+    display_name: &'a str,
+) -> PerProtocol<impl Fn(Protocol) -> Option<Bytes>> {
+    record("PersonChanged", PersonChanged { user_id, display_name })
 }
 
 /// Returns a user's status for their watchers.

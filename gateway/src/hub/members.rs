@@ -1,8 +1,8 @@
 //! `AddMembers`, `RemoveMember` and `LeaveRoom`.
 
-use rts_common::ids::{RoomId, UserId};
+use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::record::RoomChange;
-use rts_common::room::RoomKind;
+use rts_common::room::{Membership, RoomKind};
 use serde::{Deserialize, Serialize};
 
 use super::create_room;
@@ -99,8 +99,30 @@ impl Hub {
         };
         let moved: Vec<_> =
             members.iter().map(|member| (member.user_id.clone(), member.version, member.role.is_some())).collect();
-        if let Err(error) = self.parts.rooms.list_room(&caller.person.org, room_id, &moved).await {
-            tracing::warn!(room = %room_id, %error, "cannot update lists of rooms; they will follow later");
+        match self.parts.rooms.list_room(&caller.person.org, room_id, &moved).await {
+            Ok(names) => self.correct_names(caller, room_id, members, names).await,
+            Err(error) => {
+                tracing::warn!(room = %room_id, %error, "cannot update lists of rooms; they will follow later");
+            }
+        }
+    }
+
+    /// Gives members the names that they brought themselves in the moment in which they were added.
+    async fn correct_names(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        members: &[Membership],
+        names: Vec<(UserId, String)>,
+    ) {
+        for (user, name) in names {
+            let is_other = |member: &&Membership| member.user_id == user && member.display_name != name;
+            if members.iter().filter(is_other).any(|member| member.role.is_some()) {
+                let person = Person { org: caller.person.org.clone(), user };
+                if let Err(error) = self.name_in(&person, room, &name).await {
+                    tracing::warn!(room = %room, %error, "cannot correct a member's name");
+                }
+            }
         }
     }
 }

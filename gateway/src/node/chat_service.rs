@@ -35,10 +35,13 @@ impl Service for ChatService {
                 PresenceError::TooMany => CloseReason::TooManyConnections,
                 PresenceError::Unavailable => CloseReason::Overload,
             })?;
-            let attachment = fanout.attach(session, answer_by).await.map_err(|_| CloseReason::Overload)?;
+            let (attached, is_new_name) = tokio::join!(fanout.attach(session, answer_by), hub.note_name(&principal));
+            let attachment = attached.map_err(|_| CloseReason::Overload)?;
             let caller = Arc::new(hub::Caller::new(&principal, attachment.watcher()));
-            let (greeting_hub, newcomer) = (Arc::clone(&hub), Arc::clone(&caller));
-            lifecycle.spawn(async move { greeting_hub.greet(&newcomer).await });
+            if is_new_name {
+                let hub = Arc::clone(&hub);
+                lifecycle.spawn(async move { hub.spread_name(&principal.person).await });
+            }
             Ok(Box::new(HubConnection::new(hub, caller, protocol, (attachment, place))) as Caller)
         })
     }

@@ -14,6 +14,7 @@ mod marks;
 mod members;
 mod mentions;
 mod messages;
+mod names;
 mod quiet;
 mod rebuild;
 mod reply;

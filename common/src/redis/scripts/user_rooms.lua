@@ -1,5 +1,6 @@
 -- Merges memberships into a user's list of rooms, the higher version of each, and notifies the user's nodes.
 -- KEYS: the user's base key
+-- Answers with the user's name as they brought it themselves, or nil: who gave them another in a room has to mend it.
 -- ARGV: 'load' (all of DynamoDB's; nobody is notified) or 'change', then for each: room, version, '1' or '0'
 local rooms, channel = KEYS[1] .. ':rooms', KEYS[1] .. ':events'
 for index = 2, #ARGV, 3 do
@@ -13,4 +14,4 @@ for index = 2, #ARGV, 3 do
   end
 end
 if ARGV[1] == 'load' then redis.call('HSET', rooms, '*', '1') end
-return 1
+return redis.call('HGET', KEYS[1] .. ':profile', 'name')

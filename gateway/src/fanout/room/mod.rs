@@ -15,7 +15,7 @@ use tokio::time::Instant;
 
 use self::receipts::Receipts;
 use self::sequencer::{Answer, Item, Sequencer, Step};
-use super::notification::{PerProtocol, record, room_added, room_removed, typing_changed};
+use super::notification::{PerProtocol, person_changed, record, room_added, room_removed, typing_changed};
 use crate::connection::{ConnectionId, FlushList, SessionHandle};
 use crate::metrics;
 use crate::rooms::{Change, Decoded, EventPosition, Publication, RoomEvent, SeqHint};
@@ -221,6 +221,10 @@ impl LocalRoom {
                 self.tell_typing(&user_id, typing);
                 Vec::new()
             }
+            Decoded::Known(Publication::Named { user_id, display_name }) => {
+                self.tell_all(&mut person_changed(&user_id, &display_name));
+                Vec::new()
+            }
             Decoded::Unreadable(place) => {
                 tracing::error!(room = %self.id, ?place, "skipping a publication that cannot be parsed");
                 let item = place.map(|EventPosition { epoch, seq, prev }| Item { epoch, seq, prev, event: None });
@@ -241,9 +245,15 @@ impl LocalRoom {
         let Some(receipts) = self.receipts.take(&self.id, now) else {
             return;
         };
-        let mut record = record("ReceiptsUpdated", receipts);
+        self.tell_all(&mut record("ReceiptsUpdated", receipts));
+    }
+
+    fn tell_all<F>(&self, record: &mut PerProtocol<F>)
+    where
+        F: Fn(rts_common::signalr::Protocol) -> Option<bytes::Bytes>,
+    {
         for listener in self.listeners.values() {
-            push(&listener.session, &mut record);
+            push(&listener.session, record);
         }
     }
 

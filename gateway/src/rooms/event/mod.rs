@@ -184,6 +184,13 @@ pub enum Publication {
         /// True if they type.
         typing: bool,
     },
+    /// A member has another name now.
+    Named {
+        /// The member.
+        user_id: UserId,
+        /// Their name.
+        display_name: String,
+    },
 }
 
 impl Publication {
@@ -208,6 +215,10 @@ impl Publication {
         if kind == "t" {
             let (user_id, typing) = rest.split_once('\n')?;
             return Some(Self::Typing { user_id: UserId::parse(user_id).ok()?, typing: typing == "1" });
+        }
+        if kind == "n" {
+            let (user_id, name) = rest.split_once('\n')?;
+            return Some(Self::Named { user_id: UserId::parse(user_id).ok()?, display_name: name.to_owned() });
         }
         let mut lines = rest.splitn(7, '\n');
         let epoch = Seq::parse(lines.next()?)?;

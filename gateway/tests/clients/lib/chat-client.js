@@ -5,7 +5,7 @@ import { until, within } from "./wait.js";
 
 /** Sequenced events of a room. */
 export const ROOM_EVENTS = ["MessageCreated", "MessageEdited", "MessageDeleted", "ReactionChanged", "RoomUpdated"];
-const OTHER_EVENTS = ["RoomAdded", "RoomRemoved", "ReceiptsUpdated", "MessagesStored", "Typing", "PresenceChanged"];
+const OTHER_EVENTS = ["RoomAdded", "RoomRemoved", "ReceiptsUpdated", "MessagesStored", "Typing", "PresenceChanged", "PersonChanged"];
 const CALL_DEADLINE_MS = 20_000;
 
 /** A call that the hub rejected. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { person } from "../../lib/cast.js";
-import { until } from "../../lib/wait.js";
+import { pause, until } from "../../lib/wait.js";
 
 /** Connects named users in a new organization. */
 async function staff(t, shared, org, names) {
@@ -56,6 +56,51 @@ export function people(shared) {
     assert.deepEqual(users, [{ userId: zoe.user, displayName: "Zoe Annan", status: "online" }]);
     await zoe.call("SetPresence", { status: "away" });
     assert.equal((await ann.call("SearchUsers", { query: "zoe" })).users[0].status, "away");
+  });
+
+  test("a changed name reaches open pages, old rooms, and the directory", { timeout: 90_000 }, async (t) => {
+    const org = person("org");
+    const [ann, bob] = await staff(t, shared, org, ["Ann Lee", "Bob"]);
+    await finds(ann, { query: "bob" }, ["Bob"]);
+    const { room } = await ann.call("CreateRoom", { kind: "group", memberIds: [bob.user] });
+    const shown = async (roomId = room.roomId) => {
+      const { members } = (await ann.call("GetRoom", { roomId })).room;
+      return members.find(({ userId }) => userId === bob.user).displayName;
+    };
+    assert.equal(await shown(), "Bob");
+    const again = await shared.cluster.connect(bob.user, { org, name: "Robert" });
+    t.after(() => again.stop());
+    const { displayName } = await ann.notice("PersonChanged", ({ userId }) => userId === bob.user);
+    assert.equal(displayName, "Robert");
+    assert.equal(await shown(), "Robert");
+    await finds(ann, { query: "rob" }, ["Robert"]);
+    await finds(ann, { query: "bob" }, []);
+  });
+
+  test("a name is right in rooms that are made in the moment of the first connection", { timeout: 90_000 }, async (t) => {
+    const org = person("org");
+    const [ann] = await staff(t, shared, org, ["Ann Lee"]);
+    for (let time = 0; time < 20; time += 1) {
+      const newcomer = person("new");
+      // Before, during, and after the connection begins.
+      const rooms = [];
+      const makeRoom = () => rooms.push(ann.call("CreateRoom", { kind: "group", memberIds: [newcomer] }));
+      makeRoom();
+      const connecting = shared.cluster.connect(newcomer, { org, name: "New Comer" });
+      for (let turn = 0; turn < 5; turn += 1) {
+        makeRoom();
+        await pause(turn);
+      }
+      const client = await connecting;
+      const after = await ann.call("CreateRoom", { kind: "group", memberIds: [newcomer] });
+      const nameIn = ({ room }) => room.members.find(({ userId }) => userId === newcomer).displayName;
+      assert.equal(nameIn(after), "New Comer");
+      for (const { room } of await Promise.all(rooms)) {
+        const isRight = async () => nameIn(await ann.call("GetRoom", { roomId: room.roomId })) === "New Comer";
+        await until(isRight, "the name is right", 10_000, 20);
+      }
+      await client.stop();
+    }
   });
 
   test("pages have no gaps and no duplicates, and a cursor is valid for its query only", { timeout: 90_000 }, async (t) => {

@@ -235,6 +235,8 @@ describe('RtsClient', () => {
     expect(client.people.status('bob')).toBe('online');
     hub.emit('PresenceChanged', { userId: 'bob', status: 'away' });
     expect(client.people.person('bob')).toMatchObject({ displayName: '밥', status: 'away' });
+    hub.emit('PersonChanged', { userId: 'bob', displayName: '로버트' });
+    expect(client.people.person('bob')).toMatchObject({ displayName: '로버트', status: 'away' });
     hub.drop();
     expect(client.people.status('bob')).toBeUndefined();
     await settle(2_000);

@@ -54,13 +54,14 @@ export interface Events {
   MessagesStored: { roomId: string; seqs: Seq[] };
   Typing: { roomId: string; userId: string; typing: boolean };
   PresenceChanged: Presence;
+  PersonChanged: { userId: string; displayName: string };
 }
 
 export type EventName = keyof Events;
 
 /** The events that are part of a room's order. */
 export const SEQUENCED = ['MessageCreated', 'MessageEdited', 'MessageDeleted', 'ReactionChanged', 'RoomUpdated'] as const;
-export const UNSEQUENCED = ['RoomAdded', 'RoomRemoved', 'ReceiptsUpdated', 'MessagesStored', 'Typing', 'PresenceChanged'] as const;
+export const UNSEQUENCED = ['RoomAdded', 'RoomRemoved', 'ReceiptsUpdated', 'MessagesStored', 'Typing', 'PresenceChanged', 'PersonChanged'] as const;
 
 interface Placed {
   roomId: string;

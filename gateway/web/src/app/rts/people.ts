@@ -22,6 +22,7 @@ export class People {
 
   constructor(private readonly connection: RtsConnection) {
     connection.on('PresenceChanged', (presence) => this.seen([presence]));
+    connection.on('PersonChanged', (person) => this.learn([person]));
   }
 
   person(userId: string): Person {
