@@ -1,8 +1,8 @@
-//! The files of messages: claimed by a message that is sent, released by one that is deleted.
+//! The files of messages: claimed by a message that is sent, given up by one that is deleted.
 
 use std::collections::HashSet;
 
-use rts_common::ids::{AttachmentId, RoomId};
+use rts_common::ids::{AttachmentId, OrgId, RoomId};
 use rts_common::limits;
 use rts_common::message::Attachment;
 use rts_common::seq::Seq;
@@ -30,18 +30,43 @@ impl Hub {
         Ok(Box::pin(uploads.claim(&caller.person, room, ids)).await?)
     }
 
-    /// Releases the files of a message that the caller is about to delete: once a message shows as deleted, its files
-    /// are not available any more.
-    pub(super) async fn release_files(&self, caller: &Caller, room: &RoomId, seq: Seq) -> Result<(), HubError> {
-        let Some(uploads) = &self.parts.uploads else { return Ok(()) };
+    /// Notes on the files of a message that the caller is about to delete which message decides about them: once it shows
+    /// as deleted, they are not available any more. Returns the files.
+    pub(super) async fn note_delete(
+        &self,
+        caller: &Caller,
+        room: &RoomId,
+        seq: Seq,
+    ) -> Result<Vec<Attachment>, HubError> {
+        let Some(uploads) = &self.parts.uploads else { return Ok(Vec::new()) };
         let found = self.parts.rooms.message(&caller.person, room, seq).await?;
         let content = found.state.content;
         let may_delete = content.sender_id == caller.person.user || found.reader_is_owner;
         if content.attachments.is_empty() || !may_delete || self.parts.rooms.is_archived(&caller.person, room).await? {
-            return Ok(());
+            return Ok(Vec::new());
         }
-        Ok(Box::pin(uploads.release(&caller.person.org, room, &content.attachments)).await?)
+        Box::pin(uploads.note_delete(&caller.person.org, room, &content.attachments, seq)).await?;
+        Ok(content.attachments)
     }
+
+    /// Gives up the files of a message whose tombstone is durable. Should it fail, the note on them still stands.
+    pub(super) async fn give_up_files(&self, org: &OrgId, room: &RoomId, files: &[AttachmentId]) {
+        let Some(uploads) = &self.parts.uploads else { return };
+        if let Err(error) = Box::pin(uploads.release(org, room, files)).await {
+            tracing::warn!(room = %room, %error, "failed to give up the files of a deleted message");
+        }
+    }
+}
+
+/// Returns the files that a message names, without their facts.
+pub(super) fn named(ids: &[AttachmentId]) -> Vec<Attachment> {
+    let named = |id: &AttachmentId| Attachment {
+        attachment_id: id.clone(),
+        file_name: String::new(),
+        content_type: String::new(),
+        size_bytes: 0,
+    };
+    ids.iter().map(named).collect()
 }
 
 /// The files that a message names: not too many, each once.

@@ -19,7 +19,7 @@ pub(super) struct Request {
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
     let place = hub.message_place()?;
-    hub.release_files(caller, room, request.seq).await?;
+    let files = hub.note_delete(caller, room, request.seq).await?;
     let at = MessageAt { person: &caller.person, room, seq: request.seq };
     let (state, _) = hub
         .parts
@@ -38,5 +38,12 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         .await?;
     // A second delete is journaled again too: the node of the first may have died before it was durable.
     let response = Response { message: state.clone().into() };
-    Ok(Answer::once(response, [hub.journal_message(place, &caller.person.org, state)]))
+    let ticket = hub.journal_message(place, &caller.person.org, state);
+    if files.is_empty() {
+        return Ok(Answer::once(response, [ticket]));
+    }
+    ticket.await.map_err(|_| HubError::unavailable())?;
+    let files: Vec<_> = files.into_iter().map(|file| file.attachment_id).collect();
+    hub.give_up_files(&caller.person.org, room, &files).await;
+    Ok(Answer::now(response))
 }

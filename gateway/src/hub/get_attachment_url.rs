@@ -29,6 +29,13 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let id = request.attachment_id.id()?;
     // A message is not older than its files: none of them outlives it.
     let expired = hub.parts.rooms.expired().timestamp();
-    let signed = Box::pin(uploads.read(&caller.person.org, room, id, expired)).await?;
+    let (signed, deleting) = Box::pin(uploads.read(&caller.person.org, room, id, expired)).await?;
+    if let Some(seq) = deleting
+        && hub.parts.rooms.message(&caller.person, room, seq).await?.state.content.deleted
+    {
+        // Whoever deleted the message did not come that far.
+        hub.give_up_files(&caller.person.org, room, std::slice::from_ref(id)).await;
+        return Err(HubError::attachment_not_found());
+    }
     Ok(Answer::now(Response { url: signed.url, expires_at: signed.expires_at }))
 }

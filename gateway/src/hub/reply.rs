@@ -178,6 +178,9 @@ impl From<RoomError> for HubError {
             RoomError::Forbidden => Self::new(ErrorKind::Forbidden, "You may not do this here."),
             RoomError::Archived => Self::new(ErrorKind::Archived, "The room is archived and read-only."),
             RoomError::Conflict => Self::new(ErrorKind::Conflict, "The message was changed by someone else."),
+            RoomError::FileTaken => {
+                Self::new(ErrorKind::Conflict, "A file belongs to another message; upload it again.")
+            }
             RoomError::EmptyBody => Self::invalid("body is empty."),
             RoomError::TooManyReactions => {
                 Self::new(ErrorKind::TooLarge, "The message has the maximum number of reactions.")

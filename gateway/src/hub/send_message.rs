@@ -57,8 +57,10 @@ pub(super) async fn run(hub: &Arc<Hub>, caller: &Caller, request: Request) -> Re
         Err(denied) => (None, Some(denied)),
     };
     if permit.is_some() && !files.is_empty() {
-        // A message that was sent before gets the same answer: its files are not checked again.
-        match enqueue(hub, caller, room, content.clone(), None).await.await? {
+        // A message that was sent before gets the same answer: its files are not checked again. Of a new one, no file may
+        // belong to another.
+        let probe = MessageContent { attachments: attachments::named(&files), ..content.clone() };
+        match enqueue(hub, caller, room, probe, None).await.await? {
             SendResult::Refused => content.attachments = hub.claim_files(caller, room, &files).await?,
             known => return done(hub, room, known, None).await.map(Answer::Durable),
         }

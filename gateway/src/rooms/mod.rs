@@ -75,6 +75,9 @@ pub enum RoomError {
     /// The message is at another version.
     #[error("conflict")]
     Conflict,
+    /// A file of the message belongs to another one.
+    #[error("file taken")]
+    FileTaken,
     /// The message would have no content.
     #[error("empty body")]
     EmptyBody,
@@ -184,6 +187,7 @@ fn refused(status: &str) -> Option<RoomError> {
         "forbidden" => RoomError::Forbidden,
         "archived" => RoomError::Archived,
         "conflict" => RoomError::Conflict,
+        "fileTaken" => RoomError::FileTaken,
         "tooMany" => RoomError::TooManyMembers,
         "noMember" => RoomError::NoMember,
         "absent" => RoomError::NoMessage,

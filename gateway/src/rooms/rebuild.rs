@@ -93,12 +93,13 @@ fn install_arguments(stored: &StoredRoom, last: Option<&MessageState>, recent: &
         ]);
     }
     for message in recent {
-        arguments.extend([
-            (message.seq.get() / DAY_MICROS).to_string(),
-            message.content.sender_id.to_string(),
-            message.content.client_id.to_string(),
-            message.seq.to_string(),
-        ]);
+        let (day, seq) = (message.seq.get() / DAY_MICROS, message.seq);
+        let content = &message.content;
+        let sent = [(content.sender_id.as_str(), content.client_id.as_str())];
+        let files = content.attachments.iter().map(|file| ("", file.attachment_id.as_str()));
+        for (sender, id) in sent.into_iter().chain(files) {
+            arguments.extend([day.to_string(), sender.to_owned(), id.to_owned(), seq.to_string()]);
+        }
     }
     arguments
 }

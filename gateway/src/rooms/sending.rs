@@ -63,7 +63,7 @@ impl Rooms {
     async fn call_send(&self, sendings: &[Sending<'_>]) -> Result<Vec<Attempt>, RoomError> {
         let rooms = by_room(sendings);
         let keys: Vec<_> = rooms.iter().map(|places| keys::room(sendings[places[0]].room)).collect();
-        let mut arguments = Vec::with_capacity(sendings.len() * 6 + keys.len() * 2);
+        let mut arguments = Vec::with_capacity(sendings.len() * 7 + keys.len() * 2);
         for places in &rooms {
             let hint = self.hints.of(sendings[places[0]].room).get();
             arguments.extend([hint.to_string(), places.len().to_string()].map(Cow::Owned));
@@ -71,6 +71,8 @@ impl Rooms {
                 let ids = [person.org.as_str(), person.user.as_str(), content.client_id.as_str()];
                 arguments.extend(ids.map(Cow::Borrowed));
                 arguments.push(json(content)?.into());
+                let files: Vec<_> = content.attachments.iter().map(|file| file.attachment_id.as_str()).collect();
+                arguments.push(files.join(" ").into());
                 arguments.push(if accept { "accept" } else { "refuse" }.into());
                 arguments.push(content.mentions.len().to_string().into());
                 arguments.extend(content.mentions.iter().map(|user| Cow::Borrowed(user.as_str())));

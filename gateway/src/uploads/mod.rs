@@ -4,15 +4,17 @@
 //! the object itself: the room and the organization by the key, the rest by a piece of metadata that the URL's
 //! signature covers. They are read later from the object.
 //!
-//! An upload begins with a tag by which the bucket's lifecycle rule deletes it. A message that claims the file has the
-//! tag removed first; a deleted message has it added first, and a file with the tag is never served. So, when a party
-//! dies:
+//! An upload begins with a tag by which the bucket's lifecycle rule deletes it, and a file with the tag is never served. A
+//! message that claims the file has the tag removed first; a file belongs to the first message that has it, which the
+//! script that creates messages decides. A message that is about to be deleted is noted on its files, which are served
+//! then only while it is not deleted; they get the tag again once the tombstone is durable. So, when a party dies:
 //! - client, before or during its upload: a URL that expires, or an object that the rule deletes;
 //! - gateway, before the tag is removed: the same; the resend begins again;
 //! - gateway, after the tag is removed, before the message is in its room: the resend finds the object as its sender's
 //!   still, and claims it; without a resend the object stays, known to nobody;
-//! - gateway, after a delete added the tag, before the tombstone: the file is gone, the text is not; the delete was
-//!   never answered, and is sent again;
+//! - gateway, after a delete's note, before the tombstone: the message stays, and its files are served as before;
+//! - gateway, after the tombstone, before the tag: the files are not served, and whoever asks for one has it tagged; one
+//!   that nobody asks for stays, known to nobody;
 //! - Redis, without its data: nothing, files are not in it;
 //! - S3: sending, deleting and getting files answer `unavailable`; messages without files are not affected.
 
@@ -33,14 +35,14 @@ use aws_config::SdkConfig;
 use futures_util::future::try_join_all;
 use rts_common::ids::{AttachmentId, OrgId, Person, RoomId};
 use rts_common::message::Attachment;
-use rts_common::seq::Timestamp;
+use rts_common::seq::{Seq, Timestamp};
 
 pub use self::facts::{FileFacts, FileRules, Unacceptable};
 pub use self::types::{AllowedTypes, ContentType};
 
 use self::object_key::object_key;
 use self::promise::Promise;
-use self::storage::{Storage, Stored};
+use self::storage::{FileState, Storage, Stored};
 
 /// Time for which a signed URL can be used, also repeatedly, to begin a transfer.
 pub const URL_LIFE: Duration = Duration::from_mins(5);
@@ -134,31 +136,59 @@ impl Uploads {
         Ok(found)
     }
 
-    /// Releases the files of a message: they are not served any more, and the bucket deletes them.
-    pub async fn release(&self, org: &OrgId, room: &RoomId, files: &[Attachment]) -> Result<(), UploadError> {
-        let released = files.iter().map(|file| async {
-            let key = object_key(org, room, &file.attachment_id);
-            // A file that does not exist any more counts as released.
-            self.storage.release(&key).await.map(drop)
+    /// Notes on the files of a message that it decides whether they are served.
+    pub async fn note_delete(
+        &self,
+        org: &OrgId,
+        room: &RoomId,
+        files: &[Attachment],
+        seq: Seq,
+    ) -> Result<(), UploadError> {
+        self.tag_all(org, room, files.iter().map(|file| &file.attachment_id), FileState::Deleting(seq)).await
+    }
+
+    /// Releases files: they are not served any more, and the bucket deletes them.
+    pub async fn release(&self, org: &OrgId, room: &RoomId, files: &[AttachmentId]) -> Result<(), UploadError> {
+        self.tag_all(org, room, files.iter(), FileState::Unclaimed).await
+    }
+
+    async fn tag_all(
+        &self,
+        org: &OrgId,
+        room: &RoomId,
+        files: impl Iterator<Item = &AttachmentId>,
+        state: FileState,
+    ) -> Result<(), UploadError> {
+        let tagged = files.map(|file| async {
+            let key = object_key(org, room, file);
+            // A file that does not exist any more needs no tag.
+            self.storage.tag(&key, state).await.map(drop)
         });
-        try_join_all(released).await.map(drop)
+        try_join_all(tagged).await.map(drop)
     }
 
     /// Returns a URL that gets a file which a message of the room has, and which was not uploaded before its time
-    /// ended. The caller checks that the user is a member of the room.
+    /// ended; with a seq, it is for the caller only if that message is not deleted. The caller checks that the user is a
+    /// member of the room.
     pub async fn read(
         &self,
         org: &OrgId,
         room: &RoomId,
         id: &AttachmentId,
         expired: Timestamp,
-    ) -> Result<SignedUrl, UploadError> {
+    ) -> Result<(SignedUrl, Option<Seq>), UploadError> {
         let key = object_key(org, room, id);
-        let (stored, is_unclaimed) = tokio::try_join!(self.storage.head(&key), self.storage.is_unclaimed(&key))?;
-        let (Some(stored), Some(false)) = (stored, is_unclaimed) else { return Err(UploadError::NotFound) };
+        let (stored, state) = tokio::try_join!(self.storage.head(&key), self.storage.state(&key))?;
+        let stored = stored.ok_or(UploadError::NotFound)?;
+        let deleting = match state {
+            None | Some(FileState::Unclaimed) => return Err(UploadError::NotFound),
+            Some(FileState::Claimed) => None,
+            Some(FileState::Deleting(seq)) => Some(seq),
+        };
         let promise = stored.promise().filter(|promise| promise.at >= expired.millis()).ok_or(UploadError::NotFound)?;
         let disposition = disposition::attachment(&promise.name);
-        self.storage.url_to_get(&key, &disposition, types::served_as(&promise.content_type)).await
+        let url = self.storage.url_to_get(&key, &disposition, types::served_as(&promise.content_type)).await?;
+        Ok((url, deleting))
     }
 
     async fn verify(&self, person: &Person, room: &RoomId, id: &AttachmentId) -> Result<Attachment, UploadError> {

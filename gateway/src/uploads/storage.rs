@@ -18,7 +18,7 @@ use aws_sdk_s3::types::{ChecksumMode, Tag, Tagging};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Uri, header};
-use rts_common::seq::Timestamp;
+use rts_common::seq::{Seq, Timestamp};
 use tokio::sync::Semaphore;
 
 use super::credentials::NotedCredentials;
@@ -43,6 +43,19 @@ const CREDENTIALS_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// The tag of what no message has. The bucket's lifecycle rule names it.
 const UNCLAIMED: (&str, &str) = ("rts-unclaimed", "true");
+/// The tag of what a message has that may be deleted; its value is the message's seq.
+const DELETING: &str = "rts-deleting";
+
+/// Whether a file belongs to a message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum FileState {
+    /// It does not, or not any more.
+    Unclaimed,
+    /// It does.
+    Claimed,
+    /// It does as long as this message is not deleted.
+    Deleting(Seq),
+}
 
 /// The metadata of an object.
 #[derive(Debug)]
@@ -196,26 +209,35 @@ impl Storage {
         stored.map(Some).ok_or_else(|| UploadError::Fault("an object without size or type".to_owned()))
     }
 
-    /// True if an object has the tag of an unclaimed one; `None` if there is no object.
-    pub(super) async fn is_unclaimed(&self, key: &str) -> Result<Option<bool>, UploadError> {
+    /// Returns the state of an object by its tags; `None` if there is no object.
+    pub(super) async fn state(&self, key: &str) -> Result<Option<FileState>, UploadError> {
         let tags = self.client.get_object_tagging().bucket(&self.bucket).key(key);
-        let found = self.call("tags", tags.send()).await?;
-        Ok(found.map(|found| found.tag_set.iter().any(|tag| tag.key == UNCLAIMED.0)))
+        let Some(found) = self.call("tags", tags.send()).await? else { return Ok(None) };
+        let value = |key| found.tag_set.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
+        Ok(Some(match (value(UNCLAIMED.0), value(DELETING).and_then(Seq::parse)) {
+            (Some(_), _) => FileState::Unclaimed,
+            (None, Some(seq)) => FileState::Deleting(seq),
+            (None, None) => FileState::Claimed,
+        }))
     }
 
-    /// Removes the tag from an object; false if there is none.
+    /// Removes the tags from an object; false if there is none.
     pub(super) async fn keep(&self, key: &str) -> Result<bool, UploadError> {
         let keep = self.client.delete_object_tagging().bucket(&self.bucket).key(key);
         Ok(self.call("keep", keep.send()).await?.is_some())
     }
 
-    /// Adds the tag to an object; false if there is none.
-    pub(super) async fn release(&self, key: &str) -> Result<bool, UploadError> {
-        let (tag, value) = UNCLAIMED;
+    /// Tags an object with its state; false if there is none.
+    pub(super) async fn tag(&self, key: &str, state: FileState) -> Result<bool, UploadError> {
+        let (tag, value) = match state {
+            FileState::Claimed => return self.keep(key).await,
+            FileState::Unclaimed => (UNCLAIMED.0, UNCLAIMED.1.to_owned()),
+            FileState::Deleting(seq) => (DELETING, seq.to_string()),
+        };
         let tag = Tag::builder().key(tag).value(value).build().expect("it has both");
         let tags = Tagging::builder().tag_set(tag).build().expect("it has one");
-        let release = self.client.put_object_tagging().bucket(&self.bucket).key(key).tagging(tags);
-        Ok(self.call("release", release.send()).await?.is_some())
+        let tagging = self.client.put_object_tagging().bucket(&self.bucket).key(key).tagging(tags);
+        Ok(self.call("tag", tagging.send()).await?.is_some())
     }
 
     /// One request of our own, within a deadline; `None` where S3 says that there is no such object.

@@ -11,7 +11,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rts_common::ids::{AttachmentId, OrgId, Person, RoomId, UserId};
 use rts_common::message::Attachment;
-use rts_common::seq::Timestamp;
+use rts_common::seq::{Seq, Timestamp};
 use rts_gateway::uploads::{AllowedTypes, FileFacts, FileRules, SignedUrl, UploadError, UploadTicket, Uploads};
 use rts_local::{ACCESS_KEY_ID, Cluster, ClusterOptions, REGION, SECRET_ACCESS_KEY};
 use sha2::{Digest as _, Sha256};
@@ -68,7 +68,7 @@ impl World {
     }
 
     async fn read(&self, org: &OrgId, id: &AttachmentId) -> Result<SignedUrl, UploadError> {
-        self.uploads.read(org, &self.room, id, Timestamp::from_millis(0)).await
+        self.uploads.read(org, &self.room, id, Timestamp::from_millis(0)).await.map(|(signed, _)| signed)
     }
 
     async fn claim(&self, who: &Person, room: &RoomId, id: &AttachmentId) -> Result<Vec<Attachment>, UploadError> {
@@ -127,11 +127,16 @@ async fn a_file_is_uploaded_claimed_served_and_released() {
     assert_eq!(world.claim(&ann, &world.room, &AttachmentId::random()).await, Err(UploadError::NotFound));
 
     let taken = world.claim(&ann, &world.room, &id).await.unwrap();
-    world.uploads.release(org, &world.room, &taken).await.unwrap();
+    // A message that is being deleted decides about its files.
+    let seq = Seq::now();
+    world.uploads.note_delete(org, &world.room, &taken, seq).await.unwrap();
+    let (signed, deleting) = world.uploads.read(org, &world.room, &id, Timestamp::from_millis(0)).await.unwrap();
+    assert_eq!(deleting, Some(seq));
+    let (status, ..) = world.request("GET", &signed.url, &BTreeMap::new(), b"").await;
+    assert_eq!(status, StatusCode::OK);
+    // One that never existed can be released too.
+    world.uploads.release(org, &world.room, &[id.clone(), AttachmentId::random()]).await.unwrap();
     assert_eq!(world.read(org, &id).await.unwrap_err(), UploadError::NotFound);
-    // A file that never existed can be released too.
-    let gone = Attachment { attachment_id: AttachmentId::random(), ..taken[0].clone() };
-    world.uploads.release(org, &world.room, &[gone]).await.unwrap();
 }
 
 #[tokio::test]

@@ -1,7 +1,7 @@
 -- Opens a room that was rebuilt from DynamoDB, under a new epoch, unless another node was faster.
 -- ARGV: org, kind, name, case, by, at, archived, version, head, last message's seq, count, number of members,
 --       then for each: user, value (`role version joinedSeq name`), readSeq, deliveredSeq;
---       then for each message of the dedup window: day, sender, clientId, seq
+--       then for each message of the dedup window, and each file of one: day, sender or '', clientId or file, seq
 local org, kind, name, case, by, at, archived, version, head, last, count, members = unpack(ARGV, 1, 12)
 if redis.call('EXISTS', META) == 1 then return { 'exists' } end
 redis.call('DEL', MEMBERS, MARKS, STREAM, CHANGED, DELETED)

@@ -1,10 +1,13 @@
 -- Creates messages, or finds those that their senders made with the same clientId before. The messages that a node has
 -- in flight at once share a call: a room's facts are read once and written once, and it publishes once.
 -- KEYS: the base keys of the rooms
--- ARGV: for each room: hint, number of messages; for each of these: org, user, clientId, body, 'accept' or 'refuse'
---       (then only a duplicate is answered), number of mentions, then the mentioned users
+-- ARGV: for each room: hint, number of messages; for each of these: org, user, clientId, body, the ids of its files with
+--       spaces in between, 'accept' or 'refuse' (then only a duplicate is answered), number of mentions, then the
+--       mentioned users
 -- For each: 'sent seq ordinal' | 'duplicate seq' and '1' while it is not known to be durable, else '0' | 'refused'
--- | 'archived' | 'notFound' | 'cold'
+-- | 'fileTaken' | 'archived' | 'notFound' | 'cold'
+-- A file belongs to the first message that has it. A day after its upload no message may have it any more, so the
+-- clientIds' table, which keeps a day at least, holds the files too, each under no sender.
 -- Messages of one room and one call have consecutive seqs, those of different calls never do: the journal sends those
 -- of a call as one entry, and a node that journals them again can tell which they were.
 -- Redis hashes each byte of each string that a script makes: bodies are concatenated only once.
@@ -18,14 +21,18 @@ local function open(hint)
     org = found[1], archived = found[2], prev = found[3], epoch = found[4], count = found[5], last = found[6],
     least = math.max(tonumber(found[3] or 0) + 2, tonumber(hint) + 2, now),
     today = sent_key(day), before = sent_key(day - 1),
-    -- The number of them that each user sent, false if not a member; the seq of each by sender and clientId.
+    -- The number of them that each user sent, false if not a member; the seq of each by sender and clientId, or file.
     users = {}, sent = {},
     -- The arguments of the commands that write all of them, and the publication.
     fields = {}, index = {}, places = {}, bodies = { '' },
   }
 end
 
-local function create(opened, org, user, client, body, mode)
+local function find(opened, field)
+  return opened.sent[field] or redis.call('HGET', opened.today, field) or redis.call('HGET', opened.before, field)
+end
+
+local function create(opened, org, user, client, body, files, mode)
   if not opened.org then return 'cold' end
   if opened.org ~= org then return 'notFound' end
   local users = opened.users
@@ -41,6 +48,9 @@ local function create(opened, org, user, client, body, mode)
     return 'duplicate ' .. known .. (is_durable and ' 0' or ' 1')
   end
   if opened.archived ~= '0' then return 'archived' end
+  for file in string.gmatch(files, '%S+') do
+    if find(opened, sent_field('', file)) then return 'fileTaken' end
+  end
   if mode == 'refuse' then return 'refused' end
 
   local places, fields, index = opened.places, opened.fields, opened.index
@@ -49,7 +59,11 @@ local function create(opened, org, user, client, body, mode)
   redis.call('XADD', STREAM, seq .. '-0', 'k', 'c', 'p', opened.seq or opened.prev, 'm', seq, 'n', ordinal, 'u', user, 's', body)
   opened.seq, opened.sent[field], users[user] = seq, seq, users[user] + 1
   places[made + 1], opened.bodies[made + 2] = seq .. ' ' .. #body, body
-  fields[2 * made + 1], fields[2 * made + 2] = field, seq
+  fields[#fields + 1], fields[#fields + 2] = field, seq
+  for file in string.gmatch(files, '%S+') do
+    local owned = sent_field('', file)
+    opened.sent[owned], fields[#fields + 1], fields[#fields + 2] = seq, owned, seq
+  end
   index[2 * made + 1], index[2 * made + 2] = seq, unstored_member(seq, seq)
   return 'sent ' .. seq .. ' ' .. ordinal, seq
 end
@@ -86,10 +100,10 @@ for number = 1, #KEYS do
   local opened, messages = open(ARGV[at]), tonumber(ARGV[at + 1])
   at = at + 2
   for _ = 1, messages do
-    local org, user, client, body, mode, mentions = unpack(ARGV, at, at + 5)
-    local answer, seq = create(opened, org, user, client, body, mode)
+    local org, user, client, body, files, mode, mentions = unpack(ARGV, at, at + 6)
+    local answer, seq = create(opened, org, user, client, body, files, mode)
     answers[#answers + 1] = answer
-    local first = at + 6
+    local first = at + 7
     at = first + tonumber(mentions)
     if seq then
       for index = first, at - 1 do add_mention(ARGV[index], user, seq) end

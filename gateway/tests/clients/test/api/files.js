@@ -263,6 +263,54 @@ export function files(shared) {
     assert.equal((await ann.refusal("GetAttachmentUrl", { roomId, attachmentId })).code, "notFound");
   });
 
+  test("a file belongs to the first message that has it, also when several are sent at once", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const twin = await shared.cluster.connect(ann.user);
+    t.after(() => twin.stop());
+    const roomId = await makeGroup(ann, [bob]);
+    const { attachmentId } = await upload(ann, roomId);
+    const first = await sendFiles(ann, roomId, [attachmentId]);
+    const again = await ann.refusal("SendMessage", { roomId, clientId: "other", body: "too", attachmentIds: [attachmentId] });
+    assert.equal(again.code, "conflict");
+    // Deleted, it still belonged to the first.
+    await ann.call("DeleteMessage", { roomId, seq: first.seq });
+    const late = await ann.refusal("SendMessage", { roomId, clientId: "late", attachmentIds: [attachmentId] });
+    assert.equal(late.code, "conflict");
+    for (let time = 0; time < 10; time += 1) {
+      const file = (await upload(ann, roomId)).attachmentId;
+      const sends = [ann, twin, ann, twin].map((client, index) =>
+        client.call("SendMessage", { roomId, clientId: `c${time} ${index}`, attachmentIds: [file] }).then(({ seq }) => seq, (error) => error),
+      );
+      const results = await Promise.all(sends);
+      assert.equal(results.filter(Number.isInteger).length, 1, String(results));
+      assert.deepEqual(results.filter(({ code }) => code !== undefined).map(({ code }) => code), ["conflict", "conflict", "conflict"]);
+      assert.equal((await download(bob, roomId, file)).status, 200);
+    }
+  });
+
+  test("a file is served until its message's tombstone stands, and not after, whoever dies in between", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeGroup(ann, [bob]);
+    const { attachmentId, url } = await upload(ann, roomId);
+    const { seq } = await sendFiles(ann, roomId, [attachmentId]);
+    const { accessKeyId, secretAccessKey, region } = shared.cluster.info.aws;
+    const operator = new AwsClient({ accessKeyId, secretAccessKey, region, service: "s3", retries: 0 });
+    const tagging = `${url.split("?")[0]}?tagging`;
+    // As a gateway leaves it that dies after it has noted the delete.
+    const note = async () => {
+      const body = `<Tagging><TagSet><Tag><Key>rts-deleting</Key><Value>${seq}</Value></Tag></TagSet></Tagging>`;
+      assert.equal((await operator.fetch(tagging, { method: "PUT", body })).status, 200);
+    };
+    await note();
+    assert.equal((await download(bob, roomId, attachmentId)).status, 200);
+    await ann.call("DeleteMessage", { roomId, seq });
+    assert.match(await (await operator.fetch(tagging)).text(), /rts-unclaimed/);
+    // And one that dies after the tombstone: whoever asks next has the file given up.
+    await note();
+    assert.equal((await bob.refusal("GetAttachmentUrl", { roomId, attachmentId })).code, "notFound");
+    assert.match(await (await operator.fetch(tagging)).text(), /rts-unclaimed/);
+  });
+
   test("pages of the app may put and get files, other origins may not", async (t) => {
     const [ann] = await cast(t, shared.cluster, "ann");
     const roomId = await makeGroup(ann);
