@@ -131,7 +131,7 @@ export class Composer {
         this.notices.show(this.i18n.t().composer.tooManyFiles(FILES_MAX), true);
         return;
       }
-      this.keep({ uploads: [...this.uploads(), this.room().upload(file)] });
+      this.drafts.attach(this.room(), file);
     }
     this.area().nativeElement.focus();
   }

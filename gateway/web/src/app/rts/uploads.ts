@@ -34,21 +34,37 @@ export type Put = (ticket: UploadTicket, file: File, progress: (part: number) =>
  * Uploads a file directly to storage. Its hash is bound into the signed address, so storage accepts these bytes only.
  */
 export function startUpload(connection: RtsConnection, roomId: string, file: File, put: Put = putByXhr, backoff = new Backoff(500, 10_000)): Upload {
+  return upload(connection, roomId, file, () => Promise.resolve(file), put, backoff);
+}
+
+/** Continues an upload of an earlier page; `read` returns its file, or nothing if it was not kept. */
+export function continueUpload(connection: RtsConnection, roomId: string, { name, size }: Upload['file'], read: () => Promise<File | undefined>): Upload {
+  const kept = async (): Promise<File> => {
+    const file = await read().catch(() => undefined);
+    if (file === undefined) {
+      throw new RtsError('cancelled', 'The page ended before the upload did.');
+    }
+    return file;
+  };
+  return upload(connection, roomId, { name, size }, kept, putByXhr, new Backoff(500, 10_000));
+}
+
+function upload(connection: RtsConnection, roomId: string, file: Upload['file'], read: () => Promise<File>, put: Put, backoff: Backoff): Upload {
   const state = signal<UploadState>('preparing');
   const progress = signal(0);
   const attachment = signal<Attachment | undefined>(undefined);
   const error = signal<RtsError | undefined>(undefined);
   const abort = new AbortController();
-  const contentType = file.type === '' ? 'application/octet-stream' : file.type;
-  const facts = { fileName: file.name, contentType, sizeBytes: file.size };
 
   /** Failures of the storage in a row, on one connection to the hub. */
   let refusals = 0;
-  const once = async (sha256: string): Promise<void> => {
+  const once = async (content: File, sha256: string): Promise<void> => {
+    const contentType = content.type === '' ? 'application/octet-stream' : content.type;
+    const facts = { fileName: content.name, contentType, sizeBytes: content.size };
     const ticket = await connection.invoke('CreateUpload', { roomId, sha256, ...facts });
     abort.signal.throwIfAborted();
     state.set('uploading');
-    await put(ticket, file, (part) => progress.set(part), abort.signal).catch((failure: unknown) => {
+    await put(ticket, content, (part) => progress.set(part), abort.signal).catch((failure: unknown) => {
       refusals += 1;
       throw failure;
     });
@@ -61,10 +77,11 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
    * the hub can, as behind a content blocker, or for a file that has changed on disk, gets no more than some attempts.
    */
   const run = async (): Promise<void> => {
-    const sha256 = await hash(file);
+    const content = await read();
+    const sha256 = await hash(content);
     while (state() !== 'done') {
       try {
-        await once(sha256);
+        await once(content, sha256);
       } catch (failure) {
         const reason = toRtsError(failure);
         abort.signal.throwIfAborted();
@@ -112,16 +129,15 @@ export function startUpload(connection: RtsConnection, roomId: string, file: Fil
   };
 }
 
-/** Returns an upload of an earlier page: done if it has its attachment, else failed for good. */
-export function pastUpload(name: string, size: number, attachment?: Attachment): Upload {
-  const error = attachment === undefined ? new RtsError('cancelled', 'The page ended before the upload did.') : undefined;
+/** Returns an upload that an earlier page completed. */
+export function pastUpload({ name, size }: Upload['file'], attachment: Attachment): Upload {
   const nothing = (): void => undefined;
   return {
     file: { name, size },
-    state: signal<UploadState>(attachment === undefined ? 'failed' : 'done'),
-    progress: signal(attachment === undefined ? 0 : 1),
-    attachment: signal(attachment),
-    error: signal(error),
+    state: signal<UploadState>('done'),
+    progress: signal(1),
+    attachment: signal<Attachment | undefined>(attachment),
+    error: signal<RtsError | undefined>(undefined),
     cancel: nothing,
     retry: nothing,
   };
