@@ -66,23 +66,24 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let places = places(hub, caller, request.archived.unwrap_or(false), query.as_deref(), after.as_ref()).await?;
 
     let mut rooms = Vec::with_capacity(limit.min(places.len()));
-    let mut cursor = None;
-    let views = places.iter().map(async |(_, room)| hub.parts.rooms.glance(&caller.person, room).await);
-    let views: Vec<_> = views.collect();
-    let mut views = stream::iter(views).buffered(AT_ONCE).zip(stream::iter(&places));
-    while let Some((view, place)) = views.next().await {
-        let view = match view {
-            Ok(view) => view,
-            Err(RoomError::NotFound) => continue,
-            Err(refusal) => return Err(refusal.into()),
-        };
-        if rooms.len() == limit {
-            return Ok(Answer::now(Response { rooms, cursor }));
+    let mut left = places.as_slice();
+    // Once, unless rooms of the list are gone: no room is read that is not returned.
+    while rooms.len() < limit && !left.is_empty() {
+        let (page, rest) = left.split_at(left.len().min(limit - rooms.len()));
+        let views = page.iter().map(async |(_, room)| hub.parts.rooms.glance(&caller.person, room).await);
+        let views: Vec<_> = views.collect();
+        let mut views = stream::iter(views).buffered(AT_ONCE);
+        while let Some(view) = views.next().await {
+            match view {
+                Ok(view) => rooms.push(listed(view)),
+                Err(RoomError::NotFound) => {}
+                Err(refusal) => return Err(refusal.into()),
+            }
         }
-        cursor = Some(encode_cursor(place));
-        rooms.push(listed(view));
+        left = rest;
     }
-    Ok(Answer::now(Response { rooms, cursor: None }))
+    let last = places[..places.len() - left.len()].last().filter(|_| !left.is_empty());
+    Ok(Answer::now(Response { rooms, cursor: last.map(encode_cursor) }))
 }
 
 /// Returns the caller's rooms that match the request, in order: open ones by activity, archived ones by the time they
