@@ -1,4 +1,6 @@
 // The looks of the app, and a tour of its views.
+import { mkdir } from 'node:fs/promises';
+import { fileURLToPath } from 'node:url';
 import { signIn } from './support.mjs';
 
 export const LOOKS = [
@@ -7,6 +9,21 @@ export const LOOKS = [
   { lang: 'ko', theme: 'light', width: 390, height: 844 },
   { lang: 'en', theme: 'dark', width: 390, height: 844 },
 ];
+
+/** Desktop and phone, in both languages, light and dark. */
+export const EVERY_LOOK = [{ width: 1280, height: 800 }, { width: 390, height: 844 }].flatMap((size) =>
+  ['en', 'ko'].flatMap((lang) => ['light', 'dark'].map((theme) => ({ ...size, lang, theme }))),
+);
+
+export const nameOf = ({ lang, theme, width }) => `${width >= 800 ? 'desktop' : 'phone'}-${lang}-${theme}`;
+
+/** Takes a picture into e2e/out, if the environment variable RTS_PICTURES is set. */
+export async function picture(page, name) {
+  if (!process.env.RTS_PICTURES) return;
+  const out = fileURLToPath(new URL('./out/', import.meta.url));
+  await mkdir(out, { recursive: true });
+  await page.screenshot({ path: `${out}${name}.png` });
+}
 
 /** Signs in as the viewer of a scene and stops at each view. */
 export async function walk(page, { viewer, title, typing }, stop) {

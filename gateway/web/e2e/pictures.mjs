@@ -3,7 +3,7 @@ import { mkdir } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { launch } from './browser.mjs';
 import { Cluster } from './cluster.mjs';
-import { LOOKS, walk } from './looks.mjs';
+import { EVERY_LOOK, nameOf, walk } from './looks.mjs';
 import { scene } from './scene.mjs';
 import { open } from './support.mjs';
 
@@ -13,9 +13,8 @@ const cluster = await Cluster.start();
 const browser = await launch();
 try {
   const scenes = { en: await scene(cluster, false), ko: await scene(cluster, true) };
-  const themes = LOOKS.flatMap((look) => ['light', 'dark'].map((theme) => ({ ...look, theme })));
-  const looks = [...new Map(themes.map((look) => [`${look.width >= 800 ? 'desktop' : 'phone'}-${look.lang}-${look.theme}`, look])).entries()];
-  for (const [name, look] of looks) {
+  for (const look of EVERY_LOOK) {
+    const name = nameOf(look);
     const page = await open(browser, cluster.web, look);
     await page.locator('form button').waitFor();
     await page.screenshot({ path: `${OUT}${name}-sign-in.png` });

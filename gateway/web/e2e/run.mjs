@@ -9,8 +9,8 @@ const run = (...args) => {
 };
 const ng = here('../node_modules/@angular/cli/bin/ng.js');
 /** Tests on an in-memory server. */
-const DEMO = ['demo', 'words', 'reading', 'losses', 'writing', 'hands', 'notifications'];
-const TESTS = [...DEMO, 'folder', 'looks', 'sign-in', 'cluster', 'features'];
+const DEMO = ['demo', 'words', 'reading', 'losses', 'states', 'writing', 'hands', 'notifications'];
+const TESTS = [...DEMO, 'folder', 'looks', 'hostile', 'sign-in', 'cluster', 'features'];
 const wanted = process.argv.slice(2);
 const unknown = wanted.find((name) => ![...TESTS, 'pictures'].includes(name));
 if (unknown !== undefined) {
