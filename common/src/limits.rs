@@ -64,6 +64,9 @@ pub const RECORD_BURST: u32 = 2000;
 pub const STREAMS_PER_CONNECTION: usize = 8;
 /// Messages that a stream reads and holds at once: 800 KiB at the most.
 pub const STREAM_PAGE: usize = 50;
+/// Bytes of one answer: a page of ordinary messages is a tenth of it, and a client takes it in within a second on a slow
+/// line.
+pub const ANSWER_BYTES: usize = 1024 * 1024;
 /// Bytes that a session with stateful reconnect keeps until they are acknowledged: the reference server's bound.
 pub const REPLAY_BYTES: usize = 100_000;
 /// Users whose presence one connection may watch: a screen full of rooms and their members.

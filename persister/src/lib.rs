@@ -7,9 +7,11 @@
 //! ([`batch`]).
 //!
 //! Records carry full state and versions, so writing one twice, late or out of order changes nothing. This crate
-//! contains no chat logic, and nothing else writes to DynamoDB.
+//! contains no chat logic, and nothing else writes to DynamoDB. What a function cannot store ends in its dead-letter
+//! queue: [`dead_letters`] and its command `dlq`.
 
 pub mod batch;
+pub mod dead_letters;
 mod execute;
 mod handler;
 pub mod lambda;

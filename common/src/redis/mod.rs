@@ -2,6 +2,7 @@
 //!
 //! Pub/sub subscriptions belong to the gateway's fan-out and are not here.
 
+mod fitness;
 pub mod journaled;
 pub mod keys;
 pub mod room_hash;
@@ -20,6 +21,7 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::{AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, Value};
 
+pub use self::fitness::Unfit;
 pub use self::scripts::NamedScript;
 pub use self::servers::{RedisServers, RedisServersError, RedisTrust, tcp_settings};
 
@@ -30,6 +32,10 @@ const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The number of connections that carry commands. Each pipelines any number of callers; the fewer there are, the more
 /// calls share a packet, and two spread the parsing of replies over cores.
 const LANES: usize = 2;
+
+/// Error codes of a server that refuses now what it will do later: its memory is full, a script holds it, its disk or its
+/// replicas are not there.
+const PASSING_CODES: [&str; 5] = ["OOM", "BUSY", "MISCONF", "NOREPLICAS", "UNKILLABLE"];
 
 /// A call that failed. Its effect is unknown unless the kind says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +56,7 @@ impl From<redis::RedisError> for RedisFailure {
             || error.is_connection_dropped()
             || error.is_connection_refusal()
             || error.is_cluster_error()
+            || error.code().is_some_and(|code| PASSING_CODES.contains(&code))
             || matches!(
                 error.kind(),
                 ErrorKind::Server(

@@ -6,6 +6,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{StreamExt, stream};
 use rts_common::ids::RoomId;
+use rts_common::limits;
 use rts_common::message::Message;
 use rts_common::room::Room;
 use rts_common::seq::Seq;
@@ -65,24 +66,33 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let query = request.query.map(|query| folded(query.trim())).filter(|query| !query.is_empty());
     let places = places(hub, caller, request.archived.unwrap_or(false), query.as_deref(), after.as_ref()).await?;
 
-    let mut rooms = Vec::with_capacity(limit.min(places.len()));
-    let mut left = places.as_slice();
-    // Once, unless rooms of the list are gone: no room is read that is not returned.
+    let (mut rooms, mut last) = (Vec::with_capacity(limit.min(places.len())), None);
+    let (mut left, mut bytes) = (places.as_slice(), 0);
+    // Once, unless rooms of the list are gone: no room is read that is not returned, but for those beyond the bytes of an
+    // answer.
     while rooms.len() < limit && !left.is_empty() {
         let (page, rest) = left.split_at(left.len().min(limit - rooms.len()));
         let views = page.iter().map(async |(_, room)| hub.parts.rooms.glance(&caller.person, room).await);
         let views: Vec<_> = views.collect();
-        let mut views = stream::iter(views).buffered(AT_ONCE);
-        while let Some(view) = views.next().await {
+        let mut views = stream::iter(views).buffered(AT_ONCE).zip(stream::iter(page));
+        while let Some((view, place)) = views.next().await {
             match view {
-                Ok(view) => rooms.push(listed(view)),
+                Ok(view) => {
+                    let room = listed(view);
+                    bytes += serde_json::to_vec(&room).map_or(0, |json| json.len());
+                    if bytes > limits::ANSWER_BYTES && !rooms.is_empty() {
+                        return Ok(Answer::now(Response { rooms, cursor: last.map(encode_cursor) }));
+                    }
+                    rooms.push(room);
+                    last = Some(place);
+                }
                 Err(RoomError::NotFound) => {}
                 Err(refusal) => return Err(refusal.into()),
             }
         }
         left = rest;
     }
-    let last = places[..places.len() - left.len()].last().filter(|_| !left.is_empty());
+    let last = last.filter(|_| !left.is_empty());
     Ok(Answer::now(Response { rooms, cursor: last.map(encode_cursor) }))
 }
 

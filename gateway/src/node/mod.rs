@@ -3,6 +3,7 @@
 mod chat_service;
 pub(crate) mod drain;
 mod health_watch;
+mod open_files;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -41,6 +42,7 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
     let lifecycle = Lifecycle::new();
     let readiness = Readiness::new();
     let registry = Registry::new(config.limits.node_connections);
+    open_files::prepare(config.limits.node_connections);
     let public = bind(config.listen.public).await?;
     let admin = bind(config.listen.admin).await?;
 

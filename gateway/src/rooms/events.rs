@@ -3,7 +3,7 @@
 use rts_common::ids::{Person, RoomId};
 use rts_common::limits;
 use rts_common::redis::scripts;
-use rts_common::seq::Seq;
+use rts_common::seq::{SEQ_MAX, Seq};
 
 use super::event::{Entry, RoomEvent};
 use super::reply::Reply;
@@ -11,6 +11,8 @@ use super::{RoomError, Rooms};
 
 /// The most events that a node backfills at once.
 const BACKFILL_EVENTS: usize = 2000;
+/// A seq after every head.
+const BEYOND: Seq = Seq::new(SEQ_MAX).expect("the largest seq is valid");
 
 /// The head of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +21,15 @@ pub struct Head {
     pub epoch: Seq,
     /// The seq of its last event.
     pub seq: Seq,
+}
+
+/// The most that is read of a room's events.
+#[derive(Clone, Copy, Debug)]
+pub struct EventsBudget {
+    /// Their number.
+    pub events: usize,
+    /// The bytes of their bodies.
+    pub bytes: usize,
 }
 
 /// The events after a seq.
@@ -42,7 +53,7 @@ pub enum EventsAfter {
 impl Rooms {
     /// Returns the head of a room; `None` if there is no such room.
     pub async fn head(&self, room: &RoomId) -> Result<Option<Head>, RoomError> {
-        match self.as_node(&scripts::EVENTS, room, &["0", "0"]).await {
+        match self.as_node(&scripts::EVENTS, room, &["0", "0", ""]).await {
             Ok(reply) => Ok(Some(head(&reply)?)),
             Err(RoomError::NotFound) => Ok(None),
             Err(refusal) => Err(refusal),
@@ -52,7 +63,7 @@ impl Rooms {
     /// Returns all events after a seq, for the node; `None` if there is no such room.
     pub async fn events_after(&self, room: &RoomId, after: Seq) -> Result<Option<EventsAfter>, RoomError> {
         let limit = BACKFILL_EVENTS.to_string();
-        match self.as_node(&scripts::EVENTS, room, &[&after.to_string(), &limit]).await {
+        match self.as_node(&scripts::EVENTS, room, &[&after.to_string(), &limit, ""]).await {
             Ok(reply) => Ok(Some(events(room, &reply)?)),
             Err(RoomError::NotFound) => Ok(None),
             Err(refusal) => Err(refusal),
@@ -61,24 +72,33 @@ impl Rooms {
 
     /// Returns the events that a member missed after a seq, each message in its current state.
     pub async fn resume(&self, person: &Person, room: &RoomId, after: Seq) -> Result<EventsAfter, RoomError> {
-        self.resume_up_to(person, room, after, limits::RESUME_EVENTS).await
+        let most = EventsBudget { events: limits::RESUME_EVENTS, bytes: limits::ANSWER_BYTES };
+        self.resume_within(person, room, after, most).await
     }
 
-    /// Works like [`Self::resume`], with a limit of the deployment: more events than that are truncated.
-    pub async fn resume_up_to(
+    /// Works like [`Self::resume`]; more than the budget is truncated.
+    pub async fn resume_within(
         &self,
         person: &Person,
         room: &RoomId,
         after: Seq,
-        events_max: usize,
+        most: EventsBudget,
     ) -> Result<EventsAfter, RoomError> {
-        self.member_events(person, room, &[&after.to_string(), &events_max.to_string()]).await
+        let (events, bytes) = (most.events.to_string(), most.bytes.to_string());
+        self.member_events(person, room, &[&after.to_string(), &events, &bytes]).await
+    }
+
+    /// Returns the head of a room for a member, without any events.
+    pub async fn head_for(&self, person: &Person, room: &RoomId) -> Result<Head, RoomError> {
+        match self.resume_within(person, room, BEYOND, EventsBudget { events: 0, bytes: 0 }).await? {
+            EventsAfter::Whole { head, .. } | EventsAfter::Truncated { head } => Ok(head),
+        }
     }
 
     /// Returns the events since a moment that a member missed, each message in its current state.
     pub async fn since(&self, person: &Person, room: &RoomId, moment: Seq) -> Result<EventsAfter, RoomError> {
-        let limit = limits::RESUME_EVENTS.to_string();
-        self.member_events(person, room, &[&moment.to_string(), &limit, "moment"]).await
+        let (limit, bytes) = (limits::RESUME_EVENTS.to_string(), limits::ANSWER_BYTES.to_string());
+        self.member_events(person, room, &[&moment.to_string(), &limit, &bytes, "moment"]).await
     }
 
     async fn member_events(&self, person: &Person, room: &RoomId, args: &[&str]) -> Result<EventsAfter, RoomError> {

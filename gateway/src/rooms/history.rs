@@ -82,6 +82,7 @@ impl Rooms {
             range.before.map(|seq| seq.to_string()).unwrap_or_default(),
             wanted.to_string(),
             if range.direction == Direction::Ascending { "asc" } else { "desc" }.to_owned(),
+            limits::ANSWER_BYTES.to_string(),
         ];
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
         let reply = match reader {
@@ -90,9 +91,10 @@ impl Rooms {
         };
         let trimmed = reply.seq(1)?;
         let recent = states(room, reply.list(2)?)?;
+        let mut is_cut = reply.text(4)? == "1";
         let stored_before = range.before.map_or(trimmed.next(), |before| before.min(trimmed.next()));
-        let needs_store =
-            stored_before > range.after.next() && (range.direction == Direction::Ascending || recent.len() < wanted);
+        let is_short = !is_cut && recent.len() < wanted;
+        let needs_store = stored_before > range.after.next() && (range.direction == Direction::Ascending || is_short);
         let mut messages = if needs_store {
             let missing = match range.direction {
                 Direction::Ascending => wanted,
@@ -118,12 +120,15 @@ impl Rooms {
                 messages = newest;
             }
         }
-        let has_more = messages.len() > range.limit;
+        is_cut |= messages.len() > range.limit;
         messages.truncate(range.limit);
+        let within = messages_within(&messages, limits::ANSWER_BYTES);
+        is_cut |= within < messages.len();
+        messages.truncate(within);
         if range.direction == Direction::Descending {
             messages.reverse();
         }
-        Ok(HistoryPage { messages, has_more })
+        Ok(HistoryPage { messages, has_more: is_cut })
     }
 
     /// Reads from DynamoDB, with later changes that are not stored yet applied.
@@ -192,6 +197,17 @@ impl Rooms {
         self.redis.run(&scripts::SET_UNREAD, &keys::room(room), &arguments).await?;
         Ok(counted.capped(mentions.len()))
     }
+}
+
+/// Returns the number of messages that fit into an answer, at least one.
+fn messages_within(messages: &[MessageState], bytes_max: usize) -> usize {
+    let size = |message: &MessageState| serde_json::to_vec(&message.content).map_or(0, |json| json.len());
+    let mut bytes = 0;
+    let fits = |message: &&MessageState| {
+        bytes += size(message);
+        bytes <= bytes_max
+    };
+    messages.iter().take_while(fits).count().max(1)
 }
 
 impl Counted {

@@ -38,7 +38,7 @@ pub use self::changes::{CreatedRoom, NewRoom, RoomOperation, RoomOutcome};
 pub use self::event::{
     Change, Decoded, EventPayload, EventPosition, Publication, ReactionChange, RoomEvent, RoomUpdate,
 };
-pub use self::events::{EventsAfter, Head};
+pub use self::events::{EventsAfter, EventsBudget, Head};
 pub use self::history::{HistoryPage, HistoryRange};
 pub use self::marks::MarkKind;
 pub use self::members::ListedRoom;

@@ -12,15 +12,15 @@ const ng = here('../node_modules/@angular/cli/bin/ng.js');
 const DEMO = ['demo', 'words', 'reading', 'losses', 'states', 'writing', 'hands', 'notifications'];
 const TESTS = [...DEMO, 'folder', 'looks', 'hostile', 'sign-in', 'cluster', 'features'];
 const wanted = process.argv.slice(2);
-const unknown = wanted.find((name) => ![...TESTS, 'pictures'].includes(name));
+const unknown = wanted.find((name) => ![...TESTS, 'pictures', 'speed'].includes(name));
 if (unknown !== undefined) {
-  console.error(`There is no ${unknown}; there are ${TESTS.join(', ')} and pictures.`);
+  console.error(`There is no ${unknown}; there are ${TESTS.join(', ')} pictures and speed.`);
   process.exit(2);
 }
 const tests = wanted.length === 0 ? TESTS : TESTS.filter((name) => wanted.includes(name));
 
 if (tests.some((name) => DEMO.includes(name))) run(ng, 'build', '--configuration', 'demo');
-if (wanted.includes('pictures') || tests.some((name) => !DEMO.includes(name))) {
+if (wanted.includes('pictures') || wanted.includes('speed') || tests.some((name) => !DEMO.includes(name))) {
   run(ng, 'build');
   run('tools/compress.mjs');
 }
@@ -33,3 +33,4 @@ if (tests.length > 0) {
   if (served.length > 0) run('--test', ...options, '--test-concurrency=1', ...served);
 }
 if (wanted.includes('pictures')) run('e2e/pictures.mjs');
+if (wanted.includes('speed')) run('e2e/speed.mjs');

@@ -4,6 +4,7 @@
 
 mod archive;
 mod batches;
+mod dead_letters;
 mod directory;
 mod faults;
 mod messages;

@@ -1,8 +1,9 @@
 -- Returns the events after a seq, for a client's resume and a node's backfill.
--- ARGV: org, user, after, limit, 'moment' if `after` is a moment and not an event that the caller has seen
+-- ARGV: org, user, after, limit, the most bytes of bodies ('' for any), 'moment' if `after` is a moment and not an event
+--       that the caller has seen
 -- {'found', 'whole' or 'truncated', head, epoch, trimmed, {{seq, prev, kind, message, ordinal, sender, body,
 --   present version, present kind, present body}, …}} | {'notFound'} | {'cold'}
-local org, user, after, limit, kind = unpack(ARGV)
+local org, user, after, limit, bytes_max, kind = unpack(ARGV)
 local why = refused(org, user)
 if why then return { why } end
 local found = redis.call('HMGET', META, 'seq', 'epoch', 'trimmed')
@@ -11,18 +12,25 @@ local seen = tonumber(after)
 local truncated = { 'found', 'truncated', found[1], found[2], found[3], {} }
 local is_event = kind ~= 'moment'
 if (is_event and seen > head) or (seen < trimmed and seen ~= head) then return truncated end
-local entries = redis.call('XRANGE', STREAM, '(' .. after .. '-0', '+', 'COUNT', tonumber(limit) + 1)
-if #entries > tonumber(limit) then return truncated end
--- The last event that the caller saw is no longer in the room: a failover lost it and the events before it.
-if is_event and entries[1] and tonumber(entries[1][2][4]) < seen then return truncated end
-local events = {}
-for _, entry in ipairs(entries) do
-  local fields = entry[2]
-  local event = { string.match(entry[1], '^%d+'), fields[4], fields[2], fields[6], fields[8], fields[10], fields[12] }
-  local state = fields[2] ~= 'u' and present(fields[6])
-  if state and state[2] ~= event[1] then
-    event[8], event[9], event[10] = state[2], state[3], state[6]
+local events, bytes = {}, 0
+limit, bytes_max = tonumber(limit), tonumber(bytes_max) or math.huge
+while true do
+  -- A few at a time: what is too much is not read to its end.
+  local entries = redis.call('XRANGE', STREAM, '(' .. after .. '-0', '+', 'COUNT', 64)
+  -- The last event that the caller saw is no longer in the room: a failover lost it and the events before it.
+  if is_event and #events == 0 and entries[1] and tonumber(entries[1][2][4]) < seen then return truncated end
+  for _, entry in ipairs(entries) do
+    local fields = entry[2]
+    local event = { string.match(entry[1], '^%d+'), fields[4], fields[2], fields[6], fields[8], fields[10], fields[12] }
+    local state = fields[2] ~= 'u' and present(fields[6])
+    if state and state[2] ~= event[1] then
+      event[8], event[9], event[10] = state[2], state[3], state[6]
+    end
+    events[#events + 1] = event
+    bytes = bytes + #event[7] + #(event[10] or '')
+    if #events > limit or bytes > bytes_max then return truncated end
+    after = event[1]
   end
-  events[#events + 1] = event
+  if #entries < 64 then break end
 end
 return { 'found', 'whole', found[1], found[2], found[3], events }

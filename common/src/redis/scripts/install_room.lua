@@ -38,7 +38,7 @@ for index = 13, at_sent - 1, 4 do
   redis.call('HSET', MEMBERS, user, value)
   redis.call('HSET', MARKS, 'r:' .. user, ARGV[index + 2], 'd:' .. user, ARGV[index + 3])
   if string.sub(value, 1, 1) ~= 'x' then present_members = present_members + 1 end
-  recount(user, tonumber(ARGV[index + 2]))
+  recount(user, tonumber(ARGV[index + 2]), SCAN_MAX)
   redis.call('HSET', MARKS, 'w:' .. user, '1')
 end
 redis.call('HSET', META, 'members', present_members)

@@ -8,8 +8,8 @@ local read, delivered = mark('r:' .. user), mark('d:' .. user)
 local wanted = math.min(tonumber(seq), tonumber(meta('seq')))
 local moved = false
 if kind == 'r' and wanted > read then
+  advance(user, read, wanted)
   read, moved = wanted, true
-  recount(user, read)
   redis.call('ZREMRANGEBYSCORE', mentions_key(user), '-inf', text(read))
 end
 if wanted > delivered then delivered, moved = wanted, true end

@@ -1,7 +1,7 @@
 -- Precedes every script of one room: KEYS[1] is its base key.
 enter(KEYS[1])
 local CHANGED, DELETED, LATE = base .. ':changed', base .. ':deleted', base .. ':late'
-local SCAN_MAX = 2000
+local SCAN_MAX, WALK_MAX = 2000, 128
 local LATE_TTL_SECONDS = 3600
 local SETTLING_MICROS = 300000000
 
@@ -69,7 +69,7 @@ end
 -- Recounts the unread messages of `user` after `read`. `n:` is the number of the room's messages at or before the mark,
 -- `o:` that of the user's own undeleted ones after it; `q:` says that the numbers are not known here and must be
 -- counted in the history.
-local function recount(user, read)
+local function recount(user, read, scan_max)
   if is_settling() then
     redis.call('HSET', MARKS, 'q:' .. user, '1')
     return
@@ -79,9 +79,9 @@ local function recount(user, read)
   if read < tonumber(found[1]) then
     local entries = {}
     if read >= tonumber(found[3]) then
-      entries = redis.call('XRANGE', STREAM, '(' .. text(read) .. '-0', '+', 'COUNT', SCAN_MAX + 1)
+      entries = redis.call('XRANGE', STREAM, '(' .. text(read) .. '-0', '+', 'COUNT', scan_max + 1)
     end
-    if #entries == 0 or #entries > SCAN_MAX then
+    if #entries == 0 or #entries > scan_max then
       redis.call('HSET', MARKS, 'q:' .. user, '1')
       return
     end
@@ -95,6 +95,36 @@ local function recount(user, read)
   end
   redis.call('HDEL', MARKS, 'q:' .. user)
   redis.call('HSET', MARKS, 'n:' .. user, text(tonumber(found[2]) - after), 'o:' .. user, own)
+end
+
+-- Moves the counts of unread messages of `user` from one read mark to a later one: an entry is walked once in the life of
+-- a mark. Where both ways are long, to the next mark and from there to the end, they are left to a count in the history.
+local function advance(user, from, to)
+  local found = redis.call('HMGET', META, 'last', 'count', 'trimmed')
+  if to >= tonumber(found[1]) then
+    if is_settling() then
+      redis.call('HSET', MARKS, 'q:' .. user, '1')
+    else
+      redis.call('HDEL', MARKS, 'q:' .. user)
+      redis.call('HSET', MARKS, 'n:' .. user, found[2], 'o:' .. user, '0')
+    end
+    return
+  end
+  if from < tonumber(found[3]) then return recount(user, to, WALK_MAX) end
+  local entries = redis.call('XRANGE', STREAM, '(' .. text(from) .. '-0', text(to) .. '-0', 'COUNT', WALK_MAX + 1)
+  if #entries > WALK_MAX then return recount(user, to, WALK_MAX) end
+  local own, passed = 0, 0
+  for _, entry in ipairs(entries) do
+    local fields = entry[2]
+    if fields[2] == 'c' then
+      passed = passed + 1
+      if fields[10] == user and not redis.call('ZSCORE', DELETED, fields[6]) then own = own + 1 end
+    end
+  end
+  if passed > 0 and redis.call('HEXISTS', MARKS, 'q:' .. user) == 0 then
+    redis.call('HINCRBY', MARKS, 'n:' .. user, text(passed))
+    if own > 0 then redis.call('HINCRBY', MARKS, 'o:' .. user, text(-own)) end
+  end
 end
 
 local function add_own(user, number)

@@ -23,7 +23,7 @@ for index = 6, at_marks - 1, 2 do
     local joined = tonumber(string.match(value, '^%a %d+ (%d+)'))
     if is and joined > mark('r:' .. user) then
       redis.call('HSET', MARKS, 'r:' .. user, text(joined), 'd:' .. user, text(joined))
-      recount(user, joined)
+      recount(user, joined, SCAN_MAX)
       redis.call('HSET', MARKS, 'w:' .. user, '1')
     end
   end
@@ -33,7 +33,7 @@ for index = at_marks, #ARGV, 3 do
   if tonumber(delivered) > mark('d:' .. user) then redis.call('HSET', MARKS, 'd:' .. user, delivered) end
   if tonumber(read) > mark('r:' .. user) then
     redis.call('HSET', MARKS, 'r:' .. user, read)
-    recount(user, tonumber(read))
+    recount(user, tonumber(read), SCAN_MAX)
   end
 end
 return 1

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rts_common::ids::{Person, RoomId};
-use rts_common::seq::{SEQ_MAX, Seq};
+use rts_common::seq::Seq;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::timeout;
 
@@ -18,8 +18,6 @@ use crate::rooms::{EventsAfter, RoomError};
 pub(super) const JOB_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rooms of one user read at once.
 pub(super) const ROOMS_AT_ONCE: usize = 16;
-/// A seq after every head: reads a room's head without any events.
-const BEYOND: Seq = Seq::new(SEQ_MAX).expect("the largest seq is valid");
 
 /// What sessions count on that are late in a room.
 #[derive(Clone, Copy, Debug)]
@@ -112,8 +110,8 @@ async fn read(
 /// Returns a room's head; `None` if the user is not in the room.
 pub(super) async fn head(fanout: &Inner, person: &Person, room: &RoomId) -> Result<Option<Seq>, RoomError> {
     let _turn = fanout.turn().await;
-    match fanout.rooms.resume(person, room, BEYOND).await {
-        Ok(EventsAfter::Whole { head, .. } | EventsAfter::Truncated { head }) => Ok(Some(head.seq)),
+    match fanout.rooms.head_for(person, room).await {
+        Ok(head) => Ok(Some(head.seq)),
         Err(RoomError::NotFound) => Ok(None),
         Err(error) => Err(error),
     }

@@ -83,6 +83,75 @@ async fn unread_counts_are_exact() {
 }
 
 #[tokio::test]
+async fn counts_are_exact_wherever_a_mark_stops() {
+    let world = World::new();
+    let room = world.group(&["ann", "bob"]).await;
+    let mut messages = Vec::new();
+    for index in 0..60 {
+        let sender = if index % 3 == 0 { "ann" } else { "bob" };
+        let seq = world.say(&room, sender, &format!("c{index}")).await.seq;
+        if index % 5 == 0 {
+            world.edit(&room, sender, seq, "other").await.unwrap();
+        }
+        if index % 7 == 0 {
+            world.delete(&room, sender, seq).await.unwrap();
+        }
+        messages.push((seq, sender == "bob" && index % 7 != 0));
+    }
+    let unread = |read: Seq| messages.iter().filter(|(seq, counts)| *counts && *seq > read).count() as u64;
+    let mut all: Vec<_> = messages.iter().flat_map(|(seq, _)| [seq.previous(), *seq, seq.next()]).collect();
+    all.sort_unstable();
+    for read in all {
+        world.rooms.mark(&person("ann"), &room, MarkKind::Read, read).await.unwrap();
+        assert_eq!(world.unread(&room, "ann").await, unread(read), "{read}");
+    }
+    // One that goes a long way is counted from the end.
+    let long = world.group(&["ann", "bob"]).await;
+    let mut last = Vec::new();
+    for index in 0..400 {
+        last.push(world.say(&long, "bob", &format!("c{index}")).await.seq);
+    }
+    world.rooms.mark(&person("ann"), &long, MarkKind::Read, last[339]).await.unwrap();
+    assert_eq!(world.unread(&long, "ann").await, 60);
+}
+
+#[tokio::test]
+async fn no_answer_is_much_larger_than_its_bytes_and_all_say_that_there_is_more() {
+    let world = World::new();
+    let room = world.group(&["ann", "bob"]).await;
+    let body = "x".repeat(16_000);
+    let mut seqs = Vec::new();
+    for index in 0..120 {
+        let Sent::New(state) = world.send(&room, "bob", &format!("c{index}"), &body).await else { panic!() };
+        seqs.push(state.seq);
+    }
+    let newest = world.page(&room, 0, None, 200).await;
+    let count = newest.messages.len();
+    assert!(newest.has_more && (50..=65).contains(&count), "{count}");
+    assert_eq!(newest.messages.last().map(|message| message.seq), seqs.last().copied());
+    let older = world.page(&room, 0, Some(newest.messages[0].seq.get()), 200).await;
+    let both: Vec<_> = older.messages.iter().chain(&newest.messages).map(|message| message.seq).collect();
+    assert!(!older.has_more && both == seqs, "{} and {count}", older.messages.len());
+    let upwards = world.page(&room, seqs[0].get(), None, 200).await;
+    let found: Vec<_> = upwards.messages.iter().map(|message| message.seq).collect();
+    assert!(upwards.has_more && found == seqs[1..=found.len()]);
+    // A message that is larger than an answer comes alone.
+    assert_eq!(world.page(&room, 0, None, 1).await.messages.len(), 1);
+
+    let ann = person("ann");
+    let few = world.rooms.resume(&ann, &room, seqs[99]).await.unwrap();
+    assert!(matches!(few, EventsAfter::Whole { events, .. } if events.len() == 20));
+    let many = world.rooms.resume(&ann, &room, seqs[9]).await.unwrap();
+    assert!(matches!(many, EventsAfter::Truncated { head } if head.seq == seqs[119]));
+    // Edits of one message count with both of their texts.
+    for _ in 0..40 {
+        world.edit(&room, "bob", seqs[119], &body).await.unwrap();
+    }
+    let edits = world.rooms.resume(&ann, &room, seqs[119]).await.unwrap();
+    assert!(matches!(edits, EventsAfter::Truncated { .. }));
+}
+
+#[tokio::test]
 async fn unread_is_capped() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;

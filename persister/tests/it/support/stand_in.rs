@@ -116,6 +116,11 @@ impl Database {
 }
 
 impl Database {
+    /// Returns the stand-in's address.
+    pub(crate) fn endpoint(&self) -> &str {
+        &self.stand_in.endpoint
+    }
+
     /// Makes a function whose messages expire.
     pub(crate) fn persister_keeping(&self, retention: Retention) -> Persister {
         let writer = Writer::connect(&sdk_config(&self.stand_in.endpoint), self.tables.clone());
