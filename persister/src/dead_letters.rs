@@ -1,7 +1,7 @@
 //! The dead-letter queues: what the functions could not store, looked at, sent back, or dropped.
 //!
 //! A letter is sent back under its own group, and deleted only after that. So, when this dies in between: the letter is
-//! there again after [`HOLD`], and is sent back once more, which writes it twice and changes nothing. Its deduplication id
+//! there again after two minutes, and is sent back once more, which writes it twice and changes nothing. Its deduplication id
 //! is a new one, made of the letter's id: under the first one, SQS would accept it and drop it for five minutes.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
