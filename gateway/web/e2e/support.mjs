@@ -34,6 +34,11 @@ export async function signIn(page, { userId, name, orgId }) {
 /** Asserts that axe-core finds no violation. axe-core is injected by the browser, so the page's policy does not block it. */
 export async function assertAccessible(page, where) {
   await page.evaluate(AXE);
+  // Colours on their way are nobody's: what ends is waited for, what goes on for ever (someone types) is not.
+  await page.evaluate(() => {
+    const ends = document.getAnimations().filter(({ effect }) => effect?.getComputedTiming().endTime !== Infinity);
+    return Promise.all(ends.map(({ finished }) => finished.catch(() => undefined)));
+  });
   const { violations } = await page.evaluate(() => globalThis.axe.run(document, { resultTypes: ['violations'] }));
   const told = violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, failureSummary }) => `${html.slice(0, 200)}\n    ${failureSummary}`).join('\n  ')}`);
   assert.deepEqual(told, [], `${where} is not accessible`);
