@@ -49,7 +49,7 @@ pub struct Letter {
     pub sent: Option<SystemTime>,
     /// Its body, as it was sent.
     pub body: String,
-    /// What its records are.
+    /// The kinds and places of its records, without users' texts.
     pub summary: String,
     group: Option<String>,
     receipt: String,

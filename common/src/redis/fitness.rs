@@ -1,4 +1,4 @@
-//! What a Redis server has to be, checked by what it says of itself.
+//! Checks that a Redis server may be used, by what it says of itself.
 
 use redis::Value;
 
@@ -28,9 +28,7 @@ impl Redis {
     /// Asks the servers what they are; the first reason not to use one of them, if there is any. What a server does not
     /// say is not held against it.
     pub async fn unfit(&self) -> Result<Option<Unfit>, RedisFailure> {
-        let mut info = redis::cmd("INFO");
-        info.arg("everything");
-        let answer = self.command("info", &info).await?;
+        let answer = self.command("info", &redis::cmd("INFO")).await?;
         Ok(texts(&answer).iter().find_map(|text| reason(text, self.is_cluster())))
     }
 }

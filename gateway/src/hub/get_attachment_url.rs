@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::request::{AttachmentRef, RoomRef};
 use super::{Answer, Caller, Hub};
 use crate::error::HubError;
+use crate::rooms::RoomError;
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -30,12 +31,17 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     // A message is not older than its files: none of them outlives it.
     let expired = hub.parts.rooms.expired().timestamp();
     let (signed, deleting) = Box::pin(uploads.read(&caller.person.org, room, id, expired)).await?;
-    if let Some(seq) = deleting
-        && hub.parts.rooms.message(&caller.person, room, seq).await?.state.content.deleted
-    {
-        // Whoever deleted the message did not come that far.
-        hub.give_up_files(&caller.person.org, room, std::slice::from_ref(id)).await;
-        return Err(HubError::attachment_not_found());
+    if let Some(seq) = deleting {
+        match hub.parts.rooms.message(&caller.person, room, seq).await {
+            Ok(found) if found.state.content.deleted => {
+                // Whoever deleted the message did not come that far.
+                hub.give_up_files(&caller.person.org, room, std::slice::from_ref(id)).await;
+                return Err(HubError::attachment_not_found());
+            }
+            Ok(_) => {}
+            Err(RoomError::NoMessage) => return Err(HubError::attachment_not_found()),
+            Err(refusal) => return Err(refusal.into()),
+        }
     }
     Ok(Answer::now(Response { url: signed.url, expires_at: signed.expires_at }))
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use rts_common::redis::{Redis, Unfit};
+use rts_common::redis::Redis;
 
 use crate::fanout::Fanout;
 use crate::lifecycle::{Part, Readiness};
@@ -14,7 +14,7 @@ const WATCH_INTERVAL: Duration = Duration::from_secs(1);
 const FITNESS_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Sets the readiness of Redis and of the subscriptions; logs when it changes. A Redis that must not be used counts as
-/// absent.
+/// absent until it has been fit once: a setting that is changed under a running cluster must not end it.
 pub(super) async fn watch_redis(redis: Arc<Redis>, fanout: Fanout, readiness: Readiness) {
     let mut was = (false, false);
     let mut is_first = true;
@@ -37,28 +37,27 @@ pub(super) async fn watch_redis(redis: Arc<Redis>, fanout: Fanout, readiness: Re
     }
 }
 
-/// What Redis has said of itself.
+/// Asks Redis from time to time whether it may be used.
 #[derive(Default)]
 struct Fitness {
     asked: Option<Instant>,
-    unfit: Option<Unfit>,
+    has_been_fit: bool,
 }
 
 impl Fitness {
-    /// True unless Redis has said that it must not be used; asks it from time to time.
+    /// True once Redis has been fit. One that does not say what it is gets the benefit of the doubt.
     async fn check(&mut self, redis: &Redis) -> bool {
         if self.asked.is_none_or(|asked| asked.elapsed() >= FITNESS_INTERVAL) {
             self.asked = Some(Instant::now());
             match redis.unfit().await {
-                Ok(unfit) => {
-                    if let Some(reason) = &unfit {
-                        tracing::error!(%reason, "this Redis must not be used");
-                    }
-                    self.unfit = unfit;
+                Ok(Some(reason)) => tracing::error!(%reason, "this Redis must not be used"),
+                Ok(None) => self.has_been_fit = true,
+                Err(error) => {
+                    tracing::warn!(%error, "Redis does not say what it is");
+                    self.has_been_fit = true;
                 }
-                Err(error) => tracing::warn!(%error, "Redis does not say what it is"),
             }
         }
-        self.unfit.is_none()
+        self.has_been_fit
     }
 }

@@ -199,8 +199,21 @@ impl Rooms {
     }
 }
 
-/// Returns the number of messages that fit into an answer, at least one.
+/// Returns the number of messages that fit into an answer, at least one. They are measured only where their texts come
+/// near it: each of an ordinary page is encoded once, for the answer.
 fn messages_within(messages: &[MessageState], bytes_max: usize) -> usize {
+    /// A character may take six bytes in JSON.
+    const ESCAPED: usize = 6;
+    /// The rest of a message without reactions, with the longest ids, mentions and files.
+    const REST: usize = 100_000;
+    let most = |message: &MessageState| {
+        let users = message.content.reactions.iter().map(|reaction| reaction.user_ids.len()).sum::<usize>();
+        let has_more = !message.content.attachments.is_empty() || !message.content.mentions.is_empty();
+        message.content.body.len() * ESCAPED + users * 800 + if has_more { REST } else { 2000 }
+    };
+    if messages.iter().map(most).sum::<usize>() <= bytes_max {
+        return messages.len().max(1);
+    }
     let size = |message: &MessageState| serde_json::to_vec(&message.content).map_or(0, |json| json.len());
     let mut bytes = 0;
     let fits = |message: &&MessageState| {

@@ -46,7 +46,7 @@ const UNCLAIMED: (&str, &str) = ("rts-unclaimed", "true");
 /// The tag of what a message has that may be deleted; its value is the message's seq.
 const DELETING: &str = "rts-deleting";
 
-/// Whether a file belongs to a message.
+/// The relation of a file to messages.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum FileState {
     /// It does not, or not any more.

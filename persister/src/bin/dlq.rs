@@ -3,14 +3,18 @@
 //! The queues are found by `RTS_MESSAGE_QUEUE_URL` and `RTS_ROOM_QUEUE_URL`; region, credentials and endpoint are those of
 //! the AWS SDK. Without `--apply`, nothing changes.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
+use aws_config::timeout::TimeoutConfig;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use rts_persister::Queue;
 use rts_persister::dead_letters::{DeadLetters, Letter};
 
-/// What the functions could not store: look, send back, drop.
+/// Deadline of a request, with the SDK's own repetitions: a receive waits a second for letters.
+const TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Looks at the dead letters of the functions, sends them back, or drops them.
 #[derive(Parser)]
 #[command(name = "dlq", version, about, long_about = None)]
 struct Cli {
@@ -82,7 +86,9 @@ enum Kind {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> anyhow::Result<()> {
     let cli = Cli::parse();
-    let sqs = aws_sdk_sqs::Client::new(&aws_config::load_from_env().await);
+    let timeouts = TimeoutConfig::builder().operation_timeout(TIMEOUT).build();
+    let config = aws_config::from_env().timeout_config(timeouts).load().await;
+    let sqs = aws_sdk_sqs::Client::new(&config);
     let open = async |kind| {
         let (queue, url, variable) = match kind {
             Kind::Messages => (Queue::Messages, &cli.message_queue_url, "RTS_MESSAGE_QUEUE_URL"),

@@ -15,8 +15,9 @@ if (is_event and seen > head) or (seen < trimmed and seen ~= head) then return t
 local events, bytes = {}, 0
 limit, bytes_max = tonumber(limit), tonumber(bytes_max) or math.huge
 while true do
-  -- A few at a time: what is too much is not read to its end.
-  local entries = redis.call('XRANGE', STREAM, '(' .. after .. '-0', '+', 'COUNT', 64)
+  -- A few at a time: what is too much is not read to its end, and where any is too much, one shows it.
+  local count = bytes_max > 0 and math.min(64, limit + 1 - #events) or 1
+  local entries = redis.call('XRANGE', STREAM, '(' .. after .. '-0', '+', 'COUNT', count)
   -- The last event that the caller saw is no longer in the room: a failover lost it and the events before it.
   if is_event and #events == 0 and entries[1] and tonumber(entries[1][2][4]) < seen then return truncated end
   for _, entry in ipairs(entries) do
@@ -31,6 +32,6 @@ while true do
     if #events > limit or bytes > bytes_max then return truncated end
     after = event[1]
   end
-  if #entries < 64 then break end
+  if #entries < count then break end
 end
 return { 'found', 'whole', found[1], found[2], found[3], events }

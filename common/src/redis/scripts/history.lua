@@ -25,7 +25,7 @@ while #states < limit do
       if bytes > bytes_max then return { 'found', trimmed, states, meta('at'), '1' } end
       local state = present(entry[2][6])
       states[#states + 1] = state
-      bytes = bytes + #state[6]
+      bytes = bytes + (state and #state[6] or 0)
     end
   end
   if #entries < 64 then break end

@@ -66,6 +66,19 @@ local function is_settling()
   return rebuilt and micros() - tonumber(rebuilt) < SETTLING_MICROS
 end
 
+-- Returns the number of messages among some entries, and that of the undeleted ones of `user`.
+local function tally(entries, user)
+  local messages, own = 0, 0
+  for _, entry in ipairs(entries) do
+    local fields = entry[2]
+    if fields[2] == 'c' then
+      messages = messages + 1
+      if fields[10] == user and not redis.call('ZSCORE', DELETED, fields[6]) then own = own + 1 end
+    end
+  end
+  return messages, own
+end
+
 -- Recounts the unread messages of `user` after `read`. `n:` is the number of the room's messages at or before the mark,
 -- `o:` that of the user's own undeleted ones after it; `q:` says that the numbers are not known here and must be
 -- counted in the history.
@@ -75,7 +88,7 @@ local function recount(user, read, scan_max)
     return
   end
   local found = redis.call('HMGET', META, 'last', 'count', 'trimmed')
-  local own, after = 0, 0
+  local after, own = 0, 0
   if read < tonumber(found[1]) then
     local entries = {}
     if read >= tonumber(found[3]) then
@@ -85,13 +98,7 @@ local function recount(user, read, scan_max)
       redis.call('HSET', MARKS, 'q:' .. user, '1')
       return
     end
-    for _, entry in ipairs(entries) do
-      local fields = entry[2]
-      if fields[2] == 'c' then
-        after = after + 1
-        if fields[10] == user and not redis.call('ZSCORE', DELETED, fields[6]) then own = own + 1 end
-      end
-    end
+    after, own = tally(entries, user)
   end
   redis.call('HDEL', MARKS, 'q:' .. user)
   redis.call('HSET', MARKS, 'n:' .. user, text(tonumber(found[2]) - after), 'o:' .. user, own)
@@ -100,27 +107,12 @@ end
 -- Moves the counts of unread messages of `user` from one read mark to a later one: an entry is walked once in the life of
 -- a mark. Where both ways are long, to the next mark and from there to the end, they are left to a count in the history.
 local function advance(user, from, to)
-  local found = redis.call('HMGET', META, 'last', 'count', 'trimmed')
-  if to >= tonumber(found[1]) then
-    if is_settling() then
-      redis.call('HSET', MARKS, 'q:' .. user, '1')
-    else
-      redis.call('HDEL', MARKS, 'q:' .. user)
-      redis.call('HSET', MARKS, 'n:' .. user, found[2], 'o:' .. user, '0')
-    end
-    return
-  end
-  if from < tonumber(found[3]) then return recount(user, to, WALK_MAX) end
+  local found = redis.call('HMGET', META, 'last', 'trimmed')
+  -- At the end nothing is left to count; before what the stream keeps, nothing can be walked.
+  if to >= tonumber(found[1]) or from < tonumber(found[2]) then return recount(user, to, WALK_MAX) end
   local entries = redis.call('XRANGE', STREAM, '(' .. text(from) .. '-0', text(to) .. '-0', 'COUNT', WALK_MAX + 1)
   if #entries > WALK_MAX then return recount(user, to, WALK_MAX) end
-  local own, passed = 0, 0
-  for _, entry in ipairs(entries) do
-    local fields = entry[2]
-    if fields[2] == 'c' then
-      passed = passed + 1
-      if fields[10] == user and not redis.call('ZSCORE', DELETED, fields[6]) then own = own + 1 end
-    end
-  end
+  local passed, own = tally(entries, user)
   if passed > 0 and redis.call('HEXISTS', MARKS, 'q:' .. user) == 0 then
     redis.call('HINCRBY', MARKS, 'n:' .. user, text(passed))
     if own > 0 then redis.call('HINCRBY', MARKS, 'o:' .. user, text(-own)) end

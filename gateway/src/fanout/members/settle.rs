@@ -19,7 +19,7 @@ pub(super) const JOB_TIMEOUT: Duration = Duration::from_secs(10);
 /// Rooms of one user read at once.
 pub(super) const ROOMS_AT_ONCE: usize = 16;
 
-/// What sessions count on that are late in a room.
+/// The part of a room's events that late sessions count on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Missed {
     /// All events after this moment.

@@ -1,7 +1,7 @@
 import { Injectable, computed, effect, inject, linkedSignal, untracked } from '@angular/core';
 import { Chat } from '../core/chat';
 import { KeptFiles } from '../core/kept-files';
-import { Attachment, Message, RtsRoom, Upload, continueUpload, pastUpload } from '../rts';
+import { Attachment, Message, RtsRoom, Upload, continueUpload, pastUpload, randomId } from '../rts';
 
 /** The unsent text, quote, edit and files of a room. */
 export interface Draft {
@@ -72,7 +72,7 @@ export class Drafts {
   /** Begins the upload of a file for a room's next message. */
   attach(room: RtsRoom, file: File): void {
     const upload = room.upload(file);
-    const id = crypto.randomUUID();
+    const id = randomId();
     this.kept.set(upload, id);
     void this.files.put(id, file);
     this.keep(room.roomId, { uploads: [...this.get(room.roomId).uploads, upload] });

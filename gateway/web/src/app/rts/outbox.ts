@@ -64,7 +64,7 @@ export class Outbox {
   }
 
   add(roomId: string, draft: Draft): Outgoing {
-    const entry: Outgoing = { clientId: newClientId(), roomId, attachments: [], createdAt: Date.now(), state: 'queued', ...draft };
+    const entry: Outgoing = { clientId: randomId(), roomId, attachments: [], createdAt: Date.now(), state: 'queued', ...draft };
     this.set([...this.queue(), entry]);
     void this.drain(roomId);
     return entry;
@@ -75,7 +75,7 @@ export class Outbox {
     const entry = this.queue().find((known) => known.clientId === clientId);
     if (entry?.state === 'failed') {
       // The server may have forgotten an old id, so it gets a new one.
-      const fresh = isTooOld(entry) ? { clientId: newClientId(), createdAt: Date.now() } : {};
+      const fresh = isTooOld(entry) ? { clientId: randomId(), createdAt: Date.now() } : {};
       const { error: _, ...rest } = entry;
       this.set([...this.queue().filter((known) => known !== entry), { ...rest, ...fresh, state: 'queued' }]);
       void this.drain(entry.roomId);
@@ -241,7 +241,7 @@ export function sessionOutbox(key: string): OutboxStorage {
 const revived = ({ error, ...entry }: Outgoing): Outgoing => (error === undefined ? entry : { ...entry, error: new RtsError(error.code, error.message) });
 
 /** Returns 128 random bits; `randomUUID` is missing on pages that are not from https. */
-export function newClientId(): string {
+export function randomId(): string {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return [...bytes].map((byte) => byte.toString(16).padStart(2, '0')).join('');
 }
