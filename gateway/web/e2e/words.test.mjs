@@ -171,6 +171,7 @@ describe('copies', () => {
     await page.locator('textarea').fill('half a thought');
     await page.locator('.message').last().hover();
     await page.locator('.message').last().getByRole('button', { name: 'Edit' }).click();
+    await until(async () => (await page.locator('textarea').inputValue()) === 'my word again', 'the text to edit');
     await page.locator('textarea').fill('my better word');
     const again = await page.evaluate(() => [...globalThis.demo.server.rooms.values()].flatMap(({ messages }) => messages).find(({ body }) => body === 'my word again').seq);
     await onServer(page, 'Daniel', 'edit', again, { deleted: true });
