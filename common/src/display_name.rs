@@ -10,14 +10,24 @@ use crate::ids::UserId;
 /// Joins emoji to one; between letters it only hides.
 const ZWJ: char = '\u{200D}';
 
+/// Begins what a person is called whose name is not known, and no name.
+const UNSEEN: char = '@';
+
 /// The name of a person: the one given, without what must not be in a name; their id, if there is nothing to see in it.
 pub fn of_person(name: &str, chars_max: usize, user: &UserId) -> String {
-    let cleaned = cleaned(name, chars_max);
+    let cleaned = cleaned(name.trim_start_matches(|first: char| first == UNSEEN || first.is_whitespace()), chars_max);
     if has_visible(&cleaned) {
         return cleaned;
     }
     let id = self::cleaned(user.as_str(), usize::MAX);
     if has_visible(&id) { id } else { user.to_string() }
+}
+
+/// Returns the name shown for a person who has never been here, and whom therefore nobody knows: their id, marked as no
+/// name of anybody is.
+pub fn of_unseen(chars_max: usize, user: &UserId) -> String {
+    let id: String = of_person("", chars_max, user).chars().take(chars_max.saturating_sub(1)).collect();
+    format!("{UNSEEN}{id}")
 }
 
 /// Returns true if a text may be a name as it stands.
@@ -143,7 +153,17 @@ mod tests {
         for empty in ["", " \u{200B}", "\u{3164}", "\u{202E}"] {
             assert_eq!(name(empty), "ann7", "{empty:?}");
         }
+        assert_eq!(name("@@ @Ann"), "Ann", "only who was never here is marked");
         let hidden = UserId::parse("\u{200B}").unwrap();
         assert_eq!(of_person("", 5, &hidden), "\u{200B}", "there is nothing else to call them");
+    }
+
+    #[test]
+    fn who_was_never_here_is_not_called_like_anybody() {
+        let named = |id: &str| of_unseen(8, &UserId::parse(id).unwrap());
+        assert_eq!(named("bob"), "@bob");
+        assert_eq!(named("CEO Kim (verified)"), "@CEO Kim");
+        assert_eq!(named("bob\u{200B}"), "@bob");
+        assert_ne!(named("bob"), of_person("@bob", 8, &UserId::parse("x").unwrap()), "nobody can take the mark");
     }
 }

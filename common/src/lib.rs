@@ -13,7 +13,10 @@ pub mod record;
 pub mod redis;
 pub mod retention;
 pub mod room;
+#[cfg(feature = "testing")]
+mod schema;
 pub mod seq;
 pub mod signalr;
 pub mod store;
 pub mod telemetry;
+pub mod tls;

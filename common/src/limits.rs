@@ -17,6 +17,10 @@ pub const JSON_BYTES: usize = 6;
 pub const RECORD_FRAME_BYTES: usize = 16 * 1024;
 /// Members of a room: every member's node hears every event, and one DynamoDB query reads them all.
 pub const ROOM_MEMBERS: usize = 1000;
+/// Rooms that a person is in: a connection hears all of them, and each list asks for each.
+pub const PERSON_ROOMS: usize = 5000;
+/// Rooms that a person makes a day: somebody's whole address book, and no more.
+pub const ROOMS_MADE: usize = 500;
 /// Room size up to which lists and events include all members; larger rooms show only their number.
 pub const ROOM_MEMBERS_INLINE: usize = 50;
 /// A room's or a user's name, in characters.
@@ -29,6 +33,10 @@ pub const ATTACHMENT_BYTES: usize = 100 * 1024 * 1024;
 pub const UPLOAD_RATE: u32 = 2;
 /// Uploads that one user may begin at once before [`UPLOAD_RATE`] applies: two messages full of files.
 pub const UPLOAD_BURST: u32 = 20;
+/// Bytes of files that one user may begin to upload on a day: a hundred of the largest files.
+pub const PERSON_UPLOADED_BYTES: usize = 10 * 1024 * 1024 * 1024;
+/// Bytes of files that the users of an organization may begin to upload on a day: a hundred users with all of theirs.
+pub const ORG_UPLOADED_BYTES: usize = 1024 * 1024 * 1024 * 1024;
 /// A search's query, in characters.
 pub const SEARCH_QUERY_CHARS: usize = 200;
 /// Messages that one search call reads, besides a page of each room: some 400 read units of DynamoDB.
@@ -49,10 +57,51 @@ pub const RESUME_EVENTS: usize = 500;
 pub const RESUME_ROOMS: usize = 1000;
 /// Unread messages are counted exactly below this number; the number itself means "this many or more".
 pub const UNREAD_CAP: u64 = 1000;
-/// New messages per second of one user.
+/// Changes of messages per second of one user: new ones, edits, deletions and reactions go to all members alike.
 pub const SEND_RATE: u32 = 20;
-/// New messages that one user may send at once before [`SEND_RATE`] applies.
+/// Changes of messages that one user may make at once before [`SEND_RATE`] applies.
 pub const SEND_BURST: u32 = 40;
+/// The longest life of a session: who was put out of an organization is out of the chat a day later, however long their
+/// token lives.
+pub const SESSION_MAX: Duration = Duration::from_hours(24);
+/// Marks and signs of typing per second of one user: a client tells each room's mark about once a second.
+pub const MARK_RATE: u32 = 50;
+/// Marks and signs of typing that one user may send at once: a mark for each room of a screen, on several devices.
+pub const MARK_BURST: u32 = 300;
+/// Reads per second of one user, in the weights of the methods: somebody who scrolls through a long room.
+pub const READ_RATE: u32 = 100;
+/// Reads that one user may make at once before [`READ_RATE`] applies: several devices that come back together, each with many rooms.
+pub const READ_BURST: u32 = 2000;
+/// Bytes of an answer that cost as much as a small read.
+pub const READ_BYTES: usize = 16 * 1024;
+/// Rooms of a resume that cost as much as a small read.
+pub const READ_ROOMS: usize = 10;
+/// Rooms of a list, all of which are asked for its order, that cost as much as a small read.
+pub const READ_LISTED: usize = 20;
+/// Small reads that a room costs in a resume whose answer cannot hold it: its events were read to find that out.
+pub const READ_TRUNCATED: usize = 2;
+/// Messages that cost as much as a small read where unread ones have to be counted one by one.
+pub const READ_COUNTED: usize = 50;
+/// Users who are watched or found that cost as much as a small read: each takes a call to Redis.
+pub const READ_PEOPLE: usize = 10;
+/// Reads of one user at once on a node; others wait. Each may hold an answer, and what it is made from.
+pub const READS_AT_ONCE: usize = 4;
+/// Rooms per second that one user may make.
+pub const ROOM_RATE: u32 = 1;
+/// Rooms that one user may make at once before [`ROOM_RATE`] applies.
+pub const ROOM_BURST: u32 = 10;
+/// Other changes of rooms per second of one user: each goes to all members.
+pub const ROOM_CHANGE_RATE: u32 = 5;
+/// Other changes of rooms that one user may make at once: to leave, or to tidy up, a list of them.
+pub const ROOM_CHANGE_BURST: u32 = 100;
+/// People per second whom one user may put into rooms.
+pub const MEMBER_RATE: u32 = 20;
+/// People whom one user may put into rooms at once: the largest room.
+pub const MEMBER_BURST: u32 = 1000;
+/// URLs of files per second of one user; each costs up to two requests of S3.
+pub const FILE_RATE: u32 = 20;
+/// URLs of files that one user may ask for at once: a page of messages, each full of them.
+pub const FILE_BURST: u32 = 500;
 /// Invocations of one connection that may be awaiting a reply.
 pub const INVOCATIONS_IN_FLIGHT: usize = 32;
 /// Records per second of one connection, of any kind: many times what a busy app sends.
@@ -62,8 +111,10 @@ pub const RECORD_RATE: u32 = 500;
 pub const RECORD_BURST: u32 = 2000;
 /// Concurrent streams of one connection; each holds up to [`STREAM_PAGE`] messages.
 pub const STREAMS_PER_CONNECTION: usize = 8;
-/// Messages that a stream reads and holds at once: 800 KiB at the most.
+/// Messages that a stream reads and holds at once.
 pub const STREAM_PAGE: usize = 50;
+/// Bytes that a stream reads and holds at once: a user may have 160 streams.
+pub const STREAM_PAGE_BYTES: usize = 128 * 1024;
 /// Bytes of one answer: a page of ordinary messages is a tenth of it, and a client takes it in within a second on a slow
 /// line.
 pub const ANSWER_BYTES: usize = 1024 * 1024;
@@ -75,6 +126,10 @@ pub const WATCHED_USERS: usize = 200;
 pub const PEOPLE_RATE: u32 = 10;
 /// Such calls that one user may make at once before [`PEOPLE_RATE`] applies.
 pub const PEOPLE_BURST: u32 = 50;
+/// Connections per second that one user may begin: each learns of all their rooms.
+pub const CONNECT_RATE: u32 = 2;
+/// Connections that one user may begin at once before [`CONNECT_RATE`] applies: all their devices, a few times.
+pub const CONNECT_BURST: u32 = 100;
 /// Events that a room's stream keeps at least.
 pub const STREAM_EVENTS: usize = 1000;
 /// The shortest time for which a `clientId` is remembered.

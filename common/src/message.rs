@@ -7,6 +7,7 @@ use crate::seq::{Seq, Timestamp};
 
 /// A file attached to a message.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testing", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Attachment {
     /// The id that members exchange for a URL.
@@ -21,6 +22,7 @@ pub struct Attachment {
 
 /// The users who reacted with one emoji.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testing", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Reaction {
     /// The emoji.
@@ -57,6 +59,14 @@ pub struct MessageContent {
     /// The reactions, by emoji.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub reactions: Vec<Reaction>,
+}
+
+impl MessageState {
+    /// Returns true if this state is to be kept rather than another one of the same message: of two tombstones and of two that
+    /// are none the later one, else the tombstone.
+    pub fn supersedes(&self, other: &Self) -> bool {
+        if self.content.deleted == other.content.deleted { self.version > other.version } else { self.content.deleted }
+    }
 }
 
 impl MessageContent {
@@ -106,6 +116,7 @@ pub struct MessageState {
 
 /// A message as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testing", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Message {
     /// The room it was sent to.

@@ -28,7 +28,8 @@ pub struct MessageRecord {
     pub message: MessageState,
 }
 
-/// One change of a room, on `chat-room-queue`.
+/// One change of a room, on `chat-room-queue`; what the room's messages must not be without is on
+/// `chat-message-queue.fifo` too, in their group.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct RoomRecord {
@@ -39,6 +40,19 @@ pub struct RoomRecord {
     /// The change.
     #[serde(flatten)]
     pub change: RoomChange,
+}
+
+/// A mark in a room's group on `chat-message-queue.fifo`. Once it is stored, all records before it in the group are, or
+/// have become dead letters.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "type", rename = "fence", rename_all = "camelCase")]
+pub struct FenceRecord {
+    /// The format, [`FORMAT`].
+    pub v: u8,
+    /// The room.
+    pub room_id: RoomId,
+    /// A number that no other fence of the room has.
+    pub number: Seq,
 }
 
 /// The content of a [`RoomRecord`].

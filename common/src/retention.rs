@@ -41,6 +41,12 @@ impl Retention {
         self.0.map_or(Seq::ZERO, |age| Seq::now().minus(age))
     }
 
+    /// Returns what [`Self::expired`] was some time ago: a count of messages that is no older is good enough.
+    pub fn expired_a_while_ago(self) -> Seq {
+        const WHILE_MAX: Duration = Duration::from_hours(1);
+        self.0.map_or(Seq::ZERO, |age| self.expired().minus((age / 100).min(WHILE_MAX)))
+    }
+
     /// Returns the time when a message expires, in seconds since the Unix epoch.
     pub fn expires_at(self, seq: Seq) -> Option<u64> {
         self.0.map(|age| (seq.get() / 1_000_000).saturating_add(age.as_secs()))

@@ -8,6 +8,7 @@ use crate::seq::{Seq, Timestamp};
 
 /// The kind of a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testing", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum RoomKind {
     /// A chat of two; its members never change.
@@ -18,6 +19,7 @@ pub enum RoomKind {
 
 /// The role of a member, which decides their permissions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "testing", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Role {
     /// May also remove members, delete any message, and archive.
@@ -99,6 +101,7 @@ pub struct Marks {
 
 /// A member as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testing", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Member {
     /// The member.
@@ -115,6 +118,7 @@ pub struct Member {
 
 /// A room as clients see it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "testing", derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct Room {
     /// The id.

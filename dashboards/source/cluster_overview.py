@@ -46,6 +46,8 @@ ROWS = [
               ("CallsSlow",), width=8),
         Panel("Refused by a limit", "Requests that a rate or number limit refused.", "ops",
               [(rate("rts_rate_limited_total", by="limit"), "{{limit}}")], ("RateLimited",), width=8),
+        Panel("Tokens refused", "Requests answered with 401, by what was wrong with the token; the log of the nodes has a line, too.",
+              "ops", [(rate("rts_tokens_refused_total", by="reason"), "{{reason}}")], width=8),
     ]),
     ("Connections", [
         Panel("Connections by node", "Open connections of each node.", "short",
@@ -67,8 +69,10 @@ ROWS = [
               "Part of the rooms whose resume was truncated: their clients read history instead.", "percentunit",
               [(rate("rts_resume_total", 'outcome="truncated"') + " / " + rate("rts_resume_total"), "truncated")],
               ("ResumesTruncated",), width=8),
-        Panel("Resumes", "Rooms of clients that came back: whole, or told to look into the history.", "ops",
-              [(rate("rts_resume_total", by="outcome"), "{{outcome}}")], width=8),
+        Panel("Resumes", "Rooms of clients that came back: whole, or told to look into the history; and sessions that "
+              "continued on a new socket, or did not.", "ops",
+              [(rate("rts_resume_total", by="outcome"), "{{outcome}}"),
+               (rate("rts_rejoins_total", by="outcome"), "session {{outcome}}")], width=8),
         Panel("Life of connections", "How long the connections lived that ended.", "s",
               quantiles("rts_connection_duration_seconds", qs=(0.1, 0.5)), width=8),
     ]),

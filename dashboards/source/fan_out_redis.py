@@ -28,6 +28,17 @@ ROWS = [
         Panel("Outboxes that overflowed, by node", "The same by node: one node alone is its network.", "ops",
               [(rate("rts_outbox_overflows_total", by="node"), "{{node}}")]),
     ]),
+    ("Canary", [
+        Panel("Age of the last canary",
+              "Time since a node last heard a canary, in its quietest group of partitions. Every node sends one every 2 s.", "s",
+              [(f"max by (node) (rts_canary_age_seconds{{{NODE}}})", "{{node}}")], ("NodeDeaf",)),
+        Panel("Canaries lost", "Canaries that Redis took and that never came back to their node, a second.", "ops",
+              [(rate("rts_canary_lost_total", by="cluster"), "{{cluster}}")], ("CanariesLost",)),
+        Panel("Publications that wait", "Publications that wait for a shard of the node; at 512 a shard, Redis waits.", "short",
+              [(f"max by (node) (rts_fanout_queue_depth{{{NODE}}})", "{{node}}")]),
+        Panel("Round trip of a canary, p99", "From a node's publication until its own shard has it.", "s",
+              [(quantile(0.99, "rts_canary_round_trip_seconds", by="node"), "{{node}}")]),
+    ]),
     ("Redis", [
         Panel("Slow calls to Redis", "Part of the calls longer than 100 ms.", "percentunit",
               share_above("rts_redis_call_duration_seconds", 'le="0.1"'),

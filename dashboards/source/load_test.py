@@ -81,6 +81,18 @@ ROWS = [
               [(f"sum by (kind) (increase(rts_loadtest_violations_total{{{CLUSTER}}}[$__rate_interval]))", "{{kind}}")],
               ("LoadTestBrokenPromise",), width=8),
     ]),
+    ("Probe", [
+        Panel("Since the probe's last success",
+              "Time since a message of `loadtest probe` was received in time. Zero when no probe runs.", "s",
+              [(f"time() - max by (cluster) (rts_probe_last_success_timestamp_seconds{{{CLUSTER}}}) or on () vector(0)",
+                "{{cluster}}")], ("ProbeFails",), width=8),
+        Panel("Probe's messages", "What became of them, a second. Zero when no probe runs.", "ops",
+              [(f"sum(rate(rts_probe_{count}_total{{{CLUSTER}}}[$__rate_interval])) or on () vector(0)", count)
+               for count in ("sent", "delivered", "late", "lost", "failed", "doubled", "errors")], width=8),
+        Panel("Probe's latency, p99", "From the intended send, as somebody outside sees it. Zero when no probe runs.", "s",
+              [(quantile(0.99, "rts_probe_latency_seconds", by="kind", selector=CLUSTER) + " or on () vector(0)", "{{kind}}")],
+              width=8),
+    ]),
     ("The cluster meanwhile", [
         Panel("Nodes", "Messages accepted by each node.", "mps",
               [(rate("rts_messages_accepted_total", by="node"), "{{node}}")], width=8),

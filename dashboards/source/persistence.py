@@ -56,6 +56,8 @@ ROWS = [
         Panel("Unstored by node",
               "Changes that are visible and not stored yet, in the partitions that a node looks after.", "short",
               [(f"sum by (node) (rts_unstored_messages{{{NODE}}})", "{{node}}")], width=8, is_stacked=True),
+        Panel("Set aside", "Changes that DynamoDB refuses and that wait in the dead-letter queues.", "short",
+              [(f"sum by (cluster) (rts_set_aside{{{NODE}}})", "{{cluster}}")], ("SetAside",), width=8),
         Panel("Since the reconciler's last round", "Of each node; a round takes five seconds when there is nothing to do.", "s",
               [(f"time() - max by (node) (rts_reconciler_round_ended_timestamp_seconds{{{NODE}}})", "{{node}}")],
               ("ReconcilerStalled",), width=8),

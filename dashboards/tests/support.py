@@ -60,12 +60,22 @@ def loadtest_metrics():
     return {f"rts_loadtest_{name}": metric for name, metric in metrics.items()}
 
 
+def probe_metrics():
+    """Returns what the probe exports."""
+    source = (REPOSITORY / "loadtest/src/probe/figures.rs").read_text()
+    shared = (REPOSITORY / "loadtest/src/metrics/mod.rs").read_text()
+    metrics = {f"{name}_total": Metric("counter") for name in re.findall(r'Self::\w+, "(\w+)"', source)}
+    metrics |= {name: Metric("gauge") for name in ("connected", "last_success_timestamp_seconds") if f'"{name}"' in source}
+    metrics["latency_seconds"] = Metric("histogram", _arrays(shared)["BUCKETS"])
+    return {f"rts_probe_{name}": metric for name, metric in metrics.items()}
+
+
 def recorded():
     """Returns the names of the recording rules."""
     return {rule["record"] for rule in rules.load() if "record" in rule}
 
 
-EXPORTED = {**gateway_metrics(), **loadtest_metrics()}
+EXPORTED = {**gateway_metrics(), **loadtest_metrics(), **probe_metrics()}
 
 
 def base(name):

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Packs binaries for AWS: the bundle of a Beanstalk version, or the zip of a function.
 
-  pack.py bundle OUT.zip --gateway BINARY [--web DIRECTORY] [--architecture x86_64|arm64]
+  pack.py bundle OUT.zip --gateway BINARY [--web DIRECTORY] [--sbom FILE] [--architecture x86_64|arm64]
   pack.py function OUT.zip --binary BINARY [--architecture x86_64|arm64]
 
 Equal files give equal bytes. Rejects a binary that Amazon Linux 2023 cannot start: one for another architecture, or one that
@@ -20,6 +20,8 @@ HERE = pathlib.Path(__file__).resolve().parent
 FILES = ("Procfile", "bin/start-gateway", "bin/drain-watch", ".platform/**/*", ".ebextensions/*", "metrics/*")
 GLIBC_MAX = (2, 34)
 MACHINES = {62: "x86_64", 183: "arm64"}
+# The path of the development login, which stands in a gateway that has it.
+DEV_LOGIN = b"/dev/token"
 FUNCTION_BYTES_MAX = 250 * 1024 * 1024
 
 
@@ -37,6 +39,12 @@ def check(binary, architecture):
         raise SystemExit("the binary wants glibc {}.{}, and Amazon Linux 2023 has {}.{}".format(*newest, *GLIBC_MAX))
 
 
+def check_login(gateway):
+    """Rejects a gateway that could give tokens to anyone: the login for development is compiled in by default."""
+    if DEV_LOGIN in gateway:
+        raise SystemExit("the gateway has the development login: build it with --no-default-features")
+
+
 def write(out, entries):
     """Writes a reproducible zip of entries: name, bytes, and True for an executable."""
     with zipfile.ZipFile(out, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
@@ -49,10 +57,12 @@ def write(out, entries):
     print(hashlib.sha256(pathlib.Path(out).read_bytes()).hexdigest())
 
 
-def bundle(gateway, web):
+def bundle(gateway, web, bill=None):
     paths = [path for pattern in FILES for path in HERE.glob(pattern) if path.is_file()]
     entries = [(str(path.relative_to(HERE)), path.read_bytes(), is_executed(path)) for path in paths]
     entries.append(("bin/rts-gateway", gateway, True))
+    if bill:
+        entries.append(("sbom.cdx.json", bill.read_bytes(), False))
     if web:
         if not (web / "index.html").is_file():
             raise SystemExit(f"{web} has no index.html: it is not the built web app")
@@ -72,12 +82,14 @@ def main(arguments):
     parser.add_argument("out")
     parser.add_argument("--gateway", "--binary", dest="binary", type=pathlib.Path, required=True)
     parser.add_argument("--web", type=pathlib.Path)
+    parser.add_argument("--sbom", type=pathlib.Path)
     parser.add_argument("--architecture", choices=sorted(MACHINES.values()), default="x86_64")
     options = parser.parse_args(arguments)
     binary = options.binary.read_bytes()
     check(binary, options.architecture)
     if options.what == "bundle":
-        return write(options.out, bundle(binary, options.web))
+        check_login(binary)
+        return write(options.out, bundle(binary, options.web, options.sbom))
     if len(binary) > FUNCTION_BYTES_MAX:
         raise SystemExit("the binary is larger than Lambda takes: strip it")
     return write(options.out, [("bootstrap", binary, True)])

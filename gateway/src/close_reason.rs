@@ -66,6 +66,8 @@ close_reasons! {
     Slow = "slow", Some("The connection is too slow for its events; reconnect and resume."), Allowed;
     /// The token's `exp` has passed.
     TokenExpired = "token_expired", Some("Token expired."), Allowed;
+    /// The session has lasted for the longest time.
+    SessionOver = "session_over", Some("The session has lasted for long; reconnect."), Allowed;
     /// The user's access was revoked.
     Revoked = "revoked", Some("Access was revoked."), Refused;
     /// The user has the maximum number of connections.

@@ -29,6 +29,19 @@ pub enum ErrorKind {
 }
 
 impl ErrorKind {
+    /// All kinds.
+    pub const ALL: [Self; 9] = [
+        Self::InvalidArgument,
+        Self::NotFound,
+        Self::Forbidden,
+        Self::TooLarge,
+        Self::RateLimited,
+        Self::Archived,
+        Self::Conflict,
+        Self::Unavailable,
+        Self::Internal,
+    ];
+
     /// Returns the code in the client's error text, which is also the label of metrics.
     pub const fn code(self) -> &'static str {
         match self {
@@ -53,6 +66,9 @@ pub struct HubError {
     sentence: String,
 }
 
+/// The sentence for a caller who lacks a right.
+const NOT_ALLOWED: &str = "You may not do this here.";
+
 impl HubError {
     /// Returns an error with a sentence chosen for the client.
     pub fn new(kind: ErrorKind, sentence: impl Into<String>) -> Self {
@@ -67,6 +83,26 @@ impl HubError {
     /// Returns the error for a room that is unknown or not visible to the caller: both look alike.
     pub fn room_not_found() -> Self {
         Self::new(ErrorKind::NotFound, "There is no such room.")
+    }
+
+    /// Returns the error for a method that does not exist.
+    pub fn no_method() -> Self {
+        Self::new(ErrorKind::NotFound, "Method does not exist.")
+    }
+
+    /// Returns the error for a call that has another number of arguments than one.
+    pub fn one_object() -> Self {
+        Self::invalid("A method takes one argument, an object.")
+    }
+
+    /// Returns the error for a caller who lacks a right. The hub puts the method's rule in its place.
+    pub fn not_allowed() -> Self {
+        Self::new(ErrorKind::Forbidden, NOT_ALLOWED)
+    }
+
+    /// True if it says that a right is lacking, and not which.
+    pub fn is_unexplained(&self) -> bool {
+        self.kind == ErrorKind::Forbidden && self.sentence == NOT_ALLOWED
     }
 
     /// Returns the error for a file that is unknown or not visible to the caller.
@@ -88,11 +124,22 @@ impl HubError {
     pub fn rate_limited(limit: Limit, wait: Duration) -> Self {
         metrics::rate_limited(limit);
         let sentence = match limit {
-            Limit::Messages => "Too many messages at once",
+            Limit::Messages => "Too many messages or changes of them at once",
+            Limit::Marks => "Too many marks at once",
+            Limit::Reads => "Too much to read at once",
+            Limit::Rooms => "Too many rooms at once",
+            Limit::RoomChanges => "Too many changes of rooms at once",
+            Limit::Members => "Too many people added at once",
+            Limit::Files => "Too many files at once",
             Limit::Searches => "Too many searches at once",
             Limit::Uploads => "Too many uploads at once",
             Limit::Streams => "Too many streams at once",
-            Limit::People | Limit::Records | Limit::Connections | Limit::AddressConnections => "Too many calls at once",
+            Limit::RoomsMade => "Too many rooms today",
+            Limit::UploadedBytes => "Too many bytes of files today",
+            Limit::Connects => "Too many connections at once",
+            Limit::People | Limit::Sockets | Limit::Records | Limit::Connections | Limit::AddressConnections => {
+                "Too many calls at once"
+            }
         };
         Self::retry_after(ErrorKind::RateLimited, sentence, wait)
     }

@@ -147,6 +147,7 @@ struct Flags {
     redis: AtomicBool,
     journal: AtomicBool,
     fanout: AtomicBool,
+    deaf: AtomicBool,
     draining: AtomicBool,
     refusing: AtomicBool,
 }
@@ -160,6 +161,11 @@ impl Readiness {
     /// Notes that a part is ready, or is not.
     pub fn set(&self, part: Part, is_ready: bool) {
         self.flag(part).store(is_ready, Ordering::Relaxed);
+    }
+
+    /// Notes that publications do not reach this node while they reach others, or that they do again.
+    pub fn set_deaf(&self, is_deaf: bool) {
+        self.flags.deaf.store(is_deaf, Ordering::Relaxed);
     }
 
     /// Notes that the node is shutting down: `/readyz` fails from here on.
@@ -177,6 +183,9 @@ impl Readiness {
         let parts = [(Part::Redis, "redis"), (Part::Journal, "journal"), (Part::Fanout, "bus")];
         let absent = parts.into_iter().filter(|(part, _)| !self.flag(*part).load(Ordering::Relaxed));
         let mut missing: Vec<_> = absent.map(|(_, name)| name).collect();
+        if self.flags.deaf.load(Ordering::Relaxed) {
+            missing.push("canary");
+        }
         if self.flags.draining.load(Ordering::Relaxed) {
             missing.push("draining");
         }
@@ -212,5 +221,33 @@ pub async fn watch_signals(lifecycle: Lifecycle) {
         };
         tracing::info!(signal = name, "shutdown requested");
         lifecycle.shut_down();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_task_that_ends_on_its_own_is_no_alarm_and_a_panic_is() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn_sound("job", async {});
+        tokio::task::yield_now().await;
+        assert_eq!(lifecycle.failure(), None);
+        lifecycle.spawn_sound("job", async { panic!("on purpose") });
+        lifecycle.shutdown_asked().await;
+        assert_eq!(lifecycle.failure(), Some("job"));
+    }
+
+    #[tokio::test]
+    async fn a_critical_task_that_ends_is_an_alarm_unless_all_end() {
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn_critical("forever", std::future::pending());
+        lifecycle.stop().await;
+        assert_eq!(lifecycle.failure(), None);
+        let lifecycle = Lifecycle::new();
+        lifecycle.spawn_critical("forever", async {});
+        lifecycle.shutdown_asked().await;
+        assert_eq!(lifecycle.failure(), Some("forever"));
     }
 }

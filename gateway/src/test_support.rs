@@ -18,15 +18,17 @@ use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
 
 use crate::auth::{Authenticator, DevTokens};
+use crate::budgets::{Budgets, Rates};
 use crate::close_reason::CloseReason;
 use crate::config::{DevLogin, IdentityConfig, KeySource, Origin};
 use crate::connection::{Principal, SessionHandle};
 use crate::connection_token::TokenSigner;
-use crate::http::{AddressPolicy, App, OriginPolicy, Site, public_router, serve};
+use crate::http::{AddressPolicy, App, Arrivals, OriginPolicy, Site, public_router, serve};
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::peers::{MemoryDirectory, Peers};
 use crate::session::{
-    BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Registry, Service, Sessions, Settings, StreamRecord,
+    BoxFuture, Call, Caller, ConnectedCaller, Outcome, Quota, Records, Registry, Service, Sessions, Settings,
+    StreamRecord,
 };
 
 /// The longest wait of a test for any condition.
@@ -48,8 +50,14 @@ pub(crate) fn identity() -> IdentityConfig {
         org_claim: "org".to_owned(),
         name_claim: "name".to_owned(),
         connection_secret: Secret::new(SECRET),
-        dev_login: Some(DevLogin { secret: Secret::new(SECRET) }),
+        id_secrets: Vec::new(),
+        session_max: rts_common::limits::SESSION_MAX,
+        dev_login: Some(DevLogin { secret: Secret::new(SECRET), allowed: Vec::new() }),
     }
+}
+
+fn login() -> DevLogin {
+    DevLogin { secret: Secret::new(SECRET), allowed: Vec::new() }
 }
 
 pub(crate) fn person(org: &str, user: &str) -> Person {
@@ -226,17 +234,22 @@ impl TestNode {
             addresses: AddressPolicy::new(2, Some(http::HeaderName::from_static("x-client"))),
             origins: OriginPolicy::new(vec![Origin::parse("https://app.example.com").unwrap()]),
             registry: Arc::clone(&registry),
+            handshakes: Quota::new(20),
+            budgets: Budgets::alone(Rates::default()),
             sessions: Arc::new(Sessions {
                 settings,
                 service: Arc::clone(&service) as Arc<dyn Service>,
                 lifecycle: lifecycle.clone(),
             }),
             readiness: readiness.clone(),
-            dev_tokens: Some(DevTokens::new(&secret, identity())),
+            dev_tokens: Some(DevTokens::new(&login(), identity())),
             site,
         };
-        lifecycle.spawn_critical("http", serve(listener, public_router(Arc::new(app)), lifecycle.clone()));
-        let tokens = DevTokens::new(&secret, identity());
+        lifecycle.spawn_critical(
+            "http",
+            serve(listener, public_router(Arc::new(app)), lifecycle.clone(), Arrivals::of_admin()),
+        );
+        let tokens = DevTokens::new(&login(), identity());
         Self { address, service, registry, readiness, lifecycle, tokens }
     }
 

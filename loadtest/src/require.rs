@@ -6,6 +6,8 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::measures::{self, Measure};
+
 /// Measured values by name, in base units: seconds, bytes, counts.
 pub type Measures = BTreeMap<&'static str, f64>;
 
@@ -111,33 +113,27 @@ impl FromStr for Requirement {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let wrong = || format!("{text:?} is not a threshold like p99<200ms or lost=0");
+        let unknown = |name: &str| format!("{name:?} is not measured; near it: {}", measures::proposals(name));
         let at = text.find(['<', '>', '=']).ok_or_else(wrong)?;
         let (name, rest) = text.split_at(at);
         let (sign, comparison) =
             Comparison::SIGNS.into_iter().find(|(sign, _)| rest.starts_with(sign)).ok_or_else(wrong)?;
-        Ok(Self {
-            name: name.trim().to_owned(),
-            comparison,
-            value: parse_value(rest[sign.len()..].trim()).ok_or_else(wrong)?,
-            text: text.to_owned(),
-        })
+        let name = name.trim();
+        if name.is_empty() {
+            return Err(wrong());
+        }
+        let measure = measures::find(name).ok_or_else(|| unknown(name))?;
+        let value = parse_value(measure, rest[sign.len()..].trim())
+            .ok_or_else(|| format!("{text:?} is no threshold: {name} {}", measure.quantity))?;
+        Ok(Self { name: name.to_owned(), comparison, value, text: text.to_owned() })
     }
 }
 
-/// A number with an optional unit, in base units; a kB is 1,024 bytes, as the kernel counts.
-fn parse_value(text: &str) -> Option<f64> {
+/// A number with a unit of what is measured, in base units.
+fn parse_value(measure: Measure, text: &str) -> Option<f64> {
     let split = text.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-').unwrap_or(text.len());
     let (number, unit) = text.split_at(split);
-    let factor = match unit.trim() {
-        "" | "s" | "B" | "/s" => 1.0,
-        "ms" => 1e-3,
-        "us" | "µs" => 1e-6,
-        "kB" => 1024.0,
-        "MB" => 1024.0 * 1024.0,
-        "%" => 0.01,
-        _ => return None,
-    };
-    Some(number.parse::<f64>().ok()? * factor)
+    Some(number.parse::<f64>().ok()? * measure.quantity.factor(unit.trim())?)
 }
 
 /// Formats them as written.
@@ -175,8 +171,20 @@ mod tests {
 
     #[test]
     fn what_is_no_threshold_is_refused() {
-        for bad in ["p99", "p99<", "p99<fast", "p99<3parsec", "p99!3"] {
-            assert!(bad.parse::<Requirements>().is_err(), "{bad}");
+        for (bad, said) in [
+            ("p99", "is not a threshold"),
+            ("<3s", "is not a threshold"),
+            ("p99<", "needs a unit"),
+            ("p99<fast", "needs a unit"),
+            ("p99<200", "needs a unit: us, ms, s or min"),
+            ("p99<3parsec", "needs a unit"),
+            ("rss<14", "needs a unit: B, kB or MB"),
+            ("lost=0s", "without a unit"),
+            ("foo=1", "is not measured"),
+            ("ack_p98<1s", "near it: ack_p50"),
+        ] {
+            let error = bad.parse::<Requirements>().unwrap_err();
+            assert!(error.contains(said) && !error.contains('\n'), "{bad}: {error}");
         }
         assert_eq!("".parse(), Ok(Requirements::default()));
     }

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 
 use crate::Queue;
-use crate::record::{Poison, Record};
+use crate::record::{Poison, Record, lines};
 
 /// A record of the batch. One SQS message may hold several of them.
 #[derive(Clone, Debug)]
@@ -18,6 +18,10 @@ pub struct Received {
     pub receive_count: Option<u32>,
     /// The time it was sent, in milliseconds since the Unix epoch.
     pub sent_at_ms: Option<u64>,
+    /// The record as it was sent: one line of the message's body.
+    pub line: String,
+    /// The number of that line, from 0.
+    pub line_number: usize,
     /// The record, or the reason why it cannot be read.
     pub record: Result<Record, Poison>,
 }
@@ -35,18 +39,20 @@ pub fn receive(queue: Queue, event: SqsEvent) -> Vec<Received> {
 
 fn received(queue: Queue, message: &SqsMessage) -> Vec<Received> {
     let attribute = |name: &str| message.attributes.get(name);
-    let records = Record::parse_all(queue, message.body.as_deref());
-    let received = |record| Received {
+    let body = message.body.as_deref();
+    let received = |(line_number, (line, record)): (usize, (&str, _))| Received {
         group: match queue {
             Queue::Messages => attribute("MessageGroupId").cloned(),
             Queue::Rooms => None,
         },
         receive_count: attribute("ApproximateReceiveCount").and_then(|text| text.parse().ok()),
         sent_at_ms: attribute("SentTimestamp").and_then(|text| text.parse().ok()),
+        line: line.to_owned(),
+        line_number,
         record,
         message_id: message.message_id.clone().filter(|id| !id.is_empty()),
     };
-    records.into_iter().map(received).collect()
+    lines(body).zip(Record::parse_all(queue, body)).enumerate().map(received).collect()
 }
 
 /// Makes the report: each failed record and, to keep the order of a FIFO group, every later record of the same group.
@@ -84,6 +90,8 @@ mod tests {
                 group: group.map(str::to_owned),
                 receive_count: Some(1),
                 sent_at_ms: None,
+                line: String::new(),
+                line_number: 0,
                 record: Ok(Record::Message(message("r", 1, 1))),
             })
             .collect()

@@ -9,9 +9,11 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::{Context as _, anyhow, bail};
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{Message, MessageSystemAttributeName as Attribute, QueueAttributeName as Name};
+use rts_common::ids::RoomId;
 
 use crate::Queue;
-use crate::record::Record;
+use crate::aside::REASON;
+use crate::record::{Record, entry_of, lines};
 
 /// Time for which a letter that was taken is hidden from others.
 const HOLD: Duration = Duration::from_mins(2);
@@ -45,14 +47,23 @@ pub struct Letter {
     pub id: String,
     /// The number of times that it was received.
     pub receives: u32,
-    /// The time when it was sent to the functions' queue.
+    /// The time when it was sent to the functions' queue; of one that they set aside, when that was.
     pub sent: Option<SystemTime>,
+    /// Why the functions set it aside; `None` if SQS moved it here after its last delivery.
+    pub reason: Option<String>,
     /// Its body, as it was sent.
     pub body: String,
     /// The kinds and places of its records, without users' texts.
     pub summary: String,
     group: Option<String>,
     receipt: String,
+}
+
+impl Letter {
+    /// Returns the entries of the unstored index that its records stand for.
+    pub fn entries(&self) -> Vec<(RoomId, String)> {
+        lines(Some(&self.body)).filter_map(entry_of).collect()
+    }
 }
 
 impl DeadLetters {
@@ -98,6 +109,7 @@ impl DeadLetters {
                 .visibility_timeout(i32::try_from(HOLD.as_secs())?)
                 .wait_time_seconds(1)
                 .message_system_attribute_names(Attribute::All)
+                .message_attribute_names(REASON)
                 .send()
                 .await
                 .with_context(|| format!("cannot receive from {}", self.url))?;
@@ -145,6 +157,7 @@ impl DeadLetters {
         let attribute = |name| message.attributes.as_ref().and_then(|all| all.get(&name)).cloned();
         let body = message.body.clone().unwrap_or_default();
         let sent = attribute(Attribute::SentTimestamp).and_then(|millis| millis.parse().ok());
+        let reason = message.message_attributes.as_ref().and_then(|all| all.get(REASON)?.string_value.clone());
         let (Some(id), Some(receipt)) = (message.message_id.clone(), message.receipt_handle.clone()) else {
             bail!("a letter without an id");
         };
@@ -152,6 +165,7 @@ impl DeadLetters {
             id,
             receives: attribute(Attribute::ApproximateReceiveCount).and_then(|count| count.parse().ok()).unwrap_or(0),
             sent: sent.map(|millis| UNIX_EPOCH + Duration::from_millis(millis)),
+            reason,
             summary: summary(self.kind, &body),
             body,
             group: attribute(Attribute::MessageGroupId),
@@ -174,6 +188,7 @@ fn summary(kind: Queue, body: &str) -> String {
                 )
             }
             Ok(Record::Room(record)) => format!("{} {}", record.org, change(record)),
+            Ok(Record::Fence(record)) => format!("a fence of room {}", record.room_id),
             Err(poison) => format!("not a record this build knows: {poison}"),
         })
         .collect();

@@ -13,7 +13,7 @@ use rts_common::store::writer::Writer;
 use rts_common::telemetry;
 use tokio::time::Instant;
 
-use crate::{Notifier, Persister, Queue};
+use crate::{Notifier, Persister, Queue, SideQueue};
 
 /// Serves batches of a queue until the platform ends the process.
 pub async fn run(queue: Queue) -> Result<(), Error> {
@@ -25,7 +25,13 @@ pub async fn run(queue: Queue) -> Result<(), Error> {
     // One client for the whole process: its connections are reused across batches.
     let sdk_config = aws_config::load_from_env().await;
     let writer = Writer::connect(&sdk_config, config.tables).with_retention(config.retention);
-    let persister = Persister::new(queue, writer, Notifier::new(config.redis.as_ref())?);
+    let mut persister = Persister::new(queue, writer, Notifier::new(config.redis.as_ref())?);
+    match config.side_queue_url {
+        Some(url) => persister = persister.with_side_queue(SideQueue::connect(&sdk_config, url)),
+        None => {
+            tracing::warn!("RTS_DEAD_LETTER_QUEUE_URL is not set: a record that DynamoDB refuses holds up its room");
+        }
+    }
     if config.redis.is_none() {
         tracing::warn!("RTS_REDIS_URL is not set: senders are not notified of stored messages");
     }
@@ -63,12 +69,19 @@ struct Config {
     retention: Retention,
     /// `RTS_REDIS_URL`: one server, or a cluster's nodes separated by commas; without it nobody is notified.
     redis: Option<RedisServers>,
+    /// `RTS_DEAD_LETTER_QUEUE_URL`: the dead-letter queue, for what can never be stored; without it nothing is set aside.
+    side_queue_url: Option<String>,
 }
 
 impl Config {
     fn read(environment: &mut Environment) -> Self {
         let redis = RedisServers::read(environment);
-        Self { tables: Tables::from_environment(environment), retention: Retention::read(environment), redis }
+        Self {
+            tables: Tables::from_environment(environment),
+            retention: Retention::read(environment),
+            redis,
+            side_queue_url: environment.text("RTS_DEAD_LETTER_QUEUE_URL"),
+        }
     }
 }
 

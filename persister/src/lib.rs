@@ -3,16 +3,19 @@
 //!
 //! Both process a batch in the same way ([`Persister::handle`]): parse each record ([`record`]) → keep the highest
 //! version of each item ([`plan`]) → write them conditionally, with retries until shortly before the invocation's
-//! deadline (`execute`) → notify Redis of the stored records (`notify`, best effort) → report those that failed
-//! ([`batch`]).
+//! deadline (`execute`) → set aside what DynamoDB refuses (`aside`) → notify Redis of the stored records (`notify`, best effort) → write the fences behind them
+//! (`fence`) → report those that failed ([`batch`]).
 //!
 //! Records carry full state and versions, so writing one twice, late or out of order changes nothing. This crate
 //! contains no chat logic, and nothing else writes to DynamoDB. What a function cannot store ends in its dead-letter
 //! queue: [`dead_letters`] and its command `dlq`.
 
+mod aside;
 pub mod batch;
 pub mod dead_letters;
+mod emf;
 mod execute;
+mod fence;
 mod handler;
 pub mod lambda;
 mod notify;
@@ -20,6 +23,7 @@ pub mod plan;
 mod queue;
 pub mod record;
 
+pub use self::aside::SideQueue;
 pub use self::handler::Persister;
 pub use self::notify::Notifier;
 pub use self::queue::Queue;

@@ -62,7 +62,7 @@ impl Notifier {
     }
 
     /// Tells what is stored, until its own deadline or an earlier one.
-    pub(crate) async fn stored(&self, records: &[Stored<'_>], until: Instant) -> NotifyOutcome {
+    pub(crate) async fn stored(&self, queue: Queue, records: &[Stored<'_>], until: Instant) -> NotifyOutcome {
         let Some(redis) = self.redis.as_ref().filter(|_| !records.is_empty()) else {
             return NotifyOutcome::Nothing;
         };
@@ -70,7 +70,7 @@ impl Notifier {
             return NotifyOutcome::Resting;
         }
         let until = until.min(Instant::now() + DEADLINE);
-        let wait = self.waits.due(records);
+        let wait = self.waits.due(queue, records);
         let told = async {
             let failure = tell(redis, records).await;
             let Some((queue, span, longest_ms)) = wait else { return failure };
@@ -91,8 +91,23 @@ impl Notifier {
     }
 }
 
+impl Notifier {
+    /// Notes that records were set aside, by their members of the unstored index, until a deadline.
+    pub(crate) async fn set_aside(&self, entries: &[(RoomId, String)], until: Instant) {
+        let Some(redis) = self.redis.as_ref().filter(|_| !entries.is_empty()) else { return };
+        if self.breaker.is_open(Instant::now()) {
+            return;
+        }
+        match timeout_at(until, Box::pin(stored::set_aside(redis, entries))).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "what was set aside could not be told to Redis"),
+            Err(_) => tracing::warn!("what was set aside could not be told to Redis in time"),
+        }
+    }
+}
+
 async fn answers(redis: &Redis) -> bool {
-    matches!(timeout(PING_DEADLINE, redis.ping()).await, Ok(Ok(())))
+    timeout(PING_DEADLINE, redis.answers()).await.unwrap_or(false)
 }
 
 /// Notifies rooms concurrently, the records of each in order; returns a failure, if there was any.
@@ -105,6 +120,7 @@ async fn tell(redis: &Redis, records: &[Stored<'_>]) -> Option<RedisFailure> {
                 messages.entry(&record.message.room_id).or_default().push(record);
             }
             Record::Room(record) => rooms.push(record),
+            Record::Fence(_) => {}
         }
     }
     let messages = futures_util::stream::iter(messages)
@@ -142,12 +158,8 @@ struct WaitNotes(Mutex<(u64, u64)>);
 
 impl WaitNotes {
     /// Returns the queue, the span and the longest wait of a batch, if they must be noted.
-    fn due(&self, records: &[Stored<'_>]) -> Option<(&'static str, u64, u64)> {
+    fn due(&self, queue: Queue, records: &[Stored<'_>]) -> Option<(&'static str, u64, u64)> {
         let longest_ms = records.iter().filter_map(|stored| stored.waited_ms).max()?;
-        let queue = match records.first()?.record {
-            Record::Message(_) => Queue::Messages,
-            Record::Room(_) => Queue::Rooms,
-        };
         let span = Timestamp::now().millis() / stored::WAIT_SPAN_MS;
         let mut noted = self.0.lock().expect("no holder of this lock panics");
         let is_due = noted.0 != span || longest_ms > noted.1;
@@ -198,10 +210,10 @@ mod tests {
         let record = Stored { record: &record, waited_ms: Some(7) };
         let soon = || Instant::now() + Duration::from_millis(50);
 
-        assert_eq!(notifier.stored(&[], soon()).await, NotifyOutcome::Nothing);
-        assert_eq!(notifier.stored(&[record], soon()).await, NotifyOutcome::Failed);
+        assert_eq!(notifier.stored(Queue::Messages, &[], soon()).await, NotifyOutcome::Nothing);
+        assert_eq!(notifier.stored(Queue::Messages, &[record], soon()).await, NotifyOutcome::Failed);
         let begun = Instant::now();
-        assert_eq!(notifier.stored(&[record], soon()).await, NotifyOutcome::Resting);
+        assert_eq!(notifier.stored(Queue::Messages, &[record], soon()).await, NotifyOutcome::Resting);
         assert!(begun.elapsed() < Duration::from_millis(50));
         assert!(!notifier.breaker.is_open(Instant::now() + REST));
     }
@@ -211,7 +223,7 @@ mod tests {
         let notifier = Notifier::new(None).unwrap();
         let record = Record::Message(message("r", 1, 1));
         let record = Stored { record: &record, waited_ms: None };
-        let told = notifier.stored(&[record], Instant::now() + DEADLINE).await;
+        let told = notifier.stored(Queue::Messages, &[record], Instant::now() + DEADLINE).await;
         assert_eq!(told, NotifyOutcome::Nothing);
     }
 }

@@ -6,12 +6,15 @@
 
 use std::sync::LazyLock;
 
-use crate::ids::{NodeId, Person, RoomId};
+use crate::ids::{NodeId, OrgId, Person, RoomId};
 
 /// The number of partitions; fixed, since it decides where everything is stored.
 pub const PARTITIONS: usize = 128;
 const SLOTS: u16 = 16_384;
 const SLOTS_PER_PARTITION: u16 = SLOTS / 128;
+
+/// The score of the last entry of [`Partition::unstored`], after those of all others.
+pub const UNSTORED_END: u64 = crate::seq::SEQ_MAX;
 
 /// One of the 128 parts of the key space.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -53,7 +56,7 @@ impl Partition {
     }
 
     /// Sorted set of the entries that are not known to be stored, by the time of their acceptance (µs): members are
-    /// `m:<room>:<seq>:<version>` and `r:<room>:<version>`.
+    /// `m:<room>:<seq>:<version>` and `r:<room>:<version>`. One that stands for nothing, [`UNSTORED_END`], keeps it in being.
     pub fn unstored(self) -> String {
         format!("rts:{{{}}}:unstored", self.tag())
     }
@@ -64,9 +67,25 @@ impl Partition {
         format!("rts:{{{}}}:journaled", self.tag())
     }
 
+    /// Hash of the history of the server's data under which the partition was seen last (`id`), and the time of the first
+    /// script that saw it (`since`, µs).
+    pub fn history(self) -> String {
+        format!("rts:{{{}}}:history", self.tag())
+    }
+
     /// The lease of the node that reconciles this partition.
     pub fn reconcile_lease(self) -> String {
         format!("rts:{{{}}}:lease:reconcile", self.tag())
+    }
+
+    /// A key that a node writes to find out if the server takes writes.
+    pub fn write_probe(self, node: &NodeId) -> String {
+        format!("rts:{{{}}}:probe:{node}", self.tag())
+    }
+
+    /// The channel of the nodes' canaries in this partition: `<node> <number>`.
+    pub fn canary_channel(self) -> String {
+        format!("rts:{{{}}}:canary", self.tag())
     }
 
     /// Sorted set of the nodes that have users of this partition, by the time when each renewed its lease (ms).
@@ -80,8 +99,9 @@ impl Partition {
     }
 }
 
-/// The base key of a room, `KEYS[1]` of its scripts: `:meta`, `:members`, `:marks`, `:stream`,
-/// `:changed`, `:deleted`, `:late`, `:sent:<day>` and `:mentions:<user>` follow it there.
+/// The base key of a room: `:meta`, `:members`, `:marks`, `:stream`, `:changed`, `:deleted`, `:late`, `:rebuild`, `:read`, `:sent:<day>` and
+/// `:mentions:<user>` follow it. The first five, and the partition's [`Partition::unstored`], exist as long as the room
+/// does.
 pub fn room(room: &RoomId) -> String {
     format!("rts:{{{}}}:room:{room}", Partition::of_room(room).tag())
 }
@@ -90,6 +110,28 @@ pub fn room(room: &RoomId) -> String {
 pub fn room_meta(id: &RoomId) -> String {
     format!("{}:meta", room(id))
 }
+
+/// The token of the rebuild of a room that has begun to read DynamoDB last.
+pub fn room_read(id: &RoomId) -> String {
+    format!("{}:read", room(id))
+}
+
+/// The key that a script finds a room by.
+pub(super) fn meta_of(room: &str) -> String {
+    format!("{room}:meta")
+}
+
+/// The other keys that exist as long as rooms of one partition do. Scripts declare them on a cluster: while it moves a
+/// slot, it answers `TRYAGAIN` to whoever declares keys of which it has only some, and so no script sees half of a room.
+pub(super) fn standing_of(rooms: &[impl AsRef<str>]) -> Vec<String> {
+    let of_room = |room: &str| STANDING.map(|name| format!("{room}:{name}"));
+    let mut keys: Vec<_> = rooms.iter().flat_map(|room| of_room(room.as_ref())).collect();
+    let partition = rooms.first().and_then(|room| room.as_ref().split_once('}'));
+    keys.extend(partition.map(|(tag, _)| format!("{tag}}}:unstored")));
+    keys
+}
+
+const STANDING: [&str; 5] = ["members", "marks", "stream", "changed", "deleted"];
 
 /// The hash of a room's members: user → `role version joinedSeq name`.
 pub fn room_members(id: &RoomId) -> String {
@@ -112,13 +154,12 @@ pub fn room_of_channel(channel: &str) -> Option<RoomId> {
     RoomId::parse(tail.strip_suffix(":events")?).ok()
 }
 
-/// The base key of a user: `:rooms` and `:profile` follow it, and in the scripts of presence `:connections` and
-/// `:status`.
+/// The base key of a user: `:rooms`, `:profile`, `:connections`, `:status`, `:made`, `:uploaded`, `:spent` and `:revoked` follow it.
 pub fn person(person: &Person) -> String {
     format!("rts:{{{}}}:user:{}", Partition::of_person(person).tag(), person.key())
 }
 
-/// Hash of a user's rooms: room → `1 version` (member) or `0 version` (left); `*` once loaded.
+/// Hash of a user's rooms: room → `1 version` (member) or `0 version` (left); `*`: the history under which it was loaded.
 pub fn person_rooms(who: &Person) -> String {
     format!("{}:rooms", person(who))
 }
@@ -126,6 +167,36 @@ pub fn person_rooms(who: &Person) -> String {
 /// Hash of a user's `name`, `v`, the time when it was last seen (µs), and `durable`, the name that was journaled.
 pub fn person_profile(who: &Person) -> String {
     format!("{}:profile", person(who))
+}
+
+/// The moment when a user's sessions were ended (seconds since the Unix epoch), as long as that is noted.
+pub fn person_revoked(who: &Person) -> String {
+    format!("{}:revoked", person(who))
+}
+
+/// The rooms that a user made: hash of the `day` since the Unix epoch, and the number `n` on that day.
+pub fn person_made(who: &Person) -> String {
+    format!("{}:made", person(who))
+}
+
+/// The bytes of files that a user began to upload, in the same form.
+pub fn person_uploaded(who: &Person) -> String {
+    format!("{}:uploaded", person(who))
+}
+
+/// The bytes of files that an organization's users began to upload, in the same form.
+pub fn org_uploaded(org: &OrgId) -> String {
+    format!("rts:{{{}}}:org:{org}:uploaded", Partition::of(org.as_str()).tag())
+}
+
+/// Hash of a user's budgets: when each would be whole again (µs).
+pub fn person_spent(who: &Person) -> String {
+    format!("{}:spent", person(who))
+}
+
+/// Hash of a user's connections: id → `node status`; see the scripts of presence.
+pub fn person_connections(who: &Person) -> String {
+    format!("{}:connections", person(who))
 }
 
 /// Hash of a user's presence as last published: `s`tatus (`o` online, `a` away, `f` offline), `v`ersion, and the time
@@ -168,10 +239,26 @@ pub fn node_of_channel(channel: &str) -> Option<NodeId> {
     NodeId::parse(tail.strip_suffix(":events")?).ok()
 }
 
+/// True for a [`Partition::canary_channel`].
+pub fn is_canary_channel(channel: &str) -> bool {
+    channel.ends_with("}:canary")
+}
+
+/// Hash of what each node hears of the canaries: node → `number groups`, a number that changes with each report, and the
+/// groups of partitions that it hears, as the bits of a hexadecimal number.
+pub fn canary_reports() -> String {
+    format!("rts:{{{}}}:canary:reports", Partition::of("canary").tag())
+}
+
 /// Sorted set of spans of five seconds since the Unix epoch, by the longest wait in a queue (ms) that a function saw in
 /// each.
 pub fn queue_waits(queue: &str) -> String {
     format!("rts:{{{}}}:waits:{queue}", Partition::of(queue).tag())
+}
+
+/// Sorted set of the nodes and the format that each writes, `<format> <node>`, by the time when each renewed that (ms).
+pub fn formats() -> String {
+    format!("rts:{{{}}}:formats", Partition::of("formats").tag())
 }
 
 /// The address of the node that serves a connection, to which requests for it are forwarded; leased. The id has the
@@ -259,6 +346,10 @@ mod tests {
         let node = NodeId::random();
         assert_eq!(node_of_channel(&node_channel(&node)), Some(node));
         assert_eq!(node_of_channel(&person_channel(&person)), None);
+        let canary = Partition::of_room(&room).canary_channel();
+        assert!(is_canary_channel(&canary) && !is_canary_channel(&canary_reports()));
+        assert_eq!(slot_of(&canary), Partition::of_room(&room).slot());
+        assert!(!is_canary_channel(&room_channel(&room)) && !is_canary_channel(&person_channel(&person)));
         assert_eq!(person_of_presence(&presence_channel(&person)), Some(person.clone()));
         assert_eq!(person_of_channel(&presence_channel(&person)), None);
         assert_eq!(person_of_presence(&person_channel(&person)), None);

@@ -3,39 +3,41 @@
 //! Pub/sub subscriptions belong to the gateway's fan-out and are not here.
 
 mod fitness;
+pub mod format;
 pub mod journaled;
 pub mod keys;
 pub mod room_hash;
+mod routes;
 pub mod scripts;
+mod server;
 mod servers;
 pub mod stored;
 pub mod stream;
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
-use deadpool_redis::{Manager, Pool, Runtime};
-use redis::aio::{ConnectionLike, MultiplexedConnection};
-use redis::cluster::{ClusterClient, ClusterClientBuilder};
-use redis::cluster_async::ClusterConnection;
-use redis::{AsyncConnectionConfig, Cmd, Pipeline, ProtocolVersion, Value};
+use futures_util::future::{select_ok, try_join_all};
+use redis::{Arg, Cmd, ErrorKind, RedisError, ScriptInvocation, ServerErrorKind, Value};
+use tokio::time::sleep;
+
+use self::routes::Routes;
+use self::server::{Connection, RESPONSE_TIMEOUT, Server, is_useless_after};
 
 pub use self::fitness::Unfit;
 pub use self::scripts::NamedScript;
-pub use self::servers::{RedisServers, RedisServersError, RedisTrust, tcp_settings};
+pub use self::servers::{RedisServers, RedisServersError, RedisTrust};
 
-/// The deadline for opening a connection.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// The deadline of one command. The library's default, half a second, is shorter than a slow fork of a busy server.
-const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The number of connections that carry commands. Each pipelines any number of callers; the fewer there are, the more
-/// calls share a packet, and two spread the parsing of replies over cores.
-const LANES: usize = 2;
+/// Pause before a call is made again whose slot is on its way, or whose cluster is about to agree.
+const AGAIN_AFTER: Duration = Duration::from_millis(50);
+/// Redirections that a call follows without a pause: to the new owner of a slot, and to the one that is about to get it.
+const REDIRECTIONS_AT_ONCE: u32 = 2;
 
 /// Error codes of a server that refuses now what it will do later: its memory is full, a script holds it, its disk or its
 /// replicas are not there.
 const PASSING_CODES: [&str; 5] = ["OOM", "BUSY", "MISCONF", "NOREPLICAS", "UNKILLABLE"];
+
+/// The answer to a script that looks for a key that is not there, while its slot moves.
+const MOVING: &str = "attempted to access a non local key";
 
 /// A call that failed. Its effect is unknown unless the kind says otherwise.
 #[derive(Debug, thiserror::Error)]
@@ -48,15 +50,15 @@ pub enum RedisFailure {
     Unexpected(String),
 }
 
-impl From<redis::RedisError> for RedisFailure {
-    fn from(error: redis::RedisError) -> Self {
-        use redis::{ErrorKind, ServerErrorKind};
+impl From<RedisError> for RedisFailure {
+    fn from(error: RedisError) -> Self {
         let passing = error.is_io_error()
             || error.is_timeout()
             || error.is_connection_dropped()
             || error.is_connection_refusal()
             || error.is_cluster_error()
             || error.code().is_some_and(|code| PASSING_CODES.contains(&code))
+            || error.detail().is_some_and(|detail| detail.contains(MOVING))
             || matches!(
                 error.kind(),
                 ErrorKind::Server(
@@ -71,91 +73,28 @@ impl From<redis::RedisError> for RedisFailure {
     }
 }
 
-enum Servers {
-    Single(Pool),
-    Cluster(Box<ClusterClient>),
-}
-
-/// One connection, shared by its callers.
-#[derive(Clone)]
-enum Lane {
-    Single(MultiplexedConnection),
-    Cluster(ClusterConnection),
-}
-
-impl ConnectionLike for Lane {
-    fn req_packed_command<'a>(&'a mut self, cmd: &'a Cmd) -> redis::RedisFuture<'a, Value> {
-        match self {
-            Self::Single(connection) => connection.req_packed_command(cmd),
-            Self::Cluster(connection) => connection.req_packed_command(cmd),
-        }
-    }
-
-    fn req_packed_commands<'a>(
-        &'a mut self,
-        cmd: &'a Pipeline,
-        offset: usize,
-        count: usize,
-    ) -> redis::RedisFuture<'a, Vec<Value>> {
-        match self {
-            Self::Single(connection) => connection.req_packed_commands(cmd, offset, count),
-            Self::Cluster(connection) => connection.req_packed_commands(cmd, offset, count),
-        }
-    }
-
-    fn get_db(&self) -> i64 {
-        0
-    }
-}
-
 /// Called after each call with its name and its duration.
 pub type CallObserver = fn(&'static str, Duration);
 
 /// Sends commands to Redis. Connects on first use, and again after a connection broke; many tasks can call it at once,
 /// since their commands are pipelined.
 pub struct Redis {
-    servers: Servers,
-    lanes: [Mutex<Option<Lane>>; LANES],
-    next: AtomicUsize,
+    routes: Routes,
     observe: CallObserver,
 }
 
 impl Redis {
     /// Makes a client that connects on first use.
     pub fn new(servers: &RedisServers, observe: CallObserver) -> Result<Self, RedisFailure> {
-        let servers = if servers.is_cluster() {
-            let mut builder = ClusterClientBuilder::new(servers.nodes().to_vec())
-                .use_protocol(ProtocolVersion::RESP3)
-                .tcp_settings(tcp_settings())
-                .connection_timeout(CONNECT_TIMEOUT)
-                .response_timeout(RESPONSE_TIMEOUT);
-            if let Some(certificates) = servers.certificates() {
-                builder = builder.certs(certificates);
-            }
-            Servers::Cluster(Box::new(builder.build()?))
-        } else {
-            let config = AsyncConnectionConfig::new()
-                .set_connection_timeout(Some(CONNECT_TIMEOUT))
-                .set_response_timeout(Some(RESPONSE_TIMEOUT));
-            let manager = Manager::new_with_config(servers.nodes()[0].clone(), config)?;
-            let pool = Pool::builder(manager)
-                .max_size(LANES)
-                .runtime(Runtime::Tokio1)
-                .wait_timeout(Some(CONNECT_TIMEOUT))
-                .create_timeout(Some(CONNECT_TIMEOUT))
-                .build()
-                .map_err(|error| RedisFailure::Unexpected(error.to_string()))?;
-            Servers::Single(pool)
-        };
-        Ok(Self { servers, lanes: Default::default(), next: AtomicUsize::new(0), observe })
+        Ok(Self { routes: Routes::new(servers)?, observe })
     }
 
-    /// Runs a script on the keys of one base key.
+    /// Runs a script on a room, by its base key, or on one key.
     pub async fn run(&self, script: &NamedScript, key: &str, arguments: &[&str]) -> Result<Value, RedisFailure> {
         self.run_on(script, &[key], arguments).await
     }
 
-    /// Runs a script on several base keys; on a cluster, all of them must be in one slot.
+    /// Runs a script on several rooms or keys; on a cluster, all of them must be in one slot.
     pub async fn run_on(
         &self,
         script: &NamedScript,
@@ -163,68 +102,140 @@ impl Redis {
         arguments: &[&str],
     ) -> Result<Value, RedisFailure> {
         let mut call = script.script().prepare_invoke();
-        for key in keys {
-            call.key(key.as_ref());
+        for key in script.keys(keys, self.is_cluster()) {
+            call.key(key);
         }
         for argument in arguments {
             call.arg(*argument);
         }
-        Box::pin(self.observed(script.name, async |lane| call.invoke_async(lane).await)).await
+        let key = keys.first().map_or("", AsRef::as_ref);
+        Box::pin(self.call(script.name, key, &Request::Script(&call))).await
     }
 
     /// True for a cluster, where one call must stay within a slot.
     pub fn is_cluster(&self) -> bool {
-        matches!(self.servers, Servers::Cluster(_))
+        self.routes.is_cluster()
     }
 
-    /// Runs one command.
+    /// Runs one command, whose first argument is its key.
     pub async fn command(&self, name: &'static str, command: &Cmd) -> Result<Value, RedisFailure> {
-        Box::pin(self.observed(name, async |lane| command.query_async(lane).await)).await
+        let key = match command.args_iter().nth(1) {
+            Some(Arg::Simple(key)) => std::str::from_utf8(key).unwrap_or_default(),
+            _ => "",
+        };
+        Box::pin(self.call(name, key, &Request::Command(command))).await
     }
 
-    /// Checks that the server answers.
-    pub async fn ping(&self) -> Result<(), RedisFailure> {
-        self.command("ping", &redis::cmd("PING")).await.map(drop)
+    /// Runs one command, which concerns no key, on each server.
+    pub async fn on_each(&self, name: &'static str, command: &Cmd) -> Result<Vec<Value>, RedisFailure> {
+        let servers = self.routes.all().await?;
+        let request = Request::Command(command);
+        let calls = servers.iter().map(|server| Box::pin(self.attempt(name, server, false, &request)));
+        try_join_all(calls).await.map_err(Failed::reason)
     }
 
-    /// Callers box this future: the library's futures are kilobytes, and every future that awaits one would be as
-    /// large.
-    async fn observed(
+    /// True if any server answers.
+    pub async fn answers(&self) -> bool {
+        let Ok(servers) = self.routes.all().await else { return false };
+        let ping = redis::cmd("PING");
+        let request = Request::Command(&ping);
+        let pings = servers.iter().map(|server| Box::pin(self.attempt("ping", server, false, &request)));
+        select_ok(pings).await.is_ok()
+    }
+
+    /// Makes a call at the server of a key. One that the server has not carried out, because the slot is elsewhere or on its
+    /// way, is made again. Callers box this future: the library's futures are kilobytes, and every future that awaits one
+    /// would be as large.
+    async fn call(&self, name: &'static str, key: &str, request: &Request<'_>) -> Result<Value, RedisFailure> {
+        let begun = Instant::now();
+        let mut server = self.routes.of(key).await?;
+        let mut is_asking = false;
+        let mut redirections = 0;
+        loop {
+            let failed = match self.attempt(name, &server, is_asking, request).await {
+                Ok(value) => return Ok(value),
+                Err(failed) if begun.elapsed() > RESPONSE_TIMEOUT => return Err(failed.reason()),
+                Err(failed) => failed,
+            };
+            let Failed::Refused(error) = &failed else { return Err(failed.reason()) };
+            if error.redirect_node().is_some() {
+                redirections += 1;
+                // Servers that do not agree yet send a call back and forth.
+                if redirections > REDIRECTIONS_AT_ONCE {
+                    sleep(AGAIN_AFTER).await;
+                }
+            }
+            match (error.kind(), error.redirect_node()) {
+                (ErrorKind::Server(ServerErrorKind::Moved), Some((address, _))) => {
+                    server = self.routes.named(&server, address, Some(key))?;
+                    is_asking = false;
+                }
+                (ErrorKind::Server(ServerErrorKind::Ask), Some((address, _))) => {
+                    server = self.routes.named(&server, address, None)?;
+                    is_asking = true;
+                }
+                (ErrorKind::Server(ServerErrorKind::TryAgain | ServerErrorKind::ClusterDown), _) => {
+                    sleep(AGAIN_AFTER).await;
+                    server = self.routes.of(key).await?;
+                    is_asking = false;
+                }
+                _ => return Err(failed.reason()),
+            }
+        }
+    }
+
+    async fn attempt(
         &self,
         name: &'static str,
-        call: impl AsyncFnOnce(&mut Lane) -> Result<Value, redis::RedisError>,
-    ) -> Result<Value, RedisFailure> {
+        server: &Server,
+        is_asking: bool,
+        request: &Request<'_>,
+    ) -> Result<Value, Failed> {
         let begun = Instant::now();
-        let place = self.next.fetch_add(1, Ordering::Relaxed) % LANES;
-        let mut lane = self.lane(place).await?;
-        let result = call(&mut lane).await;
+        let lane = server.lane().await.inspect_err(|_| self.routes.doubt()).map_err(Failed::Unmade)?;
+        let connection = lane.connection.clone();
+        let mut connection = if is_asking { connection.asking() } else { connection };
+        let result = request.make(&mut connection).await;
         (self.observe)(name, begun.elapsed());
         result.map_err(|error| {
-            if error.is_unrecoverable_error() || error.is_io_error() {
-                self.forget(place);
+            if is_useless_after(&error) {
+                server.drop_lane(&lane);
+                self.routes.doubt();
             }
-            RedisFailure::from(error)
+            Failed::Refused(error)
         })
     }
+}
 
-    async fn lane(&self, place: usize) -> Result<Lane, RedisFailure> {
-        let held = self.lanes[place].lock().expect("no holder of this lock panics").clone();
-        if let Some(lane) = held {
-            return Ok(lane);
+/// The request of a call.
+enum Request<'a> {
+    Script(&'a ScriptInvocation<'a>),
+    Command(&'a Cmd),
+}
+
+impl Request<'_> {
+    async fn make(&self, connection: &mut Connection) -> Result<Value, RedisError> {
+        match self {
+            Self::Script(script) => script.invoke_async(connection).await,
+            Self::Command(command) => command.query_async(connection).await,
         }
-        let lane = match &self.servers {
-            Servers::Single(pool) => {
-                let connection = pool.get().await.map_err(|error| RedisFailure::Unavailable(error.to_string()))?;
-                Lane::Single(deadpool_redis::Connection::take(connection))
-            }
-            Servers::Cluster(client) => Lane::Cluster(client.get_async_connection().await?),
-        };
-        *self.lanes[place].lock().expect("no holder of this lock panics") = Some(lane.clone());
-        Ok(lane)
     }
+}
 
-    fn forget(&self, place: usize) {
-        *self.lanes[place].lock().expect("no holder of this lock panics") = None;
+/// An attempt at a call that failed.
+enum Failed {
+    /// There was no connection.
+    Unmade(RedisFailure),
+    /// The server refused, or the connection broke.
+    Refused(RedisError),
+}
+
+impl Failed {
+    fn reason(self) -> RedisFailure {
+        match self {
+            Self::Unmade(failure) => failure,
+            Self::Refused(error) => error.into(),
+        }
     }
 }
 

@@ -26,6 +26,8 @@ pub mod meta {
     pub const COUNT: &str = "count";
     /// The number of members.
     pub const MEMBERS: &str = "members";
+    /// The moment when it was last rebuilt, in microseconds; absent if it never was.
+    pub const REBUILT: &str = "rebuilt";
     /// The newest message that was stored after the room was rebuilt.
     pub const LATE: &str = "late";
 }

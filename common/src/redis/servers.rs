@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use redis::io::tcp::TcpSettings;
 use redis::{ConnectionAddr, ConnectionInfo, IntoConnectionInfo, ProtocolVersion, TlsCertificates};
-use rustls::{ClientConfig, RootCertStore};
-use rustls_pki_types::CertificateDer;
-use rustls_pki_types::pem::PemObject as _;
+use rustls::ClientConfig;
 
 use crate::config::Environment;
+use crate::tls::{self, NoAuthorities};
 
 const URL: &str = "RTS_REDIS_URL";
 const CA_FILE: &str = "RTS_REDIS_CA_FILE";
@@ -52,13 +51,7 @@ pub struct RedisTrust {
 #[derive(Clone)]
 pub struct RedisServers {
     nodes: Vec<ConnectionInfo>,
-    tls: Option<Tls>,
-}
-
-#[derive(Clone)]
-struct Tls {
-    authorities_pem: Option<Vec<u8>>,
-    config: Arc<ClientConfig>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 /// Shows where they are, and neither user nor password.
@@ -72,11 +65,11 @@ impl fmt::Debug for RedisServers {
 impl RedisServers {
     /// Reads one URL, or several with commas between them for a cluster, for servers on a network of one's own.
     pub fn parse(urls: &str) -> Result<Self, RedisServersError> {
-        Self::trusting(urls, RedisTrust::default())
+        Self::trusting(urls, &RedisTrust::default())
     }
 
     /// Reads one URL, or several with commas between them for a cluster. RESP3 and `TCP_NODELAY` are set.
-    pub fn trusting(urls: &str, trust: RedisTrust) -> Result<Self, RedisServersError> {
+    pub fn trusting(urls: &str, trust: &RedisTrust) -> Result<Self, RedisServersError> {
         let urls = urls.split(',').map(str::trim).filter(|url| !url.is_empty());
         let mut nodes = urls.map(node).collect::<Result<Vec<_>, _>>()?;
         let with_tls = nodes.iter().filter(|node| is_tls(node)).count();
@@ -94,13 +87,16 @@ impl RedisServers {
             }
             return Ok(Self { nodes, tls: None });
         }
-        let config = Arc::new(client_config(trust.authorities_pem.as_deref())?);
+        let config = Arc::new(
+            tls::client_config(trust.authorities_pem.as_deref())
+                .map_err(|NoAuthorities| RedisServersError::Authorities)?,
+        );
         if let Some(pem) = &trust.authorities_pem {
             for node in &mut nodes {
                 *node = trusting(node.clone(), pem)?;
             }
         }
-        Ok(Self { nodes, tls: Some(Tls { authorities_pem: trust.authorities_pem, config }) })
+        Ok(Self { nodes, tls: Some(config) })
     }
 
     /// Reads `RTS_REDIS_URL`, `RTS_REDIS_CA_FILE` and `RTS_REDIS_ALLOW_PLAIN_PASSWORD`; `None` if there is no URL, or
@@ -113,7 +109,7 @@ impl RedisServers {
         };
         let urls = environment.text(URL)?;
         let trust = RedisTrust { authorities_pem, allows_plain_password };
-        Self::trusting(&urls, trust)
+        Self::trusting(&urls, &trust)
             .inspect_err(|error| {
                 let is_of_file = matches!(error, RedisServersError::Authorities | RedisServersError::NoTls);
                 let name = if is_of_file { CA_FILE } else { URL };
@@ -134,18 +130,12 @@ impl RedisServers {
 
     /// Returns how TLS is spoken to them, for connections of one's own; `None` if it is not.
     pub fn tls(&self) -> Option<&Arc<ClientConfig>> {
-        self.tls.as_ref().map(|tls| &tls.config)
-    }
-
-    /// Returns the authorities for a client of the cluster; `None` without TLS.
-    pub(super) fn certificates(&self) -> Option<TlsCertificates> {
-        let tls = self.tls.as_ref()?;
-        Some(TlsCertificates { client_tls: None, root_cert: tls.authorities_pem.clone() })
+        self.tls.as_ref()
     }
 }
 
 /// Sets `TCP_NODELAY`, which the library leaves off.
-pub fn tcp_settings() -> TcpSettings {
+fn tcp_settings() -> TcpSettings {
     TcpSettings::default().set_nodelay(true)
 }
 
@@ -183,27 +173,6 @@ fn trusting(node: ConnectionInfo, pem: &[u8]) -> Result<ConnectionInfo, RedisSer
     Ok(client.get_connection_info().clone())
 }
 
-fn client_config(authorities_pem: Option<&[u8]>) -> Result<ClientConfig, RedisServersError> {
-    // The library takes whatever is installed; a second time changes nothing.
-    let _ = rustls::crypto::aws_lc_rs::default_provider().install_default();
-    let mut roots = RootCertStore::empty();
-    match authorities_pem {
-        Some(pem) => {
-            for certificate in CertificateDer::pem_slice_iter(pem) {
-                let certificate = certificate.map_err(|_| RedisServersError::Authorities)?;
-                roots.add(certificate).map_err(|_| RedisServersError::Authorities)?;
-            }
-            if roots.is_empty() {
-                return Err(RedisServersError::Authorities);
-            }
-        }
-        None => {
-            roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    Ok(ClientConfig::builder().with_root_certificates(roots).with_no_client_auth())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -236,16 +205,16 @@ mod tests {
         assert_eq!(error(cluster), Some(RedisServersError::PlainPassword), "its nodes may be anywhere");
         let trust = RedisTrust { allows_plain_password: true, ..RedisTrust::default() };
         for allowed in ["redis://u:p@redis.example", cluster] {
-            assert!(RedisServers::trusting(allowed, trust.clone()).is_ok());
+            assert!(RedisServers::trusting(allowed, &trust).is_ok());
         }
     }
 
     #[test]
     fn authorities_are_certificates_and_nothing_shows_a_password() {
         let trust = |pem: &str| RedisTrust { authorities_pem: Some(pem.into()), ..RedisTrust::default() };
-        let found = RedisServers::trusting("rediss://a", trust("no certificate"));
+        let found = RedisServers::trusting("rediss://a", &trust("no certificate"));
         assert_eq!(found.err(), Some(RedisServersError::Authorities));
-        let found = RedisServers::trusting("redis://a", trust("no certificate"));
+        let found = RedisServers::trusting("redis://a", &trust("no certificate"));
         assert_eq!(found.err(), Some(RedisServersError::NoTls));
         let shown = format!("{:?}", RedisServers::parse("rediss://ann:hunter2@redis.example:1").unwrap());
         assert!(shown.contains("redis.example:1") && !shown.contains("hunter2") && !shown.contains("ann"), "{shown}");

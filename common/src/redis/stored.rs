@@ -6,29 +6,38 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use crate::ids::{NodeId, OrgId, Person, RoomId};
 use crate::record::{MessageRecord, RoomChange, RoomRecord};
 use crate::room::{Membership, Role};
-use crate::seq::Seq;
+use crate::seq::{Seq, Timestamp};
 
-use super::{Redis, RedisFailure, keys, read, scripts};
+use super::journaled::Journaled;
+use super::keys::Partition;
+use super::{Redis, RedisFailure, keys, scripts};
 
 /// The number of users whose lists of rooms are merged at once after one change.
 const PEOPLE_AT_ONCE: usize = 32;
+/// Members of a change that one script merges, messages that it notes, and rooms of a user: Redis serves nobody else
+/// meanwhile.
+const MEMBERS_AT_ONCE: usize = 250;
+const MESSAGES_AT_ONCE: usize = 128;
+const ROOMS_AT_ONCE: usize = 1000;
 
 /// Announces that messages of one room are stored: to the unstored index first, then to each sender. All records must
 /// be of the same room.
 pub async fn messages(redis: &Redis, room: &RoomId, records: &[&MessageRecord]) -> Result<(), RedisFailure> {
-    let mut arguments = Vec::with_capacity(records.len() * 5);
-    for record in records {
-        let message = &record.message;
-        arguments.extend([
-            message.seq.to_string(),
-            message.version.to_string(),
-            message.ordinal.to_string(),
-            message.content.sender_id.to_string(),
-            message.content.client_id.to_string(),
-        ]);
+    for records in records.chunks(MESSAGES_AT_ONCE) {
+        let mut arguments = Vec::with_capacity(records.len() * 5);
+        for record in records {
+            let message = &record.message;
+            arguments.extend([
+                message.seq.to_string(),
+                message.version.to_string(),
+                message.ordinal.to_string(),
+                message.content.sender_id.to_string(),
+                message.content.client_id.to_string(),
+            ]);
+        }
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        redis.run(&scripts::STORED_MESSAGES, &keys::room(room), &arguments).await?;
     }
-    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-    redis.run(&scripts::STORED_MESSAGES, &keys::room(room), &arguments).await?;
     for (sender, origin, seqs) in by_sender(records) {
         let notice = StoredNotice { room: room.clone(), origin, seqs };
         let mut publish = redis::cmd("SPUBLISH");
@@ -101,6 +110,30 @@ impl WaitNotice {
     }
 }
 
+/// Notes of entries of the unstored index that they were set aside: members by their rooms.
+pub async fn set_aside(redis: &Redis, entries: &[(RoomId, String)]) -> Result<(), RedisFailure> {
+    let score = Journaled::set_aside(Timestamp::now()).score().to_string();
+    let notes = entries.iter().map(async |(room, member)| {
+        let partition = Partition::of_room(room);
+        let keys = [partition.unstored(), partition.journaled()];
+        redis.run_on(&scripts::NOTE_JOURNALED, &keys, &[member, &score]).await.map(drop)
+    });
+    stream::iter(notes).buffer_unordered(PEOPLE_AT_ONCE).try_collect().await
+}
+
+/// Gives up entries of the unstored index: nobody will store them.
+pub async fn give_up(redis: &Redis, entries: &[(RoomId, String)]) -> Result<(), RedisFailure> {
+    for (room, member) in entries {
+        let partition = Partition::of_room(room);
+        for key in [partition.unstored(), partition.journaled()] {
+            let mut remove = redis::cmd("ZREM");
+            remove.arg(key).arg(member);
+            redis.command("unstored_give_up", &remove).await?;
+        }
+    }
+    Ok(())
+}
+
 /// Tells a node how long messages that it journaled have waited.
 pub async fn waited(redis: &Redis, node: &NodeId, notice: &WaitNotice) -> Result<(), RedisFailure> {
     let mut publish = redis::cmd("SPUBLISH");
@@ -139,12 +172,19 @@ pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure
                 ]),
                 None => arguments.extend([String::new(), String::new(), String::new()]),
             }
-            arguments.push(members.len().to_string());
-            for member in members {
-                arguments.extend([member.user_id.to_string(), member_value(member)]);
+            // The last call says that all of it is stored: until then, it would be stored again.
+            let last = members.len().saturating_sub(1) / MEMBERS_AT_ONCE;
+            for part in 0..=last {
+                let members = members.iter().skip(part * MEMBERS_AT_ONCE).take(MEMBERS_AT_ONCE);
+                let mut arguments = arguments.clone();
+                if part < last {
+                    "0".clone_into(&mut arguments[0]);
+                }
+                arguments.push(members.len().to_string());
+                arguments.extend(members.flat_map(|member| [member.user_id.to_string(), member_value(member)]));
+                let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+                redis.run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments).await?;
             }
-            let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-            redis.run(&scripts::STORED_ROOM, &keys::room(room_id), &arguments).await?;
             let mut merges = Vec::with_capacity(members.len());
             for member in members {
                 merges.push(merge_member(redis, &record.org, room_id, member));
@@ -157,7 +197,7 @@ pub async fn room(redis: &Redis, record: &RoomRecord) -> Result<(), RedisFailure
 
 async fn merge_member(redis: &Redis, org: &OrgId, room: &RoomId, member: &Membership) -> Result<(), RedisFailure> {
     let person = Person { org: org.clone(), user: member.user_id.clone() };
-    merge_rooms(redis, &person, RoomList::Change, &[(room, member.version, member.role.is_some())]).await.map(drop)
+    merge_rooms(redis, &person, RoomList::Change, &[(room, member.version, member.role.is_some())]).await
 }
 
 /// The reason for merging a user's list of rooms.
@@ -169,20 +209,31 @@ pub enum RoomList {
     Change,
 }
 
-/// Merges memberships `(room, version, is a member)` into a user's list of rooms. Returns the user's name, if Redis has
-/// it.
+/// Merges memberships `(room, version, is a member)` into a user's list of rooms.
 pub async fn merge_rooms(
     redis: &Redis,
     person: &Person,
     mode: RoomList,
     rooms: &[(&RoomId, Seq, bool)],
-) -> Result<Option<String>, RedisFailure> {
+) -> Result<(), RedisFailure> {
     let versions: Vec<String> = rooms.iter().map(|(_, version, _)| version.to_string()).collect();
-    let mut arguments = vec![if mode == RoomList::Load { "load" } else { "change" }];
-    for ((room, _, member), version) in rooms.iter().zip(&versions) {
-        arguments.extend([room.as_str(), version, if *member { "1" } else { "0" }]);
+    let is_cluster = if redis.is_cluster() { "1" } else { "0" };
+    let merged: Vec<_> = rooms.iter().zip(&versions).collect();
+    // The last part of a load says that the list is whole; an empty one is.
+    let last = rooms.len().saturating_sub(1) / ROOMS_AT_ONCE;
+    for part in 0..=last {
+        let mode = match mode {
+            RoomList::Load if part < last => "part",
+            RoomList::Load => "load",
+            RoomList::Change => "change",
+        };
+        let mut arguments = vec![is_cluster, mode];
+        for ((room, _, member), version) in merged.iter().skip(part * ROOMS_AT_ONCE).take(ROOMS_AT_ONCE) {
+            arguments.extend([room.as_str(), version.as_str(), if *member { "1" } else { "0" }]);
+        }
+        redis.run(&scripts::USER_ROOMS, &keys::person_rooms(person), &arguments).await?;
     }
-    read(redis.run(&scripts::USER_ROOMS, &keys::person(person), &arguments).await?)
+    Ok(())
 }
 
 /// Formats a membership as the hash of a room's members holds it: `role version joinedSeq name`.

@@ -5,7 +5,7 @@ use std::fmt;
 use bytes::Bytes;
 use serde::de::DeserializeOwned;
 
-use super::{Protocol, json, msgpack};
+use super::{Fault, Protocol, json, msgpack};
 
 /// The arguments of an invocation. Shares the record's bytes; its [`Debug`](fmt::Debug) shows no content, which may be
 /// a user's message.
@@ -33,6 +33,12 @@ pub enum ArgumentError {
     /// The value has a form other than the requested type.
     #[error("the argument has the wrong type")]
     Mistyped,
+    /// The value is an object without this field.
+    #[error("the argument lacks a field")]
+    Lacks(&'static str),
+    /// The value is none of these.
+    #[error("the argument is none of the expected")]
+    NotOneOf(&'static [&'static str]),
 }
 
 impl Arguments {
@@ -77,6 +83,17 @@ impl Arguments {
             Protocol::Json => json::decode_object(element),
             Protocol::MessagePack => msgpack::decode_object(element),
         }
+    }
+
+    /// Returns the fault of an argument for which [`Self::decode_object`] fails.
+    pub fn explain<T: DeserializeOwned>(&self, index: usize) -> Fault {
+        let element = self.element(index).unwrap_or_default();
+        let fault = match self.protocol {
+            Protocol::Json if element.first() == Some(&b'{') => json::explain::<T>(element),
+            Protocol::MessagePack if msgpack::is_map(element) => msgpack::explain::<T>(element),
+            Protocol::Json | Protocol::MessagePack => None,
+        };
+        fault.unwrap_or(Fault::NoObject)
     }
 
     /// Returns the bytes of the argument at `index`.

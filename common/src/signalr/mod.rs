@@ -14,6 +14,7 @@ mod arguments;
 mod decoder;
 mod encode;
 mod error;
+mod explain;
 mod framing;
 mod handshake;
 mod json;
@@ -30,6 +31,7 @@ pub use encode::{
     encode_completion_void, encode_invocation, encode_stream_invocation, encode_stream_item, ping, sequence,
 };
 pub use error::ProtocolError;
+pub use explain::Fault;
 pub use framing::first_record_bytes;
 pub use handshake::{
     HANDSHAKE_BYTES_MAX, HandshakeDecoder, HandshakeError, HandshakeReply, HandshakeReplyDecoder, HandshakeRequest,

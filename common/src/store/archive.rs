@@ -121,19 +121,25 @@ impl Writer {
         let sent = self.client.transact_write_items().set_transact_items(Some(writes)).send().await;
         match sent {
             Ok(_) => Ok(true),
-            Err(SdkError::ServiceError(failure)) if is_condition(failure.err()) => Ok(false),
+            Err(SdkError::ServiceError(failure)) if has_reason(failure.err(), "ConditionalCheckFailed") => Ok(false),
+            Err(SdkError::ServiceError(failure)) if has_reason(failure.err(), INVALID) => {
+                Err(StoreError::Refused(INVALID.to_owned()))
+            }
             Err(error) => Err(error.into()),
         }
     }
 }
 
-/// True if a transaction was cancelled because its condition does not hold. A conflict with another transaction is a
-/// `TransactionCanceledException` too, but the caller may retry that one.
-fn is_condition(error: &TransactWriteItemsError) -> bool {
+/// The reason of a transaction one of whose items is not valid, or too large.
+const INVALID: &str = "ValidationError";
+
+/// True if a transaction was cancelled for this reason, among others: its condition does not hold, or an item is refused.
+/// A conflict with another transaction is a `TransactionCanceledException` too, but the caller may retry that one.
+fn has_reason(error: &TransactWriteItemsError, reason: &str) -> bool {
     let TransactWriteItemsError::TransactionCanceledException(cancelled) = error else {
         return false;
     };
-    cancelled.cancellation_reasons().iter().any(|reason| reason.code() == Some("ConditionalCheckFailed"))
+    cancelled.cancellation_reasons().iter().any(|found| found.code() == Some(reason))
 }
 
 fn incomplete(_: aws_sdk_dynamodb::error::BuildError) -> StoreError {

@@ -26,6 +26,15 @@ impl StoreError {
         matches!(self, Self::Throttled | Self::Unavailable)
     }
 
+    /// True if the store refuses this one item: no retry stores it, and the failure says nothing about any other.
+    pub fn is_of_item(&self) -> bool {
+        match self {
+            Self::Refused(code) => CODES_OF_ITEMS.contains(&code.as_str()),
+            Self::Malformed(_) => true,
+            Self::Throttled | Self::Unavailable => false,
+        }
+    }
+
     /// Returns a short name, for logs and metric labels.
     pub fn kind(&self) -> &'static str {
         match self {
@@ -37,6 +46,19 @@ impl StoreError {
     }
 }
 
+/// The code of an item beyond 400 KB, which DynamoDB does not tell apart from other invalid ones.
+const TOO_LARGE: &str = "ItemTooLarge";
+/// Codes that say something about an item, and nothing about the table, the account, or its rights.
+const CODES_OF_ITEMS: [&str; 7] = [
+    "ConstructionFailure",
+    "ItemCollectionSizeLimitExceeded",
+    "ItemCollectionSizeLimitExceededException",
+    "SerializationException",
+    TOO_LARGE,
+    "ValidationError",
+    "ValidationException",
+];
+
 impl<E> From<SdkError<E, HttpResponse>> for StoreError
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
@@ -45,7 +67,11 @@ where
         let kind = match &error {
             SdkError::ConstructionFailure(_) => Self::Refused("ConstructionFailure".to_owned()),
             SdkError::ServiceError(failure) => {
-                of_code(failure.err().code().unwrap_or("unknown"), failure.raw().status().as_u16())
+                let is_too_large = failure.err().message().is_some_and(|message| message.contains("Item size"));
+                match failure.err().code().unwrap_or("unknown") {
+                    "ValidationException" if is_too_large => Self::Refused(TOO_LARGE.to_owned()),
+                    code => of_code(code, failure.raw().status().as_u16()),
+                }
             }
             _ => Self::Unavailable,
         };
@@ -88,6 +114,20 @@ mod tests {
             ("AccessDeniedException", 400, false),
         ] {
             assert_eq!(of_code(code, status).is_retryable(), retryable, "{code}");
+        }
+    }
+
+    #[test]
+    fn only_what_is_said_of_an_item_is_of_it() {
+        for (code, is_of_item) in [
+            ("ValidationException", true),
+            ("ItemCollectionSizeLimitExceededException", true),
+            ("AccessDeniedException", false),
+            ("ResourceNotFoundException", false),
+            ("ExpiredTokenException", false),
+            ("ThrottlingException", false),
+        ] {
+            assert_eq!(of_code(code, 400).is_of_item(), is_of_item, "{code}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Reading messages: one, a stretch of a room's history, all since a moment, or only versions.
+//! Reading messages: one, a stretch of a room's history, or only versions.
 
 use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
@@ -15,8 +15,6 @@ use crate::seq::{Month, SEQ_MAX, Seq, Timestamp};
 
 /// Month partitions queried at once if the nearest ones held too few messages.
 const MONTHS_AT_ONCE_MAX: usize = 8;
-/// Messages of one page of a [`MessageScan`].
-const SCAN_PAGE: usize = 500;
 /// The seq after everything.
 const LAST: Seq = Seq::new(SEQ_MAX).expect("the largest seq is one");
 /// The most by which the clocks of gateways and of Redis may differ.
@@ -71,6 +69,14 @@ impl Store {
         reply.item.map(|item| message_from_item(room, item)).transpose()
     }
 
+    /// Returns true if a fence of a room is stored.
+    pub async fn has_fence(&self, room: &RoomId, number: Seq) -> Result<bool, StoreError> {
+        let partition = (names::ROOM_MONTH, AttributeValue::S(names::fences(room)));
+        let get = self.client.get_item().table_name(&self.tables.messages);
+        let key = batch::key(partition, (names::SEQ, seq_value(number)));
+        Ok(get.set_key(Some(key)).consistent_read(true).send().await?.item.is_some())
+    }
+
     /// Returns the messages of a stretch, in the query's direction, including tombstones. Fewer than the limit means
     /// that there are no more.
     pub async fn messages(&self, query: MessageQuery<'_>) -> Result<Vec<MessageState>, StoreError> {
@@ -98,22 +104,20 @@ impl Store {
         Ok(self.messages(query).await?.pop())
     }
 
-    /// Scans all messages after `since`, ascending, page by page.
-    pub fn scan(&self, room: RoomId, since: Seq) -> MessageScan {
-        MessageScan { store: self.clone(), room, after: Some(since) }
-    }
-
     /// Returns the stored versions of those of `seqs` that are stored at all.
-    pub async fn versions(&self, room: &RoomId, seqs: &[Seq]) -> Result<HashMap<Seq, Seq>, StoreError> {
+    pub async fn versions(&self, room: &RoomId, seqs: &[Seq]) -> Result<HashMap<Seq, StoredVersion>, StoreError> {
         // A key may occur only once in a batch.
         let distinct: BTreeSet<_> = seqs.iter().copied().collect();
         let keys = distinct.into_iter().map(|seq| key(room, seq)).collect();
-        let items = self.get_all(&self.tables.messages, keys, &[names::SEQ, names::VERSION]).await?;
+        let items = self.get_all(&self.tables.messages, keys, &[names::SEQ, names::VERSION, names::DELETED]).await?;
         items
             .into_iter()
             .map(|item| {
                 let mut fields = Fields(item);
-                Ok((fields.required(names::SEQ, seq)?, fields.required(names::VERSION, seq)?))
+                let version = fields.required(names::VERSION, seq)?;
+                let is_deleted = fields.optional(names::DELETED, |value| value.as_bool().ok().copied())?;
+                let stored = StoredVersion { version, is_deleted: is_deleted.unwrap_or(false) };
+                Ok((fields.required(names::SEQ, seq)?, stored))
             })
             .collect()
     }
@@ -157,32 +161,20 @@ impl Store {
     }
 }
 
-/// A scan of all messages of a room since a seq.
-#[derive(Debug)]
-pub struct MessageScan {
-    store: Store,
-    room: RoomId,
-    /// The seq to continue after; `None` at the end.
-    after: Option<Seq>,
+/// The version of a stored message.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StoredVersion {
+    /// The version.
+    pub version: Seq,
+    /// True for a tombstone.
+    pub is_deleted: bool,
 }
 
-impl MessageScan {
-    /// Returns the next page, ascending, including tombstones; `None` at the end.
-    pub async fn next_page(&mut self) -> Result<Option<Vec<MessageState>>, StoreError> {
-        let Some(after) = self.after else {
-            return Ok(None);
-        };
-        let query = MessageQuery {
-            room: &self.room,
-            after,
-            before: LAST,
-            direction: Direction::Ascending,
-            limit: SCAN_PAGE,
-            oldest: after.next().month(),
-        };
-        let page = self.store.messages(query).await?;
-        self.after = page.last().filter(|_| page.len() == SCAN_PAGE).map(|message| message.seq);
-        Ok((!page.is_empty()).then_some(page))
+impl StoredVersion {
+    /// Returns true if a version of the message need not be stored any more: it is, or a later one is, or a tombstone, over
+    /// which no version of a message is written.
+    pub fn covers(self, version: Seq) -> bool {
+        self.version >= version || self.is_deleted
     }
 }
 

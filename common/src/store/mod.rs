@@ -29,7 +29,7 @@ use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 pub use self::backoff::backoff;
 pub use self::directory::{FoundName, NamePage, is_name_place};
 pub use self::error::StoreError;
-pub use self::messages::{Direction, MessageQuery, MessageScan, oldest_month};
+pub use self::messages::{Direction, MessageQuery, StoredVersion, oldest_month};
 pub use self::rooms::{Profile, StoredRoom, UserRoom};
 pub use self::schema::Tables;
 use crate::retention::Retention;

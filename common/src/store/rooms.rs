@@ -72,6 +72,24 @@ impl Store {
         }
     }
 
+    /// Returns whether a user is a member of a room, without reading the room; `None` if the room is not stored.
+    pub async fn membership(&self, room: &RoomId, user: &UserId) -> Result<Option<bool>, StoreError> {
+        let key = |sk: String| {
+            batch::key((names::PK, AttributeValue::S(names::room_pk(room))), (names::SK, AttributeValue::S(sk)))
+        };
+        let keys = vec![key(names::META.to_owned()), key(names::member_sk(user))];
+        let (mut is_stored, mut is_member) = (false, false);
+        for item in self.get_all(&self.tables.rooms, keys, &[names::SK, names::ROLE]).await? {
+            let mut fields = Fields(item);
+            if fields.required(names::SK, text)? == names::META {
+                is_stored = true;
+            } else {
+                is_member = fields.optional(names::ROLE, text)?.is_some();
+            }
+        }
+        Ok(is_stored.then_some(is_member))
+    }
+
     /// Returns the facts of these rooms, without reading other attributes; rooms that are not stored are left out.
     pub async fn facts_of(&self, rooms: &[RoomId]) -> Result<HashMap<RoomId, RoomFacts>, StoreError> {
         // A key may occur only once in a batch.

@@ -119,9 +119,14 @@ pub mod rooms {
         format!("USER#{user}")
     }
 
-    /// The sort key of a text by which a user is found.
+    /// The sort key of a text by which a user is found. The user has no `#` there, so that no text of one user makes
+    /// the key of another's.
     pub fn name_sk(text: &str, user: &UserId) -> String {
-        format!("NAME#{text}#{user}")
+        format!("NAME#{text}#{}", without_hash(user))
+    }
+
+    fn without_hash(user: &UserId) -> String {
+        user.as_str().replace('%', "%25").replace('#', "%23")
     }
 
     /// The prefix of the sort keys of texts with this beginning.
@@ -129,10 +134,11 @@ pub mod rooms {
         format!("NAME#{beginning}")
     }
 
-    /// Returns the text of a user's [`name_sk`].
+    /// Returns the text of a user's [`name_sk`]. Older ones have the user as it is.
     pub fn text_of_name(sk: &str, user: &UserId) -> Option<String> {
-        let text = sk.strip_prefix("NAME#")?.strip_suffix(user.as_str())?.strip_suffix('#')?;
-        Some(text.to_owned())
+        let both = sk.strip_prefix("NAME#")?;
+        let text = both.strip_suffix(&without_hash(user)).or_else(|| both.strip_suffix(user.as_str()))?;
+        Some(text.strip_suffix('#')?.to_owned())
     }
 
     /// Returns the user of a directory's sort key.
@@ -192,6 +198,11 @@ pub mod messages {
     pub const EMOJI: &str = "emoji";
     /// In a reaction: the users (L of S).
     pub const USER_IDS: &str = "userIds";
+
+    /// The partition key of a room's fences, whose numbers are their sort keys.
+    pub fn fences(room: &RoomId) -> String {
+        format!("{room}#fence")
+    }
 
     /// The partition key of a room's month.
     pub fn room_month(room: &RoomId, month: Month) -> String {
@@ -264,8 +275,17 @@ mod tests {
         assert_eq!(rooms::member_of_sk("MEMBER#a#b/c"), Some(user.clone()));
         assert_eq!(rooms::member_of_sk(rooms::META), None);
         assert_eq!(rooms::text_of_name(&rooms::name_sk("a#b", &user), &user).as_deref(), Some("a#b"));
+        assert_eq!(rooms::text_of_name("NAME#a#b#a#b/c", &user).as_deref(), Some("a#b"), "an older key");
         assert!(rooms::name_sk("a#b", &user).starts_with(&rooms::name_prefix("a#")));
         assert_eq!(rooms::profile_of_sk(&rooms::profile_sk(&user)), Some(user));
+    }
+
+    #[test]
+    fn no_name_makes_the_key_of_another_user() {
+        let user = |text| UserId::parse(text).unwrap();
+        assert_ne!(rooms::name_sk("x#b", &user("c")), rooms::name_sk("x", &user("b#c")));
+        assert_ne!(rooms::name_sk("x#b%23", &user("c")), rooms::name_sk("x#b", &user("%23#c")));
+        assert_ne!(rooms::name_sk("x", &user("b#c")), rooms::name_sk("x", &user("b%23c")));
     }
 
     #[test]

@@ -12,7 +12,7 @@ use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
 use aws_sdk_dynamodb::types::AttributeValue;
 
-use super::item::{Item, message_to_item, role_to_text, seq_value};
+use super::item::{fence_to_item, message_to_item, role_to_text, seq_value};
 use super::schema::{messages, rooms};
 use super::{CallLimits, StoreError, Tables, client};
 use crate::ids::{OrgId, Person, RoomId, UserId};
@@ -51,10 +51,33 @@ impl Writer {
         Self { retention, ..self }
     }
 
-    /// Writes a message at its version.
+    /// Writes a message at its version. A tombstone is written over any version that is none, and only another one over it:
+    /// a change that was made without knowing of it brings nothing back.
     pub async fn message(&self, org: &OrgId, message: &MessageState) -> Result<Written, StoreError> {
         let item = message_to_item(org, message, self.retention.expires_at(message.seq));
-        self.put(&self.tables.messages, item, messages::VERSION, message.version).await
+        let condition = if message.content.deleted {
+            format!("{IF_NEWER} OR #deleted = :false")
+        } else {
+            "attribute_not_exists(#version) OR (#version < :version AND #deleted = :false)".to_owned()
+        };
+        let put = self
+            .client
+            .put_item()
+            .table_name(&self.tables.messages)
+            .set_item(Some(item))
+            .condition_expression(condition)
+            .expression_attribute_names("#version", messages::VERSION)
+            .expression_attribute_names("#deleted", messages::DELETED)
+            .expression_attribute_values(":version", seq_value(message.version))
+            .expression_attribute_values(":false", AttributeValue::Bool(false));
+        conditional(put.send()).await
+    }
+
+    /// Writes a fence of a room.
+    pub async fn fence(&self, room: &RoomId, number: Seq) -> Result<(), StoreError> {
+        let item = fence_to_item(room, number);
+        self.client.put_item().table_name(&self.tables.messages).set_item(Some(item)).send().await?;
+        Ok(())
     }
 
     /// Writes a membership at its version; the same item also holds the member's marks.
@@ -102,18 +125,6 @@ impl Writer {
             }
         }
         Ok(written)
-    }
-
-    async fn put(&self, table: &str, item: Item, version_name: &str, version: Seq) -> Result<Written, StoreError> {
-        let put = self
-            .client
-            .put_item()
-            .table_name(table)
-            .set_item(Some(item))
-            .condition_expression(IF_NEWER)
-            .expression_attribute_names("#version", version_name)
-            .expression_attribute_values(":version", seq_value(version));
-        conditional(put.send()).await
     }
 
     /// Sets marks if none of them is behind the stored one.

@@ -176,7 +176,7 @@ class Variables(unittest.TestCase):
 
     def test_secrets_are_fetched(self):
         secret = {name for namespace, name in options() if namespace == SECRETS}
-        self.assertEqual(secret, {"RTS_REDIS_URL", "RTS_CONNECTION_SECRET", "RTS_JWT_SECRET"})
+        self.assertEqual(secret, {"RTS_REDIS_URL", "RTS_CONNECTION_SECRET", "RTS_ID_SECRET", "RTS_JWT_SECRET"})
 
     def test_functions_read_every_variable_that_the_template_sets(self):
         known = read_by_functions()

@@ -126,6 +126,14 @@ class Stacks(unittest.TestCase):
         for name in (data["MessageFunctionName"], data["RoomFunctionName"]):
             function = self.client("lambda").get_function_configuration(FunctionName=name)
             self.assertEqual(function["Environment"]["Variables"]["RTS_REDIS_URL"], url)
+            # What a function sets aside goes to the dead letters of its own queue, and it may send there.
+            kind = "Message" if name == data["MessageFunctionName"] else "Room"
+            side = function["Environment"]["Variables"]["RTS_DEAD_LETTER_QUEUE_URL"]
+            self.assertEqual(side, data[f"{kind}DeadLetterQueueUrl"])
+            role = function["Role"].rsplit("/", 1)[-1]
+            policy = self.client("iam").get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"]
+            may_send = [s["Resource"] for s in policy["Statement"] if s["Action"] == "sqs:SendMessage"]
+            self.assertEqual(may_send, [data[f"{kind}DeadLetterQueueArn"]])
 
     def assert_groups(self, network):
         groups = self.client("ec2").describe_security_groups()["SecurityGroups"]

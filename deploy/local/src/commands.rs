@@ -26,7 +26,7 @@ pub(crate) enum Command {
     Wait(String),
     /// `env PART NAME=VALUE`: sets a variable from its next start on.
     Variable { part: String, name: String, value: String },
-    /// `proxy redis-1 pass|stall|refuse`: changes the traffic of a proxy.
+    /// `proxy redis-1 pass|stall|mute|refuse`: changes the traffic of a proxy.
     Proxy { name: String, traffic: Traffic },
     /// `cut redis-1`: cuts every present connection of a proxy.
     Cut(String),
@@ -56,7 +56,7 @@ impl Command {
             }
             ["proxy", name, word] => Self::Proxy {
                 name: name.to_owned(),
-                traffic: Traffic::parse(word).ok_or("proxy NAME pass|stall|refuse")?,
+                traffic: Traffic::parse(word).ok_or("proxy NAME pass|stall|mute|refuse")?,
             },
             ["cut", name] => Self::Cut(name.to_owned()),
             ["functions", "on"] => Self::Functions(true),
@@ -97,7 +97,7 @@ impl Command {
                 let (faults, functions) = cluster.troubles();
                 return json!({
                     "ok": true,
-                    "parts": cluster.status(),
+                    "parts": parts(cluster),
                     "jwt": cluster.jwt(),
                     "web": cluster.web_url(),
                     "faults": faults,
@@ -122,6 +122,19 @@ impl Command {
             Err(error) => failure(&error.to_string()),
         }
     }
+}
+
+/// Returns every part, the gateways with their admin addresses.
+fn parts(cluster: &Cluster) -> Vec<Value> {
+    let parts = cluster.status().into_iter().map(|status| {
+        let number = status.name.strip_prefix("gateway-").and_then(|number| number.parse::<usize>().ok());
+        let mut part = json!(status);
+        if let Some(number) = number {
+            part["admin"] = json!(cluster.admin_url(number - 1));
+        }
+        part
+    });
+    parts.collect()
 }
 
 /// Returns the answer to a command that failed.

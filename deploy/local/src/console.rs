@@ -81,6 +81,19 @@ pub(crate) fn welcome(status: &Value, took: Duration, is_detached: bool, paint: 
     text
 }
 
+/// Returns the text that `status` prints: the parts, the web app, and what tokens have to say.
+pub(crate) fn overview(status: &Value, paint: Paint) -> String {
+    let mut text = table(status, paint);
+    if let Some(web) = status["web"].as_str() {
+        let _ = writeln!(text, "\n  {} {web}", paint.bold("Web app"));
+    }
+    if let (Some(issuer), Some(audience)) = (status["jwt"]["issuer"].as_str(), status["jwt"]["audience"].as_str()) {
+        let more = paint.dim("(the secret: cargo local status --json)");
+        let _ = writeln!(text, "  {} iss {issuer}, aud {audience} {more}", paint.bold("Tokens"));
+    }
+    text
+}
+
 /// Returns the parts, one per line.
 pub(crate) fn table(status: &Value, paint: Paint) -> String {
     let mut text = String::new();
@@ -94,6 +107,10 @@ pub(crate) fn table(status: &Value, paint: Paint) -> String {
         let note = if trouble.is_empty() { paint.dim(note(name)) } else { paint.bad(trouble) };
         let url = text_of(part, "url");
         let _ = writeln!(text, "  {name:<11} {state} {pid:>7}  {url:<24} {note}");
+        if let Some(admin) = part["admin"].as_str() {
+            let what = paint.dim("admin: /metrics, /readyz, POST /drain");
+            let _ = writeln!(text, "  {:<31}  {admin:<24} {what}", "");
+        }
     }
     text
 }
@@ -151,6 +168,11 @@ mod tests {
         assert!(welcome.contains("curl -s http://127.0.0.1:8080/dev/token"));
         assert!(!welcome.contains('\x1b') && !welcome.contains("Web app"));
         let mut status = status;
+        status["parts"][0]["admin"] = json!("http://127.0.0.1:9081");
+        status["jwt"] = json!({ "issuer": "rts-local", "audience": "rts", "secret": "hunter2" });
+        let overview = overview(&status, paint);
+        assert!(overview.contains("http://127.0.0.1:9081    admin: /metrics"), "{overview}");
+        assert!(overview.contains("iss rts-local, aud rts") && !overview.contains("hunter2"), "{overview}");
         status["web"] = json!("http://127.0.0.1:8080/");
         assert!(super::welcome(&status, Duration::ZERO, true, paint).contains("Web app http://127.0.0.1:8080/"));
     }

@@ -28,6 +28,10 @@ enum Verb {
         /// Keep the data of the last run, and this run's for the next.
         #[arg(long)]
         keep: bool,
+        /// Origin of a page of yours that may connect, like `https://chat.test`; repeat it for several. Pages on
+        /// loopback may connect anyway.
+        #[arg(long = "origin", value_name = "URL", value_parser = origin)]
+        origins: Vec<String>,
         #[arg(long, hide = true)]
         background: bool,
         /// The web app, if it is already built.
@@ -157,6 +161,17 @@ fn parse_variable(text: &str) -> Result<Variable, String> {
     parsed.ok_or_else(|| "expected PART:NAME=VALUE".to_owned())
 }
 
+/// Reads an origin: scheme, host, and port if it is not the scheme's own; no path.
+fn origin(text: &str) -> Result<String, String> {
+    let authority = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match authority {
+        Some(authority) if !authority.is_empty() && !authority.contains(['/', '*', ',', ' ', '@', '?', '#']) => {
+            Ok(text.to_owned())
+        }
+        _ => Err("an origin is http:// or https://, a host and perhaps a port, without a path".to_owned()),
+    }
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     match carry_out(Cli::parse().verb).await {
@@ -170,9 +185,9 @@ async fn main() -> ExitCode {
 
 async fn carry_out(verb: Verb) -> anyhow::Result<ExitCode> {
     match verb {
-        Verb::Up { nodes, detach, keep, background, web_root } => {
+        Verb::Up { nodes, detach, keep, origins, background, web_root } => {
             let nodes = usize::from(nodes);
-            let arguments = up::Arguments { nodes, detach, keep, is_background: background, web_root };
+            let arguments = up::Arguments { nodes, detach, keep, origins, is_background: background, web_root };
             up::run(arguments).await
         }
         Verb::Down => verbs::down().await,

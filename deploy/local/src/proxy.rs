@@ -1,7 +1,9 @@
 //! A TCP proxy that can be put between a gateway and Redis or SQS, to test failures of the network.
 
+use std::borrow::Cow;
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -23,16 +25,20 @@ pub enum Traffic {
     Pass,
     /// Connections stay open and are accepted, but nothing passes, until [`Traffic::Pass`].
     Stall,
+    /// Connections that subscribe to Redis get nothing but answers to pings: publications are swallowed, as by a path
+    /// that looks whole. All others pass.
+    Mute,
     /// Every connection is cut and new ones are refused.
     Refuse,
 }
 
 impl Traffic {
-    /// Parses its word: `pass`, `stall` or `refuse`.
+    /// Parses its word: `pass`, `stall`, `mute` or `refuse`.
     pub fn parse(word: &str) -> Option<Self> {
         match word {
             "pass" => Some(Self::Pass),
             "stall" => Some(Self::Stall),
+            "mute" => Some(Self::Mute),
             "refuse" => Some(Self::Refuse),
             _ => None,
         }
@@ -43,16 +49,18 @@ impl Traffic {
         match self {
             Self::Pass => "pass",
             Self::Stall => "stall",
+            Self::Mute => "mute",
             Self::Refuse => "refuse",
         }
     }
 }
 
-/// The present treatment of connections: those of an earlier generation are cut.
-#[derive(Clone, Copy, Debug, Default)]
+/// The present treatment of connections: those of an earlier generation are cut, new ones lead to the target.
+#[derive(Clone, Copy, Debug)]
 struct Order {
     traffic: Traffic,
     generation: u64,
+    target: SocketAddr,
 }
 
 /// A proxy on a port of its own; ends when dropped.
@@ -67,10 +75,10 @@ impl Proxy {
     /// Starts a proxy to a port of loopback, passing everything.
     pub async fn start(target_port: u16) -> io::Result<Self> {
         let lease = PortLease::take()?;
-        let target = SocketAddr::from((Ipv4Addr::LOCALHOST, target_port));
         let listener = listen(lease.port()).await?;
-        let (order, orders) = watch::channel(Order::default());
-        let task = run(lease.port(), listener, target, orders);
+        let (order, orders) =
+            watch::channel(Order { traffic: Traffic::default(), generation: 0, target: loopback(target_port) });
+        let task = run(lease.port(), listener, orders);
         Ok(Self { lease, order, listener: tokio::spawn(task) })
     }
 
@@ -89,6 +97,11 @@ impl Proxy {
         });
     }
 
+    /// Leads new connections to another port, as an address that moves does; present ones stay.
+    pub fn retarget(&self, target_port: u16) {
+        self.order.send_modify(|order| order.target = loopback(target_port));
+    }
+
     /// Cuts every present connection; new ones are treated as before.
     pub fn cut(&self) {
         self.order.send_modify(|order| order.generation += 1);
@@ -101,11 +114,15 @@ impl Drop for Proxy {
     }
 }
 
+fn loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
+}
+
 async fn listen(port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((Ipv4Addr::LOCALHOST, port)).await
 }
 
-async fn run(port: u16, listener: TcpListener, target: SocketAddr, mut orders: watch::Receiver<Order>) {
+async fn run(port: u16, listener: TcpListener, mut orders: watch::Receiver<Order>) {
     let mut listener = Some(listener);
     // Aborted with this task.
     let mut connections = JoinSet::new();
@@ -120,7 +137,7 @@ async fn run(port: u16, listener: TcpListener, target: SocketAddr, mut orders: w
             changed = orders.changed() => if changed.is_err() { return },
             accepted = accept(listener.as_ref()) => {
                 if let Ok(client) = accepted {
-                    connections.spawn(forward(client, target, order.generation, orders.clone()));
+                    connections.spawn(forward(client, order.target, order.generation, orders.clone()));
                 }
             }
             Some(_) = connections.join_next() => {}
@@ -148,11 +165,40 @@ async fn forward(client: TcpStream, target: SocketAddr, generation: u64, orders:
     let (client_in, client_out) = client.into_split();
     let (server_in, server_out) = server.into_split();
     let mut watching = orders.clone();
+    let subscribes = AtomicBool::new(false);
     tokio::select! {
         // Either direction ends both: neither Redis nor HTTP clients here close only one half.
-        _ = pump(client_in, server_out, orders.clone()) => {}
-        _ = pump(server_in, client_out, orders) => {}
+        _ = pump(client_in, server_out, orders.clone(), Way::ToServer(&subscribes)) => {}
+        _ = pump(server_in, client_out, orders, Way::ToClient(&subscribes)) => {}
         _ = watching.wait_for(|order| order.generation != generation) => {}
+    }
+}
+
+/// A direction, with whether the client has subscribed to something.
+enum Way<'a> {
+    ToServer(&'a AtomicBool),
+    ToClient(&'a AtomicBool),
+}
+
+impl Way<'_> {
+    /// Returns what a chunk becomes.
+    fn treat<'a>(&self, chunk: &'a [u8], traffic: Traffic) -> Cow<'a, [u8]> {
+        const SUBSCRIBE: &[u8] = b"SSUBSCRIBE";
+        const PONG: &[u8] = b"+PONG\r\n";
+        let count = |word: &[u8]| chunk.windows(word.len()).filter(|window| *window == word).count();
+        match self {
+            Self::ToServer(subscribes) => {
+                if count(SUBSCRIBE) > 0 {
+                    subscribes.store(true, Ordering::Relaxed);
+                }
+            }
+            Self::ToClient(subscribes) => {
+                if traffic == Traffic::Mute && subscribes.load(Ordering::Relaxed) {
+                    return Cow::Owned(PONG.repeat(count(PONG)));
+                }
+            }
+        }
+        Cow::Borrowed(chunk)
     }
 }
 
@@ -160,6 +206,7 @@ async fn pump(
     mut from: tokio::net::tcp::OwnedReadHalf,
     mut to: tokio::net::tcp::OwnedWriteHalf,
     mut orders: watch::Receiver<Order>,
+    way: Way<'_>,
 ) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {
@@ -168,7 +215,8 @@ async fn pump(
         if length == 0 || orders.wait_for(passes).await.is_err() {
             return Ok(());
         }
-        to.write_all(&chunk[..length]).await?;
+        let traffic = orders.borrow().traffic;
+        to.write_all(&way.treat(&chunk[..length], traffic)).await?;
     }
 }
 
@@ -218,6 +266,22 @@ mod tests {
         let read = timeout(DEADLINE, stream.read_exact(&mut heard)).await;
         read.unwrap().unwrap();
         assert_eq!(&heard, b"two");
+    }
+
+    #[tokio::test]
+    async fn a_muted_subscriber_hears_answers_to_pings_alone() {
+        let proxy = Proxy::start(echo().await).await.unwrap();
+        let (mut caller, mut subscriber) = (connect(&proxy).await.unwrap(), connect(&proxy).await.unwrap());
+        assert_eq!(say(&mut subscriber, "SSUBSCRIBE").await.unwrap(), "SSUBSCRIBE");
+        proxy.set(Traffic::Mute);
+        assert_eq!(say(&mut caller, "GET").await.unwrap(), "GET");
+        subscriber.write_all(b">3 a publication\r\n+PONG\r\n").await.unwrap();
+        let mut heard = [0; 7];
+        let read = timeout(DEADLINE, subscriber.read_exact(&mut heard)).await;
+        read.unwrap().unwrap();
+        assert_eq!(&heard, b"+PONG\r\n");
+        proxy.set(Traffic::Pass);
+        assert_eq!(say(&mut subscriber, "more").await.unwrap(), "more");
     }
 
     #[tokio::test]

@@ -11,9 +11,15 @@ use tokio::sync::Mutex;
 use super::AuthError;
 use super::fetch::Fetcher;
 use super::keys::{Key, KeyError};
+use crate::metrics::{self, TokenFault};
 
 /// A key that was removed from the set is accepted for this long at most.
 const REFRESH: Duration = Duration::from_mins(5);
+/// The greatest age of a set: when it could not be fetched for that long, a key that was withdrawn meanwhile might be in
+/// it, and nobody is let in.
+const AGE_MAX: Duration = Duration::from_hours(1);
+/// Interval of retries while the set is older than [`REFRESH`].
+const RETRY_OLD: Duration = Duration::from_secs(20);
 /// The least time between fetches that unknown key ids cause.
 const REFETCH_MIN: Duration = Duration::from_secs(10);
 /// Interval of retries while there are no keys at all: nobody can sign in then.
@@ -25,9 +31,17 @@ const KEYS_MAX: usize = 100;
 pub(super) struct KeySet {
     fetcher: Fetcher,
     refetch_min: Duration,
-    keys: RwLock<Arc<Vec<NamedKey>>>,
+    age_max: Duration,
+    keys: RwLock<Fetched>,
     /// The time of the last fetch; locked while fetching, so that one fetch serves all waiters.
     last_try: Mutex<Option<Instant>>,
+}
+
+/// The set as it was fetched last.
+#[derive(Clone, Debug, Default)]
+struct Fetched {
+    keys: Arc<Vec<NamedKey>>,
+    at: Option<Instant>,
 }
 
 #[derive(Debug)]
@@ -39,13 +53,14 @@ struct NamedKey {
 impl KeySet {
     /// Returns the empty key set of a URL; fetches nothing yet.
     pub(super) fn new(url: &str) -> Result<Self, KeyError> {
-        Self::with_refetch(url, REFETCH_MIN)
+        Self::with_times(url, REFETCH_MIN, AGE_MAX)
     }
 
-    pub(super) fn with_refetch(url: &str, refetch_min: Duration) -> Result<Self, KeyError> {
+    pub(super) fn with_times(url: &str, refetch_min: Duration, age_max: Duration) -> Result<Self, KeyError> {
         Ok(Self {
             fetcher: Fetcher::new(url).map_err(KeyError::NoCertificates)?,
             refetch_min,
+            age_max,
             keys: RwLock::default(),
             last_try: Mutex::default(),
         })
@@ -55,7 +70,13 @@ impl KeySet {
     pub(super) async fn keep_fresh(&self) {
         loop {
             self.refetch(Duration::ZERO).await;
-            let pause = if self.snapshot().is_empty() { RETRY } else { REFRESH };
+            let age = self.age();
+            metrics::token_keys_age(age);
+            let pause = match age {
+                Some(age) if age < REFRESH && !self.snapshot().is_empty() => REFRESH,
+                Some(age) if age < self.age_max && !self.snapshot().is_empty() => RETRY_OLD,
+                _ => RETRY,
+            };
             tokio::time::sleep(pause).await;
         }
     }
@@ -71,14 +92,25 @@ impl KeySet {
         if keys.is_empty() {
             return Err(AuthError::NoKeys);
         }
-        pick(&keys, algorithm, kid).ok_or(AuthError::Refused("unknown key"))
+        pick(&keys, algorithm, kid).ok_or(AuthError::Refused(TokenFault::UnknownKey))
     }
 
+    /// Returns the keys, or none if they are too old to be trusted.
     fn snapshot(&self) -> Arc<Vec<NamedKey>> {
-        Arc::clone(&self.keys.read().expect("no holder of this lock panics"))
+        let fetched = self.fetched();
+        if fetched.at.is_some_and(|at| at.elapsed() < self.age_max) { fetched.keys } else { Arc::default() }
     }
 
-    /// Fetches the set, unless that was tried shortly before. The keys are kept if it fails.
+    /// Returns the time since the set was fetched; `None` if it never was.
+    fn age(&self) -> Option<Duration> {
+        self.fetched().at.map(|at| at.elapsed())
+    }
+
+    fn fetched(&self) -> Fetched {
+        self.keys.read().expect("no holder of this lock panics").clone()
+    }
+
+    /// Fetches the set, unless that was tried shortly before. If it fails, the keys are kept until they are too old.
     async fn refetch(&self, at_most_every: Duration) {
         let mut last_try = self.last_try.lock().await;
         if last_try.is_some_and(|at| at.elapsed() < at_most_every) {
@@ -87,7 +119,13 @@ impl KeySet {
         let fetched = self.fetcher.fetch().await;
         *last_try = Some(Instant::now());
         match fetched.map_err(|error| error.to_string()).and_then(|body| parse(&body)) {
-            Ok(keys) => *self.keys.write().expect("no holder of this lock panics") = Arc::new(keys),
+            Ok(keys) => {
+                if keys.is_empty() {
+                    tracing::error!("the key set is empty: nobody can sign in");
+                }
+                let fetched = Fetched { keys: Arc::new(keys), at: *last_try };
+                *self.keys.write().expect("no holder of this lock panics") = fetched;
+            }
             Err(error) => tracing::warn!(error, "failed to fetch the key set; keeping the keys"),
         }
     }
@@ -118,7 +156,8 @@ fn parse(body: &[u8]) -> Result<Vec<NamedKey>, String> {
         .filter_map(|key| serde_json::from_value(key).ok())
         .filter_map(|key| usable(&key))
         .collect();
-    if keys.is_empty() { Err("it holds no usable key".to_owned()) } else { Ok(keys) }
+    // A set without a key is one whose keys were all withdrawn.
+    Ok(keys)
 }
 
 /// Returns a public signature key of a supported kind. Secrets have no place in a public set.

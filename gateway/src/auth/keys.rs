@@ -9,6 +9,7 @@ use jsonwebtoken::{Algorithm, DecodingKey};
 use super::AuthError;
 use super::jwks::KeySet;
 use crate::config::KeySource;
+use crate::metrics::TokenFault;
 
 /// An error of a key file.
 #[derive(Debug, thiserror::Error)]
@@ -63,7 +64,7 @@ impl Keys {
             Self::One(key) => key.clone(),
             Self::Set(set) => set.find(algorithm, kid).await?,
         };
-        if key.algorithm == algorithm { Ok(key.key) } else { Err(AuthError::Refused("algorithm")) }
+        if key.algorithm == algorithm { Ok(key.key) } else { Err(AuthError::Refused(TokenFault::Algorithm)) }
     }
 }
 

@@ -87,27 +87,27 @@ async fn a_valid_token_gives_the_user_and_its_expiry() {
 #[tokio::test]
 async fn claims_that_are_missing_or_wrong_are_refused() {
     let now = now();
-    for (claim, value) in [
-        ("exp", json!(now - 6)),
-        ("exp", Value::Null),
-        ("exp", json!("tomorrow")),
-        ("nbf", json!(now + 30)),
-        ("nbf", json!("tomorrow")),
-        ("iss", json!("another")),
-        ("iss", Value::Null),
-        ("aud", json!("another")),
-        ("aud", json!(["another", "yet another"])),
-        ("aud", Value::Null),
-        ("sub", Value::Null),
-        ("sub", json!(7)),
-        ("sub", json!("")),
-        ("org", Value::Null),
-        ("org", json!("a\u{0}b")),
+    for (claim, value, fault) in [
+        ("exp", json!(now - 6), TokenFault::Expired),
+        ("exp", Value::Null, TokenFault::MissingClaim),
+        ("exp", json!("tomorrow"), TokenFault::MissingClaim),
+        ("nbf", json!(now + 30), TokenFault::NotYetValid),
+        ("nbf", json!("tomorrow"), TokenFault::Malformed),
+        ("iss", json!("another"), TokenFault::Issuer),
+        ("iss", Value::Null, TokenFault::MissingClaim),
+        ("aud", json!("another"), TokenFault::Audience),
+        ("aud", json!(["another", "yet another"]), TokenFault::Audience),
+        ("aud", Value::Null, TokenFault::MissingClaim),
+        ("sub", Value::Null, TokenFault::User),
+        ("sub", json!(7), TokenFault::User),
+        ("sub", json!(""), TokenFault::User),
+        ("org", Value::Null, TokenFault::Organization),
+        ("org", json!("a\u{0}b"), TokenFault::Organization),
     ] {
         let mut claims = good_claims();
         claims[claim] = value.clone();
         let result = check(&identity(), &by_secret(&claims)).await;
-        assert!(matches!(result, Err(AuthError::Refused(_))), "{claim} {value} gave {result:?}");
+        assert_eq!(result, Err(AuthError::Refused(fault)), "{claim} {value}");
     }
 }
 
@@ -190,7 +190,7 @@ async fn a_key_file_is_valid_for_the_algorithm_of_its_key_only() {
         // The public key is known to all: it must not be accepted as a secret.
         let confused = EncodingKey::from_secret(issuer.pem.as_bytes());
         let token = signed(&good_claims(), Algorithm::HS256, None, &confused);
-        assert_eq!(check(&config, &token).await, Err(AuthError::Refused("algorithm")));
+        assert_eq!(check(&config, &token).await, Err(AuthError::Refused(TokenFault::Algorithm)));
         assert!(check(&config, &by_secret(&good_claims())).await.is_err());
     }
     let (_file, config) = key_file("no key");
@@ -218,7 +218,8 @@ impl KeyServer {
         );
         let listener = tokio::net::TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
         let url = format!("http://{}/keys", listener.local_addr().unwrap());
-        tokio::spawn(crate::http::serve(listener, router, crate::lifecycle::Lifecycle::new()));
+        let lifecycle = crate::lifecycle::Lifecycle::new();
+        tokio::spawn(crate::http::serve(listener, router, lifecycle, crate::http::Arrivals::of_admin()));
         Self { url, answer, fetches }
     }
 
@@ -227,8 +228,12 @@ impl KeyServer {
     }
 
     fn authenticator(&self, refetch_min: Duration) -> Authenticator {
+        self.trusting_for(Duration::from_hours(1), refetch_min)
+    }
+
+    fn trusting_for(&self, age_max: Duration, refetch_min: Duration) -> Authenticator {
         Authenticator {
-            keys: Keys::Set(Box::new(KeySet::with_refetch(&self.url, refetch_min).unwrap())),
+            keys: Keys::Set(Box::new(KeySet::with_times(&self.url, refetch_min, age_max).unwrap())),
             ..Authenticator::new(&identity()).unwrap()
         }
     }
@@ -269,7 +274,73 @@ async fn made_up_keys_do_not_make_many_fetches() {
     for number in 0..50 {
         let kid = format!("made up {number}");
         let token = signed(&good_claims(), Algorithm::EdDSA, Some(&kid), &issuer.key);
-        assert_eq!(authenticator.authenticate(&token).await, Err(AuthError::Refused("unknown key")));
+        assert_eq!(authenticator.authenticate(&token).await, Err(AuthError::Refused(TokenFault::UnknownKey)));
     }
     assert_eq!(server.fetches.load(Ordering::Relaxed), 1);
+}
+
+#[tokio::test]
+async fn a_head_with_critical_extensions_or_of_another_type_is_refused() {
+    let secret = identity().connection_secret;
+    let signed_with = |head: Value| {
+        use hmac::Mac as _;
+        let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
+        let text = format!("{}.{}", part(&head), part(&good_claims()));
+        let mac = hmac::Hmac::<sha2::Sha256>::new_from_slice(secret.expose().as_bytes()).unwrap();
+        let signature = mac.chain_update(&text).finalize().into_bytes();
+        format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature))
+    };
+    for good in [
+        json!({"alg": "HS256"}),
+        json!({"alg": "HS256", "typ": "at+jwt"}),
+        json!({"alg": "HS256", "typ": "application/AT+JWT"}),
+    ] {
+        assert!(check(&identity(), &signed_with(good.clone())).await.is_ok(), "{good}");
+    }
+    for bad in [
+        json!({"alg": "HS256", "crit": ["exp"]}),
+        json!({"alg": "HS256", "crit": []}),
+        json!({"alg": "HS256", "typ": "logout+jwt"}),
+        json!({"alg": "HS256", "typ": 7}),
+        json!({"alg": "HS256", "typ": ""}),
+    ] {
+        assert!(matches!(check(&identity(), &signed_with(bad.clone())).await, Err(AuthError::Refused(_))), "{bad}");
+    }
+}
+
+#[tokio::test]
+async fn a_service_is_who_has_its_scope_as_a_word() {
+    for (scope, expected) in [
+        (json!("openid rts:service"), true),
+        (json!(["rts:service"]), true),
+        (json!("rts:services"), false),
+        (json!("rts:service-not"), false),
+        (json!({"rts:service": true}), false),
+        (Value::Null, false),
+    ] {
+        let mut claims = good_claims();
+        claims["scope"] = scope.clone();
+        assert_eq!(check(&identity(), &by_secret(&claims)).await.unwrap().is_service, expected, "{scope}");
+    }
+}
+
+#[tokio::test]
+async fn a_withdrawn_key_is_not_good_for_longer_than_a_set_lasts() {
+    let server = KeyServer::start().await;
+    let issuer = ed25519();
+    let token = signed(&good_claims(), Algorithm::EdDSA, Some("key"), &issuer.key);
+    server.serve(200, &[jwk("key", &issuer)]);
+    let authenticator = server.trusting_for(Duration::from_millis(300), Duration::ZERO);
+    assert!(authenticator.authenticate(&token).await.is_ok());
+    server.serve(503, &[]);
+    tokio::time::sleep(Duration::from_millis(400)).await;
+    assert_eq!(authenticator.authenticate(&token).await, Err(AuthError::NoKeys), "an outage lets nobody in");
+    server.serve(200, &[jwk("key", &issuer)]);
+    assert!(authenticator.authenticate(&token).await.is_ok(), "its end does");
+
+    // The issuer withdraws all keys: a node that fetches the set has none.
+    server.serve(200, &[]);
+    let made_up = signed(&good_claims(), Algorithm::EdDSA, Some("other"), &issuer.key);
+    assert_eq!(authenticator.authenticate(&made_up).await, Err(AuthError::NoKeys));
+    assert_eq!(authenticator.authenticate(&token).await, Err(AuthError::NoKeys));
 }

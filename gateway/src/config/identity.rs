@@ -2,13 +2,19 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use rts_common::config::{Environment, Secret};
+use rts_common::limits;
 
 use super::ListenConfig;
+use crate::room_ids::IdSecret;
 
 /// An HMAC key shorter than its hash is weaker than it looks.
-const SECRET_BYTES_MIN: usize = 32;
+pub(super) const SECRET_BYTES_MIN: usize = 32;
+
+/// Secrets of ids at once: each but the first is asked for whenever a room of a pair or a case is made.
+const ID_SECRETS_MAX: usize = 3;
 
 /// The source of the keys of tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +32,8 @@ pub enum KeySource {
 pub struct DevLogin {
     /// The secret that signs the login's tokens, the same that checks them.
     pub secret: Secret,
+    /// `RTS_DEV_LOGIN_ALLOW`: addresses by which others than the machine itself may reach it.
+    pub allowed: Vec<IpAddr>,
 }
 
 /// The configuration of identity.
@@ -45,6 +53,11 @@ pub struct IdentityConfig {
     pub name_claim: String,
     /// `RTS_CONNECTION_SECRET`: signs connection tokens; the same on all nodes, at least 32 bytes. Required.
     pub connection_secret: Secret,
+    /// `RTS_ID_SECRET`: makes the ids of rooms of pairs and cases; the same on all nodes, at least 32 bytes. While it is
+    /// replaced, further ones with commas behind the one of new rooms, `unkeyed` for rooms from before it. Required.
+    pub id_secrets: Vec<IdSecret>,
+    /// `RTS_SESSION_HOURS`: hours after which a session ends, and its client reconnects. Default 24.
+    pub session_max: Duration,
     /// `RTS_DEV_LOGIN`: `true` gives tokens to anyone who asks (`POST /dev/token`); only together with
     /// `RTS_JWT_SECRET`, and when `RTS_LISTEN` is a loopback address or one of `RTS_DEV_LOGIN_ALLOW`.
     /// Default `false`.
@@ -67,9 +80,46 @@ impl IdentityConfig {
                 "signs connection tokens, the same on all nodes",
                 SECRET_BYTES_MIN,
             ),
+            id_secrets: id_secrets(environment),
+            session_max: Duration::from_secs(60 * 60 * session_hours(environment)),
             dev_login,
         }
     }
+}
+
+fn session_hours(environment: &mut Environment) -> u64 {
+    const NAME: &str = "RTS_SESSION_HOURS";
+    const FORM: &str = "a whole number of hours from 1 to 720";
+    let hours = environment.parsed(NAME, limits::SESSION_MAX.as_secs() / 3600, FORM);
+    if !(1..=720).contains(&hours) {
+        environment.problem(NAME, &format!("is not {FORM}"));
+    }
+    hours
+}
+
+fn id_secrets(environment: &mut Environment) -> Vec<IdSecret> {
+    const NAME: &str = "RTS_ID_SECRET";
+    let text = environment.required(NAME, "makes the ids of rooms of pairs and cases, the same on all nodes");
+    if text.is_empty() {
+        return Vec::new();
+    }
+    let secret = |word: &str| match word {
+        "unkeyed" => IdSecret::Unkeyed,
+        word => IdSecret::Keyed(Secret::new(word)),
+    };
+    let secrets: Vec<_> = text.split(',').map(str::trim).map(secret).collect();
+    let is_short =
+        |secret: &IdSecret| matches!(secret, IdSecret::Keyed(secret) if secret.expose().len() < SECRET_BYTES_MIN);
+    if secrets.iter().any(is_short) {
+        environment.problem(NAME, &format!("has one that is too short: at least {SECRET_BYTES_MIN} bytes"));
+    }
+    if secrets.first() == Some(&IdSecret::Unkeyed) {
+        environment.problem(NAME, "begins with `unkeyed`: new rooms would have ids that anyone can derive");
+    }
+    if secrets.len() > ID_SECRETS_MAX {
+        environment.problem(NAME, &format!("has more than {ID_SECRETS_MAX}"));
+    }
+    secrets
 }
 
 fn claim(environment: &Environment, name: &str, default: &str) -> String {
@@ -132,6 +182,9 @@ fn dev_login(environment: &mut Environment, keys: &KeySource, listen: &ListenCon
     if !environment.flag("RTS_DEV_LOGIN", false) {
         return None;
     }
+    if !cfg!(feature = "dev-login") {
+        environment.problem("RTS_DEV_LOGIN", "is not in this build");
+    }
     let address = listen.public.ip();
     if !address.is_loopback() && !allowed.contains(&Some(address)) {
         environment.problem(
@@ -143,5 +196,5 @@ fn dev_login(environment: &mut Environment, keys: &KeySource, listen: &ListenCon
         environment.problem("RTS_DEV_LOGIN", "signs tokens with RTS_JWT_SECRET, which is not set");
         return None;
     };
-    Some(DevLogin { secret: secret.clone() })
+    Some(DevLogin { secret: secret.clone(), allowed: allowed.into_iter().flatten().collect() })
 }

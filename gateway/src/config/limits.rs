@@ -5,6 +5,8 @@ use std::ops::RangeInclusive;
 use rts_common::config::Environment;
 use rts_common::limits;
 
+use crate::budgets::{Rate, Rates};
+
 /// Connections of a user: several devices with several tabs each.
 const USER_CONNECTIONS: usize = 20;
 /// Connections of a node: as many as 16 GiB hold with room for their outboxes.
@@ -19,6 +21,14 @@ pub struct LimitsConfig {
     pub record_bytes: usize,
     /// `RTS_LIMIT_ROOM_MEMBERS`: members of a room. Default 1000.
     pub room_members: usize,
+    /// `RTS_LIMIT_PERSON_ROOMS`: rooms that a person is in. Default 5000.
+    pub person_rooms: usize,
+    /// `RTS_LIMIT_ROOMS_MADE`: rooms that a person makes a day. Default 500.
+    pub rooms_made: usize,
+    /// `RTS_LIMIT_PERSON_UPLOADED_BYTES`: bytes of files that a person begins to upload a day. Default 10737418240.
+    pub person_uploaded_bytes: usize,
+    /// `RTS_LIMIT_ORG_UPLOADED_BYTES`: bytes of files that an organization begins to upload a day. Default 1099511627776.
+    pub org_uploaded_bytes: usize,
     /// `RTS_LIMIT_NAME_CHARS`: a room's or a user's name. Default 120.
     pub name_chars: usize,
     /// `RTS_LIMIT_PAGE`: items of a page. Default 200.
@@ -37,10 +47,8 @@ pub struct LimitsConfig {
     pub record_rate: u32,
     /// `RTS_LIMIT_RECORD_BURST`: records that a connection may send at once. Default 2000.
     pub record_burst: u32,
-    /// `RTS_LIMIT_SEND_RATE`: new messages a second of a user, on one node. Default 20.
-    pub send_rate: u32,
-    /// `RTS_LIMIT_SEND_BURST`: new messages that a user may send at once. Default 40.
-    pub send_burst: u32,
+    /// `RTS_LIMIT_…_RATE` and `RTS_LIMIT_…_BURST`: what a user's calls may cost, on all nodes together.
+    pub budgets: Rates,
 }
 
 impl LimitsConfig {
@@ -53,10 +61,20 @@ impl LimitsConfig {
             let problem = format!("is less than the {needed} that a body of RTS_LIMIT_BODY_BYTES may take");
             environment.problem("RTS_LIMIT_RECORD_BYTES", &problem);
         }
+        let uploaded =
+            |environment: &mut Environment, name: &str, default: usize| number(environment, name, default, 1..=1 << 50);
         Self {
             body_bytes,
             record_bytes,
             room_members: number(environment, "RTS_LIMIT_ROOM_MEMBERS", limits::ROOM_MEMBERS, 2..=1000),
+            person_rooms: number(environment, "RTS_LIMIT_PERSON_ROOMS", limits::PERSON_ROOMS, 1..=100_000),
+            rooms_made: number(environment, "RTS_LIMIT_ROOMS_MADE", limits::ROOMS_MADE, 1..=1_000_000),
+            person_uploaded_bytes: uploaded(
+                environment,
+                "RTS_LIMIT_PERSON_UPLOADED_BYTES",
+                limits::PERSON_UPLOADED_BYTES,
+            ),
+            org_uploaded_bytes: uploaded(environment, "RTS_LIMIT_ORG_UPLOADED_BYTES", limits::ORG_UPLOADED_BYTES),
             name_chars: number(environment, "RTS_LIMIT_NAME_CHARS", limits::NAME_CHARS, 1..=1000),
             page: number(environment, "RTS_LIMIT_PAGE", limits::PAGE_MAX, 1..=1000),
             resume_events: number(environment, "RTS_LIMIT_RESUME_EVENTS", limits::RESUME_EVENTS, 1..=1000),
@@ -71,8 +89,13 @@ impl LimitsConfig {
             streams: number(environment, "RTS_LIMIT_STREAMS", limits::STREAMS_PER_CONNECTION, 1..=100),
             record_rate: small(environment, "RTS_LIMIT_RECORD_RATE", limits::RECORD_RATE),
             record_burst: small(environment, "RTS_LIMIT_RECORD_BURST", limits::RECORD_BURST),
-            send_rate: small(environment, "RTS_LIMIT_SEND_RATE", limits::SEND_RATE),
-            send_burst: small(environment, "RTS_LIMIT_SEND_BURST", limits::SEND_BURST),
+            budgets: Rates::of(|budget| {
+                let ((rate, burst), default) = (budget.variables(), budget.default_rate());
+                Rate {
+                    per_second: small(environment, rate, default.per_second),
+                    burst: small(environment, burst, default.burst),
+                }
+            }),
         }
     }
 }

@@ -3,7 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 
 use http::HeaderName;
-use rts_common::config::Environment;
+use rts_common::config::{Environment, Secret};
+
+use super::identity::SECRET_BYTES_MIN;
 
 /// Addresses of the node.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +18,9 @@ pub struct ListenConfig {
     /// `RTS_ADMIN_LISTEN`: the address for metrics and drains; must not be reachable from outside. Default
     /// `127.0.0.1:9080`.
     pub admin: SocketAddr,
+    /// `RTS_ADMIN_SECRET`: the bearer with which drains and revocations are accepted from elsewhere than the machine
+    /// itself, at least 32 bytes. Default: none, and nobody else is accepted.
+    pub admin_secret: Option<Secret>,
     /// `RTS_CLIENT_ADDRESS_HEADER`: the header in which the balancer in front gives the client's address, such as
     /// `x-forwarded-for`; only where nobody else can reach the node. Default: none, the socket's address is used.
     pub client_address_header: Option<HeaderName>,
@@ -39,7 +44,11 @@ impl ListenConfig {
             header
         });
         let admin = environment.parsed("RTS_ADMIN_LISTEN", admin, FORM);
-        Self { public, advertise, admin, client_address_header }
+        let admin_secret = environment.text("RTS_ADMIN_SECRET").map(Secret::new);
+        if admin_secret.as_ref().is_some_and(|secret| secret.expose().len() < SECRET_BYTES_MIN) {
+            environment.problem("RTS_ADMIN_SECRET", &format!("is too short: at least {SECRET_BYTES_MIN} bytes"));
+        }
+        Self { public, advertise, admin, admin_secret, client_address_header }
     }
 }
 

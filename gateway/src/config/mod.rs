@@ -7,6 +7,7 @@ mod files;
 mod identity;
 mod limits;
 mod listen;
+mod members;
 mod origin;
 mod redis;
 #[cfg(test)]
@@ -23,9 +24,10 @@ pub use self::files::FilesConfig;
 pub use self::identity::{DevLogin, IdentityConfig, KeySource};
 pub use self::limits::LimitsConfig;
 pub use self::listen::ListenConfig;
+pub use self::members::{MakesCases, MayAdd, MembersConfig};
 pub use self::origin::Origin;
 pub use self::redis::RedisConfig;
-pub use self::variables::{VARIABLES, Variable, table};
+pub use self::variables::{VARIABLES, Variable, help, table, unknown};
 pub use self::web::{OidcConfig, WebConfig, WebSignIn};
 
 /// The whole configuration.
@@ -45,6 +47,8 @@ pub struct Config {
     pub identity: IdentityConfig,
     /// The web pages that may connect, and the web app.
     pub web: WebConfig,
+    /// Who may be added to rooms, and who makes rooms of cases.
+    pub members: MembersConfig,
     /// The limits that a deployment may change.
     pub limits: LimitsConfig,
     /// The times of a planned shutdown.
@@ -63,6 +67,7 @@ impl Config {
             files: FilesConfig::read(&mut environment),
             identity: IdentityConfig::read(&mut environment, &listen),
             web: WebConfig::read(&mut environment),
+            members: MembersConfig::read(&mut environment),
             limits: LimitsConfig::read(&mut environment),
             drain: DrainConfig::read(&mut environment),
             listen,

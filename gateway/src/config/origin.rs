@@ -1,6 +1,7 @@
 //! Origins of web pages.
 
 use std::fmt;
+use std::net::IpAddr;
 
 /// An origin, normalized: lower case, without the default port of its scheme.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -21,6 +22,16 @@ impl Origin {
             return None;
         }
         Some(Self { authority: without_own_port(&scheme, authority), scheme })
+    }
+
+    /// True if its host is this machine: `localhost`, or an address on loopback.
+    pub fn is_loopback(&self) -> bool {
+        let host = self.authority.rsplit_once(':').map_or(self.authority.as_str(), |(host, port)| {
+            // A colon inside an IPv6 address is not one before a port.
+            if port.bytes().all(|byte| byte.is_ascii_digit()) { host } else { self.authority.as_str() }
+        });
+        let address = host.trim_start_matches('[').trim_end_matches(']').parse::<IpAddr>();
+        host == "localhost" || address.is_ok_and(|address| address.is_loopback())
     }
 
     /// True if it is the origin of a host as the `Host` header names it, over http or https.

@@ -15,6 +15,7 @@ fn least() -> HashMap<&'static str, String> {
         ("RTS_JWT_ISSUER", "issuer"),
         ("RTS_JWT_AUDIENCE", "audience"),
         ("RTS_CONNECTION_SECRET", SECRET),
+        ("RTS_ID_SECRET", SECRET),
     ]
     .map(|(name, value)| (name, value.to_owned()))
     .into()
@@ -53,6 +54,12 @@ fn wrong_values_are_refused() {
         ("RTS_ROOM_QUEUE_URL", "chat-room-queue"),
         ("RTS_JWT_SECRET", "short"),
         ("RTS_CONNECTION_SECRET", "short"),
+        ("RTS_ID_SECRET", "0123456789abcdef0123456789abcdef,short"),
+        ("RTS_ID_SECRET", "unkeyed"),
+        ("RTS_MEMBERS", "all"),
+        ("RTS_CASES", "nobody"),
+        ("RTS_SESSION_HOURS", "0"),
+        ("RTS_ADMIN_SECRET", "short"),
         ("RTS_ALLOWED_ORIGINS", "https://good.example, *"),
         ("RTS_LIMIT_ROOM_MEMBERS", "0"),
         ("RTS_LIMIT_BODY_BYTES", "-1"),
@@ -129,6 +136,16 @@ fn the_table_lists_the_variables_that_are_read() {
     let listed: BTreeSet<_> = VARIABLES.iter().map(|variable| variable.name.to_owned()).collect();
     assert_eq!(*asked.lock().unwrap(), listed);
     assert!(VARIABLES.iter().all(|variable| !variable.default.is_empty() && !variable.meaning.is_empty()));
+}
+
+#[test]
+fn variables_that_do_not_exist_are_named_with_those_that_may_be_meant() {
+    let names = ["RTS_LIMIT_ROOM_MEMBER", "RTS_LISTEN", "RTS_SOMETHING_ELSE", "PATH"].map(str::to_owned);
+    let expected =
+        [("RTS_LIMIT_ROOM_MEMBER".to_owned(), Some("RTS_LIMIT_ROOM_MEMBERS")), ("RTS_SOMETHING_ELSE".to_owned(), None)];
+    assert_eq!(unknown(names.into_iter()), expected);
+    let help = help();
+    assert!(VARIABLES.iter().all(|variable| help.contains(&format!("\n  {} [", variable.name))), "{help}");
 }
 
 #[test]

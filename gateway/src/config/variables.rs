@@ -16,11 +16,16 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 54] = [
+pub const VARIABLES: [Variable; 83] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
     variable("RTS_ADMIN_LISTEN", "127.0.0.1:9080", "address for metrics and drains; not to be reached from outside"),
+    variable(
+        "RTS_ADMIN_SECRET",
+        "none",
+        "bearer for `POST /drain` and `POST /revoke` from other machines, at least 32 bytes; without it only from this one",
+    ),
     variable(
         "RTS_CLIENT_ADDRESS_HEADER",
         "none",
@@ -58,6 +63,18 @@ pub const VARIABLES: [Variable; 54] = [
     variable("RTS_JWT_CLAIM_ORG", "org", "claim of the organization's id"),
     variable("RTS_JWT_CLAIM_NAME", "name", "claim of the name shown to others"),
     variable("RTS_CONNECTION_SECRET", "required", "signs connection tokens; the same on all nodes, at least 32 bytes"),
+    variable(
+        "RTS_ID_SECRET",
+        "required",
+        "makes the ids of rooms of pairs and cases; the same on all nodes, at least 32 bytes; `new,old` while it is replaced",
+    ),
+    variable("RTS_MEMBERS", "directory", "who may be added to rooms: `directory`, people known to it, or `any`"),
+    variable(
+        "RTS_CASES",
+        "service",
+        "who makes rooms of cases: `service`, tokens with the scope `rts:service`, or `members`",
+    ),
+    variable("RTS_SESSION_HOURS", "24", "hours after which a session ends, and its client reconnects"),
     variable("RTS_DEV_LOGIN", "false", "`true` gives tokens to anyone who asks; refused outside loopback"),
     variable("RTS_DEV_LOGIN_ALLOW", "none", "further listen addresses that may have the dev login"),
     variable("RTS_ALLOWED_ORIGINS", "none", "origins of web pages that may connect, beside the server's own"),
@@ -76,6 +93,18 @@ pub const VARIABLES: [Variable; 54] = [
         "bytes of a record from a client; six for each of a body, and 16384, at least",
     ),
     variable("RTS_LIMIT_ROOM_MEMBERS", "1000", "members of a room"),
+    variable("RTS_LIMIT_PERSON_ROOMS", "5000", "rooms that a person is in"),
+    variable("RTS_LIMIT_ROOMS_MADE", "500", "rooms that a person makes a day (UTC)"),
+    variable(
+        "RTS_LIMIT_PERSON_UPLOADED_BYTES",
+        "10737418240",
+        "bytes of files that a person begins to upload a day (UTC)",
+    ),
+    variable(
+        "RTS_LIMIT_ORG_UPLOADED_BYTES",
+        "1099511627776",
+        "bytes of files that the people of an organization begin to upload a day (UTC)",
+    ),
     variable("RTS_LIMIT_NAME_CHARS", "120", "characters of a name"),
     variable("RTS_LIMIT_PAGE", "200", "items of a page"),
     variable("RTS_LIMIT_RESUME_EVENTS", "500", "events that a resume replays for a room"),
@@ -89,13 +118,91 @@ pub const VARIABLES: [Variable; 54] = [
     variable("RTS_LIMIT_STREAMS", "8", "streams of a connection at once"),
     variable("RTS_LIMIT_RECORD_RATE", "500", "records a second of a connection, of any kind"),
     variable("RTS_LIMIT_RECORD_BURST", "2000", "records that a connection may send at once"),
-    variable("RTS_LIMIT_SEND_RATE", "20", "new messages a second of a user, on one node"),
-    variable("RTS_LIMIT_SEND_BURST", "40", "new messages that a user may send at once"),
+    variable(
+        "RTS_LIMIT_SEND_RATE",
+        "20",
+        "new messages, edits, deletions and reactions a second of a user, on all nodes together",
+    ),
+    variable("RTS_LIMIT_SEND_BURST", "40", "such changes that a user may make at once"),
+    variable("RTS_LIMIT_MARK_RATE", "50", "marks and signs of typing a second of a user, on all nodes together"),
+    variable("RTS_LIMIT_MARK_BURST", "300", "marks and signs of typing that a user may send at once"),
+    variable("RTS_LIMIT_READ_RATE", "100", "what a user may read a second, on all nodes together; see the limits"),
+    variable("RTS_LIMIT_READ_BURST", "2000", "what a user may read at once"),
+    variable("RTS_LIMIT_ROOM_RATE", "1", "rooms a second that a user may make, on all nodes together"),
+    variable("RTS_LIMIT_ROOM_BURST", "10", "rooms that a user may make at once"),
+    variable("RTS_LIMIT_ROOM_CHANGE_RATE", "5", "other changes of rooms a second of a user, on all nodes together"),
+    variable("RTS_LIMIT_ROOM_CHANGE_BURST", "100", "other changes of rooms that a user may make at once"),
+    variable("RTS_LIMIT_MEMBER_RATE", "20", "people a second whom a user may put into rooms, on all nodes together"),
+    variable("RTS_LIMIT_MEMBER_BURST", "1000", "people whom a user may put into rooms at once"),
+    variable("RTS_LIMIT_UPLOAD_RATE", "2", "uploads a second that a user may begin, on all nodes together"),
+    variable("RTS_LIMIT_UPLOAD_BURST", "20", "uploads that a user may begin at once"),
+    variable("RTS_LIMIT_FILE_RATE", "20", "URLs of files a second for a user, on all nodes together"),
+    variable("RTS_LIMIT_FILE_BURST", "500", "URLs of files that a user may ask for at once"),
+    variable("RTS_LIMIT_SEARCH_RATE", "5", "searches a second of a user, on all nodes together"),
+    variable("RTS_LIMIT_SEARCH_BURST", "20", "searches that a user may begin at once"),
+    variable(
+        "RTS_LIMIT_PEOPLE_RATE",
+        "10",
+        "calls a second of a user that watch or search users or set presence, on all nodes together",
+    ),
+    variable("RTS_LIMIT_PEOPLE_BURST", "50", "such calls that a user may make at once"),
+    variable("RTS_LIMIT_CONNECT_RATE", "2", "connections a second that a user may begin, on all nodes together"),
+    variable("RTS_LIMIT_CONNECT_BURST", "100", "connections that a user may begin at once"),
     variable("RTS_DRAIN_NOTICE_SECONDS", "10", "how long a draining node serves on until the balancer has noticed"),
     variable("RTS_DRAIN_SECONDS", "30", "over how long a draining node closes its sessions"),
     variable("RTS_LOG", "info", "filter of the log"),
     variable("RTS_LOG_FORMAT", "text", "`text` or `json`"),
 ];
+
+/// A variable of the local cluster, which may stand in the same environment.
+const OTHERS: [&str; 1] = ["RTS_KEEP"];
+
+/// Returns the names that look like variables of the gateway and are none, each with the one that may have been meant.
+pub fn unknown(names: impl Iterator<Item = String>) -> Vec<(String, Option<&'static str>)> {
+    let is_known = |name: &str| VARIABLES.iter().any(|known| known.name == name) || OTHERS.contains(&name);
+    let strange = names.filter(|name| name.starts_with("RTS_") && !is_known(name));
+    strange
+        .map(|name| {
+            let near = nearest(&name);
+            (name, near)
+        })
+        .collect()
+}
+
+/// Returns the variable whose name differs in a letter or two.
+fn nearest(name: &str) -> Option<&'static str> {
+    const LETTERS_MAX: usize = 2;
+    let near = VARIABLES.iter().map(|known| (distance(known.name, name), known.name));
+    near.filter(|(distance, _)| *distance <= LETTERS_MAX).min().map(|(_, name)| name)
+}
+
+/// Returns the number of letters to insert, remove or replace in order to make one text of the other.
+fn distance(one: &str, other: &str) -> usize {
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (i, a) in one.bytes().enumerate() {
+        let mut before = row[0];
+        row[0] = i + 1;
+        for (j, b) in other.bytes().enumerate() {
+            let replaced = before + usize::from(a != b);
+            before = row[j + 1];
+            row[j + 1] = replaced.min(before + 1).min(row[j] + 1);
+        }
+    }
+    row[other.len()]
+}
+
+/// Returns the text of `--help`.
+pub fn help() -> String {
+    let rows = VARIABLES.iter().map(|Variable { name, default, meaning }| {
+        format!("  {name} [{default}]\n      {}\n", meaning.replace('`', ""))
+    });
+    format!(
+        "One node of a chat cluster. It takes no arguments; environment variables configure it, and it reports all \
+         missing and invalid ones at once.\n\nUsage: rts-gateway [--help | --version]\n\nVariables, with their \
+         defaults:\n{}\nRegion, credentials and endpoint of AWS come from the AWS SDK's own variables.\n",
+        rows.collect::<String>()
+    )
+}
 
 /// Returns the table of the README.
 pub fn table() -> String {

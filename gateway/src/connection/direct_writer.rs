@@ -14,6 +14,7 @@ use rts_common::signalr::TransferFormat;
 use super::SharedStream;
 use super::compact_queue::CompactQueue;
 use super::websocket_frame::put_frame_header;
+use crate::metrics;
 
 /// Records beyond this many bytes are left to the session: copying them is no gain any more.
 const BYTES_MAX: usize = 16 * 1024;
@@ -78,6 +79,7 @@ impl DirectWriter {
             Ok(count) if count > 0 => {
                 self.records += records.len() as u64;
                 self.bytes += bytes as u64;
+                metrics::bytes_sent(metrics::Transport::WebSockets, bytes);
                 if count < frame.len() {
                     self.is_free = false;
                     self.rest = Some(Bytes::copy_from_slice(&frame[count..]));

@@ -60,6 +60,10 @@ pub struct Principal {
     pub person: Person,
     /// The name in their token; their id if it has none.
     pub display_name: String,
+    /// True if the token is a service's.
+    pub is_service: bool,
+    /// When the token was issued, in seconds since the Unix epoch, if it says so.
+    pub issued_at: Option<u64>,
 }
 
 /// One live session, for its senders. Cheap to clone: a copy and three counters.

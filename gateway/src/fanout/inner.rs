@@ -9,7 +9,9 @@ use rts_common::redis::Redis;
 use rts_common::redis::keys::Partition;
 use tokio::sync::{Semaphore, SemaphorePermit, mpsc};
 
+use super::canary::Canary;
 use super::command::Command;
+use super::subscriber::link::Arrived;
 use super::subscriber::subscriptions::Subscriptions;
 use crate::connection::ConnectionId;
 use crate::lifecycle::Lifecycle;
@@ -25,7 +27,10 @@ pub(super) struct Inner {
     pub(super) rooms: Arc<Rooms>,
     pub(super) subscriptions: Arc<Subscriptions>,
     pub(super) shards: Vec<mpsc::Sender<Command>>,
+    /// The shards' other inboxes, of publications.
+    pub(super) incoming: Arc<[mpsc::Sender<Arrived>]>,
     pub(super) questions: Semaphore,
+    pub(super) canary: Canary,
     pub(super) lifecycle: Lifecycle,
 }
 

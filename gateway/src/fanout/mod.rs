@@ -35,8 +35,11 @@
 //! - **Presence**: each user who is watched here has a channel, shared by all watchers of this node and dropped with
 //!   the last. It is subscribed first and the status read after, again after every loss, so that no change is missed in
 //!   between.
+//! - **The canary** shows that publications arrive: each node publishes a tiny message in each group of partitions
+//!   every two seconds, and hears its own and all others'.
 //! - **Typing** is a publication of the room, sent to the sessions that listen and stored nowhere.
 
+mod canary;
 mod coalesce;
 mod command;
 mod fetch;
@@ -57,6 +60,7 @@ use rts_common::redis::{Redis, RedisServers, keys};
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio::time::timeout;
 
+use self::canary::Canary;
 use self::command::Command;
 use self::inner::{Inner, QUESTIONS_AT_ONCE};
 use self::shard::Shard;
@@ -118,13 +122,16 @@ impl Fanout {
         let shards = std::thread::available_parallelism().map_or(1, NonZero::get).min(SHARDS_MAX);
         let (commands, command_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(COMMANDS_MAX)).unzip();
         let (incoming, incoming_inboxes): (Vec<_>, Vec<_>) = (0..shards).map(|_| mpsc::channel(INCOMING_MAX)).unzip();
+        let incoming: Arc<[_]> = incoming.into();
         let inner = Arc::new(Inner {
-            node,
+            node: node.clone(),
+            incoming: Arc::clone(&incoming),
             redis,
             rooms,
             subscriptions: Arc::default(),
             shards: commands,
             questions: Semaphore::new(QUESTIONS_AT_ONCE),
+            canary: Canary::new(node),
             lifecycle: lifecycle.clone(),
         });
         for (commands, incoming) in command_inboxes.into_iter().zip(incoming_inboxes) {
@@ -132,11 +139,13 @@ impl Fanout {
             lifecycle.spawn_critical("fanout shard", shard.run(commands, incoming));
         }
         inner.subscriptions.want(&keys::node_channel(&inner.node).into());
-        let parts = LinkParts {
-            subscriptions: Arc::clone(&inner.subscriptions),
-            shards: incoming.into(),
-            on_change: tell_connected,
-        };
+        for channel in canary::channels() {
+            inner.subscriptions.want(&channel.into());
+        }
+        let singing = Arc::clone(&inner);
+        lifecycle.spawn_critical("canary", async move { singing.canary.run(&singing.redis).await });
+        let parts =
+            LinkParts { subscriptions: Arc::clone(&inner.subscriptions), shards: incoming, on_change: tell_connected };
         if servers.is_cluster() {
             lifecycle.spawn_critical("fanout links", cluster::run_cluster(parts, nodes));
         } else if let Some(server) = nodes.into_iter().next() {
@@ -171,6 +180,21 @@ impl Fanout {
     /// True if every subscription has a server that answers.
     pub fn is_connected(&self) -> bool {
         self.inner.subscriptions.is_connected()
+    }
+
+    /// True if most rooms' events arrive: all of them but for a master of several that is away.
+    pub fn is_mostly_connected(&self) -> bool {
+        self.inner.subscriptions.is_mostly_connected()
+    }
+
+    /// Returns the number of publications that wait for a shard.
+    pub fn queue_depth(&self) -> usize {
+        self.inner.incoming.iter().map(|inbox| inbox.max_capacity() - inbox.capacity()).sum()
+    }
+
+    /// True if publications have not reached this node for eight seconds while they reach others.
+    pub fn is_deaf(&self) -> bool {
+        self.inner.canary.is_deaf()
     }
 }
 

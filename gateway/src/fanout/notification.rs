@@ -17,6 +17,8 @@ pub(super) enum UserNotification {
     Membership(RoomId),
     /// Messages of theirs are stored.
     Stored(StoredNotice),
+    /// Their sessions end.
+    Revoked,
 }
 
 impl UserNotification {
@@ -25,6 +27,7 @@ impl UserNotification {
         let (kind, rest) = text.split_once('\n')?;
         match kind {
             "a" | "l" => RoomId::parse(rest).ok().map(Self::Membership),
+            "x" => Some(Self::Revoked),
             "s" => StoredNotice::decode(rest).map(Self::Stored),
             _ => None,
         }
@@ -151,6 +154,7 @@ mod tests {
         let membership = Some(UserNotification::Membership(room.clone()));
         assert_eq!(UserNotification::parse(&format!("a\n{room}")), membership);
         assert_eq!(UserNotification::parse(&format!("l\n{room}")), membership);
+        assert_eq!(UserNotification::parse("x\n"), Some(UserNotification::Revoked));
         let notice = StoredNotice { room: room.clone(), origin: NodeId::random(), seqs: vec![Seq::ZERO.next()] };
         assert_eq!(UserNotification::parse(&notice.encode()), Some(UserNotification::Stored(notice)));
         for bad in ["", "a", "a\nx", "z\nwhat", "s\n", "w\n1"] {

@@ -129,6 +129,10 @@ impl Shard {
             self.person_incoming(&person, incoming);
         } else if let Some(person) = keys::person_of_presence(channel) {
             self.watching.incoming(person, incoming);
+        } else if keys::is_canary_channel(channel) {
+            if let Incoming::Published { channel, payload } = incoming {
+                self.fanout.canary.heard(channel, payload);
+            }
         } else if keys::node_of_channel(channel).as_ref() == Some(&self.fanout.node) {
             node_incoming(incoming);
         }
@@ -164,6 +168,7 @@ impl Shard {
                     }
                     person.push(messages_stored(&notice));
                 }
+                Some(UserNotification::Revoked) => person.close(CloseReason::Revoked),
                 // Functions and nodes of other builds may say more than this one knows.
                 None => tracing::debug!("skipping a notification of a user that this build does not know"),
             },

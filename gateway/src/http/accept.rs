@@ -1,10 +1,11 @@
 //! The accept loop of a listener, and one HTTP connection.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::pin::pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use axum::Router;
@@ -17,6 +18,7 @@ use rts_common::limits::{HTTP_HEAD_BYTES, HTTP_HEAD_TIME, HTTP_HEADERS, HTTP_IDL
 use tokio::net::{TcpListener, TcpStream};
 use tower::ServiceExt as _;
 
+use super::arrivals::{Arrivals, Heads, WatchedStream};
 use super::client_address::Peer;
 use super::router::as_routed;
 use crate::lifecycle::Lifecycle;
@@ -25,8 +27,8 @@ use crate::lifecycle::Lifecycle;
 const BACKOFF: Duration = Duration::from_millis(10);
 const BACKOFF_MAX: Duration = Duration::from_secs(1);
 
-/// Serves a listener until the node stops.
-pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) {
+/// Serves a listener until the node stops. A connection that is one too many is closed at once.
+pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle, arrivals: Arc<Arrivals>) {
     let mut backoff = BACKOFF;
     loop {
         let accepted = lifecycle.stopping().run_until_cancelled(listener.accept()).await;
@@ -34,7 +36,12 @@ pub async fn serve(listener: TcpListener, router: Router, lifecycle: Lifecycle) 
             None => return,
             Some(Ok((stream, peer))) => {
                 backoff = BACKOFF;
-                lifecycle.spawn(connection(stream, Peer(peer), router.clone(), lifecycle.clone()));
+                let Some(arrival) = arrivals.open(Peer(peer)) else { continue };
+                let (router, ends_with) = (router.clone(), lifecycle.clone());
+                lifecycle.spawn(async move {
+                    connection(stream, Peer(peer), router, ends_with).await;
+                    drop(arrival);
+                });
             }
             Some(Err(error)) if is_of_one_connection(&error) => {}
             Some(Err(error)) => {
@@ -59,13 +66,18 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, lifecycle: Li
     if stream.set_nodelay(true).is_err() {
         return;
     }
-    let has_asked = Arc::new(AtomicBool::new(false));
+    let heads = Heads::new();
     let service = service_fn({
-        let has_asked = Arc::clone(&has_asked);
+        let heads = Arc::clone(&heads);
         move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            has_asked.store(true, Ordering::Relaxed);
-            answer(router.clone(), request)
+            heads.complete();
+            let (heads, answering) = (Arc::clone(&heads), answer(router.clone(), request));
+            async move {
+                let answer = answering.await;
+                heads.answered();
+                answer
+            }
         }
     });
     let mut http = http1::Builder::new();
@@ -73,26 +85,28 @@ async fn connection(stream: TcpStream, peer: Peer, router: Router, lifecycle: Li
         .header_read_timeout(HTTP_IDLE)
         .max_headers(HTTP_HEADERS)
         .max_buf_size(HTTP_HEAD_BYTES);
-    let mut connection = pin!(http.serve_connection(TokioIo::new(stream), service).with_upgrades());
-    let mut first_head = pin!(tokio::time::sleep(HTTP_HEAD_TIME));
-    let mut is_new = true;
+    let stream = TokioIo::new(WatchedStream::new(stream, Arc::clone(&heads)));
+    let mut connection = pin!(http.serve_connection(stream, service).with_upgrades());
+    let mut head_time = pin!(tokio::time::sleep(HTTP_HEAD_TIME));
+    let mut stopping = pin!(lifecycle.stopping().cancelled());
     let mut is_stopping = false;
-    loop {
-        tokio::select! {
-            // An error of one connection only concerns its client.
-            _ended = connection.as_mut() => return,
-            () = first_head.as_mut(), if is_new => {
-                if !has_asked.load(Ordering::Relaxed) {
-                    return;
-                }
-                is_new = false;
-            }
-            () = lifecycle.stopping().cancelled(), if !is_stopping => {
-                connection.as_mut().graceful_shutdown();
-                is_stopping = true;
-            }
+    poll_fn(|cx| {
+        if !is_stopping && stopping.as_mut().poll(cx).is_ready() {
+            connection.as_mut().graceful_shutdown();
+            is_stopping = true;
         }
-    }
+        // An error of one connection only concerns its client.
+        if connection.as_mut().poll(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        // Whatever arrived just now is seen by `heads`.
+        let Some(due) = heads.due() else { return Poll::Pending };
+        if head_time.deadline() != due.into() {
+            head_time.as_mut().reset(due.into());
+        }
+        head_time.as_mut().poll(cx)
+    })
+    .await;
 }
 
 async fn answer(router: Router, mut request: hyper::Request<Incoming>) -> Result<axum::response::Response, Infallible> {

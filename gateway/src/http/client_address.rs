@@ -17,6 +17,11 @@ use crate::session::{AddressConnection, AddressConnections};
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub(super) SocketAddr);
 
+/// True if a proxy says that it passes a request on.
+pub(super) fn is_forwarded(headers: &HeaderMap) -> bool {
+    ["x-forwarded-for", "x-real-ip", "forwarded", "via"].iter().any(|name| headers.contains_key(*name))
+}
+
 /// Counts the connections of addresses.
 pub struct AddressPolicy {
     connections: Arc<AddressConnections>,
@@ -58,7 +63,7 @@ fn last_entry(headers: &HeaderMap, name: &HeaderName) -> Option<IpAddr> {
     address.ok().map(|address: IpAddr| address.to_canonical())
 }
 
-fn is_public(address: &IpAddr) -> bool {
+pub(super) fn is_public(address: &IpAddr) -> bool {
     match address {
         IpAddr::V4(v4) => !v4.is_loopback() && !v4.is_private() && !v4.is_link_local(),
         IpAddr::V6(v6) => !v6.is_loopback() && !v6.is_unique_local() && !v6.is_unicast_link_local(),
@@ -66,7 +71,7 @@ fn is_public(address: &IpAddr) -> bool {
 }
 
 /// Returns the network that counts as one address: the owner of one IPv6 address has all of its /64.
-fn network(address: IpAddr) -> IpAddr {
+pub(super) fn network(address: IpAddr) -> IpAddr {
     match address {
         IpAddr::V4(_) => address,
         IpAddr::V6(v6) => IpAddr::V6((v6.to_bits() >> 64 << 64).into()),

@@ -7,7 +7,7 @@ use axum::response::Response;
 use http::{HeaderMap, Method, header};
 
 use super::App;
-use super::identify::identify;
+use super::identify::identify_any;
 use super::query::QueryPairs;
 use super::request_error::RequestError;
 use super::{polling, websocket};
@@ -21,8 +21,8 @@ pub(super) async fn connect(
     match *request.method() {
         Method::GET if asks_for_websocket(request.headers()) => websocket::upgrade(app, &query, request).await,
         Method::GET | Method::POST | Method::DELETE => {
-            let identity = identify(&app, request.headers(), &query).await?;
-            polling::serve(app, &query, identity, request).await
+            let known = identify_any(&app, app.peers.hop(&request), request.headers(), &query).await?;
+            polling::serve(app, &query, known, request).await
         }
         _ => Err(RequestError::WrongMethod),
     }

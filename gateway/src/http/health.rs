@@ -34,10 +34,3 @@ fn ready(readiness: &Readiness) -> Response {
 pub(super) async fn metrics(State(admin): State<Admin>) -> Response {
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], admin.exporter.render()).into_response()
 }
-
-/// Begins the drain; the process exits when it is done.
-pub(super) async fn drain(State(admin): State<Admin>) -> Response {
-    tracing::info!("shutdown requested over the admin address");
-    admin.lifecycle.shut_down();
-    (StatusCode::ACCEPTED, "draining").into_response()
-}

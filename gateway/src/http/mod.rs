@@ -1,10 +1,14 @@
 //! HTTP: the routes, the checks before every request, and the listeners.
 
 mod accept;
+mod admin;
+mod arrivals;
 mod client_address;
 mod connect;
 mod cors;
+#[cfg(feature = "dev-login")]
 mod dev_token;
+mod hardening;
 mod health;
 mod identify;
 mod negotiate;
@@ -22,14 +26,20 @@ mod websocket;
 
 use std::sync::Arc;
 
+use rts_common::ids::Person;
+
 use crate::auth::{Authenticator, DevTokens};
+use crate::budgets::Budgets;
 use crate::connection_token::TokenSigner;
 use crate::lifecycle::{Lifecycle, Readiness};
 use crate::metrics::Exporter;
 use crate::peers::Peers;
-use crate::session::{Registry, Sessions};
+use crate::rooms::Rooms;
+use crate::session::{Quota, Registry, Sessions};
 
 pub use self::accept::serve;
+pub use self::admin::AdminGuard;
+pub use self::arrivals::Arrivals;
 pub use self::client_address::AddressPolicy;
 pub use self::origin_policy::OriginPolicy;
 pub use self::router::{admin_router, public_router};
@@ -49,6 +59,11 @@ pub struct App {
     pub peers: Peers,
     /// The node's connections.
     pub registry: Arc<Registry>,
+    /// Limits the connections of a user that have not finished their handshake: only those that have are counted over
+    /// all nodes.
+    pub handshakes: Arc<Quota<Person>>,
+    /// What users may do: here, how often they connect.
+    pub budgets: Arc<Budgets>,
     /// Runs the sessions.
     pub sessions: Arc<Sessions>,
     /// Says if the node accepts clients.
@@ -68,4 +83,8 @@ pub struct Admin {
     pub lifecycle: Lifecycle,
     /// Answers `/readyz`.
     pub readiness: Readiness,
+    /// Says who may make changes.
+    pub guard: AdminGuard,
+    /// Ends the sessions of people.
+    pub rooms: Arc<Rooms>,
 }

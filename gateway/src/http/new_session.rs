@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 use super::App;
 use super::request_error::RequestError;
 use crate::auth::Identity;
+use crate::budgets::Budget;
 use crate::connection::{ConnectionId, Outbox};
+use crate::metrics::{self, Limit};
 use crate::session::{Carrier, NewConnection, ReconnectSlot, Transport};
 
 /// A request that was authenticated and checked.
@@ -26,6 +28,11 @@ impl Admitted {
             Carrier::WebSocket(slot) => slot.clone(),
             Carrier::Http(_) => None,
         };
+        let shaking = app.handshakes.open(&self.identity.person).ok_or(RequestError::TooManyOfUser)?;
+        if app.budgets.take(&self.identity.person, Budget::Connects, 1).is_err() {
+            metrics::rate_limited(Limit::Connects);
+            return Err(RequestError::TooOften);
+        }
         let claim = app.registry.claim(id, self.arrived + self.token_left, &outbox, carrier)?;
         let expires = self.identity.expires;
         Ok(NewConnection {
@@ -36,6 +43,7 @@ impl Admitted {
             claim,
             rejoin: slot,
             address: None,
+            shaking: Some(shaking),
             arrived: self.arrived,
         })
     }

@@ -8,6 +8,8 @@ use crate::config::Origin;
 #[derive(Clone, Debug, Default)]
 pub struct OriginPolicy {
     allowed: Vec<Origin>,
+    /// Pages of the developer's own machine may connect.
+    allows_loopback: bool,
 }
 
 /// The origin of a request, checked.
@@ -24,7 +26,14 @@ pub(super) enum OriginCheck {
 impl OriginPolicy {
     /// Allows these origins, besides the server's own.
     pub fn new(allowed: Vec<Origin>) -> Self {
-        Self { allowed }
+        Self { allowed, allows_loopback: false }
+    }
+
+    /// Allows pages on loopback, too, at any port: where the dev login gives tokens to anyone, a front end that is being
+    /// developed has nothing to fear from other pages of the same machine.
+    #[must_use]
+    pub fn with_loopback(self, allows_loopback: bool) -> Self {
+        Self { allows_loopback, ..self }
     }
 
     /// Checks the origin of a request with these headers. The server's own origin is the one whose host is the
@@ -34,7 +43,8 @@ impl OriginPolicy {
         let Some(origin) = value.to_str().ok().and_then(Origin::parse) else { return OriginCheck::Foreign };
         let host = headers.get(header::HOST).and_then(|host| host.to_str().ok());
         let is_own = host.is_some_and(|host| origin.is_of_host(host));
-        if is_own || self.allowed.contains(&origin) { OriginCheck::Allowed } else { OriginCheck::Foreign }
+        let is_allowed = is_own || self.allowed.contains(&origin) || (self.allows_loopback && origin.is_loopback());
+        if is_allowed { OriginCheck::Allowed } else { OriginCheck::Foreign }
     }
 }
 
@@ -73,6 +83,24 @@ mod tests {
         }
         assert_eq!(standing(Some("http://127.0.0.1:8080"), "127.0.0.1:8080"), OriginCheck::Allowed);
         assert_eq!(standing(Some("https://chat.example.com"), "chat.example.com:443"), OriginCheck::Allowed);
+    }
+
+    #[test]
+    fn with_the_dev_login_pages_on_loopback_are_allowed() {
+        let check = |policy: &OriginPolicy, origin: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, "127.0.0.1:8080".parse().unwrap());
+            headers.insert(header::ORIGIN, origin.parse().unwrap());
+            policy.check(&headers)
+        };
+        let (with, without) = (OriginPolicy::default().with_loopback(true), OriginPolicy::default());
+        for origin in ["http://localhost:5173", "http://127.0.0.1:3000", "http://[::1]:3000", "https://localhost"] {
+            assert_eq!(check(&with, origin), OriginCheck::Allowed, "{origin}");
+            assert_eq!(check(&without, origin), OriginCheck::Foreign, "{origin}");
+        }
+        for origin in ["http://localhost.evil.example", "http://127.0.0.1.evil.example", "http://10.0.0.1", "null"] {
+            assert_eq!(check(&with, origin), OriginCheck::Foreign, "{origin}");
+        }
     }
 
     #[test]

@@ -4,6 +4,7 @@ use axum::response::{IntoResponse, Response};
 use http::{HeaderValue, StatusCode, header};
 
 use crate::auth::AuthError;
+use crate::metrics::TokenFault;
 use crate::peers::NoDirectory;
 use crate::session::ClaimError;
 
@@ -14,9 +15,11 @@ const RETRY_AFTER: HeaderValue = HeaderValue::from_static("2");
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum RequestError {
     /// No token, or an invalid one.
-    Unauthorized,
+    Unauthorized(TokenFault),
     /// A web page that is not allowed.
     ForeignOrigin,
+    /// A token for development that is asked for from beyond the machine.
+    NotFromHere,
     /// The id of no connection, or of one that has ended or belongs to another user.
     NoSuchConnection,
     /// Its id is missing.
@@ -33,6 +36,10 @@ pub(super) enum RequestError {
     TooLarge,
     /// Its address has the maximum number of connections.
     TooMany,
+    /// Its user has the maximum number of connections that have not finished their handshake.
+    TooManyOfUser,
+    /// Its user begins too many connections.
+    TooOften,
     /// The node is full, shutting down, or cannot check tokens now.
     Unavailable,
 }
@@ -40,8 +47,9 @@ pub(super) enum RequestError {
 impl IntoResponse for RequestError {
     fn into_response(self) -> Response {
         let (status, text) = match self {
-            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "Unauthorized"),
+            Self::Unauthorized(_) => (StatusCode::UNAUTHORIZED, "Unauthorized"),
             Self::ForeignOrigin => (StatusCode::FORBIDDEN, "The origin is not allowed"),
+            Self::NotFromHere => (StatusCode::FORBIDDEN, "Only from this machine"),
             Self::NoSuchConnection => (StatusCode::NOT_FOUND, "No Connection with that ID"),
             Self::NoConnectionId => (StatusCode::BAD_REQUEST, "Connection ID required"),
             Self::AlreadyConnected => (StatusCode::CONFLICT, "The connection is in use"),
@@ -50,15 +58,17 @@ impl IntoResponse for RequestError {
             Self::Malformed(text) => (StatusCode::BAD_REQUEST, text),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
             Self::TooMany => (StatusCode::TOO_MANY_REQUESTS, "Too many connections from this address"),
+            Self::TooManyOfUser => (StatusCode::TOO_MANY_REQUESTS, "Too many connections without a handshake"),
+            Self::TooOften => (StatusCode::TOO_MANY_REQUESTS, "Too many connections at once"),
             Self::Unavailable => (StatusCode::SERVICE_UNAVAILABLE, "The server cannot take this connection now"),
         };
         let mut response = (status, text).into_response();
         let headers = response.headers_mut();
         match self {
-            Self::Unauthorized => {
-                headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+            Self::Unauthorized(fault) => {
+                headers.insert(header::WWW_AUTHENTICATE, challenge(fault));
             }
-            Self::Unavailable | Self::TooMany => {
+            Self::Unavailable | Self::TooMany | Self::TooManyOfUser | Self::TooOften => {
                 headers.insert(header::RETRY_AFTER, RETRY_AFTER);
             }
             _ => {}
@@ -67,13 +77,19 @@ impl IntoResponse for RequestError {
     }
 }
 
+/// Says what is wrong with a token, as RFC 6750 has it: nothing more than `Bearer` where there is none.
+fn challenge(fault: TokenFault) -> HeaderValue {
+    if matches!(fault, TokenFault::Missing | TokenFault::Node) {
+        return HeaderValue::from_static("Bearer");
+    }
+    let text = format!("Bearer error=\"invalid_token\", error_description=\"{}\"", fault.sentence());
+    HeaderValue::from_str(&text).expect("the sentences are ASCII without quotes")
+}
+
 impl From<AuthError> for RequestError {
     fn from(error: AuthError) -> Self {
         match error {
-            AuthError::Refused(reason) => {
-                tracing::debug!(reason, "a token was refused");
-                Self::Unauthorized
-            }
+            AuthError::Refused(fault) => Self::Unauthorized(fault),
             AuthError::NoKeys => Self::Unavailable,
         }
     }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use axum::routing::{any, get, post};
 use http::Uri;
 use rts_common::limits::HTTP_BODY_BYTES;
 
-use super::{Admin, App, connect, cors, dev_token, health, negotiate, web};
+use super::{Admin, App, admin, connect, cors, hardening, health, negotiate, web};
 
 /// The hub's path.
 const HUB: &str = "/hubs/chat";
@@ -23,8 +23,9 @@ pub fn public_router(app: Arc<App>) -> Router {
         .route(HUB, any(connect::connect))
         .route("/livez", get(health::live))
         .route("/readyz", get(health::public_ready));
+    #[cfg(feature = "dev-login")]
     if app.dev_tokens.is_some() {
-        router = router.route("/dev/token", post(dev_token::issue));
+        router = router.route("/dev/token", post(super::dev_token::issue));
     }
     if app.site.is_some() {
         router = router.fallback(web::serve);
@@ -32,6 +33,7 @@ pub fn public_router(app: Arc<App>) -> Router {
     router
         .layer(DefaultBodyLimit::max(HTTP_BODY_BYTES))
         .layer(from_fn_with_state(Arc::clone(&app), cors::allow))
+        .layer(from_fn(hardening::harden))
         .with_state(app)
 }
 
@@ -51,9 +53,13 @@ pub(super) fn as_routed(uri: &Uri) -> Option<Uri> {
 
 /// For operators, on an address of its own.
 pub fn admin_router(admin: Admin) -> Router {
+    let changes = Router::new()
+        .route("/drain", post(admin::drain))
+        .route("/revoke", post(admin::revoke))
+        .layer(from_fn_with_state(admin.clone(), admin::guard));
     Router::new()
         .route("/metrics", get(health::metrics))
-        .route("/drain", post(health::drain))
+        .merge(changes)
         .route("/livez", get(health::live))
         .route("/readyz", get(health::admin_ready))
         .with_state(admin)

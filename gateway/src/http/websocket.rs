@@ -13,18 +13,18 @@ use http::{HeaderMap, HeaderValue, StatusCode, header};
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 use rts_common::seq::Timestamp;
-use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 
 use super::App;
-use super::identify::{connection_token, identify};
+use super::arrivals::WatchedStream;
+use super::identify::{Known, connection_token, identify_any};
 use super::new_session::{Admitted, run_findable};
 use super::origin_policy::OriginCheck;
 use super::query::QueryPairs;
 use super::request_error::RequestError;
 use crate::auth::Identity;
 use crate::connection::{ConnectionId, SharedStream};
-use crate::peers::{Hop, NodeLocation, Unreachable};
+use crate::peers::{NodeLocation, Unreachable};
 use crate::session::{Carrier, NewConnection, ReconnectSlot, ReturnedSocket, Transport, WebSocket};
 
 /// The only version of the WebSocket protocol.
@@ -50,18 +50,15 @@ pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Requ
     if app.origins.check(request.headers()) == OriginCheck::Foreign {
         return Err(RequestError::ForeignOrigin);
     }
-    let identity = identify(&app, request.headers(), query).await?;
+    let Known { identity, is_forwarded } =
+        identify_any(&app, app.peers.hop(&request), request.headers(), query).await?;
     if request.headers().get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != VERSION) {
         return Ok(wrong_version());
     }
     let accept = accept_key(request.headers()).ok_or(RequestError::Malformed("No WebSocket handshake"))?;
-    let hop = app.peers.hop(&request);
-    if hop == Hop::Forged {
-        return Err(RequestError::Unauthorized);
-    }
     let expires = identity.expires;
     let deadline = arrived + app.sessions.settings.handshake_timeout;
-    match goal(&app, query, identity, arrived, hop).await? {
+    match goal(&app, query, &identity, arrived, is_forwarded).await? {
         Goal::Session(mut arrival) => {
             arrival.address = app.addresses.open(request.headers(), request.extensions())?;
             let upgrade = hyper::upgrade::on(&mut request);
@@ -75,7 +72,7 @@ pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Requ
                 }
             });
         }
-        Goal::Owner(owner) => return send_on(&app, owner, request).await,
+        Goal::Owner(owner) => return send_on(&app, owner, (request, &identity)).await,
     }
     Ok(switching(accept))
 }
@@ -84,13 +81,13 @@ pub(super) async fn upgrade(app: Arc<App>, query: &QueryPairs, mut request: Requ
 async fn goal(
     app: &App,
     query: &QueryPairs,
-    identity: Identity,
+    identity: &Identity,
     arrived: Instant,
-    hop: Hop,
+    is_forwarded: bool,
 ) -> Result<Goal, RequestError> {
-    let Some(token) = connection_token(app, query, &identity)? else {
+    let Some(token) = connection_token(app, query, identity)? else {
         // Without negotiation nothing can reconnect with this id.
-        let admitted = Admitted { identity, arrived, token_left: Duration::ZERO };
+        let admitted = Admitted { identity: identity.clone(), arrived, token_left: Duration::ZERO };
         return admitted.connect(app, ConnectionId::random(), Carrier::WebSocket(None)).map(Goal::Session);
     };
     let (id, now) = (token.connection_id, Timestamp::now());
@@ -107,13 +104,13 @@ async fn goal(
     match (place, beginning) {
         (None, Some(_until_claimed)) => {
             let rejoin = token.is_stateful.then(Arc::default);
-            let admitted = Admitted { identity, arrived, token_left: left };
+            let admitted = Admitted { identity: identity.clone(), arrived, token_left: left };
             admitted.connect(app, id, Carrier::WebSocket(rejoin)).map(Goal::Session)
         }
         // Another request took it up just now, or is about to, or it is over.
         (Some(NodeLocation::Local), Some(beginning)) => Goal::held(beginning.taken()?),
         // Whether the id is in use, over, or another transport's, its node alone can tell.
-        (Some(NodeLocation::Remote(owner)), _) if hop == Hop::None => Ok(Goal::Owner(owner)),
+        (Some(NodeLocation::Remote(owner)), _) if !is_forwarded => Ok(Goal::Owner(owner)),
         _ => Err(RequestError::NoSuchConnection),
     }
 }
@@ -142,7 +139,7 @@ async fn begin(app: Arc<App>, arrival: NewConnection, upgrade: OnUpgrade, deadli
 }
 
 /// Forwards an upgrade to the node of the session.
-async fn send_on(app: &Arc<App>, owner: SocketAddr, request: Request) -> Result<Response, RequestError> {
+async fn send_on(app: &Arc<App>, owner: SocketAddr, request: (Request, &Identity)) -> Result<Response, RequestError> {
     let (response, tunnel) = app.peers.tunnel(owner, request, FORWARD_TIMEOUT).await.map_err(|error| {
         tracing::info!(%owner, %error, "cannot reach the node of a session");
         match error {
@@ -162,8 +159,8 @@ async fn send_on(app: &Arc<App>, owner: SocketAddr, request: Request) -> Result<
 /// Returns the socket once HTTP is done with it. Taken out of hyper's wrapper: it is always TCP here.
 async fn upgraded(upgrade: OnUpgrade, deadline: Instant) -> Option<WebSocket> {
     let upgraded = tokio::time::timeout_at(deadline.into(), upgrade).await.ok()?.ok()?;
-    let parts = upgraded.downcast::<TokioIo<TcpStream>>().ok()?;
-    Some(WebSocket::new(SharedStream::new(parts.io.into_inner()), &parts.read_buf))
+    let parts = upgraded.downcast::<TokioIo<WatchedStream>>().ok()?;
+    Some(WebSocket::new(SharedStream::new(parts.io.into_inner().into_inner()), &parts.read_buf))
 }
 
 fn accept_key(headers: &HeaderMap) -> Option<HeaderValue> {

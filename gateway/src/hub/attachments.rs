@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use rts_common::ids::{AttachmentId, OrgId, RoomId};
+use rts_common::ids::{AttachmentId, Person, RoomId};
 use rts_common::limits;
 use rts_common::message::Attachment;
 use rts_common::seq::Seq;
@@ -45,14 +45,14 @@ impl Hub {
         if content.attachments.is_empty() || !may_delete || self.parts.rooms.is_archived(&caller.person, room).await? {
             return Ok(Vec::new());
         }
-        Box::pin(uploads.note_delete(&caller.person.org, room, &content.attachments, seq)).await?;
+        Box::pin(uploads.note_delete(&caller.person, room, &content.attachments, seq)).await?;
         Ok(content.attachments)
     }
 
     /// Gives up the files of a message whose tombstone is durable. Should it fail, the note on them still stands.
-    pub(super) async fn give_up_files(&self, org: &OrgId, room: &RoomId, files: &[AttachmentId]) {
+    pub(super) async fn give_up_files(&self, person: &Person, room: &RoomId, files: &[AttachmentId]) {
         let Some(uploads) = &self.parts.uploads else { return };
-        if let Err(error) = Box::pin(uploads.release(org, room, files)).await {
+        if let Err(error) = Box::pin(uploads.release(person, room, files)).await {
             tracing::warn!(room = %room, %error, "failed to give up the files of a deleted message");
         }
     }

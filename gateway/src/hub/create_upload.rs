@@ -7,12 +7,14 @@ use rts_common::seq::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::request::RoomRef;
-use super::{Answer, Caller, Hub, Method};
+use super::{Answer, Caller, Hub};
 use crate::error::{ErrorKind, HubError};
+use crate::metrics::Limit;
 use crate::rooms::RoomError;
 use crate::uploads::{FileFacts, Unacceptable};
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -23,6 +25,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Response {
     attachment_id: AttachmentId,
@@ -41,7 +44,11 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let Request { file_name, content_type, size_bytes, sha256, .. } = &request;
     let facts = FileFacts::check(uploads.rules(), file_name, content_type, *size_bytes, sha256)
         .map_err(|why| refusal(why, uploads.rules().size_bytes_max))?;
-    hub.take(Method::CreateUpload, caller)?;
+    let (limits, bytes) = (&hub.parts.limits, usize::try_from(*size_bytes).unwrap_or(usize::MAX));
+    let most = (limits.person_uploaded_bytes, limits.org_uploaded_bytes);
+    if let Some(wait) = hub.parts.rooms.count_uploaded(&caller.person, bytes, most).await? {
+        return Err(HubError::rate_limited(Limit::UploadedBytes, wait));
+    }
     let ticket = Box::pin(uploads.begin(&caller.person, room, &facts)).await?;
     Ok(Answer::now(Response {
         attachment_id: ticket.attachment_id,

@@ -10,6 +10,7 @@ use crate::error::HubError;
 use crate::rooms::{MessageAt, MessageChange, RoomError};
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -18,10 +19,10 @@ pub(super) struct Request {
 
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
     let room = request.room_id.id()?;
-    let place = hub.message_place()?;
+    let place = hub.message_place(&caller.person)?;
     let files = hub.note_delete(caller, room, request.seq).await?;
     let at = MessageAt { person: &caller.person, room, seq: request.seq };
-    let (state, _) = hub
+    let changed = hub
         .parts
         .rooms
         .change_message(at, |found| {
@@ -36,14 +37,15 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             Ok(Some(MessageChange::Delete(content)))
         })
         .await?;
-    // A second delete is journaled again too: the node of the first may have died before it was durable.
-    let response = Response { message: state.clone().into() };
-    let ticket = hub.journal_message(place, &caller.person.org, state);
+    let response = Response { message: changed.0.clone().into() };
+    let ticket = hub.journal_changed(place, &caller.person.org, changed).await?;
     if files.is_empty() {
-        return Ok(Answer::once(response, [ticket]));
+        return Ok(Answer::once(response, ticket));
     }
-    ticket.await.map_err(|_| HubError::unavailable())?;
+    if let Some(ticket) = ticket {
+        ticket.await.map_err(|_| HubError::unavailable())?;
+    }
     let files: Vec<_> = files.into_iter().map(|file| file.attachment_id).collect();
-    hub.give_up_files(&caller.person.org, room, &files).await;
+    hub.give_up_files(&caller.person, room, &files).await;
     Ok(Answer::now(response))
 }

@@ -10,6 +10,7 @@ use crate::error::HubError;
 use crate::rooms::{MessageAt, MessageChange, RoomError};
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -18,6 +19,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Response {
     pub(super) message: Message,
 }
@@ -26,9 +28,9 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let room = request.room_id.id()?;
     request::body(&request.body, hub.parts.limits.body_bytes, true)?;
     let mentions = hub.parts.rooms.mentions(&caller.person, room, &request.body).await?;
-    let place = hub.message_place()?;
+    let place = hub.message_place(&caller.person)?;
     let at = MessageAt { person: &caller.person, room, seq: request.seq };
-    let (state, _) = hub
+    let changed = hub
         .parts
         .rooms
         .change_message(at, |found| {
@@ -42,6 +44,9 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             if request.body.is_empty() && content.attachments.is_empty() {
                 return Err(RoomError::EmptyBody);
             }
+            if content.body == request.body && content.mentions == mentions {
+                return if found.room_is_archived { Err(RoomError::Archived) } else { Ok(None) };
+            }
             let mut content = content.clone();
             content.body.clone_from(&request.body);
             content.mentions.clone_from(&mentions);
@@ -49,6 +54,6 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             Ok(Some(MessageChange::Edit(content)))
         })
         .await?;
-    let response = Response { message: state.clone().into() };
-    Ok(Answer::once(response, [hub.journal_message(place, &caller.person.org, state)]))
+    let response = Response { message: changed.0.clone().into() };
+    Ok(Answer::once(response, hub.journal_changed(place, &caller.person.org, changed).await?))
 }

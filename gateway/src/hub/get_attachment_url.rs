@@ -9,6 +9,7 @@ use crate::error::HubError;
 use crate::rooms::RoomError;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -16,6 +17,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Response {
     url: String,
@@ -30,12 +32,12 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     let id = request.attachment_id.id()?;
     // A message is not older than its files: none of them outlives it.
     let expired = hub.parts.rooms.expired().timestamp();
-    let (signed, deleting) = Box::pin(uploads.read(&caller.person.org, room, id, expired)).await?;
+    let (signed, deleting) = Box::pin(uploads.read(&caller.person, room, id, expired)).await?;
     if let Some(seq) = deleting {
         match hub.parts.rooms.message(&caller.person, room, seq).await {
             Ok(found) if found.state.content.deleted => {
                 // Whoever deleted the message did not come that far.
-                hub.give_up_files(&caller.person.org, room, std::slice::from_ref(id)).await;
+                hub.give_up_files(&caller.person, room, std::slice::from_ref(id)).await;
                 return Err(HubError::attachment_not_found());
             }
             Ok(_) => {}

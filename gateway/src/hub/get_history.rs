@@ -1,5 +1,6 @@
 //! `GetHistory`: a page of messages, ascending.
 
+use rts_common::limits;
 use rts_common::message::Message;
 use rts_common::seq::Seq;
 use rts_common::store::Direction;
@@ -11,6 +12,7 @@ use crate::error::HubError;
 use crate::rooms::HistoryRange;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -20,6 +22,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Response {
     messages: Vec<Message>,
@@ -34,6 +37,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         // Upwards from `after`; without it, the newest.
         direction: if request.after.is_some() { Direction::Ascending } else { Direction::Descending },
         limit: request::page_limit(request.limit, hub.parts.limits.page)?,
+        bytes: limits::ANSWER_BYTES,
     };
     let page = hub.parts.rooms.history(&caller.person, room, range).await?;
     let messages = page.messages.into_iter().map(Message::from).collect();

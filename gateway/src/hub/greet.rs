@@ -10,7 +10,8 @@ use rts_common::limits;
 use rts_common::record::RoomChange;
 
 use super::Hub;
-use super::permits::journal_room;
+use super::permits::{journal_change, journal_room};
+use crate::budgets::Budget;
 use crate::connection::Principal;
 use crate::error::HubError;
 use crate::rooms::RoomError;
@@ -44,12 +45,15 @@ impl Hub {
             if spread == Some(version) {
                 let user_id = person.user.clone();
                 let profile = RoomChange::Profile { user_id, display_name: name.clone(), version };
-                let durable = journal_room(self.room_place()?, &person.org, profile).await;
+                let durable = journal_room(self.room_place(person)?, &person.org, profile).await;
                 durable.map_err(|_| HubError::unavailable())?;
                 // Last, so that a name counts as known only once every room has it and the directory will.
                 return Ok(rooms.name_is_durable(person, &name).await?);
             }
             let rooms = rooms.rooms_of(person).await?;
+            // Somebody with two names could have all their rooms told one after the other, as often as they connect.
+            let paid = self.parts.budgets.take(person, Budget::RoomChanges, rooms.len());
+            paid.map_err(|wait| HubError::rate_limited(Budget::RoomChanges.limit(), wait))?;
             let named: Vec<_> = rooms.iter().map(|room| self.name_in(person, room, &name)).collect();
             stream::iter(named).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
             spread = Some(version);
@@ -59,10 +63,10 @@ impl Hub {
 
     /// Sets a member's name in a room.
     pub(super) async fn name_in(&self, person: &Person, room: &RoomId, name: &str) -> Result<(), HubError> {
-        let place = self.room_place()?;
+        let place = self.change_place(person)?;
         match self.parts.rooms.name_member(person, room, name).await {
             Ok(Some(change)) => {
-                drop(journal_room(place, &person.org, change));
+                drop(journal_change(place, &person.org, change));
                 Ok(())
             }
             Ok(None) | Err(RoomError::NotFound) => Ok(()),

@@ -23,6 +23,7 @@ use crate::rooms::{RoomError, RoomSummary, RoomView};
 const AT_ONCE: usize = 32;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     cursor: Option<String>,
@@ -32,6 +33,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Response {
     rooms: Vec<Listed>,
@@ -40,6 +42,7 @@ pub(super) struct Response {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Listed {
     room: Room,
@@ -47,6 +50,8 @@ struct Listed {
     #[serde(skip_serializing_if = "Option::is_none")]
     last_message: Option<Message>,
     unread: u64,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    unread_at_least: bool,
     mentions: u64,
     read_seq: Seq,
     delivered_seq: Seq,
@@ -57,6 +62,7 @@ type Place = (Reverse<Seq>, RoomId);
 
 pub(super) async fn one(hub: &Hub, caller: &Caller, request: RoomRequest) -> Result<Answer<RoomResponse>, HubError> {
     let view = hub.parts.rooms.view(&caller.person, request.room_id.id()?).await?;
+    hub.pay_for_each(caller, view.counted, limits::READ_COUNTED);
     Ok(Answer::now(RoomResponse { room: view.room() }))
 }
 
@@ -78,6 +84,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         while let Some((view, place)) = views.next().await {
             match view {
                 Ok(view) => {
+                    hub.pay_for_each(caller, view.counted, limits::READ_COUNTED);
                     let room = listed(view);
                     bytes += serde_json::to_vec(&room).map_or(0, |json| json.len());
                     if bytes > limits::ANSWER_BYTES && !rooms.is_empty() {
@@ -106,6 +113,7 @@ async fn places(
     after: Option<&Place>,
 ) -> Result<Vec<Place>, HubError> {
     let standings = hub.parts.rooms.standings(&caller.person).await?;
+    hub.pay_for_each(caller, standings.len(), limits::READ_LISTED);
     let mut places: Vec<_> = standings
         .into_iter()
         .filter(|standing| standing.archived_at.is_some() == archived)
@@ -134,6 +142,7 @@ fn listed(view: RoomView) -> Listed {
         head_seq: room.head_seq,
         room,
         unread: view.unread,
+        unread_at_least: view.unread_at_least,
         mentions: view.mentions,
         read_seq: view.marks.read_seq,
         delivered_seq: view.marks.delivered_seq,

@@ -1,20 +1,27 @@
 //! `AddMembers`, `RemoveMember` and `LeaveRoom`.
 
+use std::collections::HashSet;
+
 use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::record::RoomChange;
 use rts_common::room::{Membership, RoomKind};
 use serde::{Deserialize, Serialize};
 
 use super::create_room;
-use super::permits::journal_room;
+use super::permits::journal_change;
 use super::rename_room::Response;
 use super::request::{self, RoomRef, RoomRequest, UserRef};
-use super::{Answer, Caller, Hub};
+use super::{Answer, Caller, Hub, Method};
+use crate::budgets::Budget;
 use crate::error::HubError;
 use crate::journal::Ticket;
 use crate::rooms::{RoomError, RoomOperation, RoomOutcome};
 
+/// People whom one script adds: Redis serves nobody else meanwhile. More are added by several events.
+const ADDED_AT_ONCE: usize = 128;
+
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct AddRequest {
     room_id: RoomRef,
@@ -22,6 +29,7 @@ pub(super) struct AddRequest {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RemoveRequest {
     room_id: RoomRef,
@@ -29,6 +37,7 @@ pub(super) struct RemoveRequest {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Empty {}
 
 /// On a direct room: creates a new group of all of them; the direct room stays as it is.
@@ -39,12 +48,27 @@ pub(super) async fn add(hub: &Hub, caller: &Caller, request: AddRequest) -> Resu
     if view.snapshot.facts.kind == RoomKind::Direct {
         people.extend(view.snapshot.members.into_iter().map(|(member, _)| member.user_id));
         let people = request::others(people, &caller.person.user)?;
+        hub.pay(Method::CreateRoom, caller)?;
         return create_room::group(hub, caller, people, None).await;
     }
-    let names = hub.parts.rooms.names(&caller.person.org, &people).await?;
-    let people: Vec<_> = people.into_iter().zip(names).collect();
-    let operation = RoomOperation::Add(&people, hub.parts.limits.room_members);
-    let durable = hub.change_room(caller, room, &operation).await?;
+    hub.pay_for(caller, Budget::Members, people.len())?;
+    let mut people = hub.invite(caller, &people).await?;
+    let mut fresh = people.len();
+    if fresh > ADDED_AT_ONCE {
+        // Those who are new first: all of them have to fit, before any is added.
+        let members = hub.parts.rooms.view(&caller.person, room).await?.snapshot.members;
+        let members: HashSet<_> = members.into_iter().map(|(member, _)| member.user_id).collect();
+        people.sort_by_key(|(user, _)| members.contains(user));
+        fresh = people.iter().filter(|(user, _)| !members.contains(user)).count();
+    }
+    let mut durable = Vec::new();
+    // Nobody is a part, too: the caller may have to be refused.
+    for part in 0..=people.len().saturating_sub(1) / ADDED_AT_ONCE {
+        let people = people.chunks(ADDED_AT_ONCE).nth(part).unwrap_or_default();
+        let later = fresh.saturating_sub((part + 1) * ADDED_AT_ONCE);
+        let operation = RoomOperation::Add(people, hub.parts.limits.room_members.saturating_sub(later));
+        durable.extend(hub.change_room(caller, room, &operation).await?);
+    }
     let room = hub.parts.rooms.view(&caller.person, room).await?.room();
     Ok(Answer::once(Response { room }, durable))
 }
@@ -80,13 +104,13 @@ impl Hub {
         room: &RoomId,
         operation: &RoomOperation<'_>,
     ) -> Result<Option<Ticket>, HubError> {
-        let place = self.room_place()?;
+        let place = self.change_place(&caller.person)?;
         let change = match self.parts.rooms.change_room(&caller.person, room, operation).await? {
             RoomOutcome::Changed(change) | RoomOutcome::Unchanged(Some(change)) => change,
             RoomOutcome::Unchanged(None) => return Ok(None),
         };
         // The journal first: the lists are many calls, and can be made again from it.
-        let ticket = journal_room(place, &caller.person.org, change.clone());
+        let ticket = journal_change(place, &caller.person.org, change.clone());
         self.relist(caller, &change).await;
         Ok(Some(ticket))
     }

@@ -2,16 +2,10 @@
 
 /// Makes the methods from their table: a method that is not in it does not exist.
 macro_rules! methods {
-    (@limit) => {
-        None
-    };
-    (@limit $limit:ident) => {
-        Some(Limit::$limit)
-    };
     (
-        changes: { $($change:ident => $change_verb:path $([$change_limit:ident])?,)* }
-        reads: { $($read:ident => $read_verb:path $([$read_limit:ident])?,)* }
-        streams: { $($stream:ident => $begin:path,)* }
+        changes: { $($change:ident => $change_verb:path [$change_budget:ident $change_weight:literal],)* }
+        reads: { $($read:ident => $read_verb:path [$read_budget:ident $read_weight:literal],)* }
+        streams: { $($stream:ident => $begin:path [$stream_budget:ident $stream_weight:literal],)* }
     ) => {
         /// A method of the hub.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -43,12 +37,12 @@ macro_rules! methods {
                 }
             }
 
-            /// Returns the limit of its rate.
-            pub const fn limit(self) -> Option<Limit> {
+            /// Returns the budget that a call is charged to, and what it costs at least; a stream, for each page.
+            pub const fn cost(self) -> (Budget, usize) {
                 match self {
-                    $(Self::$change => methods!(@limit $($change_limit)?),)*
-                    $(Self::$read => methods!(@limit $($read_limit)?),)*
-                    $(Self::$stream => None,)*
+                    $(Self::$change => (Budget::$change_budget, $change_weight),)*
+                    $(Self::$read => (Budget::$read_budget, $read_weight),)*
+                    $(Self::$stream => (Budget::$stream_budget, $stream_weight),)*
                 }
             }
 
@@ -60,6 +54,27 @@ macro_rules! methods {
                     $(Self::$stream => true,)*
                 }
             }
+        }
+
+        /// Describes the request and the answer of each method.
+        #[cfg(test)]
+        pub(crate) fn describe(describe: &mut impl self::describe::Describe) {
+            $(describe.method(
+                stringify!($change),
+                |hub: &'static Arc<Hub>, caller: &'static Caller| {
+                    async move |request| $change_verb(hub, caller, request).await
+                },
+            );)*
+            $(describe.method(
+                stringify!($read),
+                |hub: &'static Arc<Hub>, caller: &'static Caller| {
+                    async move |request| $read_verb(hub, caller, request).await
+                },
+            );)*
+            $(describe.stream(
+                stringify!($stream),
+                |hub: &'static Arc<Hub>, caller: &'static Arc<Caller>| move |request| $begin(hub, caller, &request),
+            );)*
         }
 
         impl Hub {

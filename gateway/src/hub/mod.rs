@@ -5,13 +5,18 @@
 
 mod archive_room;
 mod attachments;
+mod costs;
 mod create_room;
 mod create_upload;
 mod delete_message;
+#[cfg(test)]
+mod describe;
 mod edit_message;
+mod fault;
 mod get_attachment_url;
 mod get_history;
 mod greet;
+mod invite;
 mod list_rooms;
 mod mark;
 mod members;
@@ -44,54 +49,60 @@ use serde::de::DeserializeOwned;
 
 use self::reply::Reply;
 use self::stream_reply::StreamReply;
+use crate::budgets::{Budget, Budgets};
+use crate::config::{MakesCases, MayAdd};
 use crate::connection::Principal;
 use crate::error::HubError;
 use crate::fanout::{Fanout, WatchList};
 use crate::journal::Journal;
-use crate::metrics::Limit;
+use crate::marks::MarkGatherer;
 use crate::presence::Presence;
-use crate::rate_limits::RateLimits;
+use crate::room_ids::RoomIds;
 use crate::rooms::Rooms;
 use crate::search::Search;
 use crate::send::{InFlight, SendQueue};
 use crate::session::{BoxFuture, Call, ConnectedCaller, Outcome, Records};
+use crate::shares::OwnTurns;
 use crate::uploads::Uploads;
 
+#[cfg(test)]
+pub(crate) use self::describe::Describe;
 pub use self::reply::Answer;
 pub use self::set_typing::Typists;
 
-// A row is a method, the function that serves it, and in brackets the limit of its rate, if it has one.
+// A row is a method, the function that serves it, and in brackets the budget that pays for it and what it costs at least.
+// Calls that name people or rooms, and answers of many bytes, cost more; see `costs.rs`.
 methods! {
     changes: {
-        CreateRoom => create_room::run,
-        AddMembers => members::add,
-        RemoveMember => members::remove,
-        LeaveRoom => members::leave,
-        RenameRoom => rename_room::run,
-        ArchiveRoom => archive_room::archive,
-        UnarchiveRoom => archive_room::unarchive,
-        SendMessage => send_message::run [Messages],
-        EditMessage => edit_message::run,
-        DeleteMessage => delete_message::run,
-        React => react::run,
-        MarkRead => mark::read,
-        MarkDelivered => mark::delivered,
-        CreateUpload => create_upload::run [Uploads],
-        SetTyping => set_typing::run,
-        SetPresence => set_presence::run [People],
-        WatchPresence => watch_presence::run [People],
+        CreateRoom => create_room::run [Rooms 1],
+        AddMembers => members::add [RoomChanges 1],
+        RemoveMember => members::remove [RoomChanges 1],
+        LeaveRoom => members::leave [RoomChanges 1],
+        RenameRoom => rename_room::run [RoomChanges 1],
+        ArchiveRoom => archive_room::archive [RoomChanges 1],
+        UnarchiveRoom => archive_room::unarchive [RoomChanges 1],
+        SendMessage => send_message::run [Messages 1],
+        EditMessage => edit_message::run [Messages 1],
+        DeleteMessage => delete_message::run [Messages 1],
+        React => react::run [Messages 1],
+        MarkRead => mark::read [Marks 1],
+        MarkDelivered => mark::delivered [Marks 1],
+        CreateUpload => create_upload::run [Uploads 1],
+        SetTyping => set_typing::run [Marks 1],
+        SetPresence => set_presence::run [People 1],
+        WatchPresence => watch_presence::run [People 1],
     }
     reads: {
-        ListRooms => list_rooms::run,
-        GetRoom => list_rooms::one,
-        GetHistory => get_history::run,
-        SearchMessages => search_messages::run [Searches],
-        GetAttachmentUrl => get_attachment_url::run,
-        Resume => resume::run,
-        SearchUsers => search_users::run [People],
+        ListRooms => list_rooms::run [Reads 4],
+        GetRoom => list_rooms::one [Reads 1],
+        GetHistory => get_history::run [Reads 2],
+        SearchMessages => search_messages::run [Searches 1],
+        GetAttachmentUrl => get_attachment_url::run [Files 1],
+        Resume => resume::run [Reads 2],
+        SearchUsers => search_users::run [People 1],
     }
     streams: {
-        StreamHistory => stream_history::run,
+        StreamHistory => stream_history::run [Reads 1],
     }
 }
 
@@ -108,6 +119,8 @@ pub struct Caller {
     pub person: Person,
     /// The name in their token; their id if it has none.
     pub display_name: String,
+    /// True if their token is a service's.
+    pub is_service: bool,
     /// The watch list of their connection.
     watcher: WatchList,
     /// Their messages that are still in the send queue.
@@ -117,8 +130,8 @@ pub struct Caller {
 impl Caller {
     /// Returns a caller whose session is in the fan-out.
     pub fn new(principal: &Principal, watcher: WatchList) -> Self {
-        let Principal { person, display_name } = principal.clone();
-        Self { person, display_name, watcher, in_flight: Arc::default() }
+        let Principal { person, display_name, is_service, .. } = principal.clone();
+        Self { person, display_name, is_service, watcher, in_flight: Arc::default() }
     }
 }
 
@@ -176,6 +189,18 @@ pub struct HubLimits {
     pub page: usize,
     /// Events that a resume replays for a room.
     pub resume_events: usize,
+    /// Rooms that a person is in.
+    pub person_rooms: usize,
+    /// Rooms that a person makes a day.
+    pub rooms_made: usize,
+    /// Bytes of files that a person begins to upload a day.
+    pub person_uploaded_bytes: usize,
+    /// Bytes of files that the people of an organization begin to upload a day.
+    pub org_uploaded_bytes: usize,
+    /// The users who may be added to rooms.
+    pub may_add: MayAdd,
+    /// The users who make rooms of cases.
+    pub makes_cases: MakesCases,
 }
 
 /// The parts that the methods work on.
@@ -184,6 +209,8 @@ pub struct HubParts {
     pub node: NodeId,
     /// Rooms in Redis and DynamoDB.
     pub rooms: Arc<Rooms>,
+    /// The ids of rooms that belong to a pair or a case.
+    pub room_ids: RoomIds,
     /// The directories of organizations.
     pub store: Store,
     /// The send queue of new messages.
@@ -194,22 +221,20 @@ pub struct HubParts {
     pub message_journal: Journal,
     /// The journal of rooms.
     pub room_journal: Journal,
+    /// Marks on their way to the journal.
+    pub marks: MarkGatherer,
     /// The presence of users.
     pub presence: Presence,
-    /// The rate limit of sends.
-    pub rates: Arc<RateLimits>,
+    /// What the calls of users may cost.
+    pub budgets: Arc<Budgets>,
     /// Files, where the deployment has them.
     pub uploads: Option<Uploads>,
-    /// The rate limit of uploads.
-    pub upload_rates: RateLimits,
     /// Search in messages.
     pub search: Search,
-    /// The rate limit of searches.
-    pub search_rates: RateLimits,
-    /// The rate limit of watching, searching users, and setting presence.
-    pub people_rates: RateLimits,
     /// The users last announced as typing.
     pub typists: Typists,
+    /// Turns to read, of each user.
+    pub reads: Arc<OwnTurns>,
     /// Limits of requests.
     pub limits: HubLimits,
 }
@@ -235,29 +260,20 @@ impl Hub {
         match method {
             Some(method) if method.is_stream() => Outcome::Now(reply.wants_stream()),
             Some(method) if call.arguments.len() == 1 => {
+                if let Err(refused) = self.pay(method, caller) {
+                    return reply.outcome::<()>(Err(refused));
+                }
                 if method != Method::SendMessage {
                     caller.in_flight.wait_idle().await;
                 }
-                self.dispatch(method, caller, &call.arguments, reply).await
+                let _turn = self.turn_to_read(method, caller).await;
+                let outcome = self.dispatch(method, caller, &call.arguments, reply).await;
+                self.pay_for_answer(method, caller, &outcome);
+                outcome
             }
             Some(_) => Outcome::Now(reply.wrong_arguments()),
             None => Outcome::Now(reply.unknown_method()),
         }
-    }
-
-    /// Counts a call against the caller's rate limit, if the method has one.
-    fn take(&self, method: Method, caller: &Caller) -> Result<(), HubError> {
-        let (limit, rates) = match method.limit() {
-            Some(limit @ Limit::Messages) => (limit, &*self.parts.rates),
-            Some(limit @ Limit::People) => (limit, &self.parts.people_rates),
-            Some(limit @ Limit::Searches) => (limit, &self.parts.search_rates),
-            Some(limit @ Limit::Uploads) => (limit, &self.parts.upload_rates),
-            // The others are limits of connections.
-            Some(Limit::Records | Limit::Streams | Limit::Connections | Limit::AddressConnections) | None => {
-                return Ok(());
-            }
-        };
-        rates.take(&caller.person, Instant::now()).map_err(|wait| HubError::rate_limited(limit, wait))
     }
 }
 
@@ -270,14 +286,9 @@ impl Reply {
     ) -> Outcome {
         match arguments.decode_object(0) {
             Ok(request) => self.outcome(verb(request).await),
-            Err(_) => self.outcome::<Value>(Err(wrong_request())),
+            Err(_) => self.outcome::<Value>(Err(fault::unreadable(arguments.explain::<Request>(0)))),
         }
     }
-}
-
-/// Returns the error for a request that is not an object of the method's type.
-fn wrong_request() -> HubError {
-    HubError::invalid("The request lacks a field, or a field has the wrong type or value.")
 }
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ use crate::error::HubError;
 use crate::rooms::{MessageAt, MessageChange, ReactionChange, RoomError};
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -23,14 +24,14 @@ pub(super) struct Request {
 
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Empty>, HubError> {
     let room = request.room_id.id()?;
-    let place = hub.message_place()?;
+    let place = hub.message_place(&caller.person)?;
     let at = MessageAt { person: &caller.person, room, seq: request.seq };
     let reaction = ReactionChange {
         emoji: request.emoji.as_str().to_owned(),
         user_id: caller.person.user.clone(),
         on: request.on,
     };
-    let (state, _) = hub
+    let changed = hub
         .parts
         .rooms
         .change_message(at, |found| {
@@ -44,8 +45,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
             Ok(changed.map(|content| MessageChange::React(content, reaction.clone())))
         })
         .await?;
-    // Journaled also when nothing changed: the node that changed it may have died before it was durable.
-    Ok(Answer::once(Empty {}, [hub.journal_message(place, &caller.person.org, state)]))
+    Ok(Answer::once(Empty {}, hub.journal_changed(place, &caller.person.org, changed).await?))
 }
 
 /// Returns true if a message's emoji is that of a change. Those of earlier builds stand there as they were typed.

@@ -9,6 +9,7 @@ use crate::error::HubError;
 use crate::rooms::RoomOperation;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -16,6 +17,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Response {
     pub(super) room: Room,
 }

@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use rts_common::signalr::{self, Protocol};
 use serde::Serialize;
 
-use super::Method;
+use super::{Method, fault};
 use crate::error::{ErrorKind, HubError};
 use crate::fanout::AnswerUnderWay;
 use crate::journal::Ticket;
@@ -64,6 +64,12 @@ impl AsRef<[u8]> for Leaving {
     }
 }
 
+/// Returns the name for the client's error text: an unknown name may be of any length.
+pub(super) fn shortened(target: &str) -> String {
+    const CHARS_MAX: usize = 100;
+    target.chars().take(CHARS_MAX).collect()
+}
+
 /// The reply to one call, not yet complete.
 pub(super) struct Reply {
     pub(super) protocol: Protocol,
@@ -105,20 +111,17 @@ impl Reply {
         self.value(&done.value)
     }
 
-    /// Answers with the error text of the reference server.
+    /// Answers with the error text of the reference server, and our code.
     pub(super) fn wrong_arguments(self) -> Option<Bytes> {
         self.count(ErrorKind::InvalidArgument.code());
-        let text = format!("Failed to invoke '{}' due to an error on the server.", self.target);
+        let text = refusal(&self.target, &HubError::one_object());
         self.completion_error(&text)
     }
 
     /// Answers with the error text of the reference server.
     pub(super) fn unknown_method(self) -> Option<Bytes> {
         self.count("unknownMethod");
-        let text = format!(
-            "Failed to invoke '{}' due to an error on the server. HubException: Method does not exist.",
-            self.target
-        );
+        let text = refusal(&shortened(&self.target), &HubError::no_method());
         self.completion_error(&text)
     }
 
@@ -126,8 +129,9 @@ impl Reply {
     pub(super) fn wants_stream(self) -> Option<Bytes> {
         self.count(ErrorKind::InvalidArgument.code());
         let text = format!(
-            "The client attempted to invoke the streaming '{}' method with a non-streaming invocation.",
-            self.method.map_or("unknown", Method::name)
+            "The client attempted to invoke the streaming '{}' method with a non-streaming invocation. HubException: {}",
+            self.method.map_or("unknown", Method::name),
+            HubError::invalid("This method is a stream; call it as one.")
         );
         self.completion_error(&text)
     }
@@ -149,6 +153,9 @@ impl Reply {
 
     fn error(self, error: &HubError) -> Option<Bytes> {
         self.count(error.kind.code());
+        let rule = self.method.filter(|_| error.is_unexplained()).and_then(fault::rule_of);
+        let explained = rule.map(|rule| HubError::new(ErrorKind::Forbidden, rule));
+        let error = explained.as_ref().unwrap_or(error);
         let text =
             format!("An unexpected error occurred invoking '{}' on the server. HubException: {error}", self.target);
         self.completion_error(&text)
@@ -164,6 +171,11 @@ impl Reply {
     }
 }
 
+/// Returns the error text of the reference server for a call that no method takes, and the code behind it.
+pub(super) fn refusal(target: &str, error: &HubError) -> String {
+    format!("Failed to invoke '{target}' due to an error on the server. HubException: {error}")
+}
+
 fn later(is_wanted: bool, answer: impl Future<Output = Option<Bytes>> + Send + 'static) -> Outcome {
     let answer = Box::pin(answer);
     if is_wanted { Outcome::Later(answer) } else { Outcome::Unanswered(answer) }
@@ -175,7 +187,7 @@ impl From<RoomError> for HubError {
             RoomError::NotFound => Self::room_not_found(),
             RoomError::NoMessage => Self::new(ErrorKind::NotFound, "There is no such message."),
             RoomError::NoMember => Self::new(ErrorKind::NotFound, "There is no such member."),
-            RoomError::Forbidden => Self::new(ErrorKind::Forbidden, "You may not do this here."),
+            RoomError::Forbidden => Self::not_allowed(),
             RoomError::Archived => Self::new(ErrorKind::Archived, "The room is archived and read-only."),
             RoomError::Conflict => Self::new(ErrorKind::Conflict, "The message was changed by someone else."),
             RoomError::FileTaken => {

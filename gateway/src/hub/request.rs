@@ -70,6 +70,7 @@ impl<'de> Deserialize<'de> for AttachmentRef {
 
 /// A request that names nothing but a room.
 #[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct RoomRequest {
     pub(super) room_id: RoomRef,
@@ -123,6 +124,36 @@ pub(super) fn others(mut users: Vec<UserId>, caller: &UserId) -> Result<Vec<User
 pub(super) fn too_many_members() -> HubError {
     let sentence = format!("A room has at most {} members.", limits::ROOM_MEMBERS);
     HubError::new(ErrorKind::TooLarge, sentence)
+}
+
+/// Names are texts for clients, also those that name nothing.
+#[cfg(test)]
+mod schema {
+    use std::borrow::Cow;
+
+    use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+
+    use super::{AttachmentRef, RoomRef, UserRef};
+
+    macro_rules! text {
+        ($($type:ty)*) => {
+            $(impl JsonSchema for $type {
+                fn inline_schema() -> bool {
+                    true
+                }
+
+                fn schema_name() -> Cow<'static, str> {
+                    "Text".into()
+                }
+
+                fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                    json_schema!({ "type": "string" })
+                }
+            })*
+        };
+    }
+
+    text! { RoomRef UserRef AttachmentRef }
 }
 
 #[cfg(test)]

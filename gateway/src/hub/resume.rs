@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::request::RoomRef;
 use super::{Answer, Caller, Hub};
+use crate::budgets::Budget;
 use crate::error::{ErrorKind, HubError};
 use crate::metrics::{self, ResumeOutcome};
 use crate::rooms::{EventPayload, EventsAfter, EventsBudget, RoomError};
@@ -20,11 +21,13 @@ use crate::rooms::{EventPayload, EventsAfter, EventsBudget, RoomError};
 const AT_ONCE: usize = 16;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Request {
     rooms: Vec<Seen>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Seen {
     room_id: RoomRef,
@@ -32,6 +35,7 @@ struct Seen {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Response {
     rooms: Vec<Resumed>,
     joined: Vec<String>,
@@ -39,6 +43,7 @@ pub(super) struct Response {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Resumed {
     room_id: String,
@@ -52,51 +57,66 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         let sentence = format!("A resume names at most {} rooms.", limits::RESUME_ROOMS);
         return Err(HubError::new(ErrorKind::TooLarge, sentence));
     }
+    hub.pay_for(caller, Budget::Reads, request.rooms.len() / limits::READ_ROOMS)?;
     let mut named = HashSet::new();
     let mut joined = hub.parts.rooms.rooms_of(&caller.person).await?;
     joined.retain(|room| !request.rooms.iter().any(|seen| seen.room_id.known() == Some(room)));
 
-    // What is left of the answer's bytes: once it is nothing, rooms are asked for their heads only.
+    // What is left of the answer's bytes: once it is nothing, rooms are asked for their heads only. Rooms that are asked at
+    // once share it, so that they do not hold many times as much; one that needs more is asked again, alone.
     let left = AtomicUsize::new(limits::ANSWER_BYTES);
+    let share = || (left.load(Ordering::Relaxed)).min(limits::ANSWER_BYTES / AT_ONCE);
     let seen = request.rooms.into_iter().filter(|seen| named.insert(seen.room_id.clone().into_text()));
     let lookups = seen.map(async |seen| {
         let after = match seen.room_id.known() {
-            Some(room) => events_after(hub, caller, room, seen.seq, left.load(Ordering::Relaxed)).await,
-            None => Err(RoomError::NotFound),
+            Some(room) => events_after(hub, caller, room, seen.seq, share()).await,
+            None => Ok(None),
         };
-        match after {
-            Ok(after) => Ok((seen.room_id.into_text(), Some(after))),
-            Err(RoomError::NotFound) => Ok((seen.room_id.into_text(), None)),
-            Err(refusal) => Err(HubError::from(refusal)),
-        }
+        after.map(|after| (seen, after))
     });
     let mut found = pin!(stream::iter(lookups).buffered(AT_ONCE));
     let mut response =
         Response { rooms: Vec::new(), joined: joined.iter().map(ToString::to_string).collect(), left: Vec::new() };
-    while let Some((room_id, after)) = found.try_next().await? {
+    while let Some((seen, mut after)) = found.try_next().await? {
+        let bytes_max = left.load(Ordering::Relaxed);
+        if matches!(after, Some((_, true)))
+            && bytes_max > share()
+            && let Some(room) = seen.room_id.known()
+        {
+            after = events_after(hub, caller, room, seen.seq, bytes_max).await?;
+        }
+        let room_id = seen.room_id.into_text();
         match after {
             None => response.left.push(room_id),
-            Some(after) => {
-                let (resumed, bytes) = resumed(room_id, after, left.load(Ordering::Relaxed));
+            Some((after, _)) => {
+                let (resumed, bytes) = resumed(room_id, after, bytes_max);
                 left.fetch_sub(bytes, Ordering::Relaxed);
                 response.rooms.push(resumed);
             }
         }
     }
-    let truncated = response.rooms.iter().any(|room| room.truncated);
-    metrics::resume(if truncated { ResumeOutcome::Truncated } else { ResumeOutcome::Whole });
+    // Rooms that the caller is not in were looked for everywhere; of those with too much, it was read for nothing.
+    let truncated = response.rooms.iter().filter(|room| room.truncated).count();
+    let more = response.left.len() + truncated * limits::READ_TRUNCATED;
+    hub.parts.budgets.charge(&caller.person, Budget::Reads, more);
+    metrics::resume(if truncated > 0 { ResumeOutcome::Truncated } else { ResumeOutcome::Whole });
     Ok(Answer::now(response))
 }
 
+/// Returns the events, and whether they were truncated only for their bytes; `None` of a room that the caller is not in.
 async fn events_after(
     hub: &Hub,
     caller: &Caller,
     room: &RoomId,
     seq: Seq,
     bytes_max: usize,
-) -> Result<EventsAfter, RoomError> {
+) -> Result<Option<(EventsAfter, bool)>, HubError> {
     let most = EventsBudget { events: hub.parts.limits.resume_events, bytes: bytes_max };
-    hub.parts.rooms.resume_within(&caller.person, room, seq, most).await
+    match hub.parts.rooms.resume_within(&caller.person, room, seq, most).await {
+        Ok(after) => Ok(Some(after)),
+        Err(RoomError::NotFound) => Ok(None),
+        Err(refusal) => Err(refusal.into()),
+    }
 }
 
 /// Returns a room's part of the answer, and its bytes.

@@ -5,11 +5,12 @@ use rts_common::message::Message;
 use serde::{Deserialize, Serialize};
 
 use super::request::{self, RoomRef};
-use super::{Answer, Caller, Hub, Method};
+use super::{Answer, Caller, Hub};
 use crate::error::HubError;
 use crate::search::{Query, SearchError, Words};
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     query: String,
@@ -19,6 +20,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Response {
     messages: Vec<Message>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -31,7 +33,6 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         HubError::invalid(format!("query has 1 to {} characters, not only blanks.", limits::SEARCH_QUERY_CHARS))
     })?;
     let room = request.room_id.as_ref().map(RoomRef::id).transpose()?;
-    hub.take(Method::SearchMessages, caller)?;
     let query = Query { person: &caller.person, words: &words, room, cursor: request.cursor.as_deref(), limit };
     let found = Box::pin(hub.parts.search.find(query)).await?;
     Ok(Answer::now(Response {

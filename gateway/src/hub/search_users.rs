@@ -11,12 +11,12 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rts_common::ids::{Person, UserId};
-use rts_common::names;
 use rts_common::store::FoundName;
+use rts_common::{limits, names};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Answer, Caller, Hub, Method, request};
+use super::{Answer, Caller, Hub, request};
 use crate::error::{ErrorKind, HubError};
 use crate::presence::Status;
 use crate::rooms::RoomError;
@@ -31,6 +31,7 @@ const AT_ONCE: usize = 32;
 const MARK_BYTES: usize = 8;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Request {
     query: Option<String>,
     cursor: Option<String>,
@@ -38,6 +39,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Response {
     users: Vec<Found>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,6 +47,7 @@ pub(super) struct Response {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 struct Found {
     user_id: UserId,
@@ -61,8 +64,8 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     }
     let query = names::fold(&query);
     let after = request.cursor.as_deref().map(|cursor| parse_cursor(cursor, &query)).transpose()?;
-    hub.take(Method::SearchUsers, caller)?;
     let (found, next) = Box::pin(find(hub, caller, &query, after, limit)).await?;
+    hub.pay_for_each(caller, found.len(), limits::READ_PEOPLE);
     let people = found.into_iter().map(async |(user_id, display_name)| {
         let person = Person { org: caller.person.org.clone(), user: user_id };
         let status = hub.parts.presence.status_of(&person).await.map_err(RoomError::from)?.status;

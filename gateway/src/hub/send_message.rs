@@ -2,7 +2,7 @@
 
 use std::future::Future;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rts_common::ids::{AttachmentId, ClientId, Person, RoomId};
 use rts_common::message::MessageContent;
@@ -12,12 +12,14 @@ use serde::{Deserialize, Serialize};
 use super::reply::Done;
 use super::request::{self, RoomRef};
 use super::{Answer, Caller, Hub, attachments};
+use crate::budgets::Budget;
 use crate::error::HubError;
 use crate::journal::{Busy, Ticket};
 use crate::metrics::Limit;
 use crate::send::{SendPermit, SendRequest, SendResult};
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -28,6 +30,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Response {
     seq: Seq,
@@ -78,8 +81,8 @@ enum Denied {
 }
 
 fn permit(hub: &Hub, person: &Person) -> Result<SendPermit, Denied> {
-    let place = hub.parts.message_journal.reserve().map_err(Denied::Busy)?;
-    let token = hub.parts.rates.token(person, Instant::now()).map_err(Denied::TooFast)?;
+    let place = hub.parts.message_journal.reserve_for(person).map_err(Denied::Busy)?;
+    let token = hub.parts.budgets.token(person, Budget::Messages).map_err(Denied::TooFast)?;
     Ok(SendPermit { place, token })
 }
 
@@ -134,7 +137,7 @@ impl Hub {
         let place = entry.position(seq);
         let mut records = Vec::with_capacity(entry.messages.len());
         for message in entry.messages {
-            records.push((self.message_place()?, self.message_record(&entry.org, message)));
+            records.push((self.parts.message_journal.reserve()?, self.message_record(&entry.org, message)));
         }
         // The same entry as the first time: if SQS has it, the copy is dropped.
         let mut tickets = self.parts.message_journal.append_resent(records);

@@ -2,15 +2,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Caller, Hub, Method};
+use super::{Answer, Caller, Hub};
 use crate::error::HubError;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Request {
     status: DeviceStatus,
 }
 
 #[derive(Deserialize, PartialEq, Eq)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 enum DeviceStatus {
     Online,
@@ -18,10 +20,10 @@ enum DeviceStatus {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Response {}
 
 pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<Answer<Response>, HubError> {
-    hub.take(Method::SetPresence, caller)?;
     let connection = caller.watcher.connection();
     let is_away = request.status == DeviceStatus::Away;
     let told = hub.parts.presence.set(&caller.person, connection, is_away).await;

@@ -24,6 +24,7 @@ const SWEEP_ABOVE: usize = 10_000;
 const ENTRIES_MAX: usize = 100_000;
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -31,6 +32,7 @@ pub(super) struct Request {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Response {}
 
 /// The users last announced as typing, or as having stopped, from this node.
@@ -108,6 +110,25 @@ mod tests {
     use rts_common::ids::{OrgId, UserId};
 
     use super::*;
+
+    #[test]
+    fn memory_is_swept_at_most_once_a_second_however_many_type() {
+        let typists = Typists::default();
+        let person = Person { org: OrgId::parse("o").unwrap(), user: UserId::parse("u").unwrap() };
+        let begin = Instant::now();
+        let note = |millis| {
+            let at = begin + Duration::from_millis(millis);
+            typists.note((person.clone(), RoomId::new_group()), true, at);
+            typists.lock().announced.len()
+        };
+        for _ in 0..=SWEEP_ABOVE {
+            note(0);
+        }
+        let full = typists.lock().announced.len();
+        assert_eq!(note(9900), full + 1, "swept, and all are remembered still");
+        assert_eq!(note(10_100), full + 2, "forgotten by now, and not swept again so soon");
+        assert_eq!(note(10_900), 3);
+    }
 
     #[test]
     fn typing_is_published_once_a_second_and_its_end_once() {

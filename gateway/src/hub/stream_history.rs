@@ -16,11 +16,15 @@ use rts_common::store::Direction;
 use serde::Deserialize;
 
 use super::request::RoomRef;
-use super::{Caller, Hub};
+use super::{Caller, Hub, Method};
 use crate::error::HubError;
 use crate::rooms::HistoryRange;
 
+/// Bytes of a message besides its body, for its price.
+const MESSAGE_BYTES: usize = 300;
+
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     room_id: RoomRef,
@@ -85,10 +89,19 @@ impl Export {
                 before: self.before,
                 direction: Direction::Ascending,
                 limit: limits::STREAM_PAGE.min(self.hub.parts.limits.page),
+                bytes: limits::STREAM_PAGE_BYTES,
             };
-            let page = self.hub.parts.rooms.history(&self.caller.person, &self.room, range).await?;
+            while let Err(wait) = self.hub.pay_for_page(&self.caller, Method::StreamHistory) {
+                tokio::time::sleep(wait).await;
+            }
+            let page = {
+                let _turn = self.hub.turn_to_read(Method::StreamHistory, &self.caller).await;
+                self.hub.parts.rooms.history(&self.caller.person, &self.room, range).await?
+            };
             self.has_more = page.has_more;
             self.after = page.messages.last().map_or(self.after, |message| message.seq);
+            let bytes = page.messages.iter().map(|message| message.content.body.len() + MESSAGE_BYTES).sum();
+            self.hub.pay_for_bytes(&self.caller, bytes);
             self.page = page.messages.into_iter();
         }
     }

@@ -9,7 +9,8 @@ use rts_common::signalr::{self, Arguments, EncodeError, Protocol};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
-use super::{Caller, Hub, Method, wrong_request};
+use super::reply::{refusal, shortened};
+use super::{Caller, Hub, Method, fault};
 use crate::error::{ErrorKind, HubError};
 use crate::metrics;
 use crate::session::{Call, Records, StreamRecord};
@@ -48,7 +49,8 @@ impl StreamReply {
         arguments: &Arguments,
         verb: impl FnOnce(Request) -> Result<BoxStream<'static, Result<Item, HubError>>, HubError>,
     ) -> Records {
-        match arguments.decode_object(0).map_err(|_| wrong_request()).and_then(verb) {
+        match arguments.decode_object(0).map_err(|_| fault::unreadable(arguments.explain::<Request>(0))).and_then(verb)
+        {
             Ok(items) => self.records(items),
             Err(error) => only(self.failed(&error)),
         }
@@ -92,7 +94,7 @@ impl StreamReply {
     /// Answers with the error text of the reference server.
     fn wrong_arguments(mut self, target: &str) -> Bytes {
         self.count(ErrorKind::InvalidArgument.code());
-        self.completion_error(&format!("Failed to invoke '{target}' due to an error on the server."))
+        self.completion_error(&refusal(target, &HubError::one_object()))
     }
 
     /// Answers, with the texts of the reference server, a method that does not stream or does not exist.
@@ -100,11 +102,14 @@ impl StreamReply {
         let text = if let Some(method) = self.method {
             self.count(ErrorKind::InvalidArgument.code());
             let name = method.name();
-            format!("The client attempted to invoke the non-streaming '{name}' method with a streaming invocation.")
+            format!(
+                "The client attempted to invoke the non-streaming '{name}' method with a streaming invocation. \
+                 HubException: {}",
+                HubError::invalid("This method is no stream; call it as an invocation.")
+            )
         } else {
             self.count("unknownMethod");
-            let target = shortened(target);
-            format!("Failed to invoke '{target}' due to an error on the server. HubException: Method does not exist.")
+            refusal(&shortened(target), &HubError::no_method())
         };
         self.completion_error(&text)
     }
@@ -130,12 +135,6 @@ impl Drop for StreamReply {
 /// Returns a stream of a completion alone.
 fn only(completion: Bytes) -> Records {
     stream::iter([StreamRecord::Completion(completion)]).boxed()
-}
-
-/// Returns the name for the client's error text: an unknown name may be of any length.
-fn shortened(target: &str) -> String {
-    const CHARS_MAX: usize = 100;
-    target.chars().take(CHARS_MAX).collect()
 }
 
 #[cfg(test)]

@@ -4,20 +4,23 @@
 use std::collections::{HashMap, HashSet};
 
 use rts_common::ids::{Person, UserId};
-use rts_common::limits::WATCHED_USERS;
+use rts_common::limits::{self, WATCHED_USERS};
 use serde::{Deserialize, Serialize};
 
-use super::{Answer, Caller, Hub, Method};
+use super::{Answer, Caller, Hub};
+use crate::budgets::Budget;
 use crate::error::{ErrorKind, HubError};
 use crate::presence::{PersonStatus, UserStatus};
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Request {
     user_ids: Vec<UserId>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub(super) struct Response {
     users: Vec<UserStatus>,
 }
@@ -27,7 +30,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         let sentence = format!("At most {WATCHED_USERS} users can be watched.");
         return Err(HubError::new(ErrorKind::TooLarge, sentence));
     }
-    hub.take(Method::WatchPresence, caller)?;
+    hub.pay_for(caller, Budget::Reads, request.user_ids.len() / limits::READ_PEOPLE)?;
     let mut seen = HashSet::new();
     let asked: Vec<_> = request.user_ids.into_iter().filter(|user| seen.insert(user.clone())).collect();
     let person = |user: &UserId| Person { org: caller.person.org.clone(), user: user.clone() };

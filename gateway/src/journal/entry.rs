@@ -7,12 +7,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use rts_common::ids::{RoomId, UserId};
 use rts_common::message::MessageState;
-use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
+use rts_common::record::{MessageRecord, RoomChange};
 use rts_common::redis::journaled::{message_member, room_member};
 use rts_common::redis::keys::Partition;
-use rts_common::room::Marks;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
@@ -32,52 +30,6 @@ const TOLD_AFTER: Duration = Duration::from_millis(750);
 /// Waits for an entry's result.
 pub(super) type Waiter = oneshot::Sender<Result<(), JournalError>>;
 
-/// The content of an entry.
-#[derive(Debug)]
-pub(super) enum Body {
-    /// Records, a line each.
-    Text(String),
-    /// Marks, which later ones may still replace.
-    Marks(Box<RoomRecord>),
-}
-
-impl Body {
-    /// Returns the body's text for SQS.
-    pub(super) fn text(&self) -> String {
-        match self {
-            Self::Text(text) => text.clone(),
-            Self::Marks(record) => serde_json::to_string(record).expect("a record holds only texts and numbers"),
-        }
-    }
-
-    fn bytes(&self) -> usize {
-        match self {
-            Self::Text(text) => text.len(),
-            // Marks are two ids, an organization and two numbers.
-            Self::Marks(_) => ENTRY_BYTES,
-        }
-    }
-
-    /// Returns the marks, and the room and user that they belong to.
-    pub(super) fn marks(&self) -> Option<((RoomId, UserId), Marks)> {
-        let Self::Marks(record) = self else { return None };
-        match &record.change {
-            RoomChange::Marks { room_id, user_id, marks } => Some(((room_id.clone(), user_id.clone()), *marks)),
-            _ => None,
-        }
-    }
-
-    /// Moves marks forward to later ones of the same member.
-    pub(super) fn merge_marks(&mut self, later: Marks) {
-        if let Self::Marks(record) = self
-            && let RoomChange::Marks { marks, .. } = &mut record.change
-        {
-            marks.read_seq = marks.read_seq.max(later.read_seq);
-            marks.delivered_seq = marks.delivered_seq.max(later.delivered_seq);
-        }
-    }
-}
-
 /// Message group and deduplication id, for a FIFO queue.
 #[derive(Clone, Debug)]
 pub(super) struct Fifo {
@@ -91,7 +43,8 @@ pub(super) type Unstored = (Partition, String);
 /// An entry that is being sent.
 #[derive(Debug)]
 pub(super) struct Entry {
-    pub(super) body: Body,
+    /// Records, a line each.
+    pub(super) body: String,
     pub(super) fifo: Option<Fifo>,
     /// The time when it was added.
     pub(super) since: Instant,
@@ -112,7 +65,7 @@ pub(super) struct Entry {
 impl Entry {
     /// Returns its weight in a batch.
     pub(super) fn bytes(&self) -> usize {
-        self.body.bytes() + ENTRY_BYTES
+        self.body.len() + ENTRY_BYTES
     }
 
     /// Returns when whoever waits for it has waited long enough to be told.

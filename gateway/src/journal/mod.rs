@@ -30,21 +30,23 @@ use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use aws_config::SdkConfig;
+use rts_common::ids::Person;
 use rts_common::record::MessageRecord;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout};
 
-use self::entry::{Body, Entry, Fifo};
+use self::entry::{Entry, Fifo};
 use self::permit::{EntryBuilder, JournalSlot};
 use self::pressure::{Load, Pressure};
 use self::queue::Queue;
 use self::sqs::Sqs;
 use crate::lifecycle::Lifecycle;
 use crate::metrics;
+use crate::shares::Holders;
 
 pub use self::accepted::{AcceptedEntry, AcceptedLog};
 pub use self::permit::Permit;
@@ -54,8 +56,11 @@ pub use self::permit::Permit;
 pub const PLACES_MAX: usize = 20_000;
 /// The most bytes that wait or are under way.
 pub const PLACE_BYTES_MAX: usize = 64 * 1024 * 1024;
-/// Time for which an entry is tried.
-pub const DEADLINE: Duration = Duration::from_secs(15);
+/// Time for which an entry is tried. With the call to Redis before it (2 s) and its last call to SQS (3 s), whatever a
+/// Redis accepted has left its node within ten seconds: see [`QUIET`].
+pub const DEADLINE: Duration = Duration::from_secs(4);
+/// Time after a failure of Redis for which nodes may still send what it accepted before.
+pub const QUIET: Duration = Duration::from_secs(10);
 
 /// The reason why an entry is not durable.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -120,7 +125,20 @@ impl Journal {
         Self { inner }
     }
 
-    /// Takes a slot for one record, before anything is changed or published.
+    /// Takes a slot for one record of a user's call, before anything is changed or published. While the journal is more
+    /// than half full, nobody gets more than their share of it.
+    pub fn reserve_for(&self, person: &Person) -> Result<Permit, Busy> {
+        let inner = &self.inner;
+        if !inner.has_share(person) {
+            let now = Instant::now();
+            return Err(Busy { retry_after: inner.pressure().retry_after(inner.load(now), now) });
+        }
+        let mut permit = self.reserve()?;
+        permit.hold(person);
+        Ok(permit)
+    }
+
+    /// Takes a slot for one record of the node's own.
     pub fn reserve(&self) -> Result<Permit, Busy> {
         let inner = &self.inner;
         let is_open = !inner.is_closed.load(Ordering::SeqCst);
@@ -224,15 +242,48 @@ impl Journal {
 /// nothing.
 #[must_use = "an entry is durable only once its ticket says so"]
 #[derive(Debug)]
-pub struct Ticket(oneshot::Receiver<Result<(), JournalError>>);
+pub struct Ticket {
+    result: oneshot::Receiver<Result<(), JournalError>>,
+    /// Another entry that has to be accepted too.
+    other: Option<Box<Ticket>>,
+}
+
+impl Ticket {
+    fn new(result: oneshot::Receiver<Result<(), JournalError>>) -> Self {
+        Self { result, other: None }
+    }
+
+    /// Returns a ticket for this entry and another one.
+    pub fn and(mut self, other: Self) -> Self {
+        let others = match self.other.take() {
+            Some(others) => others.and(other),
+            None => other,
+        };
+        self.other = Some(Box::new(others));
+        self
+    }
+}
 
 impl Future for Ticket {
     type Output = Result<(), JournalError>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // Only a node that shuts down drops an entry without a result.
-        Pin::new(&mut self.0).poll(cx).map(|result| result.unwrap_or(Err(JournalError::Unavailable)))
+        loop {
+            // Only a node that shuts down drops an entry without a result.
+            let result = ready!(Pin::new(&mut self.result).poll(cx)).unwrap_or(Err(JournalError::Unavailable));
+            match (result, self.other.take()) {
+                (Ok(()), Some(other)) => *self = *other,
+                (result, _) => return Poll::Ready(result),
+            }
+        }
     }
+}
+
+/// What users hold of the journal.
+#[derive(Default)]
+struct Held {
+    places: Holders,
+    bytes: Holders,
 }
 
 struct Inner {
@@ -240,6 +291,7 @@ struct Inner {
     is_fifo: bool,
     places: AtomicUsize,
     bytes: AtomicUsize,
+    holders: Mutex<Held>,
     is_closed: AtomicBool,
     queue: Mutex<Queue>,
     pressure: Mutex<Pressure>,
@@ -258,6 +310,7 @@ impl Inner {
             is_fifo,
             places: AtomicUsize::new(0),
             bytes: AtomicUsize::new(0),
+            holders: Mutex::default(),
             is_closed: AtomicBool::new(false),
             queue: Mutex::default(),
             pressure: Mutex::default(),
@@ -276,12 +329,27 @@ impl Inner {
         self.pressure.lock().expect("no holder of this lock panics")
     }
 
+    fn holders(&self) -> MutexGuard<'_, Held> {
+        self.holders.lock().expect("no holder of this lock panics")
+    }
+
+    /// True if a user may have another slot.
+    fn has_share(&self, person: &Person) -> bool {
+        let (places, bytes) = (self.places.load(Ordering::SeqCst), self.bytes.load(Ordering::SeqCst));
+        let is_wanted = places >= self.limits.places / 2 || bytes >= self.limits.bytes / 2;
+        let held = self.holders();
+        !is_wanted
+            || !held.places.has_others(person)
+            || (held.places.has_room(person, 1, self.limits.places)
+                && held.bytes.has_room(person, 1, self.limits.bytes))
+    }
+
     fn load(&self, now: Instant) -> Load {
         let oldest = self.queue().oldest().map(|since| now.saturating_duration_since(since));
         Load { places: self.places.load(Ordering::SeqCst), oldest }
     }
 
-    fn submit(&self, filled: EntryBuilder, body: Body) {
+    fn submit(&self, filled: EntryBuilder, body: String) {
         let now = Instant::now();
         let mut entry = Entry {
             body,

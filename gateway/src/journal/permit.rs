@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
+use rts_common::ids::Person;
+use rts_common::record::{FenceRecord, MessageRecord, RoomChange, RoomRecord};
 use tokio::sync::oneshot;
 
-use super::entry::{self, Body, Fifo, Unstored, Waiter};
+use super::entry::{self, Fifo, Unstored, Waiter};
 use super::{Inner, Journal, Ticket};
 use crate::metrics;
 
@@ -20,15 +21,27 @@ impl Permit {
         Self { place }
     }
 
+    /// Counts it as part of a user's share.
+    pub(super) fn hold(&mut self, person: &Person) {
+        self.place.journal.holders().places.add(person, 1);
+        self.place.holder = Some(person.clone());
+    }
+
     /// Fills the slot with one message at a version; [`Journal::append_resent`] is the general form.
     pub fn message(self, record: MessageRecord) -> Ticket {
         let journal = Journal { inner: Arc::clone(&self.place.journal) };
         journal.append_resent(vec![(self, record)]).pop().expect("append returns a ticket for each record")
     }
 
-    /// Fills the slot with a change of a room. Waiting marks of the same member are merged.
+    /// Fills the slot with a change of a room.
     pub fn room(self, record: &RoomRecord) -> Ticket {
         self.fill_room(record, entry::unstored_change(&record.change))
+    }
+
+    /// Fills the slot with marks of any members in any rooms, for a queue without groups.
+    pub fn marks(self, records: &[RoomRecord]) -> Ticket {
+        let lines: Vec<_> = records.iter().map(entry::json).collect();
+        self.fill_one(String::new(), lines.join("\n"), None)
     }
 
     /// Works like [`Self::room`], for a change that was journaled before; the caller notes that it is accepted.
@@ -37,14 +50,14 @@ impl Permit {
     }
 
     fn fill_room(self, record: &RoomRecord, unstored: Option<Unstored>) -> Ticket {
-        let body = match &record.change {
-            RoomChange::Marks { .. } => Body::Marks(Box::new(record.clone())),
-            RoomChange::Room { .. } | RoomChange::Profile { .. } => Body::Text(entry::json(record)),
-        };
         let group = match &record.change {
             RoomChange::Room { room_id, .. } | RoomChange::Marks { room_id, .. } => room_id.to_string(),
             RoomChange::Profile { user_id, .. } => user_id.to_string(),
         };
+        self.fill_one(group, entry::json(record), unstored)
+    }
+
+    fn fill_one(self, group: String, body: String, unstored: Option<Unstored>) -> Ticket {
         let inner = Arc::clone(&self.place.journal);
         let (waiter, ticket) = oneshot::channel();
         let mut filled = EntryBuilder::new(Fifo { group, dedup_id: format!("{:032x}", rand::random::<u128>()) }, 1);
@@ -52,7 +65,19 @@ impl Permit {
         filled.waiters.push(waiter);
         filled.unstored.extend(unstored);
         inner.submit(filled, body);
-        Ticket(ticket)
+        Ticket::new(ticket)
+    }
+
+    /// Fills the slot of a queue of messages with a fence.
+    pub fn fence(self, record: &FenceRecord) -> Ticket {
+        let inner = Arc::clone(&self.place.journal);
+        let (waiter, ticket) = oneshot::channel();
+        let (group, dedup_id) = (record.room_id.to_string(), format!("{}:fence:{}", record.room_id, record.number));
+        let mut filled = EntryBuilder::new(Fifo { group, dedup_id }, 1);
+        filled.places.push(self.place);
+        filled.waiters.push(waiter);
+        inner.submit(filled, entry::json(record));
+        Ticket::new(ticket)
     }
 }
 
@@ -88,14 +113,14 @@ impl EntryBuilder {
         self.text.push_str(text);
         let (waiter, ticket) = oneshot::channel();
         self.waiters.push(waiter);
-        self.tickets.push(Ticket(ticket));
+        self.tickets.push(Ticket::new(ticket));
         self.places.push(permit.place);
         self.unstored.push(entry::unstored_message(&record.message));
     }
 
     pub(super) fn submit(mut self, inner: &Arc<Inner>) -> Vec<Ticket> {
         let tickets = std::mem::take(&mut self.tickets);
-        let body = Body::Text(std::mem::take(&mut self.text));
+        let body = std::mem::take(&mut self.text);
         inner.submit(self, body);
         tickets
     }
@@ -108,13 +133,15 @@ static DEPTH: AtomicUsize = AtomicUsize::new(0);
 pub(super) struct JournalSlot {
     journal: Arc<Inner>,
     bytes: usize,
+    /// The user whose share it is of.
+    holder: Option<Person>,
 }
 
 impl JournalSlot {
     pub(super) fn take(journal: &Arc<Inner>, bytes: usize) -> Self {
         journal.places.fetch_add(1, Ordering::SeqCst);
         metrics::journal_queue_depth(DEPTH.fetch_add(1, Ordering::Relaxed) + 1);
-        let mut place = Self { journal: Arc::clone(journal), bytes: 0 };
+        let mut place = Self { journal: Arc::clone(journal), bytes: 0, holder: None };
         place.weigh(bytes);
         place
     }
@@ -122,6 +149,9 @@ impl JournalSlot {
     pub(super) fn weigh(&mut self, bytes: usize) {
         self.journal.bytes.fetch_add(bytes, Ordering::SeqCst);
         self.bytes += bytes;
+        if let Some(person) = &self.holder {
+            self.journal.holders().bytes.add(person, bytes);
+        }
     }
 }
 
@@ -129,6 +159,11 @@ impl Drop for JournalSlot {
     fn drop(&mut self) {
         metrics::journal_queue_depth(DEPTH.fetch_sub(1, Ordering::Relaxed) - 1);
         self.journal.bytes.fetch_sub(self.bytes, Ordering::SeqCst);
+        if let Some(person) = &self.holder {
+            let mut held = self.journal.holders();
+            held.places.remove(person, 1);
+            held.bytes.remove(person, self.bytes);
+        }
         if self.journal.places.fetch_sub(1, Ordering::SeqCst) == 1 {
             self.journal.emptied.notify_waiters();
         }

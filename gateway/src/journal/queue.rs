@@ -1,12 +1,11 @@
 //! The queue of entries, how they are cut into batches, and the task that sends several at once.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
-use rts_common::ids::{RoomId, UserId};
 use tokio::time::{Instant, sleep_until};
 
 use super::entry::Entry;
@@ -35,7 +34,6 @@ pub(super) struct Queue {
     left: usize,
     /// Whoever waits for the entries before this number was told that they are late.
     told: usize,
-    marks: HashMap<(RoomId, UserId), usize>,
 }
 
 impl Queue {
@@ -48,21 +46,9 @@ impl Queue {
         self.entries.front().map(|entry| entry.since)
     }
 
-    /// Adds an entry; marks are merged into waiting marks of the same member. True if the sending task has to be woken:
-    /// the queue was empty before, or a batch is full now.
+    /// Adds an entry. True if the sending task has to be woken: the queue was empty before, or a batch is full now.
     pub(super) fn push(&mut self, entry: Entry) -> bool {
         let was_full = self.has_full_batch();
-        if let Some((key, marks)) = entry.body.marks() {
-            let number = self.marks.get(&key).copied().filter(|number| *number >= self.told);
-            if let Some(waiting) = number.and_then(|number| self.entries.get_mut(number - self.left)) {
-                waiting.body.merge_marks(marks);
-                waiting.records += entry.records;
-                waiting.waiters.extend(entry.waiters);
-                waiting.places.extend(entry.places);
-                return false;
-            }
-            self.marks.insert(key, self.left + self.entries.len());
-        }
         self.bytes += entry.bytes();
         self.entries.push_back(entry);
         self.entries.len() == 1 || (!was_full && self.has_full_batch())
@@ -128,9 +114,6 @@ impl Queue {
 
     fn pop(&mut self) -> Option<Entry> {
         let entry = self.entries.pop_front()?;
-        if let Some((key, _)) = entry.body.marks() {
-            self.marks.remove(&key);
-        }
         self.left += 1;
         self.bytes -= entry.bytes();
         Some(entry)
@@ -178,17 +161,12 @@ fn next(journal: &Inner, now: Instant, last: Option<Instant>, may_send: bool) ->
 
 #[cfg(test)]
 mod tests {
-    use super::super::entry::Body;
     use super::*;
     use crate::journal::tests::apart;
     use crate::journal::{Journal, JournalLimits};
-    use rts_common::ids::OrgId;
-    use rts_common::record::{FORMAT, RoomChange, RoomRecord};
-    use rts_common::room::Marks;
-    use rts_common::seq::Seq;
     use tokio::sync::oneshot;
 
-    fn entry(body: Body) -> (Entry, oneshot::Receiver<Result<(), JournalError>>) {
+    fn entry(body: String) -> (Entry, oneshot::Receiver<Result<(), JournalError>>) {
         let (waiter, ticket) = oneshot::channel();
         let entry = Entry {
             body,
@@ -204,18 +182,8 @@ mod tests {
         (entry, ticket)
     }
 
-    fn text(bytes: usize) -> Body {
-        Body::Text("x".repeat(bytes))
-    }
-
-    fn marks(user: &str, read: u64, delivered: u64) -> Body {
-        let room_id = RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap();
-        let marks = Marks { read_seq: Seq::new(read).unwrap(), delivered_seq: Seq::new(delivered).unwrap() };
-        Body::Marks(Box::new(RoomRecord {
-            v: FORMAT,
-            org: OrgId::parse("acme").unwrap(),
-            change: RoomChange::Marks { room_id, user_id: UserId::parse(user).unwrap(), marks },
-        }))
+    fn text(bytes: usize) -> String {
+        "x".repeat(bytes)
     }
 
     #[test]
@@ -237,39 +205,18 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn waiting_marks_of_one_member_are_merged_and_all_waiters_notified() {
-        let mut queue = Queue::default();
-        let (first, one) = entry(marks("ann", 5, 6));
-        let (second, two) = entry(marks("ann", 4, 9));
-        queue.push(entry(text(1)).0);
-        queue.push(first);
-        queue.push(entry(marks("bob", 1, 1)).0);
-        queue.push(second);
-        let mut batch = queue.take_batch();
-        assert_eq!(batch.len(), 3);
-        let merged = batch.remove(1);
-        let value: serde_json::Value = serde_json::from_str(&merged.body.text()).unwrap();
-        assert_eq!(value["marks"], serde_json::json!({"readSeq": 5, "deliveredSeq": 9}));
-        merged.resolve(Ok(()));
-        assert_eq!((one.await.unwrap(), two.await.unwrap()), (Ok(()), Ok(())));
-        // Entries that were taken are not merged into any more.
-        queue.push(entry(marks("ann", 7, 9)).0);
-        assert_eq!(queue.take_batch().len(), 1);
-    }
-
-    #[tokio::test]
     async fn whoever_waits_too_long_is_told_once_and_the_entries_go_on() {
         let mut queue = Queue::default();
-        let (first, one) = entry(marks("ann", 5, 5));
+        let (first, one) = entry(text(1));
         queue.push(first);
         let late = queue.next_late().unwrap();
         queue.tell_late(late - Duration::from_millis(1));
         queue.tell_late(late);
         assert_eq!(one.await.unwrap(), Err(JournalError::Unavailable));
         assert_eq!(queue.next_late(), None);
-        let (second, two) = entry(marks("ann", 9, 9));
+        let (second, two) = entry(text(1));
         queue.push(second);
-        assert!(queue.next_late() >= Some(late), "marks are not merged into those whose waiter was told");
+        assert!(queue.next_late() >= Some(late));
         let batch = queue.take_batch();
         assert_eq!(batch.len(), 2);
         for entry in batch {

@@ -119,7 +119,7 @@ impl Sqs {
 fn request(index: usize, entry: &Entry) -> SendMessageBatchRequestEntry {
     let mut request = SendMessageBatchRequestEntry::builder()
         .id(index.to_string())
-        .message_body(entry.body.text())
+        .message_body(&entry.body)
         .message_attributes("traceparent", traceparent());
     if let Some(fifo) = &entry.fifo {
         request = request.message_group_id(&fifo.group).message_deduplication_id(&fifo.dedup_id);

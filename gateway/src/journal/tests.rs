@@ -9,8 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::post;
 use rts_common::ids::{ClientId, NodeId, OrgId, RoomId, UserId};
 use rts_common::message::{MessageContent, MessageState};
-use rts_common::record::{FORMAT, RoomChange, RoomRecord};
-use rts_common::room::Marks;
+use rts_common::record::FORMAT;
 use rts_common::seq::Seq;
 use serde_json::{Value, json};
 
@@ -323,27 +322,4 @@ async fn a_flush_that_takes_too_long_says_so() {
     let journal = endpoint.journal(JournalLimits::default());
     drop(send(&journal, 1..2));
     assert!(!journal.flush(Duration::from_millis(100)).await);
-}
-
-#[tokio::test]
-async fn marks_of_a_member_are_merged_while_they_wait() {
-    let endpoint = Endpoint::start([]).await;
-    let journal = endpoint.journal(JournalLimits::default());
-    let mark = |read: u64| {
-        let seq = Seq::new(read).unwrap();
-        let change = RoomChange::Marks {
-            room_id: RoomId::parse("g_AAAAAAAAAAAAAAAAAAAAAA").unwrap(),
-            user_id: UserId::parse("ann").unwrap(),
-            marks: Marks { read_seq: seq, delivered_seq: seq },
-        };
-        let org = OrgId::parse("acme").unwrap();
-        journal.reserve().unwrap().room(&RoomRecord { v: FORMAT, org, change })
-    };
-    let tickets: Vec<_> = [5, 9, 7].into_iter().map(mark).collect();
-    for ticket in tickets {
-        assert_eq!(ticket.await, Ok(()));
-    }
-    let entries: Vec<_> = endpoint.batches().into_iter().flatten().collect();
-    assert_eq!(entries.len(), 1);
-    assert!(entries[0]["MessageBody"].as_str().unwrap().contains("\"readSeq\":9"));
 }

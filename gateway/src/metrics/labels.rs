@@ -28,22 +28,78 @@ macro_rules! labels {
 labels! {
     /// A limit of rate or number.
     Limit {
-        /// New messages of a user.
+        /// Changes of messages of a user.
         Messages = "messages",
+        /// Marks of a user, and signs of typing.
+        Marks = "marks",
+        /// What a user reads.
+        Reads = "reads",
+        /// Rooms that a user makes.
+        Rooms = "rooms",
+        /// Other changes of rooms of a user.
+        RoomChanges = "room_changes",
+        /// People whom a user puts into rooms.
+        Members = "members",
+        /// URLs of files for a user.
+        Files = "files",
         /// Calls of a user about other users.
         People = "people",
+        /// Connections that a user begins.
+        Connects = "connects",
         /// Searches of a user.
         Searches = "searches",
         /// Uploads of a user.
         Uploads = "uploads",
+        /// Rooms that a user makes a day.
+        RoomsMade = "rooms_made",
+        /// Bytes of files that a user, or an organization, uploads a day.
+        UploadedBytes = "uploaded_bytes",
         /// Records of a connection.
         Records = "records",
         /// Streams of a connection.
         Streams = "streams",
         /// Connections of a user.
         Connections = "connections",
+        /// Connections of a node that are no sessions yet.
+        Sockets = "sockets",
         /// Connections of an address.
         AddressConnections = "address_connections",
+    }
+
+    /// The reason why a token is refused.
+    TokenFault {
+        /// There is none.
+        Missing = "missing",
+        /// It is too long.
+        TooLong = "too_long",
+        /// It is no token.
+        Malformed = "malformed",
+        /// It has an extension that must be understood.
+        Extension = "extension",
+        /// It is not for access.
+        Kind = "kind",
+        /// It is signed with another algorithm.
+        Algorithm = "algorithm",
+        /// It is signed with an unknown key.
+        UnknownKey = "unknown_key",
+        /// Its signature is wrong.
+        Signature = "signature",
+        /// Its `exp` has passed.
+        Expired = "expired",
+        /// Its `nbf` is in the future.
+        NotYetValid = "not_yet_valid",
+        /// Its `iss` is another.
+        Issuer = "issuer",
+        /// Its `aud` is another.
+        Audience = "audience",
+        /// It lacks `exp`, `iss` or `aud`.
+        MissingClaim = "missing_claim",
+        /// It names no user.
+        User = "user",
+        /// It names no organization.
+        Organization = "organization",
+        /// The request claims to come from a node, and does not.
+        Node = "node",
     }
 
     /// The way that sending to SQS failed.
@@ -78,6 +134,14 @@ labels! {
         Stored = "stored",
     }
 
+    /// The fate of a stateful session that lost its socket.
+    RejoinOutcome {
+        /// No socket came in time.
+        GivenUp = "givenUp",
+        /// It continued on a new socket.
+        Rejoined = "rejoined",
+    }
+
     /// The answer to a resume.
     ResumeOutcome {
         /// A room has more events than a resume replays.
@@ -104,3 +168,7 @@ labels! {
         LongPolling = "long_polling",
     }
 }
+
+/// The groups of partitions that canaries tell apart.
+pub const CANARY_GROUPS: [&str; 16] =
+    ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9", "10", "11", "12", "13", "14", "15"];

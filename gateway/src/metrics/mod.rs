@@ -18,13 +18,19 @@ use rts_common::seq::Timestamp;
 use self::table::{Kind, Labels};
 use crate::close_reason::CloseReason;
 
-pub use self::labels::{JournalErrorKind, Limit, QueueState, ReconcileOutcome, ResumeOutcome, Transport};
+pub use self::labels::{
+    CANARY_GROUPS, JournalErrorKind, Limit, QueueState, ReconcileOutcome, RejoinOutcome, ResumeOutcome, TokenFault,
+    Transport,
+};
 
 /// Handles of the metrics that every message updates: looking one up by its name costs more than counting. Set once the
 /// exporter is installed.
 static HOT: OnceLock<Hot> = OnceLock::new();
 
 struct Hot {
+    /// By transport.
+    received_bytes: [Counter; Transport::LABELS.len()],
+    sent_bytes: [Counter; Transport::LABELS.len()],
     messages_accepted: Counter,
     deliveries: Counter,
     fanout_delay: Histogram,
@@ -110,6 +116,94 @@ pub fn bus_connected(connected: bool) {
     gauge!(table::BUS_CONNECTED.name).set(if connected { 1.0 } else { 0.0 });
 }
 
+/// Records the age of the key set of tokens.
+pub fn token_keys_age(age: Option<Duration>) {
+    gauge!(table::TOKEN_KEYS_AGE.name).set(age.map_or(-1.0, |age| age.as_secs_f64()));
+}
+
+/// Records the time from the publication of an own canary to its arrival.
+pub fn canary_round_trip(took: Duration) {
+    histogram!(table::CANARY_ROUND_TRIP.name).record(took);
+}
+
+/// Records the time since a canary of a group of partitions arrived.
+pub fn canary_age(group: usize, age: Duration) {
+    gauge!(table::CANARY_AGE.name, "group" => CANARY_GROUPS[group]).set(age.as_secs_f64());
+}
+
+/// Records that an own canary of a group of partitions never arrived.
+pub fn canary_lost(group: usize) {
+    counter!(table::CANARY_LOST.name, "group" => CANARY_GROUPS[group]).increment(1);
+}
+
+/// Records the publications that wait for a shard of the fan-out.
+pub fn fanout_queue_depth(publications: usize) {
+    gauge!(table::FANOUT_QUEUE_DEPTH.name).set(publications as f64);
+}
+
+/// The runtime at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct RuntimeUse {
+    /// Its threads that run tasks.
+    pub workers: usize,
+    /// The tasks that are not over.
+    pub tasks: usize,
+    /// The tasks that wait in the common queue.
+    pub queued: usize,
+    /// The time in which its threads ran tasks, added up.
+    pub busy: Duration,
+}
+
+/// Records the runtime's figures.
+pub fn runtime(now: &RuntimeUse) {
+    gauge!(table::RUNTIME_WORKERS.name).set(now.workers as f64);
+    gauge!(table::RUNTIME_TASKS.name).set(now.tasks as f64);
+    gauge!(table::RUNTIME_QUEUE_DEPTH.name).set(now.queued as f64);
+    counter!(table::RUNTIME_BUSY.name).absolute(now.busy.as_secs());
+}
+
+/// The process at a moment.
+#[derive(Clone, Copy, Debug)]
+pub struct ProcessUse {
+    /// User and system time.
+    pub cpu_seconds: u64,
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// Open files.
+    pub open_files: usize,
+    /// The limit of open files.
+    pub open_files_max: u64,
+}
+
+/// Records the process's figures, under the names that all exporters use.
+pub fn process(now: &ProcessUse) {
+    counter!(table::PROCESS_CPU.name).absolute(now.cpu_seconds);
+    gauge!(table::PROCESS_MEMORY.name).set(now.resident_bytes as f64);
+    gauge!(table::PROCESS_OPEN_FILES.name).set(now.open_files as f64);
+    gauge!(table::PROCESS_OPEN_FILES_MAX.name).set(now.open_files_max as f64);
+}
+
+/// Records bytes of records received from a client.
+pub fn bytes_received(transport: Transport, bytes: usize) {
+    match HOT.get() {
+        Some(hot) => hot.received_bytes[transport as usize].increment(bytes as u64),
+        None => counter!(table::RECEIVED_BYTES.name, "transport" => transport.label()).increment(bytes as u64),
+    }
+}
+
+/// Records bytes of records sent to a client.
+pub fn bytes_sent(transport: Transport, bytes: usize) {
+    match HOT.get() {
+        Some(hot) => hot.sent_bytes[transport as usize].increment(bytes as u64),
+        None => counter!(table::SENT_BYTES.name, "transport" => transport.label()).increment(bytes as u64),
+    }
+}
+
+/// Records how late a task ran that slept.
+pub fn runtime_lag(lag: Duration) {
+    histogram!(table::RUNTIME_LAG.name).record(lag);
+}
+
 /// Records the time of a call to Redis, or of a script.
 pub fn redis_call(call: &'static str, took: Duration) {
     histogram!(table::REDIS_CALL_DURATION.name, "call" => call).record(took);
@@ -150,6 +244,11 @@ pub fn unstored(messages: usize, oldest: Duration) {
     gauge!(table::UNSTORED_OLDEST_AGE.name).set(oldest.as_secs_f64());
 }
 
+/// Records the number of entries that the functions set aside, in the partitions that this node reconciles.
+pub fn set_aside(entries: usize) {
+    gauge!(table::SET_ASIDE.name).set(entries as f64);
+}
+
 /// Records that the reconciler handled an entry that was unstored for too long.
 pub fn reconciled(outcome: ReconcileOutcome) {
     counter!(table::RECONCILED.name, "outcome" => outcome.label()).increment(1);
@@ -168,6 +267,11 @@ pub fn queue_messages(queue: &'static str, state: QueueState, messages: u64) {
 /// Records that a room of a resume request was answered.
 pub fn resume(outcome: ResumeOutcome) {
     counter!(table::RESUME.name, "outcome" => outcome.label()).increment(1);
+}
+
+/// Records the fate of a stateful session that lost its socket.
+pub fn rejoin(outcome: RejoinOutcome) {
+    counter!(table::REJOINS.name, "outcome" => outcome.label()).increment(1);
 }
 
 /// Records the number of users with a connection to this node.
@@ -195,6 +299,11 @@ pub fn rate_limited(limit: Limit) {
     counter!(table::RATE_LIMITED.name, "limit" => limit.label()).increment(1);
 }
 
+/// Records a request whose token is refused.
+pub fn token_refused(fault: TokenFault) {
+    counter!(table::TOKENS_REFUSED.name, "reason" => fault.label()).increment(1);
+}
+
 /// Renders the metrics for the admin address.
 #[derive(Clone, Debug)]
 pub struct Exporter(PrometheusHandle);
@@ -209,7 +318,11 @@ impl Exporter {
         let exporter = Self(builder()?.install_recorder()?);
         describe();
         begin();
+        let by_transport =
+            |name: &'static str| std::array::from_fn(|index| counter!(name, "transport" => Transport::LABELS[index]));
         HOT.get_or_init(|| Hot {
+            received_bytes: by_transport(table::RECEIVED_BYTES.name),
+            sent_bytes: by_transport(table::SENT_BYTES.name),
             messages_accepted: counter!(table::MESSAGES_ACCEPTED.name),
             deliveries: counter!(table::DELIVERIES.name),
             fanout_delay: histogram!(table::FANOUT_DELAY.name),

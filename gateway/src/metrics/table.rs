@@ -4,7 +4,9 @@
 
 use metrics::Unit;
 
-use super::labels::{JournalErrorKind, Limit, ReconcileOutcome, ResumeOutcome};
+use super::labels::{
+    CANARY_GROUPS, JournalErrorKind, Limit, ReconcileOutcome, RejoinOutcome, ResumeOutcome, TokenFault, Transport,
+};
 use crate::close_reason::CloseReason;
 
 /// One metric.
@@ -80,6 +82,10 @@ metrics! {
         "Open connections, after their handshake").by_open_labels();
     CONNECTION_DURATION = Metric::histogram("rts_connection_duration_seconds", Unit::Seconds,
         "Life of a connection", &LIFE_SECONDS);
+    RECEIVED_BYTES = Metric::counter("rts_received_bytes_total", Unit::Bytes,
+        "Bytes of records received from clients, by transport").by("transport", Transport::LABELS);
+    SENT_BYTES = Metric::counter("rts_sent_bytes_total", Unit::Bytes,
+        "Bytes of records sent to clients, by transport").by("transport", Transport::LABELS);
     SESSIONS_CLOSED = Metric::counter("rts_sessions_closed_total", Unit::Count,
         "Sessions ended, by reason").by("reason", CloseReason::LABELS);
     HUB_CALLS = Metric::counter("rts_hub_calls_total", Unit::Count,
@@ -100,6 +106,32 @@ metrics! {
         "Missed events that were fetched");
     BUS_CONNECTED = Metric::gauge("rts_bus_connected", Unit::Count,
         "Whether all subscriptions are up, 1 or 0");
+    CANARY_ROUND_TRIP = Metric::histogram("rts_canary_round_trip_seconds", Unit::Seconds,
+        "From the publication of this node's own canary until a shard has it", &FAST_SECONDS);
+    CANARY_AGE = Metric::gauge("rts_canary_age_seconds", Unit::Seconds,
+        "Time since a canary of any node arrived, by group of partitions").by("group", &CANARY_GROUPS);
+    CANARY_LOST = Metric::counter("rts_canary_lost_total", Unit::Count,
+        "Own canaries that Redis took and that never arrived, by group of partitions").by("group", &CANARY_GROUPS);
+    FANOUT_QUEUE_DEPTH = Metric::gauge("rts_fanout_queue_depth", Unit::Count,
+        "Publications that wait for a shard; at 512 a shard, Redis waits");
+    RUNTIME_WORKERS = Metric::gauge("rts_runtime_workers", Unit::Count,
+        "Threads that run tasks");
+    RUNTIME_TASKS = Metric::gauge("rts_runtime_tasks", Unit::Count,
+        "Tasks that are not over");
+    RUNTIME_QUEUE_DEPTH = Metric::gauge("rts_runtime_queue_depth", Unit::Count,
+        "Tasks that wait in the runtime's common queue");
+    RUNTIME_BUSY = Metric::counter("rts_runtime_busy_seconds_total", Unit::Seconds,
+        "Time in which threads ran tasks, in whole seconds, added up over the threads");
+    PROCESS_CPU = Metric::counter("process_cpu_seconds_total", Unit::Seconds,
+        "User and system time of the process, in whole seconds");
+    PROCESS_MEMORY = Metric::gauge("process_resident_memory_bytes", Unit::Bytes,
+        "Resident memory of the process");
+    PROCESS_OPEN_FILES = Metric::gauge("process_open_fds", Unit::Count,
+        "Open files of the process");
+    PROCESS_OPEN_FILES_MAX = Metric::gauge("process_max_fds", Unit::Count,
+        "Files that the process may have open");
+    RUNTIME_LAG = Metric::histogram("rts_runtime_lag_seconds", Unit::Seconds,
+        "How late a task runs that sleeps for 100 ms: the runtime's stalls", &FAST_SECONDS);
     REDIS_CALL_DURATION = Metric::histogram("rts_redis_call_duration_seconds", Unit::Seconds,
         "Calls to Redis, by command or script", &FAST_SECONDS);
     JOURNAL_QUEUE_DEPTH = Metric::gauge("rts_journal_queue_depth", Unit::Count,
@@ -118,6 +150,8 @@ metrics! {
         "Visible and not stored, in the partitions this node looks after");
     UNSTORED_OLDEST_AGE = Metric::gauge("rts_unstored_oldest_age_seconds", Unit::Seconds,
         "Age of the oldest unstored entry of those partitions");
+    SET_ASIDE = Metric::gauge("rts_set_aside", Unit::Count,
+        "Changes that DynamoDB refuses and that wait in the dead-letter queue, in those partitions");
     RECONCILED = Metric::counter("rts_reconciled_total", Unit::Count,
         "Entries unstored for too long, by what was done").by("outcome", ReconcileOutcome::LABELS);
     RECONCILER_ROUND_ENDED = Metric::gauge("rts_reconciler_round_ended_timestamp_seconds", Unit::Seconds,
@@ -125,7 +159,9 @@ metrics! {
     QUEUE_MESSAGES = Metric::gauge("rts_queue_messages", Unit::Count,
         "Messages of a queue, by state").by_open_labels();
     RESUME = Metric::counter("rts_resume_total", Unit::Count,
-        "Rooms resumed, by outcome").by("outcome", ResumeOutcome::LABELS);
+        "Calls of Resume, by outcome").by("outcome", ResumeOutcome::LABELS);
+    REJOINS = Metric::counter("rts_rejoins_total", Unit::Count,
+        "Stateful sessions that lost their socket, by outcome").by("outcome", RejoinOutcome::LABELS);
     PRESENCE_ONLINE = Metric::gauge("rts_presence_online", Unit::Count,
         "Users with a connection to this node");
     STORAGE_CALL_DURATION = Metric::histogram("rts_storage_call_duration_seconds", Unit::Seconds,
@@ -134,8 +170,12 @@ metrics! {
         "People of dead nodes whose connections were ended here");
     PRESENCE_WATCHED = Metric::gauge("rts_presence_watched", Unit::Count,
         "Users whose presence is watched on this node");
+    TOKEN_KEYS_AGE = Metric::gauge("rts_token_keys_age_seconds", Unit::Seconds,
+        "Time since the key set of tokens was fetched; -1 if it never was, absent without a key set").by_open_labels();
     RATE_LIMITED = Metric::counter("rts_rate_limited_total", Unit::Count,
         "Requests refused by a limit").by("limit", Limit::LABELS);
+    TOKENS_REFUSED = Metric::counter("rts_tokens_refused_total", Unit::Count,
+        "Requests without a token that is accepted, by reason").by("reason", TokenFault::LABELS);
     BUILD_INFO = Metric::gauge("rts_build_info", Unit::Count,
         "What runs here; always 1").by_open_labels();
 }

@@ -9,6 +9,7 @@ use crate::fanout::Fanout;
 use crate::hub::{self, Hub, HubConnection};
 use crate::lifecycle::Lifecycle;
 use crate::presence::{Presence, PresenceError};
+use crate::rooms::Rooms;
 use crate::session::{BoxFuture, Caller, Service};
 
 /// The chat as sessions see it.
@@ -16,6 +17,7 @@ pub(super) struct ChatService {
     pub(super) hub: Arc<Hub>,
     pub(super) fanout: Fanout,
     pub(super) presence: Presence,
+    pub(super) rooms: Arc<Rooms>,
     pub(super) lifecycle: Lifecycle,
 }
 
@@ -28,6 +30,7 @@ impl Service for ChatService {
     ) -> BoxFuture<Result<Caller, CloseReason>> {
         let (hub, fanout, principal) = (Arc::clone(&self.hub), self.fanout.clone(), Arc::clone(principal));
         let (presence, lifecycle) = (self.presence.clone(), self.lifecycle.clone());
+        let rooms = Arc::clone(&self.rooms);
         Box::pin(async move {
             let protocol = session.protocol;
             let opened = presence.open(&principal.person, session.connection_id).await;
@@ -35,8 +38,18 @@ impl Service for ChatService {
                 PresenceError::TooMany => CloseReason::TooManyConnections,
                 PresenceError::Unavailable => CloseReason::Overload,
             })?;
-            let (attached, is_new_name) = tokio::join!(fanout.attach(session, answer_by), hub.note_name(&principal));
+            let (attached, is_new_name, ()) = tokio::join!(
+                fanout.attach(session, answer_by),
+                hub.note_name(&principal),
+                hub.learn_spent(&principal.person)
+            );
             let attachment = attached.map_err(|_| CloseReason::Overload)?;
+            // Now that a later revocation would be heard.
+            match rooms.is_revoked(&principal.person, principal.issued_at).await {
+                Ok(false) => {}
+                Ok(true) => return Err(CloseReason::Revoked),
+                Err(_) => return Err(CloseReason::Overload),
+            }
             let caller = Arc::new(hub::Caller::new(&principal, attachment.watcher()));
             if is_new_name {
                 let hub = Arc::clone(&hub);

@@ -1,4 +1,4 @@
-//! Addresses of connections: in Redis, or in memory for the nodes of one test.
+//! Addresses of connections: in Redis, signed by the node that wrote them, or in memory for the nodes of one test.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use redis::{Cmd, cmd};
 use rts_common::redis::{Redis, RedisFailure, keys, read};
+use rts_common::seq::Timestamp;
 
+use super::hop::HopSigner;
 use crate::connection::ConnectionId;
 
 /// The node of a connection.
@@ -25,7 +27,7 @@ pub struct NoDirectory(#[from] RedisFailure);
 
 /// The addresses.
 pub(super) enum Directory {
-    Redis(Arc<Redis>),
+    Redis(Arc<Redis>, HopSigner),
     #[cfg(test)]
     Memory(MemoryDirectory),
 }
@@ -39,8 +41,8 @@ impl Directory {
         time: Duration,
     ) -> Result<Option<SocketAddr>, NoDirectory> {
         match self {
-            Self::Redis(redis) => {
-                let reply = redis.command("connection_claim", set(id, own, time).arg("NX")).await?;
+            Self::Redis(redis, signer) => {
+                let reply = redis.command("connection_claim", set(signer, id, own, time).arg("NX")).await?;
                 if read::<Option<String>>(reply)?.is_some() {
                     return Ok(None);
                 }
@@ -54,9 +56,10 @@ impl Directory {
 
     pub(super) async fn find(&self, id: ConnectionId) -> Result<Option<SocketAddr>, NoDirectory> {
         match self {
-            Self::Redis(redis) => {
+            Self::Redis(redis, signer) => {
                 let reply = redis.command("connection_find", cmd("GET").arg(key(id))).await?;
-                Ok(read::<Option<String>>(reply)?.and_then(|address| address.parse().ok()))
+                let found: Option<String> = read(reply)?;
+                Ok(found.and_then(|address| signer.read_address(id, &address, Timestamp::now())))
             }
             #[cfg(test)]
             Self::Memory(memory) => Ok(memory.find(id)),
@@ -65,7 +68,9 @@ impl Directory {
 
     pub(super) async fn set(&self, id: ConnectionId, own: SocketAddr, time: Duration) -> Result<(), NoDirectory> {
         match self {
-            Self::Redis(redis) => Ok(redis.command("connection_set", &set(id, own, time)).await.map(drop)?),
+            Self::Redis(redis, signer) => {
+                Ok(redis.command("connection_set", &set(signer, id, own, time)).await.map(drop)?)
+            }
             #[cfg(test)]
             Self::Memory(memory) => {
                 memory.set(id, own);
@@ -76,7 +81,7 @@ impl Directory {
 
     pub(super) async fn remove(&self, id: ConnectionId) -> Result<(), NoDirectory> {
         match self {
-            Self::Redis(redis) => Ok(redis.command("connection_remove", cmd("DEL").arg(key(id))).await.map(drop)?),
+            Self::Redis(redis, _) => Ok(redis.command("connection_remove", cmd("DEL").arg(key(id))).await.map(drop)?),
             #[cfg(test)]
             Self::Memory(memory) => {
                 memory.remove(id);
@@ -90,10 +95,10 @@ fn key(id: ConnectionId) -> String {
     keys::connection(&id.to_string())
 }
 
-fn set(id: ConnectionId, own: SocketAddr, time: Duration) -> Cmd {
+fn set(signer: &HopSigner, id: ConnectionId, own: SocketAddr, time: Duration) -> Cmd {
     let mut set = cmd("SET");
     let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX).max(1);
-    set.arg(key(id)).arg(own.to_string()).arg("PX").arg(millis);
+    set.arg(key(id)).arg(signer.sign_address(id, own, Timestamp::now())).arg("PX").arg(millis);
     set
 }
 

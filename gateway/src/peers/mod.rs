@@ -12,8 +12,9 @@
 //! When the owner dies, its kernel resets its connections, which the client notices. A host that vanishes silently is
 //! found by the probes of TCP, within `PROBE_AFTER` and some seconds, and by the connect timeout of new requests.
 //!
-//! A request is forwarded once. It carries the client's own bearer token, which the owner checks as if the client had
-//! connected to it, and a hop mark that only a node can make.
+//! A request is forwarded once. It carries no token of the client, but a mark that only a node can make: it says who the
+//! user is, to one node, for this request. An address in the directory is signed, too: nobody but a node has requests
+//! sent to it.
 
 mod directory;
 mod forward;
@@ -37,6 +38,7 @@ use tokio::sync::Semaphore;
 use self::directory::Directory;
 use self::hop::HopSigner;
 use crate::connection::ConnectionId;
+use crate::session::Quota;
 
 pub use self::directory::{NoDirectory, NodeLocation};
 pub use self::forward::{Hop, Unreachable};
@@ -56,6 +58,10 @@ const PROBES_LOST_MAX: u32 = 3;
 const UNACKNOWLEDGED_MAX: Duration = Duration::from_secs(8);
 /// The most tunnels at once, at two buffers of 8 KiB each: beyond it, a client starts over with a new session.
 const TUNNELS_MAX: usize = 10_000;
+/// Requests of one connection on their way to its node at once: a careful client sends one after the other, beside its
+/// poll, but it may also send a burst without waiting, which the owner takes one after the other. Each
+/// of those that wait there for their turn holds sockets on both nodes.
+const FORWARDS_MAX: usize = 32;
 /// Time for which an idle connection to another node is kept for the next request.
 const POOL_IDLE: Duration = Duration::from_mins(1);
 /// Idle connections that are kept for each node.
@@ -68,12 +74,13 @@ pub struct Peers {
     hops: HopSigner,
     client: Client<HttpConnector, Body>,
     tunnels: Arc<Semaphore>,
+    forwards: Arc<Quota<ConnectionId>>,
 }
 
 impl Peers {
     /// Returns the peers of a node that others reach at an address, with the secret that all nodes share.
     pub fn new(own: SocketAddr, redis: Arc<Redis>, secret: &Secret) -> Self {
-        Self::with(own, Directory::Redis(redis), secret)
+        Self::with(own, Directory::Redis(redis, HopSigner::new(secret)), secret)
     }
 
     fn with(own: SocketAddr, directory: Directory, secret: &Secret) -> Self {
@@ -90,7 +97,8 @@ impl Peers {
             .pool_max_idle_per_host(POOL_SIZE)
             .build(connector);
         let tunnels = Arc::new(Semaphore::new(TUNNELS_MAX));
-        Self { own, directory, hops: HopSigner::new(secret), client, tunnels }
+        let forwards = Quota::new(FORWARDS_MAX);
+        Self { own, directory, hops: HopSigner::new(secret), client, tunnels, forwards }
     }
 
     /// Claims a connection for this node and a time; or returns its location.

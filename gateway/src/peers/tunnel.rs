@@ -16,16 +16,13 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Peers;
+use crate::auth::Identity;
+
 use super::forward::{RESPONSE_HEADERS, Unreachable, passed_on};
 
 /// The headers of the upgrade that the owner needs.
-const REQUEST_HEADERS: [HeaderName; 5] = [
-    header::AUTHORIZATION,
-    header::CONNECTION,
-    header::UPGRADE,
-    header::SEC_WEBSOCKET_KEY,
-    header::SEC_WEBSOCKET_VERSION,
-];
+const REQUEST_HEADERS: [HeaderName; 4] =
+    [header::CONNECTION, header::UPGRADE, header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION];
 /// The headers of the owner's answer that the client needs.
 const AGREEMENT_HEADERS: [HeaderName; 3] = [header::CONNECTION, header::UPGRADE, header::SEC_WEBSOCKET_ACCEPT];
 
@@ -41,13 +38,13 @@ impl Peers {
     pub async fn tunnel(
         &self,
         owner: SocketAddr,
-        mut request: Request,
+        (mut request, identity): (Request, &Identity),
         deadline: Duration,
     ) -> Result<(Response, Option<Tunnel>), Unreachable> {
         let place = self.tunnels.clone().try_acquire_owned().map_err(|_| Unreachable::Full)?;
         let client = hyper::upgrade::on(&mut request);
         let request = request.map(|_| Body::empty());
-        let mut answer = self.send_on(owner, request, &REQUEST_HEADERS, deadline).await?;
+        let mut answer = self.send_on(owner, (request, identity), &REQUEST_HEADERS, deadline).await?;
         if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
             return Ok((passed_on(answer, &RESPONSE_HEADERS), None));
         }

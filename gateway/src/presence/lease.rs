@@ -43,12 +43,11 @@ pub(super) async fn run(presence: Arc<Inner>) {
     let mut is_well = true;
     loop {
         rounds.tick().await;
-        // All at once: a server that hangs does not hold up the leases of the others.
-        let renewals = join_all(Partition::all().map(|partition| Box::pin(presence.renew(partition)))).await;
-        let mut failure = renewals.into_iter().find_map(Result::err);
-        for partition in audited.by_ref().take(AUDITS_PER_ROUND) {
-            failure = failure.or(presence.audit(partition).await.err());
-        }
+        // All at once: a server that hangs does not hold up the leases of the others, nor the next round.
+        let renewals = join_all(Partition::all().map(|partition| Box::pin(presence.renew(partition))));
+        let audits = join_all(audited.by_ref().take(AUDITS_PER_ROUND).map(|partition| presence.audit(partition)));
+        let (renewals, audits) = tokio::join!(renewals, audits);
+        let failure = renewals.into_iter().chain(audits).find_map(Result::err);
         metrics::presence_online(presence.people.online());
         match &failure {
             Some(error) if is_well => tracing::warn!(%error, "cannot renew leases of presence"),

@@ -29,6 +29,7 @@
 //! | Redis, for longer, with its data | all leases have expired: no node reaps until it has held its own for 6 s, so that those that only waited renew first |
 //! | Redis, without its data | each node's next renewal shows it, and the node sends all its users again: offline for 2 s or so; the last seen times are lost |
 //! | a failover to a replica that lacks the newest | an older renewal shows it: as above; if the lease is there and an update lost, the audit (every partition in about 2 min) compares the node's users with Redis's |
+//! | one server of a cluster does not answer | one worker a partition of it waits; new connections of its users are refused, other users notice nothing |
 //! | a slot moves | all data of a user moves with it; commands in between fail and are repeated |
 //! | a watcher's subscription is cut | all watched users are read again once it is back (see the fan-out) |
 //! | the node that reaps, half-way | each script reaps whole users; the next renewal of any node continues |
@@ -45,18 +46,21 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use rts_common::ids::{NodeId, Person};
+use rts_common::redis::keys::PARTITIONS;
 use rts_common::redis::{Redis, RedisFailure};
 use tokio::time::timeout;
 
 use self::lease::Leases;
 use self::local_users::LocalUsers;
+use self::sync_worker::Troubles;
 use crate::connection::ConnectionId;
 use crate::lifecycle::Lifecycle;
 
 pub use self::status::{PersonStatus, Status, UserStatus, status_of};
 
-/// Scripts of updates under way at once.
-const WORKERS: usize = 32;
+/// Scripts of updates under way at once. A partition whose server does not answer takes one at most, so there are 32 for the
+/// others even if most servers of a cluster are away.
+const WORKERS: usize = PARTITIONS + 32;
 /// Time that a connection waits to be accepted. An unreachable Redis is reported sooner.
 const OPEN_TIMEOUT: Duration = Duration::from_secs(10);
 
@@ -111,13 +115,22 @@ struct Inner {
     settings: PresenceSettings,
     people: LocalUsers,
     leases: Leases,
+    troubles: Troubles,
 }
 
 impl Presence {
     /// Starts to renew leases and to update users, in tasks of the node's lifecycle. Does not wait for Redis.
     pub fn start(redis: Arc<Redis>, settings: PresenceSettings, lifecycle: &Lifecycle) -> Self {
         let node = NodeId::random();
-        let inner = Arc::new(Inner { node, redis, settings, people: LocalUsers::default(), leases: Leases::default() });
+        let inner = Inner {
+            node,
+            redis,
+            settings,
+            people: LocalUsers::default(),
+            leases: Leases::default(),
+            troubles: Troubles::default(),
+        };
+        let inner = Arc::new(inner);
         lifecycle.spawn_critical("presence leases", lease::run(Arc::clone(&inner)));
         lifecycle.spawn_critical("presence clock", sync_worker::run_clock(Arc::clone(&inner)));
         for _ in 0..WORKERS {

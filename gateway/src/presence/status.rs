@@ -7,6 +7,7 @@ use serde::Serialize;
 
 /// The status of a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub enum Status {
     /// On one device at least.
@@ -67,6 +68,7 @@ pub async fn status_of(redis: &Redis, person: &Person) -> Result<PersonStatus, R
 
 /// A user's status for clients.
 #[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 #[serde(rename_all = "camelCase")]
 pub struct UserStatus {
     /// Who.

@@ -27,6 +27,8 @@ pub(super) struct Backlog {
     pub(super) entries: usize,
     /// The time when the oldest was accepted.
     pub(super) oldest: Option<Seq>,
+    /// Those that the functions set aside, which do not count above.
+    pub(super) set_aside: usize,
 }
 
 impl Index {
@@ -48,18 +50,11 @@ impl Index {
     }
 
     async fn backlog(&self, partition: Partition) -> Result<Backlog, RedisFailure> {
-        let mut count = redis::cmd("ZCARD");
-        count.arg(partition.unstored());
-        let entries = read(self.redis.command("unstored", &count).await?)?;
-        if entries == 0 {
-            return Ok(Backlog::default());
-        }
-        let mut oldest = redis::cmd("ZRANGE");
-        oldest.arg(partition.unstored()).arg(0).arg(0);
-        let oldest: Vec<String> = read(self.redis.command("unstored", &oldest).await?)?;
+        let keys = [partition.unstored(), partition.journaled()];
+        let counted = self.redis.run_on(&scripts::UNSTORED_BACKLOG, &keys, &[]).await?;
+        let (entries, set_aside, oldest): (usize, usize, String) = read(counted)?;
         // A member's last part is its score.
-        let oldest = oldest.first().and_then(|member| Seq::parse(member.rsplit(':').next()?));
-        Ok(Backlog { entries, oldest })
+        Ok(Backlog { entries, oldest: oldest.rsplit(':').next().and_then(Seq::parse), set_aside })
     }
 
     /// Reads entries accepted until a seq, oldest first, from a rank on: their members, and the notes of their

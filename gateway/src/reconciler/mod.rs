@@ -12,6 +12,7 @@
 //! | requested, without a known result for 20, then 40 s | the same again: if SQS has it, it drops the copy |
 //! | accepted | left to the queue; DynamoDB is asked once the functions have had the time to store it |
 //! | accepted, and the queue cannot hold it any more | journaled under another deduplication id |
+//! | set aside by the functions, because DynamoDB refuses it | left to whoever reads the dead letters; counted |
 //! | in DynamoDB at its version or a later one | removed from the index; its sender is notified |
 //! | neither there nor in the room's stream, looked up twice | lost: an error in the log, a metric, removed from the index |
 //! | a change of a room | all of the room's state is journaled |
@@ -160,6 +161,7 @@ impl Reconciler {
         let entries = held.values().map(|held| held.backlog.entries).sum();
         let oldest = held.values().filter_map(|held| held.backlog.oldest).min();
         metrics::unstored(entries, oldest.map_or(Duration::ZERO, Seq::age));
+        metrics::set_aside(held.values().map(|held| held.backlog.set_aside).sum());
     }
 
     /// Notes in Redis the entries that SQS has accepted and that were not stored within seconds.
@@ -191,14 +193,17 @@ impl Reconciler {
         loop {
             sleep(self.settings.round).await;
             self.budget().refill(self.carried(), Instant::now());
+            let clocks = self.clocks().await;
+            if let Some(at) = clocks.messages.stored_until(Timestamp::now()) {
+                self.parts.rooms.note_stored_until(at);
+            }
             let busy: Vec<_> = self
                 .held()
                 .iter()
-                .filter(|(_, held)| held.backlog.entries > 0)
+                .filter(|(_, held)| held.backlog.entries + held.backlog.set_aside > 0)
                 .map(|(partition, _)| *partition)
                 .collect();
             if !busy.is_empty() {
-                let clocks = self.clocks().await;
                 let mut worked = Vec::with_capacity(busy.len());
                 for partition in busy {
                     worked.push(self.work_within_time(partition, clocks).boxed());

@@ -50,6 +50,8 @@ pub enum RoomOperation<'a> {
     Archive,
     /// Opens it again.
     Unarchive,
+    /// Makes the caller, with a name, its only owner, whether they are in it or not.
+    TakeOver(&'a str),
 }
 
 /// The result of a change.
@@ -72,12 +74,29 @@ impl RoomOutcome {
 }
 
 impl Rooms {
+    /// Returns the one of the ids that a pair's or a case's room may have under which it exists, else the first.
+    pub async fn existing<'a>(&self, ids: &'a [RoomId]) -> Result<&'a RoomId, RoomError> {
+        for id in ids.iter().skip(1) {
+            if self.is_in_redis(id).await? || Box::pin(self.store.facts_of(std::slice::from_ref(id))).await?.len() == 1
+            {
+                return Ok(id);
+            }
+        }
+        ids.first().ok_or_else(|| RoomError::Fault("no secret for the ids of rooms".to_owned()))
+    }
+
     /// Creates a room. One whose id is derived (a pair's, a case's) may be in DynamoDB only: it is looked up there
-    /// first.
+    /// first, and rebuilt only for a member.
     pub async fn create(&self, new: &NewRoom<'_>) -> Result<CreatedRoom, RoomError> {
         let derived = new.kind == RoomKind::Direct || new.case_id.is_some();
-        if derived {
-            Box::pin(self.rebuild(new.room_id)).await?;
+        if derived && !self.is_in_redis(new.room_id).await? {
+            match Box::pin(self.store.membership(new.room_id, &new.creator.user)).await? {
+                Some(true) => {
+                    Box::pin(self.rebuild(new.room_id)).await?;
+                }
+                Some(false) => return Ok(CreatedRoom::Exists(None)),
+                None => {}
+            }
         }
         let mut arguments = vec![
             new.creator.org.as_str(),
@@ -94,6 +113,9 @@ impl Rooms {
         }
         let key = keys::room(new.room_id);
         let reply = Reply::new(self.redis.run(&scripts::CREATE_ROOM, &key, &arguments).await?)?;
+        if reply.status()? == "cold" {
+            return Err(RoomError::Unavailable("the room was lost again while it was rebuilt".to_owned()));
+        }
         if reply.status()? == "exists" {
             return Ok(CreatedRoom::Exists(self.owed(new.room_id, reply.text(1)?).await?));
         }
@@ -134,7 +156,7 @@ impl Rooms {
         let limit;
         let mut arguments = vec![operation.name(), &hint];
         match operation {
-            RoomOperation::Rename(name) => arguments.push(name),
+            RoomOperation::Rename(name) | RoomOperation::TakeOver(name) => arguments.push(name),
             RoomOperation::Add(people, members_max) => {
                 limit = members_max.to_string();
                 arguments.push(&limit);
@@ -143,11 +165,17 @@ impl Rooms {
             RoomOperation::Remove(user) => arguments.push(user.as_str()),
             RoomOperation::Leave | RoomOperation::Archive | RoomOperation::Unarchive => {}
         }
-        let reply = self.as_member(&scripts::CHANGE_ROOM, room, person, &arguments).await?;
+        let reply = if matches!(operation, RoomOperation::TakeOver(_)) {
+            arguments.splice(0..0, [person.org.as_str(), person.user.as_str()]);
+            self.on_room(&scripts::CHANGE_ROOM, room, &arguments).await?
+        } else {
+            self.as_member(&scripts::CHANGE_ROOM, room, person, &arguments).await?
+        };
         match reply.status()? {
             "unchanged" => Ok(RoomOutcome::Unchanged(self.owed(room, reply.text(1)?).await?)),
             "changed" => {
                 let version = reply.seq(1)?;
+                self.hints.of(room).raise(version);
                 // An archived room is journaled with its whole entry in the archive index.
                 let owes = !reply.text(2)?.is_empty() || matches!(operation, RoomOperation::Archive);
                 let whole = if owes { self.whole_change(room, version).await? } else { None };
@@ -176,6 +204,7 @@ impl RoomOperation<'_> {
             Self::Leave => "leave",
             Self::Archive => "archive",
             Self::Unarchive => "unarchive",
+            Self::TakeOver(_) => "takeOver",
         }
     }
 }
@@ -188,6 +217,7 @@ fn changed(room_id: &RoomId, version: Seq, reply: &Reply) -> Result<RoomChange, 
         let body: UpdateBody = serde_json::from_str(reply.text(index)?).map_err(|_| unreadable())?;
         let users = body.users();
         let known = body.members.chunks_exact(2);
+        members.retain(|member: &Membership| !users.contains(&member.user_id));
         members.extend(
             known
                 .filter_map(|pair| parse_member(&UserId::parse(&pair[0]).ok()?, &pair[1]))

@@ -5,9 +5,10 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use rts_common::ids::{OrgId, Person, RoomId, UserId};
 use rts_common::redis::stored::{RoomList, merge_rooms};
-use rts_common::redis::{keys, read};
+use rts_common::redis::{keys, scripts};
 use rts_common::seq::Seq;
 
+use super::reply::Reply;
 use super::{RoomError, Rooms};
 
 /// The longest wait for a turn to load a list of rooms.
@@ -36,20 +37,22 @@ impl Rooms {
     /// Returns the rooms of a user, and those that they have left, with the version of the change.
     pub async fn listed_rooms(&self, person: &Person) -> Result<Vec<ListedRoom>, RoomError> {
         let mut list = self.room_list(person).await?;
-        if !is_whole(&list) {
-            let turn = tokio::time::timeout(LOAD_TURN_MAX, self.list_loads.acquire()).await;
+        if list.is_none() {
+            let turn = tokio::time::timeout(LOAD_TURN_MAX, self.list_loads.acquire(person)).await;
             let _turn =
                 turn.map_err(|_| RoomError::Unavailable("too many lists of rooms are being loaded".to_owned()))?;
             // Another call of the user may have loaded it meanwhile.
             list = self.room_list(person).await?;
-            if !is_whole(&list) {
+            if list.is_none() {
                 let stored = Box::pin(self.store.rooms_of(person)).await?;
                 let rooms: Vec<_> = stored.iter().map(|room| (&room.room_id, room.version, room.is_member)).collect();
                 merge_rooms(&self.redis, person, RoomList::Load, &rooms).await?;
                 list = self.room_list(person).await?;
             }
         }
+        let unavailable = || RoomError::Unavailable("a list of rooms was lost again while it was loaded".to_owned());
         Ok(list
+            .ok_or_else(unavailable)?
             .into_iter()
             .filter_map(|(room, value)| {
                 let (is_member, version) = value.split_once(' ')?;
@@ -59,10 +62,30 @@ impl Rooms {
             .collect())
     }
 
-    async fn room_list(&self, person: &Person) -> Result<Vec<(String, String)>, RoomError> {
-        let mut command = redis::cmd("HGETALL");
-        command.arg(keys::person_rooms(person));
-        Ok(read(self.redis.command("rooms_of", &command).await?)?)
+    /// True if a room is in a user's list. Costs the same whether or not there is such a room, except that the list of
+    /// a user who is not connected may have to be loaded.
+    pub(super) async fn is_listed(&self, person: &Person, room: &RoomId) -> Result<bool, RoomError> {
+        let reply = self.user_list(person, &[room.as_str()]).await?;
+        if reply.status()? == "part" {
+            return Ok(self.rooms_of(person).await?.contains(room));
+        }
+        Ok(reply.text(1)?.starts_with("1 "))
+    }
+
+    async fn user_list(&self, person: &Person, room: &[&str]) -> Result<Reply, RoomError> {
+        let is_cluster = if self.redis.is_cluster() { "1" } else { "0" };
+        let arguments: Vec<_> = [is_cluster].into_iter().chain(room.iter().copied()).collect();
+        Ok(Reply::new(self.redis.run(&scripts::USER_LIST, &keys::person_rooms(person), &arguments).await?)?)
+    }
+
+    /// Returns a user's list, if Redis has all of it, and not only what it had before it lost something, or changes since.
+    async fn room_list(&self, person: &Person) -> Result<Option<Vec<(String, String)>>, RoomError> {
+        let reply = self.user_list(person, &[]).await?;
+        if reply.status()? == "part" {
+            return Ok(None);
+        }
+        let list = reply.texts(1)?;
+        Ok(Some(list.chunks_exact(2).map(|pair| (pair[0].clone(), pair[1].clone())).collect()))
     }
 
     /// Adds a room to the lists of users whose membership began, removes it from the lists of users whose membership
@@ -76,16 +99,12 @@ impl Rooms {
     ) -> Result<Vec<(UserId, String)>, RoomError> {
         let merges = memberships.iter().map(async |(user, version, member)| {
             let person = Person { org: org.clone(), user: user.clone() };
-            let name = merge_rooms(&self.redis, &person, RoomList::Change, &[(room, *version, *member)]).await?;
-            Ok::<_, RoomError>(name.map(|name| (user.clone(), name)))
+            merge_rooms(&self.redis, &person, RoomList::Change, &[(room, *version, *member)]).await?;
+            let name = self.noted_name(&person).await?;
+            Ok::<_, RoomError>(name.map(|(name, _)| (user.clone(), name)))
         });
         let merges: Vec<_> = merges.collect();
         let names: Vec<_> = stream::iter(merges).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(names.into_iter().flatten().collect())
     }
-}
-
-/// True if Redis has all of a user's list, and not only changes since it was lost.
-fn is_whole(list: &[(String, String)]) -> bool {
-    list.iter().any(|(field, _)| field == "*")
 }

@@ -1,14 +1,20 @@
 //! Reads and changes messages.
 
+use std::time::Duration;
+
 use rts_common::ids::{Person, RoomId, UserId};
 use rts_common::limits;
 use rts_common::message::{MessageContent, MessageState};
 use rts_common::redis::scripts;
 use rts_common::seq::Seq;
+use tokio::time::sleep;
 
 use super::event::{Entry, ReactionBody, ReactionChange};
 use super::reply::Reply;
 use super::{RoomError, Rooms, unexpected_status};
+
+/// The longest pause before a change is tried again for the first time; doubled with each further attempt, up to 64 times.
+const AGAIN_WITHIN: Duration = Duration::from_millis(2);
 
 /// A message to be changed.
 #[derive(Clone, Copy)]
@@ -39,6 +45,8 @@ pub struct Found {
     pub reader_is_owner: bool,
     /// True if the room is read-only.
     pub room_is_archived: bool,
+    /// The place in the room at which it was read.
+    read_at: String,
 }
 
 impl Rooms {
@@ -47,14 +55,15 @@ impl Rooms {
         let reply = self.as_member(&scripts::MESSAGE, room, person, &[&seq.to_string()]).await?;
         let (reader_is_owner, room_is_archived) = (reply.text(1)? == "o", reply.text(2)? != "0");
         let state = match reply.status()? {
-            "found" => state(room, &reply, 3)?,
+            "found" => state(room, &reply, 4)?,
             "stored" => Box::pin(self.store.message(room, seq)).await?.ok_or(RoomError::NoMessage)?,
             _ => return Err(unexpected_status(&reply)),
         };
         if seq <= self.expired() {
             return Err(RoomError::NoMessage);
         }
-        Ok(Found { state, reader_is_owner, room_is_archived })
+        let read_at = reply.text(3)?.to_owned();
+        Ok(Found { state, reader_is_owner, room_is_archived, read_at })
     }
 
     /// Changes a message to the state that `change` makes of the current one, and repeats that until nobody else
@@ -65,12 +74,16 @@ impl Rooms {
         at: MessageAt<'_>,
         change: impl Fn(&Found) -> Result<Option<MessageChange>, RoomError>,
     ) -> Result<(MessageState, bool), RoomError> {
-        for _ in 0..limits::CHANGE_ATTEMPTS {
+        for attempt in 0..limits::CHANGE_ATTEMPTS {
+            if attempt > 0 {
+                // Of many who change it at once only one succeeds at a time.
+                sleep(AGAIN_WITHIN.mul_f64(rand::random::<f64>()) * (1 << (attempt - 1).min(6))).await;
+            }
             let found = self.message(at.person, at.room, at.seq).await?;
             let Some(wanted) = change(&found)? else {
                 return Ok((found.state, false));
             };
-            match self.try_change(at, &found.state, wanted).await {
+            match self.try_change(at, &found, wanted).await {
                 Err(RoomError::Conflict) => {}
                 result => return result.map(|state| (state, true)),
             }
@@ -81,9 +94,10 @@ impl Rooms {
     async fn try_change(
         &self,
         at: MessageAt<'_>,
-        from: &MessageState,
+        found: &Found,
         change: MessageChange,
     ) -> Result<MessageState, RoomError> {
+        let from = &found.state;
         let (kind, body, content) = match change {
             MessageChange::Edit(content) => ("e", json(&content)?, content),
             MessageChange::Delete(content) => ("d", json(&content)?, content),
@@ -98,12 +112,17 @@ impl Rooms {
         let (before, now) = (&from.content.mentions, &content.mentions);
         let gone: Vec<_> = before.iter().filter(|user| !now.contains(user)).map(UserId::as_str).collect();
         let gone_count = gone.len().to_string();
-        let mut arguments = vec![seq.as_str(), &expected, kind, &body, &ordinal, sender, &hint, &gone_count];
+        let read_at = found.read_at.as_str();
+        let mut arguments = vec![seq.as_str(), &expected, kind, &body, &ordinal, sender, &hint, read_at, &gone_count];
         arguments.extend(gone);
         arguments.extend(now.iter().filter(|user| !before.contains(user)).map(UserId::as_str));
         let reply = self.as_member(&scripts::CHANGE_MESSAGE, at.room, at.person, &arguments).await?;
         match reply.status()? {
-            "changed" => Ok(MessageState { version: reply.seq(1)?, content, ..from.clone() }),
+            "changed" => {
+                let version = reply.seq(1)?;
+                self.hints.of(at.room).raise(version);
+                Ok(MessageState { version, content, ..from.clone() })
+            }
             _ => Err(unexpected_status(&reply)),
         }
     }

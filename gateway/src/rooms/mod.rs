@@ -9,6 +9,7 @@
 mod changes;
 mod event;
 mod events;
+mod fence;
 mod history;
 mod marks;
 mod members;
@@ -18,9 +19,11 @@ mod names;
 mod quiet;
 mod rebuild;
 mod reply;
+mod revocation;
 mod sending;
 mod seq_hint;
 mod snapshot;
+mod storing;
 mod summary;
 mod typing;
 mod unstored;
@@ -32,24 +35,29 @@ use rts_common::ids::{Person, RoomId};
 use rts_common::redis::{NamedScript, Redis, RedisFailure, keys};
 use rts_common::seq::Seq;
 use rts_common::store::{Store, StoreError};
-use tokio::sync::Semaphore;
 
 pub use self::changes::{CreatedRoom, NewRoom, RoomOperation, RoomOutcome};
 pub use self::event::{
     Change, Decoded, EventPayload, EventPosition, Publication, ReactionChange, RoomEvent, RoomUpdate,
 };
 pub use self::events::{EventsAfter, EventsBudget, Head};
+pub use self::fence::Fencing;
+pub(crate) use self::history::messages_within;
 pub use self::history::{HistoryPage, HistoryRange};
-pub use self::marks::MarkKind;
+pub use self::marks::{MarkKind, Marked};
 pub use self::members::ListedRoom;
 pub use self::messages::{Found, MessageAt, MessageChange};
+pub use self::names::Invitee;
 pub use self::sending::{Attempt, Sending, Sent};
 pub use self::seq_hint::SeqHint;
 pub use self::summary::RoomSummary;
 pub use self::view::RoomView;
 
+use self::rebuild::Rebuilds;
 use self::reply::Reply;
 use self::seq_hint::SeqHints;
+use self::storing::Storing;
+use crate::shares::FairTurns;
 
 /// Lists of rooms read from DynamoDB at once: when many users connect at once, they wait here rather than in retries.
 const LIST_LOADS_AT_ONCE: usize = 32;
@@ -114,14 +122,23 @@ impl From<StoreError> for RoomError {
 pub struct Rooms {
     redis: Arc<Redis>,
     store: Store,
-    list_loads: Semaphore,
+    rebuilds: Arc<Rebuilds>,
+    list_loads: FairTurns,
     hints: SeqHints,
+    storing: Storing,
 }
 
 impl Rooms {
     /// Returns the rooms in these stores.
     pub fn new(redis: Arc<Redis>, store: Store) -> Self {
-        Self { redis, store, list_loads: Semaphore::new(LIST_LOADS_AT_ONCE), hints: SeqHints::default() }
+        let rebuilds = Rebuilds::new(Arc::clone(&redis), store.clone());
+        let list_loads = FairTurns::new(LIST_LOADS_AT_ONCE);
+        Self { redis, store, rebuilds, list_loads, hints: SeqHints::default(), storing: Storing::default() }
+    }
+
+    /// Sets the way to the journal, without which a room that Redis may have lost something of cannot be rebuilt.
+    pub fn set_fencing(&self, fencing: Fencing) {
+        self.rebuilds.set_fencing(fencing);
     }
 
     /// Returns the hint of a room's next seq, which observers of its events raise.
@@ -140,6 +157,9 @@ impl Rooms {
     }
 
     /// Runs a script as a member. The first two arguments are the organization and the user.
+    ///
+    /// A room of others, one that nobody has, and one that Redis does not have, cost the same for who is in none of
+    /// them: their own list of rooms is asked in each case, and nothing is read or rebuilt for them.
     async fn as_member(
         &self,
         script: &NamedScript,
@@ -149,7 +169,23 @@ impl Rooms {
     ) -> Result<Reply, RoomError> {
         let mut all = vec![person.org.as_str(), person.user.as_str()];
         all.extend(arguments);
-        self.on_room(script, room, &all).await
+        let key = keys::room(room);
+        // A cold room is rebuilt once; if Redis loses it again in between, the client has to retry.
+        for _ in 0..2 {
+            let reply = Reply::new(self.redis.run(script, &key, &all).await?)?;
+            let status = reply.status()?;
+            let Some(refusal) = refused(status) else { return Ok(reply) };
+            if refusal != RoomError::NotFound {
+                return Err(refusal);
+            }
+            if !self.is_listed(person, room).await?
+                || status != COLD
+                || !Box::pin(self.rebuild_as(Some(person), room)).await?
+            {
+                return Err(RoomError::NotFound);
+            }
+        }
+        Err(lost_again())
     }
 
     /// Runs a script as the node itself, which may see every room.
@@ -165,7 +201,7 @@ impl Rooms {
         for _ in 0..2 {
             let reply = Reply::new(self.redis.run(script, &key, arguments).await?)?;
             match reply.status()? {
-                "cold" => {
+                COLD => {
                     if !Box::pin(self.rebuild(room)).await? {
                         return Err(RoomError::NotFound);
                     }
@@ -176,14 +212,21 @@ impl Rooms {
                 },
             }
         }
-        Err(RoomError::Unavailable("the room was lost again while it was rebuilt".to_owned()))
+        Err(lost_again())
     }
+}
+
+/// What scripts answer for a room that Redis does not have.
+const COLD: &str = "cold";
+
+fn lost_again() -> RoomError {
+    RoomError::Unavailable("the room was lost again while it was rebuilt".to_owned())
 }
 
 /// Returns the error for a script's status word.
 fn refused(status: &str) -> Option<RoomError> {
     Some(match status {
-        "notFound" => RoomError::NotFound,
+        "notFound" | COLD => RoomError::NotFound,
         "forbidden" => RoomError::Forbidden,
         "archived" => RoomError::Archived,
         "conflict" => RoomError::Conflict,

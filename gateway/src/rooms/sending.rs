@@ -9,7 +9,7 @@ use rts_common::redis::{keys, read as redis_read, scripts};
 use rts_common::seq::Seq;
 
 use super::messages::json;
-use super::{RoomError, Rooms, refused};
+use super::{RoomError, Rooms, SeqHint, refused};
 
 /// A message to be sent to a room.
 #[derive(Clone, Copy)]
@@ -63,7 +63,8 @@ impl Rooms {
     async fn call_send(&self, sendings: &[Sending<'_>]) -> Result<Vec<Attempt>, RoomError> {
         let rooms = by_room(sendings);
         let keys: Vec<_> = rooms.iter().map(|places| keys::room(sendings[places[0]].room)).collect();
-        let mut arguments = Vec::with_capacity(sendings.len() * 7 + keys.len() * 2);
+        let mut arguments = Vec::with_capacity(sendings.len() * 7 + keys.len() * 2 + 1);
+        arguments.push(Cow::Owned(keys.len().to_string()));
         for places in &rooms {
             let hint = self.hints.of(sendings[places[0]].room).get();
             arguments.extend([hint.to_string(), places.len().to_string()].map(Cow::Owned));
@@ -85,7 +86,10 @@ impl Rooms {
         }
         let mut attempts: Vec<_> = rooms.into_iter().flatten().zip(&replies).collect();
         attempts.sort_unstable_by_key(|(place, _)| *place);
-        let attempts = sendings.iter().zip(attempts).map(|(sending, (_, reply))| attempt(sending, reply));
+        let attempts = sendings
+            .iter()
+            .zip(attempts)
+            .map(|(sending, (_, reply))| attempt(sending, self.hints.of(sending.room), reply));
         Ok(attempts.map(|attempt| attempt.unwrap_or_else(|refusal| Attempt::Done(Err(refusal)))).collect())
     }
 }
@@ -104,7 +108,7 @@ fn by_room(sendings: &[Sending<'_>]) -> Vec<Vec<usize>> {
     rooms
 }
 
-fn attempt(sending: &Sending<'_>, reply: &str) -> Result<Attempt, RoomError> {
+fn attempt(sending: &Sending<'_>, hint: &SeqHint, reply: &str) -> Result<Attempt, RoomError> {
     let unreadable = || RoomError::Fault(format!("an unexpected reply {reply:?}"));
     let mut words = reply.split(' ');
     let status = words.next().unwrap_or_default();
@@ -115,6 +119,7 @@ fn attempt(sending: &Sending<'_>, reply: &str) -> Result<Attempt, RoomError> {
             let seq = seq()?;
             let ordinal = words.next().and_then(|ordinal| ordinal.parse().ok()).ok_or_else(unreadable)?;
             let (room_id, content) = (sending.room.clone(), sending.content.clone());
+            hint.raise(seq);
             Sent::New(MessageState { room_id, seq, version: seq, ordinal, content })
         }
         "duplicate" => Sent::Duplicate { seq: seq()?, durable: words.next() == Some("0") },

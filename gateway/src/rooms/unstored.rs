@@ -5,10 +5,12 @@ use rts_common::ids::{OrgId, RoomId, UserId};
 use rts_common::limits;
 use rts_common::message::MessageState;
 use rts_common::record::RoomChange;
+use rts_common::redis::journaled::message_member;
+use rts_common::redis::keys::Partition;
 use rts_common::redis::room_hash::meta;
 use rts_common::redis::stored::parse_member;
 use rts_common::redis::stream::{self, StreamEntry};
-use rts_common::redis::{keys, read};
+use rts_common::redis::{Redis, keys, read};
 use rts_common::room::{Closing, Membership};
 use rts_common::seq::Seq;
 
@@ -37,6 +39,14 @@ impl Rooms {
         let found = self.stream_entries(room, version, version, version).await?;
         let Some((_, message)) = found.into_iter().next() else { return Ok(None) };
         Ok(self.org(room).await?.map(|org| (org, message)))
+    }
+
+    /// True while a message at its version is not known to be stored.
+    pub async fn awaits_storing(&self, message: &MessageState) -> Result<bool, RoomError> {
+        let member = message_member(&message.room_id, message.seq, message.version);
+        let mut score = redis::cmd("ZSCORE");
+        score.arg(Partition::of_room(&message.room_id).unstored()).arg(member);
+        Ok(self.redis.command("awaits_storing", &score).await? != Value::Nil)
     }
 
     /// Returns the new message with this seq, and those that the same call made in its room; `None` if it is not in the
@@ -133,12 +143,17 @@ impl Rooms {
     }
 
     async fn flat_hash(&self, key: &str) -> Result<Vec<String>, RoomError> {
-        let mut command = redis::cmd("HGETALL");
-        command.arg(key);
-        let pairs: Vec<(String, String)> = match self.redis.command("whole_room", &command).await? {
-            Value::Nil => Vec::new(),
-            value => read(value)?,
-        };
-        Ok(pairs.into_iter().flat_map(|(field, value)| [field, value]).collect())
+        flat_hash(&self.redis, key).await
     }
+}
+
+/// Reads a hash as a flat list of fields and values.
+pub(super) async fn flat_hash(redis: &Redis, key: &str) -> Result<Vec<String>, RoomError> {
+    let mut command = redis::cmd("HGETALL");
+    command.arg(key);
+    let pairs: Vec<(String, String)> = match redis.command("whole_room", &command).await? {
+        Value::Nil => Vec::new(),
+        value => read(value)?,
+    };
+    Ok(pairs.into_iter().flat_map(|(field, value)| [field, value]).collect())
 }

@@ -26,10 +26,14 @@ pub struct RoomView {
     pub joined_seq: Seq,
     /// Unread messages, up to the cap.
     pub unread: u64,
+    /// True if more may be unread: the room was rebuilt, and messages of before may not be stored yet.
+    pub unread_at_least: bool,
     /// Number of the unread messages that mention the member.
     pub mentions: u64,
     /// Its newest message; may be a tombstone.
     pub last_message: Option<MessageState>,
+    /// Number of messages that were read to count the unread ones, where Redis alone could not.
+    pub counted: usize,
 }
 
 impl RoomView {
@@ -72,7 +76,9 @@ impl Rooms {
 
     async fn look(&self, person: &Person, room: &RoomId, inline: &str) -> Result<RoomView, RoomError> {
         let expired = self.expired();
-        let reply = self.as_member(&scripts::VIEW, room, person, &[inline, &expired.to_string()]).await?;
+        let recount = self.store.retention().expired_a_while_ago();
+        let arguments = [inline, &expired.to_string(), &recount.to_string()];
+        let reply = self.as_member(&scripts::VIEW, room, person, &arguments).await?;
         let meta = reply.texts(1)?;
         let unreadable = || RoomError::Fault(format!("room {room} cannot be read"));
         let snapshot = snapshot::parse(room, &meta, &reply.texts(2)?, &reply.texts(3)?).ok_or_else(unreadable)?;
@@ -90,10 +96,8 @@ impl Rooms {
         } else {
             Box::pin(self.store.message(room, last)).await?
         };
-        // Expired messages are not unread any more. Redis still counts them: if a mark is older, the history is
-        // counted, unless all of it has expired.
-        let has_expired = marks.read_seq < expired && reply.text(4)? != "0";
-        let knows_unread = reply.text(4)? != "unknown" && !has_expired;
+        // Where all has expired nothing is unread, whatever was counted.
+        let knows_unread = last > expired && reply.text(4)? != "unknown";
         let knows_mentions = reply.text(6)? != "unknown";
         let mut counted = Counted::default();
         if last > expired && (!knows_unread || !knows_mentions) {
@@ -104,6 +108,18 @@ impl Rooms {
         let unread = if knows_unread { reply.number(4)? } else { counted.unread };
         let mentions = if knows_mentions { reply.number(6)? } else { counted.mentions };
         let member_count = member_count(&meta).ok_or_else(unreadable)?;
-        Ok(RoomView { snapshot, member_count, marks, joined_seq, unread, mentions, last_message })
+        let unread_at_least = self.may_lack_messages(seq_field(&meta, room_hash::meta::REBUILT));
+        let counted = counted.looked_at;
+        Ok(RoomView {
+            snapshot,
+            member_count,
+            marks,
+            joined_seq,
+            unread,
+            unread_at_least,
+            mentions,
+            last_message,
+            counted,
+        })
     }
 }

@@ -29,13 +29,13 @@ use rts_common::limits;
 use rts_common::message::MessageState;
 use rts_common::seq::{SEQ_MAX, Seq, Timestamp};
 use rts_common::store::Direction;
-use tokio::sync::Semaphore;
 
 pub use self::words::Words;
 
 use self::cursor::{Cursor, CursorSigner};
 use self::front::{Front, Read};
 use crate::rooms::{HistoryRange, RoomError, RoomSummary, Rooms};
+use crate::shares::FairTurns;
 
 /// Searches at once on a node. With [`READS_AT_ONCE`], a send waits for at most 24 scripts of a node's searches, of up
 /// to half a millisecond each.
@@ -97,13 +97,13 @@ pub enum SearchError {
 pub struct Search {
     rooms: Arc<Rooms>,
     cursors: CursorSigner,
-    turns: Semaphore,
+    turns: FairTurns,
 }
 
 impl Search {
     /// Returns a search in these rooms; cursors are signed with the secret that all nodes share.
     pub fn new(rooms: Arc<Rooms>, secret: &Secret) -> Self {
-        Self { rooms, cursors: CursorSigner::new(secret), turns: Semaphore::new(AT_ONCE) }
+        Self { rooms, cursors: CursorSigner::new(secret), turns: FairTurns::new(AT_ONCE) }
     }
 
     /// Returns the next page of matches.
@@ -112,7 +112,7 @@ impl Search {
             Some(text) => Some(self.cursors.verify(text, &query).ok_or(SearchError::Cursor)?),
             None => None,
         };
-        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire()).await;
+        let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire(query.person)).await;
         let _turn = turn.map_err(|_| SearchError::Busy)?;
         let searched = tokio::time::timeout(TIMEOUT, self.walk(&query, cursor.as_ref())).await;
         let (messages, next) = searched.map_err(|_| SearchError::Busy)??;
@@ -129,13 +129,13 @@ impl Search {
             Some(room) => vec![(room.clone(), LAST)],
             None => self.places(query.person).await?,
         };
-        let mut front = Front::new(places, cursor);
+        let mut front = Front::new(places, cursor, query.limit);
         let start = front.frontier();
         let mut spent = Spent::default();
         while let Some(frontier) = front.frontier() {
             // With any number of rooms, each answer reaches further back than the one before.
             let has_moved = Some(frontier) < start;
-            if front.found() >= query.limit || (has_moved && (spent.is_enough() || begun.elapsed() >= ENOUGH)) {
+            if front.is_full() || (has_moved && (spent.is_enough() || begun.elapsed() >= ENOUGH)) {
                 break;
             }
             let reads = front.next_reads(READS_AT_ONCE);
@@ -152,7 +152,7 @@ impl Search {
                 }
             }
         }
-        Ok(front.finish(query.limit))
+        Ok(front.finish())
     }
 
     async fn page(&self, person: &Person, read: &Read) -> Result<(Vec<MessageState>, bool), RoomError> {
@@ -161,6 +161,7 @@ impl Search {
             before: Some(read.before),
             direction: Direction::Descending,
             limit: read.limit,
+            bytes: limits::ANSWER_BYTES,
         };
         let page = self.rooms.history(person, &read.room, range).await?;
         Ok((page.messages, page.has_more))

@@ -28,7 +28,7 @@ use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
-use rts_common::ids::{NodeId, RoomId};
+use rts_common::ids::{NodeId, Person, RoomId};
 use rts_common::message::MessageState;
 use rts_common::record::{FORMAT, MessageRecord};
 use rts_common::redis::keys::{PARTITIONS, Partition};
@@ -97,7 +97,8 @@ impl SendQueue {
     }
 }
 
-type Rebuild = Pin<Box<dyn Future<Output = (RoomId, Result<bool, RoomError>)> + Send>>;
+type Rebuild = Pin<Box<dyn Future<Output = (RoomId, Person, Result<bool, RoomError>)> + Send>>;
+type Refusal = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 /// A lane: a task that makes one call at a time.
 struct Lane {
@@ -105,6 +106,7 @@ struct Lane {
     rooms: Arc<Rooms>,
     journal: Journal,
     rebuilds: FuturesUnordered<Rebuild>,
+    refusals: FuturesUnordered<Refusal>,
     /// Messages to rooms that have to wait, each room's in their order.
     parked: HashMap<RoomId, Parked>,
     parked_count: usize,
@@ -132,8 +134,9 @@ impl Parked {
 
 impl Lane {
     fn new(node: NodeId, rooms: Arc<Rooms>, journal: Journal) -> Self {
-        let (rebuilds, parked, paces) = (FuturesUnordered::new(), HashMap::new(), Paces::default());
-        Self { node, rooms, journal, rebuilds, parked, parked_count: 0, paces }
+        let (rebuilds, refusals) = (FuturesUnordered::new(), FuturesUnordered::new());
+        let (parked, paces) = (HashMap::new(), Paces::default());
+        Self { node, rooms, journal, rebuilds, refusals, parked, parked_count: 0, paces }
     }
 
     /// Runs until nobody can enqueue any more.
@@ -142,7 +145,8 @@ impl Lane {
         loop {
             let turn = self.parked.values().filter_map(Parked::due).min();
             tokio::select! {
-                Some((room, rebuilt)) = self.rebuilds.next() => self.rebuilt(&room, rebuilt).await,
+                Some((room, person, rebuilt)) = self.rebuilds.next() => self.rebuilt(&room, &person, rebuilt).await,
+                Some(()) = self.refusals.next() => {}
                 () = sleep_until(turn.unwrap_or_else(Instant::now)), if turn.is_some() => self.take_turns().await,
                 1.. = inbox.recv_many(&mut taken, TOGETHER_MAX) => self.send(&mut taken).await,
                 else => return,
@@ -189,6 +193,7 @@ impl Lane {
                     waiting.resolve(Ok(SendResult::Duplicate { seq, durable }));
                 }
                 Attempt::Done(Ok(Sent::Refused)) => waiting.resolve(Ok(SendResult::Refused)),
+                Attempt::Done(Err(RoomError::NotFound)) => self.refuse(waiting),
                 Attempt::Done(Err(refusal)) => waiting.resolve(Err(refusal)),
                 Attempt::Cold if waiting.is_rebuilt => waiting.fail("the room was lost again while it was rebuilt"),
                 Attempt::Cold => self.park(waiting, None),
@@ -227,7 +232,7 @@ impl Lane {
             return waiting.fail("too many messages wait for their rooms");
         }
         self.parked_count += 1;
-        let room = waiting.request.room.clone();
+        let (room, person) = (waiting.request.room.clone(), waiting.request.person.clone());
         match self.parked.entry(room.clone()) {
             Entry::Occupied(mut parked) => return parked.get_mut().messages.push(waiting),
             Entry::Vacant(place) => place.insert(Parked { messages: vec![waiting], until }),
@@ -235,10 +240,22 @@ impl Lane {
         if until.is_none() {
             let rooms = Arc::clone(&self.rooms);
             self.rebuilds.push(Box::pin(async move {
-                let rebuilt = rooms.rebuild(&room).await;
-                (room, rebuilt)
+                let rebuilt = rooms.rebuild_for(&person, &room).await;
+                (room, person, rebuilt)
             }));
         }
+    }
+
+    /// Refuses a message to a room that its sender is not in, after as much work as one to a room that is nowhere.
+    fn refuse(&self, waiting: Waiting) {
+        if self.refusals.len() >= PARKED_MAX {
+            return waiting.resolve(Err(RoomError::NotFound));
+        }
+        let rooms = Arc::clone(&self.rooms);
+        self.refusals.push(Box::pin(async move {
+            rooms.look_in_list(&waiting.request.person, &waiting.request.room).await;
+            waiting.resolve(Err(RoomError::NotFound));
+        }));
     }
 
     fn unpark(&mut self, room: &RoomId) -> Vec<Waiting> {
@@ -272,7 +289,9 @@ impl Lane {
         }
     }
 
-    async fn rebuilt(&mut self, room: &RoomId, rebuilt: Result<bool, RoomError>) {
+    /// Sends the messages that waited for a rebuild. If there is no such room for the person whose message asked for it,
+    /// there may be for others who sent to it meanwhile: then the first of them asks.
+    async fn rebuilt(&mut self, room: &RoomId, person: &Person, rebuilt: Result<bool, RoomError>) {
         let mut parked = self.unpark(room);
         let refusal = match rebuilt {
             Ok(true) => {
@@ -281,7 +300,15 @@ impl Lane {
                 }
                 return self.send_all(&mut parked).await;
             }
-            Ok(false) => RoomError::NotFound,
+            Ok(false) => {
+                let (theirs, others): (Vec<_>, Vec<_>) =
+                    parked.into_iter().partition(|waiting| waiting.request.person == *person);
+                parked = theirs;
+                for waiting in others {
+                    self.park(waiting, None);
+                }
+                RoomError::NotFound
+            }
             Err(refusal) => refusal,
         };
         for waiting in parked {

@@ -8,8 +8,8 @@ use tokio::time::Instant;
 
 use super::WAIT_MAX;
 use super::in_flight::InFlightSend;
+use crate::budgets::BudgetToken;
 use crate::journal::{Permit, Ticket};
-use crate::rate_limits::RateToken;
 use crate::rooms::{RoomError, Sending};
 
 /// A message to be sent.
@@ -26,13 +26,13 @@ pub struct SendRequest {
     pub in_flight: Option<InFlightSend>,
 }
 
-/// The permit for one new message: a slot in the journal, and a token of its sender's rate limit. Unused, both are
+/// The permit for one new message: a slot in the journal, and one of its sender's budget. Unused, both are
 /// given back.
 pub struct SendPermit {
     /// The slot in the journal.
     pub place: Permit,
-    /// The token of the sender's rate limit.
-    pub token: RateToken,
+    /// One of the sender's budget.
+    pub token: BudgetToken,
 }
 
 /// The result of sending a message.

@@ -31,14 +31,37 @@ pub(super) struct KeepAlive {
     pings: bool,
     /// The time since when the client does not read.
     stalled: Option<Instant>,
-    /// The expiry of the token.
-    expires: Instant,
+    /// The expiry of the token, or the end of the session's longest life, if that is sooner.
+    ends: Instant,
+    ends_for: CloseReason,
+}
+
+/// The times at which a session ends in any case.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ends {
+    /// The expiry of its token.
+    pub(super) token: Instant,
+    /// The end of its longest life.
+    pub(super) life: Instant,
 }
 
 impl KeepAlive {
     /// Returns the state of a client that finished its handshake just now.
-    pub(super) fn new(settings: &Settings, now: Instant, expires: Instant) -> Self {
-        Self { next_ping: now + settings.keep_alive, heard: now, sign: now, pings: false, stalled: None, expires }
+    pub(super) fn new(settings: &Settings, now: Instant, ends: Ends) -> Self {
+        let (ends, ends_for) = if ends.life < ends.token {
+            (ends.life, CloseReason::SessionOver)
+        } else {
+            (ends.token, CloseReason::TokenExpired)
+        };
+        Self {
+            next_ping: now + settings.keep_alive,
+            heard: now,
+            sign: now,
+            pings: false,
+            stalled: None,
+            ends,
+            ends_for,
+        }
     }
 
     /// Notes that part of a record arrived, or that the client's records were not read until now.
@@ -73,8 +96,8 @@ impl KeepAlive {
 
     /// Returns the action that is due now; a ping is returned once.
     pub(super) fn check(&mut self, settings: &Settings, now: Instant) -> Due {
-        if now >= self.expires {
-            return Due::Close(CloseReason::TokenExpired);
+        if now >= self.ends {
+            return Due::Close(self.ends_for);
         }
         if self.stalled.is_some_and(|since| now >= since + settings.write_timeout) {
             return Due::Close(CloseReason::Slow);
@@ -95,7 +118,7 @@ impl KeepAlive {
 
     /// Returns the time of the next check.
     pub(super) fn next_check(&self, settings: &Settings) -> Instant {
-        let next = self.next_ping.min(self.expires).min(self.silent_until(settings));
+        let next = self.next_ping.min(self.ends).min(self.silent_until(settings));
         self.stalled.map_or(next, |since| next.min(since + settings.write_timeout))
     }
 
@@ -112,7 +135,7 @@ mod tests {
 
     fn begin() -> (Settings, Instant, KeepAlive) {
         let (settings, now) = (Settings::default(), Instant::now());
-        (settings, now, KeepAlive::new(&settings, now, now + 3600 * SECOND))
+        (settings, now, KeepAlive::new(&settings, now, Ends { token: now + 3600 * SECOND, life: now + 7200 * SECOND }))
     }
 
     #[test]
@@ -162,8 +185,21 @@ mod tests {
         assert_eq!(client.check(&settings, now + 30 * SECOND), Due::Close(CloseReason::Slow));
         client.flushed(now + 30 * SECOND, true);
         assert!(matches!(client.check(&settings, now + 31 * SECOND), Due::Ping { .. }));
-        client.expires = now + 40 * SECOND;
+        client.ends = now + 40 * SECOND;
         assert_eq!(client.next_check(&settings), now + 40 * SECOND);
         assert_eq!(client.check(&settings, now + 40 * SECOND), Due::Close(CloseReason::TokenExpired));
+    }
+
+    #[test]
+    fn the_sooner_of_token_and_longest_life_ends_a_session_and_says_which() {
+        let (settings, now) = (Settings::default(), Instant::now());
+        for (token, life, reason) in [(5, 9, CloseReason::TokenExpired), (9, 5, CloseReason::SessionOver)] {
+            let ends = Ends { token: now + token * SECOND, life: now + life * SECOND };
+            let mut alive = KeepAlive::new(&settings, now, ends);
+            assert_eq!(alive.next_check(&settings), now + 5 * SECOND);
+            assert_eq!(alive.check(&settings, now + 4 * SECOND), Due::Nothing);
+            assert_eq!(alive.check(&settings, now + 5 * SECOND), Due::Close(reason));
+            assert!(reason.allows_reconnect());
+        }
     }
 }

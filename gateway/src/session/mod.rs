@@ -25,9 +25,10 @@ mod transport;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use rts_common::ids::Person;
 use rts_common::signalr::Protocol;
 
-pub use self::quota::{AddressConnection, AddressConnections};
+pub use self::quota::{AddressConnection, AddressConnections, Counted, Quota};
 pub use self::reconnect::{ReconnectSlot, ReturnedSocket};
 pub use self::registry::{Beginning, Carrier, Claim, ClaimError, Registry};
 pub use self::service::{BoxFuture, Call, Caller, ConnectedCaller, Outcome, Records, Service, StreamRecord};
@@ -37,6 +38,7 @@ pub use self::transport::{
 };
 
 use self::calls::Calls;
+use self::keep_alive::Ends;
 use self::reconnect::Stateful;
 use crate::close_reason::CloseReason;
 use crate::connection::{ConnectionId, Outbox, Principal, SessionHandle};
@@ -73,6 +75,8 @@ pub struct NewConnection {
     pub rejoin: Option<Arc<ReconnectSlot>>,
     /// Its count among the connections of its address, if those are counted.
     pub address: Option<AddressConnection>,
+    /// Its count among the connections of its user that have not finished their handshake.
+    pub shaking: Option<Counted<Person>>,
     /// The time when it was accepted.
     pub arrived: Instant,
 }
@@ -85,18 +89,23 @@ struct Counts {
     records_out: u64,
     bytes_out: u64,
     rejoins: u64,
+    /// What carries it; its first one, if it rejoins on others.
+    transport: Option<metrics::Transport>,
 }
 
 impl Sessions {
     /// Runs a session on its transport, to its end.
-    pub async fn run(&self, arrival: NewConnection, mut socket: Transport) {
+    pub async fn run(&self, mut arrival: NewConnection, mut socket: Transport) {
         let mut counts = Counts::default();
-        let (protocol, reason) = match handshake::shake_hands(&self.settings, &arrival, &mut socket).await {
+        let shaken = handshake::shake_hands(&self.settings, &arrival, &mut socket).await;
+        arrival.shaking = None;
+        let (protocol, reason) = match shaken {
             Ok((handshake, received)) => {
                 let protocol = handshake.protocol;
                 // Version 2 without a grant is version 1.
                 let rejoin = arrival.rejoin.clone().filter(|_| handshake.version > 1);
                 let stateful = rejoin.map(|rejoin| Box::new(Stateful::new(rejoin, protocol)));
+                counts.transport = Some(socket.label());
                 let _open = OpenConnection::new(socket.label(), protocol);
                 let handle = SessionHandle {
                     connection_id: arrival.connection_id,
@@ -134,15 +143,24 @@ impl Sessions {
 }
 
 impl NewConnection {
+    /// Returns when the session ends in any case, with a token. Sessions that began together, as after a deployment, do
+    /// not end together: up to a twentieth sooner.
+    fn ends(&self, settings: &Settings, token: Instant) -> Ends {
+        let sooner = settings.session_max.mul_f64(f64::from(self.connection_id.as_bytes()[0]) / 256.0 / 20.0);
+        Ends { token, life: self.arrived + settings.session_max.saturating_sub(sooner) }
+    }
+
     /// Logs the one line of a session.
     fn report(&self, protocol: Option<Protocol>, reason: CloseReason, counts: &Counts) {
         let lived = self.arrived.elapsed();
         metrics::session_closed(reason, lived);
         tracing::info!(
             connection = %self.connection_id,
-            org = %self.principal.person.org,
-            user = %self.principal.person.user,
+            // Quoted: an id may hold what looks like further fields.
+            org = ?self.principal.person.org,
+            user = ?self.principal.person.user,
             protocol = protocol.map_or("none", Protocol::name),
+            transport = counts.transport.map_or("none", metrics::Transport::label),
             reason = reason.label(),
             seconds = lived.as_secs_f64(),
             calls = counts.calls,

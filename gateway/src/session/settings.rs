@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use rts_common::limits::{INVOCATIONS_IN_FLIGHT, RECORD_BURST, RECORD_BYTES, RECORD_RATE, STREAMS_PER_CONNECTION};
+use rts_common::limits::{
+    INVOCATIONS_IN_FLIGHT, RECORD_BURST, RECORD_BYTES, RECORD_RATE, SESSION_MAX, STREAMS_PER_CONNECTION,
+};
 
 /// Timeouts and bounds of sessions.
 #[derive(Clone, Copy, Debug)]
@@ -31,6 +33,9 @@ pub struct Settings {
     pub post_timeout: Duration,
     /// Time for which a session with stateful reconnect waits for its next socket.
     pub detach_window: Duration,
+    /// Time after which a session ends whatever its token says, and its client reconnects: with a token that the issuer
+    /// still gives it.
+    pub session_max: Duration,
     /// The largest record of a client, with its framing.
     pub record_bytes_max: usize,
     /// Calls that may wait for their answer; beyond it, nothing more is read.
@@ -57,6 +62,7 @@ impl Default for Settings {
             poll_gap_max: Duration::from_secs(15),
             post_timeout: Duration::from_secs(30),
             detach_window: Duration::from_secs(15),
+            session_max: SESSION_MAX,
             record_bytes_max: RECORD_BYTES,
             calls_in_flight_max: INVOCATIONS_IN_FLIGHT,
             streams_max: STREAMS_PER_CONNECTION,

@@ -33,7 +33,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use futures_util::future::try_join_all;
-use rts_common::ids::{AttachmentId, OrgId, Person, RoomId};
+use rts_common::ids::{AttachmentId, Person, RoomId};
 use rts_common::message::Attachment;
 use rts_common::seq::{Seq, Timestamp};
 
@@ -129,7 +129,7 @@ impl Uploads {
         let found = try_join_all(ids.iter().map(|id| self.verify(person, room, id))).await?;
         // None is kept before all were found valid.
         try_join_all(ids.iter().map(async |id| {
-            let is_there = self.storage.keep(&object_key(&person.org, room, id)).await?;
+            let is_there = self.storage.keep(person, &object_key(&person.org, room, id)).await?;
             is_there.then_some(()).ok_or(UploadError::NotFound)
         }))
         .await?;
@@ -139,30 +139,30 @@ impl Uploads {
     /// Notes on the files of a message that it decides whether they are served.
     pub async fn note_delete(
         &self,
-        org: &OrgId,
+        person: &Person,
         room: &RoomId,
         files: &[Attachment],
         seq: Seq,
     ) -> Result<(), UploadError> {
-        self.tag_all(org, room, files.iter().map(|file| &file.attachment_id), FileState::Deleting(seq)).await
+        self.tag_all(person, room, files.iter().map(|file| &file.attachment_id), FileState::Deleting(seq)).await
     }
 
     /// Releases files: they are not served any more, and the bucket deletes them.
-    pub async fn release(&self, org: &OrgId, room: &RoomId, files: &[AttachmentId]) -> Result<(), UploadError> {
-        self.tag_all(org, room, files.iter(), FileState::Unclaimed).await
+    pub async fn release(&self, person: &Person, room: &RoomId, files: &[AttachmentId]) -> Result<(), UploadError> {
+        self.tag_all(person, room, files.iter(), FileState::Unclaimed).await
     }
 
     async fn tag_all(
         &self,
-        org: &OrgId,
+        person: &Person,
         room: &RoomId,
         files: impl Iterator<Item = &AttachmentId>,
         state: FileState,
     ) -> Result<(), UploadError> {
         let tagged = files.map(|file| async {
-            let key = object_key(org, room, file);
+            let key = object_key(&person.org, room, file);
             // A file that does not exist any more needs no tag.
-            self.storage.tag(&key, state).await.map(drop)
+            self.storage.tag(person, &key, state).await.map(drop)
         });
         try_join_all(tagged).await.map(drop)
     }
@@ -172,13 +172,13 @@ impl Uploads {
     /// member of the room.
     pub async fn read(
         &self,
-        org: &OrgId,
+        person: &Person,
         room: &RoomId,
         id: &AttachmentId,
         expired: Timestamp,
     ) -> Result<(SignedUrl, Option<Seq>), UploadError> {
-        let key = object_key(org, room, id);
-        let (stored, state) = tokio::try_join!(self.storage.head(&key), self.storage.state(&key))?;
+        let key = object_key(&person.org, room, id);
+        let (stored, state) = tokio::try_join!(self.storage.head(person, &key), self.storage.state(person, &key))?;
         let stored = stored.ok_or(UploadError::NotFound)?;
         let deleting = match state {
             None | Some(FileState::Unclaimed) => return Err(UploadError::NotFound),
@@ -192,7 +192,8 @@ impl Uploads {
     }
 
     async fn verify(&self, person: &Person, room: &RoomId, id: &AttachmentId) -> Result<Attachment, UploadError> {
-        let stored = self.storage.head(&object_key(&person.org, room, id)).await?.ok_or(UploadError::NotFound)?;
+        let stored =
+            self.storage.head(person, &object_key(&person.org, room, id)).await?.ok_or(UploadError::NotFound)?;
         let promise = stored.promise().ok_or(UploadError::NotFound)?;
         if promise.user != person.user.as_str() || promise.is_older_than(CLAIM_WINDOW, Timestamp::now()) {
             return Err(UploadError::NotFound);

@@ -18,14 +18,15 @@ use aws_sdk_s3::types::{ChecksumMode, Tag, Tagging};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Uri, header};
+use rts_common::ids::Person;
 use rts_common::seq::{Seq, Timestamp};
-use tokio::sync::Semaphore;
 
 use super::credentials::NotedCredentials;
 use super::facts::FileFacts;
 use super::promise::{self, Promise};
 use super::{SignedUrl, URL_LIFE, UploadError};
 use crate::metrics;
+use crate::shares::FairTurns;
 
 /// Time for a request, with its turn and its second attempt: a caller waits for it.
 const TIMEOUT: Duration = Duration::from_secs(4);
@@ -88,7 +89,7 @@ pub(super) struct Storage {
     credentials: NotedCredentials,
     bucket: String,
     origin: String,
-    turns: Semaphore,
+    turns: FairTurns,
 }
 
 impl Storage {
@@ -118,7 +119,7 @@ impl Storage {
             credentials,
             bucket: bucket.to_owned(),
             origin,
-            turns: Semaphore::new(AT_ONCE),
+            turns: FairTurns::new(AT_ONCE),
         })
     }
 
@@ -201,18 +202,18 @@ impl Storage {
     }
 
     /// Describes an object; `None` if there is none.
-    pub(super) async fn head(&self, key: &str) -> Result<Option<Stored>, UploadError> {
+    pub(super) async fn head(&self, person: &Person, key: &str) -> Result<Option<Stored>, UploadError> {
         // The checksum is told only to whoever asks for it.
         let head = self.client.head_object().bucket(&self.bucket).key(key).checksum_mode(ChecksumMode::Enabled);
-        let Some(found) = self.call("head", head.send()).await? else { return Ok(None) };
+        let Some(found) = self.call(person, "head", head.send()).await? else { return Ok(None) };
         let stored = Stored::new(found);
         stored.map(Some).ok_or_else(|| UploadError::Fault("an object without size or type".to_owned()))
     }
 
     /// Returns the state of an object by its tags; `None` if there is no object.
-    pub(super) async fn state(&self, key: &str) -> Result<Option<FileState>, UploadError> {
+    pub(super) async fn state(&self, person: &Person, key: &str) -> Result<Option<FileState>, UploadError> {
         let tags = self.client.get_object_tagging().bucket(&self.bucket).key(key);
-        let Some(found) = self.call("tags", tags.send()).await? else { return Ok(None) };
+        let Some(found) = self.call(person, "tags", tags.send()).await? else { return Ok(None) };
         let value = |key| found.tag_set.iter().find(|tag| tag.key == key).map(|tag| tag.value.as_str());
         Ok(Some(match (value(UNCLAIMED.0), value(DELETING).and_then(Seq::parse)) {
             (Some(_), _) => FileState::Unclaimed,
@@ -222,27 +223,28 @@ impl Storage {
     }
 
     /// Removes the tags from an object; false if there is none.
-    pub(super) async fn keep(&self, key: &str) -> Result<bool, UploadError> {
+    pub(super) async fn keep(&self, person: &Person, key: &str) -> Result<bool, UploadError> {
         let keep = self.client.delete_object_tagging().bucket(&self.bucket).key(key);
-        Ok(self.call("keep", keep.send()).await?.is_some())
+        Ok(self.call(person, "keep", keep.send()).await?.is_some())
     }
 
     /// Tags an object with its state; false if there is none.
-    pub(super) async fn tag(&self, key: &str, state: FileState) -> Result<bool, UploadError> {
+    pub(super) async fn tag(&self, person: &Person, key: &str, state: FileState) -> Result<bool, UploadError> {
         let (tag, value) = match state {
-            FileState::Claimed => return self.keep(key).await,
+            FileState::Claimed => return self.keep(person, key).await,
             FileState::Unclaimed => (UNCLAIMED.0, UNCLAIMED.1.to_owned()),
             FileState::Deleting(seq) => (DELETING, seq.to_string()),
         };
         let tag = Tag::builder().key(tag).value(value).build().expect("it has both");
         let tags = Tagging::builder().tag_set(tag).build().expect("it has one");
         let tagging = self.client.put_object_tagging().bucket(&self.bucket).key(key).tagging(tags);
-        Ok(self.call("tag", tagging.send()).await?.is_some())
+        Ok(self.call(person, "tag", tagging.send()).await?.is_some())
     }
 
     /// One request of our own, within a deadline; `None` where S3 says that there is no such object.
     fn call<T, E>(
         &self,
+        person: &Person,
         call: &'static str,
         sent: impl Future<Output = Result<T, SdkError<E>>>,
     ) -> impl Future<Output = Result<Option<T>, UploadError>>
@@ -250,11 +252,11 @@ impl Storage {
         E: ProvideErrorMetadata + Error + 'static,
     {
         // What the SDK makes of a request is large.
-        let sent = Box::pin(sent);
+        let (sent, person) = (Box::pin(sent), person.clone());
         async move {
             let begun = Instant::now();
             let answered = tokio::time::timeout(TIMEOUT, async {
-                let _turn = self.turns.acquire().await;
+                let _turn = self.turns.acquire(&person).await;
                 sent.await
             });
             let (result, outcome) = match answered.await {

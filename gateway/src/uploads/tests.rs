@@ -10,7 +10,7 @@ use aws_credential_types::provider::{ProvideCredentials, SharedCredentialsProvid
 use axum::Router;
 use axum::extract::State;
 use http::StatusCode;
-use rts_common::ids::UserId;
+use rts_common::ids::{OrgId, UserId};
 
 use super::storage::CREDENTIALS_LEFT_MIN;
 
@@ -165,7 +165,7 @@ async fn without_credentials_the_storage_is_away() {
     let uploads = uploads(aws("eu-west-1", &source)).await;
     let refused = try_begin(&uploads).await;
     assert!(matches!(&refused, Err(UploadError::Unavailable(cause)) if cause.contains("away")), "{refused:?}");
-    let refused = uploads.storage.head("attachments/a/b/c").await;
+    let refused = uploads.storage.head(&ann(), "attachments/a/b/c").await;
     assert!(matches!(refused, Err(UploadError::Unavailable(_))), "{refused:?}");
 }
 
@@ -196,7 +196,7 @@ async fn what_s3_answers_is_told_apart_and_asked_for_again_where_that_may_help()
     ] {
         let (endpoint, asked) = answering(status).await;
         let uploads = uploads(at(&endpoint)).await;
-        let found = match uploads.storage.keep("attachments/a/b/c").await {
+        let found = match uploads.storage.keep(&ann(), "attachments/a/b/c").await {
             Ok(true) => "kept",
             Ok(false) => "absent",
             Err(UploadError::Unavailable(_)) => "unavailable",
@@ -211,6 +211,6 @@ async fn what_s3_answers_is_told_apart_and_asked_for_again_where_that_may_help()
 async fn an_object_that_is_not_described_is_a_fault() {
     let (endpoint, _) = answering(StatusCode::OK).await;
     let uploads = uploads(at(&endpoint)).await;
-    let found = uploads.storage.head("attachments/a/b/c").await;
+    let found = uploads.storage.head(&ann(), "attachments/a/b/c").await;
     assert!(matches!(found, Err(UploadError::Fault(_))), "{found:?}");
 }

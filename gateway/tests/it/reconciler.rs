@@ -12,9 +12,9 @@ use axum::routing::post;
 use rts_common::ids::{ClientId, NodeId, OrgId, Person, RoomId, UserId};
 use rts_common::message::MessageContent;
 use rts_common::record::{MessageRecord, RoomChange, RoomRecord};
-use rts_common::redis::journaled::{Journaled, message_member};
-use rts_common::redis::keys::Partition;
-use rts_common::redis::{Redis, read};
+use rts_common::redis::journaled::{Journaled, SET_ASIDE_FOR, message_member};
+use rts_common::redis::keys::{Partition, UNSTORED_END};
+use rts_common::redis::{Redis, read, scripts, stored};
 use rts_common::room::{Closing, Role, RoomKind};
 use rts_common::seq::{Seq, Timestamp};
 use rts_common::store::schema::messages as names;
@@ -141,7 +141,8 @@ impl World {
 
     async fn unstored(&self, room: &RoomId) -> Vec<String> {
         let mut range = redis::cmd("ZRANGE");
-        range.arg(Partition::of_room(room).unstored()).arg(0).arg(-1);
+        let end = format!("({UNSTORED_END}");
+        range.arg(Partition::of_room(room).unstored()).arg("-inf").arg(end).arg("BYSCORE");
         read(self.redis.command("test", &range).await.unwrap()).unwrap()
     }
 
@@ -350,4 +351,50 @@ async fn accepted_entries_are_left_to_sqs_and_one_calls_messages_are_one_entry()
         let again = crate::support::send(&world.rooms, &sending).await;
         assert!(matches!(again, Ok(Sent::Duplicate { seq: found, durable: true }) if found == seq), "{again:?}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_functions_set_aside_is_not_journaled_again_and_counts_on_its_own() {
+    let world = World::start().await;
+    let room = world.room().await;
+    let partition = Partition::of_room(&room);
+    let keys = [partition.unstored(), partition.journaled()];
+    let mut forget = redis::cmd("ZREM");
+    forget.arg(&keys[0]).arg(world.unstored(&room).await);
+    world.redis.command("test", &forget).await.unwrap();
+    let (poison, good) = (world.send(&room, "poison").await, world.send(&room, "good").await);
+    let [poison, good] = [poison, good].map(|seq| message_member(&room, seq, seq));
+    stored::set_aside(&world.redis, &[(room.clone(), poison.clone())]).await.unwrap();
+    // The note of its acceptance comes late, and changes nothing; one of days later does.
+    let note = async |at| {
+        let score = Journaled::accepted(at).score().to_string();
+        world.redis.run_on(&scripts::NOTE_JOURNALED, &keys, &[&poison, &score]).await.unwrap();
+        let counted = world.redis.run_on(&scripts::UNSTORED_BACKLOG, &keys, &[]).await.unwrap();
+        read::<(usize, usize, String)>(counted).unwrap()
+    };
+    assert_eq!(note(Timestamp::now()).await, (1, 1, good.clone()));
+
+    world.reconcile();
+    let journaled = world.journaled(1).await;
+    assert_eq!(body::<MessageRecord>(&journaled[0]).message.content.body, "good");
+    world.wait_unstored(&room, &[poison.clone(), good]).await;
+    let days_later = Timestamp::from_millis(Timestamp::now().millis() + SET_ASIDE_FOR.as_secs() * 1000 + 1000);
+    assert_eq!(note(days_later).await, (2, 0, poison.clone()));
+}
+
+/// One call gives many rooms of a partition the same seq.
+#[tokio::test(flavor = "multi_thread")]
+async fn entries_of_one_time_are_all_seen_beyond_a_page() {
+    let world = World::start().await;
+    let room = world.room().await;
+    let mut add = redis::cmd("ZADD");
+    add.arg(Partition::of_room(&room).unstored());
+    for message in 1..=1200 {
+        add.arg(7).arg(format!("m:{room}:{message}:7"));
+    }
+    let rooms_own = world.unstored(&room).await;
+    world.redis.command("test", &add).await.unwrap();
+    // Nobody has them.
+    world.reconcile();
+    world.wait_unstored(&room, &rooms_own).await;
 }

@@ -67,8 +67,8 @@ impl World {
         ticket.attachment_id
     }
 
-    async fn read(&self, org: &OrgId, id: &AttachmentId) -> Result<SignedUrl, UploadError> {
-        self.uploads.read(org, &self.room, id, Timestamp::from_millis(0)).await.map(|(signed, _)| signed)
+    async fn read(&self, person: &Person, id: &AttachmentId) -> Result<SignedUrl, UploadError> {
+        self.uploads.read(person, &self.room, id, Timestamp::from_millis(0)).await.map(|(signed, _)| signed)
     }
 
     async fn claim(&self, who: &Person, room: &RoomId, id: &AttachmentId) -> Result<Vec<Attachment>, UploadError> {
@@ -98,9 +98,8 @@ async fn a_file_is_uploaded_claimed_served_and_released() {
     // Ids of organizations may have any characters.
     let (ann, bob) = (person("아크메/%2F..", "ann/1"), person("아크메/%2F..", "bob"));
     let id = world.uploaded(&ann).await;
-    let org = &ann.org;
     // Until a message claims it, it is not served.
-    assert_eq!(world.read(org, &id).await.unwrap_err(), UploadError::NotFound);
+    assert_eq!(world.read(&ann, &id).await.unwrap_err(), UploadError::NotFound);
     for _ in 0..2 {
         // The second is a resend after the gateway died.
         let taken = world.claim(&ann, &world.room, &id).await.unwrap();
@@ -108,7 +107,7 @@ async fn a_file_is_uploaded_claimed_served_and_released() {
         assert_eq!((&file.attachment_id, file.file_name.as_str()), (&id, NAME));
         assert_eq!((file.content_type.as_str(), file.size_bytes), ("application/pdf", CONTENT.len() as u64));
     }
-    let signed = world.read(org, &id).await.unwrap();
+    let signed = world.read(&ann, &id).await.unwrap();
     let (status, headers, content) = world.request("GET", &signed.url, &BTreeMap::new(), b"").await;
     assert_eq!((status, content.as_slice()), (StatusCode::OK, CONTENT));
     assert_eq!(headers["content-type"], "application/pdf");
@@ -119,7 +118,7 @@ async fn a_file_is_uploaded_claimed_served_and_released() {
     );
     // Its time may be over before the bucket deletes it.
     let later = Timestamp::from_millis(Timestamp::now().millis() + 1000);
-    assert_eq!(world.uploads.read(org, &world.room, &id, later).await.unwrap_err(), UploadError::NotFound);
+    assert_eq!(world.uploads.read(&ann, &world.room, &id, later).await.unwrap_err(), UploadError::NotFound);
     // Neither another user's nor of another room.
     assert_eq!(world.claim(&bob, &world.room, &id).await, Err(UploadError::NotFound));
     assert_eq!(world.claim(&ann, &RoomId::new_group(), &id).await, Err(UploadError::NotFound));
@@ -129,14 +128,14 @@ async fn a_file_is_uploaded_claimed_served_and_released() {
     let taken = world.claim(&ann, &world.room, &id).await.unwrap();
     // A message that is being deleted decides about its files.
     let seq = Seq::now();
-    world.uploads.note_delete(org, &world.room, &taken, seq).await.unwrap();
-    let (signed, deleting) = world.uploads.read(org, &world.room, &id, Timestamp::from_millis(0)).await.unwrap();
+    world.uploads.note_delete(&ann, &world.room, &taken, seq).await.unwrap();
+    let (signed, deleting) = world.uploads.read(&ann, &world.room, &id, Timestamp::from_millis(0)).await.unwrap();
     assert_eq!(deleting, Some(seq));
     let (status, ..) = world.request("GET", &signed.url, &BTreeMap::new(), b"").await;
     assert_eq!(status, StatusCode::OK);
     // One that never existed can be released too.
-    world.uploads.release(org, &world.room, &[id.clone(), AttachmentId::random()]).await.unwrap();
-    assert_eq!(world.read(org, &id).await.unwrap_err(), UploadError::NotFound);
+    world.uploads.release(&ann, &world.room, &[id.clone(), AttachmentId::random()]).await.unwrap();
+    assert_eq!(world.read(&ann, &id).await.unwrap_err(), UploadError::NotFound);
 }
 
 #[tokio::test]

@@ -141,7 +141,7 @@ impl RoomCheck {
             Content::Message(key) => Some(key),
             _ => None,
         };
-        let (entry, _) = self.window.entry(event.seq, at_us);
+        let entry = self.window.entry(event.seq, at_us);
         entry.seen.insert(slot);
         let first = entry.rumoured;
         let (same_prev, same_message) =
@@ -188,7 +188,7 @@ impl RoomCheck {
             }
             return;
         }
-        let (entry, _) = self.window.entry(seq, at_us);
+        let entry = self.window.entry(seq, at_us);
         let first = entry.rumoured;
         let same = first || entry.message == Some(key);
         if first {

@@ -59,11 +59,11 @@ impl Window {
         self.find(seq).ok().map(|at| &self.entries[at])
     }
 
-    /// Returns the entry of `seq`, created if there is none, and whether it was created. `seq` must be above the floor.
-    pub(super) fn entry(&mut self, seq: u64, at_us: u64) -> (&mut Entry, bool) {
+    /// Returns the entry of `seq`, created if there is none. `seq` must be above the floor.
+    pub(super) fn entry(&mut self, seq: u64, at_us: u64) -> &mut Entry {
         debug_assert!(seq > self.floor, "a seq that has left the window does not return");
         match self.find(seq) {
-            Ok(at) => (&mut self.entries[at], false),
+            Ok(at) => &mut self.entries[at],
             Err(at) => {
                 let entry = Entry {
                     seq,
@@ -75,7 +75,7 @@ impl Window {
                     since_us: at_us,
                 };
                 self.entries.insert(at, entry);
-                (&mut self.entries[at], true)
+                &mut self.entries[at]
             }
         }
     }

@@ -17,14 +17,17 @@ pub(super) struct ConnectArgs {
     /// The balancer, or several nodes among which connections are distributed.
     #[arg(long = "target", value_name = "URL", default_value = "http://127.0.0.1:8080")]
     targets: Vec<String>,
+    /// PEM file of the authorities that an https target's certificate is checked against; otherwise the system's.
+    #[arg(long, value_name = "FILE")]
+    ca_file: Option<PathBuf>,
     /// Local addresses to connect from; on loopback as many as needed are chosen automatically.
     #[arg(long = "source", value_name = "IP")]
     sources: Vec<IpAddr>,
     /// Mint HS256 tokens with this secret instead of the dev login.
     #[arg(long, value_name = "TEXT", env = "LOADTEST_JWT_SECRET", hide_env_values = true)]
     jwt_secret: Option<String>,
-    /// `iss` of minted tokens.
-    #[arg(long, value_name = "TEXT", env = "LOADTEST_JWT_ISSUER", default_value = "rts")]
+    /// `iss` of minted tokens; the default is that of the local cluster.
+    #[arg(long, value_name = "TEXT", env = "LOADTEST_JWT_ISSUER", default_value = "rts-local")]
     jwt_issuer: String,
     /// `aud` of minted tokens.
     #[arg(long, value_name = "TEXT", env = "LOADTEST_JWT_AUDIENCE", default_value = "rts")]
@@ -62,11 +65,18 @@ impl From<ProtocolArg> for Protocol {
 }
 
 impl ConnectArgs {
+    /// True if local addresses were given.
+    pub(super) fn has_sources(&self) -> bool {
+        !self.sources.is_empty()
+    }
+
     /// Makes the dialer of `connections` connections.
     pub(super) async fn dialer(&self, connections: usize) -> anyhow::Result<Dialer> {
+        let read = |path: &PathBuf| std::fs::read(path).with_context(|| format!("cannot read {}", path.display()));
+        let authorities = self.ca_file.as_ref().map(read).transpose()?;
         let mut targets = Vec::new();
         for url in &self.targets {
-            targets.push(Target::resolve(url).await?);
+            targets.push(Target::resolve(url, authorities.as_deref()).await?);
         }
         let sources = if self.sources.is_empty() {
             Sources::for_load(connections, &targets)

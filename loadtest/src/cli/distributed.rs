@@ -55,7 +55,7 @@ pub(super) struct WorkerArgs {
     /// The worker's name in the report; this machine's name by default.
     #[arg(long)]
     name: Option<String>,
-    /// The number of threads; half of the cores by default.
+    /// The number of threads [default: half of the cores].
     #[arg(long)]
     threads: Option<usize>,
     /// Print nothing while the run is on.
@@ -81,6 +81,7 @@ impl SecretArgs {
 impl LeadArgs {
     /// Waits for the workers, then runs, prints the table and writes the report.
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        self.run.check_lead()?;
         let secret = self.secret.of(self.listen.ip().is_loopback())?.to_owned();
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
         let gate = runtime.block_on(async {

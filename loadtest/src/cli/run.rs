@@ -18,6 +18,7 @@ use crate::connection::{Dialer, Tokens};
 use crate::engine::distributed::{self, Gate};
 use crate::engine::{self, Fault, Limits, Orders, Plan, StorePlan};
 use crate::local::Cluster;
+use crate::measures;
 use crate::procfs::Watched;
 use crate::procfs::raise_open_files;
 use crate::report::{Prices, Report, table};
@@ -35,22 +36,22 @@ pub(super) struct RunArgs {
     /// A built-in scenario (pairs, groups, big, mixed, connect-storm, reconnect-storm, slow-readers,
     /// history, noise, idle) or a .toml file.
     scenario: String,
-    /// Number of virtual users, each with one connection.
+    /// Number of virtual users, each with one connection [default: the scenario's; groups: 1000].
     #[arg(long)]
     users: Option<usize>,
-    /// Messages per second, over all users.
+    /// Messages per second, over all users [default: the scenario's; groups: 200].
     #[arg(long)]
     rate: Option<f64>,
-    /// Duration of the full load, or of each step.
+    /// Duration of the full load, or of each step [default: the scenario's; groups: 30s].
     #[arg(long = "for", value_name = "TIME", value_parser = duration)]
     hold: Option<Duration>,
-    /// Duration of the rising load before it.
+    /// Duration of the rising load before it [default: the scenario's; groups: 5s].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     ramp: Option<Duration>,
-    /// Time over which the first connects are spread.
+    /// Time over which the first connects are spread [default: the scenario's].
     #[arg(long, value_name = "TIME", value_parser = duration)]
     connect_over: Option<Duration>,
-    /// Number of members of a group.
+    /// Number of members of a group [default: the scenario's; groups: 20].
     #[arg(long)]
     size: Option<usize>,
     /// Number of rooms, with random members.
@@ -94,10 +95,10 @@ pub(super) struct RunArgs {
     /// second), dynamodb-throttle@60s+60s (90 % of requests; dynamodb-throttle:50 is 50 %).
     #[arg(long = "fault", value_name = "WHAT@TIME[+TIME]")]
     faults: Vec<Fault>,
-    /// Number of threads; half of the cores by default, as the servers may be on this machine, too.
-    #[arg(long)]
-    workers: Option<usize>,
-    /// Seed of everything random.
+    /// Number of threads [default: half of the cores, as the servers may be on this machine, too].
+    #[arg(long, alias = "workers")]
+    threads: Option<usize>,
+    /// Seed of everything random [default: another one in each run].
     #[arg(long)]
     seed: Option<u64>,
     /// Time to wait at the end, after the last fault, until everything sent is acknowledged and received. A send that
@@ -136,6 +137,11 @@ impl RunArgs {
     /// Does the same, on other machines if there is a gate for them.
     pub(super) fn run_on(self, runtime: &Runtime, gate: Option<Gate>) -> anyhow::Result<ExitCode> {
         let scenario = self.scenario()?;
+        for names in [Some(&self.require), self.limit.as_ref()].into_iter().flatten() {
+            if let Some(name) = names.names().find(|name| measures::find_of_run(name).is_none()) {
+                bail!("a run does not measure {name:?}, only idle does");
+            }
+        }
         let prices = Prices::load(self.prices.as_deref())?;
         let outcome = runtime.block_on(async {
             let mut view = self.view.open(&scenario).await?;
@@ -159,12 +165,20 @@ impl RunArgs {
         Ok(exit_code(report.passed))
     }
 
+    /// Refuses the flags of one who has users, for a lead.
+    pub(super) fn check_lead(&self) -> anyhow::Result<()> {
+        if self.threads.is_some() || self.connect.has_sources() {
+            bail!("the lead has no users: --threads and --source belong to the workers");
+        }
+        Ok(())
+    }
+
     async fn plan(&self, scenario: Scenario) -> anyhow::Result<Plan> {
         let run = format!("{:08x}", rand::random::<u32>());
         let run = format!("lt{run}");
         let tokens = self.connect.tokens(&run, scenario.users)?;
         let dialer = self.connect.dialer(scenario.users).await?;
-        let workers = self.workers.unwrap_or_else(threads_default).clamp(1, scenario.users);
+        let workers = self.threads.unwrap_or_else(threads_default).clamp(1, scenario.users);
         let (mut watched, mut admins) = (self.pids.clone(), Vec::new());
         if self.local || !self.faults.is_empty() {
             let asked = if self.faults.is_empty() { "--local" } else { "--fault" };

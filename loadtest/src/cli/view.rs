@@ -17,12 +17,19 @@ const METRICS_DEFAULT: &str = "127.0.0.1:9099";
 /// Flags of the views during a run.
 #[derive(Args, Debug)]
 pub(super) struct ViewArgs {
-    /// Address that serves metrics at /metrics, or "none"; 127.0.0.1:9099 if it is free.
-    #[arg(long, value_name = "ADDRESS")]
-    metrics: Option<String>,
+    #[command(flatten)]
+    metrics: MetricsArgs,
     /// Print nothing while the run is on.
     #[arg(long)]
     quiet: bool,
+}
+
+/// The flag of the metrics.
+#[derive(Args, Debug)]
+pub(super) struct MetricsArgs {
+    /// Address that serves metrics at /metrics, or "none"; 127.0.0.1:9099 if it is free.
+    #[arg(long, value_name = "ADDRESS")]
+    metrics: Option<String>,
 }
 
 /// The terminal and the metrics.
@@ -35,13 +42,17 @@ impl ViewArgs {
     /// Opens the views, on a runtime that continues until the run is over.
     pub(super) async fn open(&self, scenario: &Scenario) -> anyhow::Result<View> {
         let exporter = Exporter::new(&scenario.name, scenario.users);
-        if let Some(listener) = self.listener().await? {
-            tokio::spawn(metrics::serve(listener, exporter.clone()));
+        if let Some(listener) = self.metrics.listener().await? {
+            let shown = exporter.clone();
+            tokio::spawn(metrics::serve(listener, move || shown.render()));
         }
         Ok(View { live: Live::new(self.quiet), exporter })
     }
+}
 
-    async fn listener(&self) -> anyhow::Result<Option<TcpListener>> {
+impl MetricsArgs {
+    /// Listens at the address; `None` if there is nothing to serve.
+    pub(super) async fn listener(&self) -> anyhow::Result<Option<TcpListener>> {
         let address = match self.metrics.as_deref() {
             Some("none") => return Ok(None),
             Some(text) => text,

@@ -8,9 +8,9 @@ use bytes::Bytes;
 use rts_common::signalr::{HandshakeReply, HandshakeReplyDecoder, HandshakeRequest, Protocol};
 use serde::Deserialize;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use super::http;
+use super::link::{Link, Socket};
 use super::session::Session;
 use super::target::{Sources, Target};
 use super::token::TokenError;
@@ -37,9 +37,9 @@ pub struct Dialer {
 /// A step of opening a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Stage {
-    /// TCP and the negotiate request.
+    /// TCP, TLS, and the negotiate request.
     Negotiate,
-    /// TCP and the WebSocket upgrade.
+    /// TCP, TLS, and the WebSocket upgrade.
     Upgrade,
     /// The SignalR handshake.
     Handshake,
@@ -111,7 +111,7 @@ impl Dialer {
 }
 
 /// Requests a connection and returns its token.
-async fn negotiate(stream: TcpStream, target: &Target, path: &str, token: &str) -> Result<String, DialError> {
+async fn negotiate(stream: Socket, target: &Target, path: &str, token: &str) -> Result<String, DialError> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Reply {
@@ -137,7 +137,7 @@ async fn negotiate(stream: TcpStream, target: &Target, path: &str, token: &str) 
 }
 
 /// Turns the connection into a WebSocket; returns the bytes that followed the answer.
-async fn upgrade(mut stream: TcpStream, target: &Target, query: &str) -> Result<(TcpStream, Vec<u8>), DialError> {
+async fn upgrade(mut stream: Socket, target: &Target, query: &str) -> Result<(Socket, Vec<u8>), DialError> {
     let stage = Stage::Upgrade;
     let (request, key) = ws::upgrade_request(&target.authority, query);
     stream.write_all(request.as_bytes()).await.map_err(at(stage))?;
@@ -161,7 +161,7 @@ async fn upgrade(mut stream: TcpStream, target: &Target, query: &str) -> Result<
 }
 
 /// Chooses the protocol. Sent as text whatever the protocol, as the JavaScript client does.
-async fn handshake(mut stream: TcpStream, rest: Vec<u8>, protocol: Protocol) -> Result<Session, DialError> {
+async fn handshake(mut stream: Socket, rest: Vec<u8>, protocol: Protocol) -> Result<Session, DialError> {
     let stage = Stage::Handshake;
     let failed = |what: String| DialError::Answer { stage, what };
     let mut request = Vec::new();
@@ -183,7 +183,7 @@ async fn handshake(mut stream: TcpStream, rest: Vec<u8>, protocol: Protocol) -> 
                 None => {}
                 Some((HandshakeReply::Refused(text), _)) => return Err(failed(text)),
                 Some((HandshakeReply::Accepted, follows)) => {
-                    let session = Session::new(stream, protocol, frames);
+                    let session = Session::new(Link::from(stream), protocol, frames);
                     session.give_back(&follows, input);
                     return Ok(session);
                 }

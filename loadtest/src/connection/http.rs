@@ -4,9 +4,11 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+
+use super::link::Socket;
 
 /// The most bytes of an answer; a negotiate reply or a token has a few hundred.
 const ANSWER_BYTES_MAX: usize = 64 * 1024;
@@ -35,7 +37,7 @@ pub(crate) struct Head {
 }
 
 /// Sends a request, complete with head and body, and reads until the server, which was asked to close, does so.
-pub(crate) async fn exchange(stream: TcpStream, request: &[u8]) -> io::Result<Answer> {
+pub(crate) async fn exchange(stream: Socket, request: &[u8]) -> io::Result<Answer> {
     exchange_within(stream, request, ANSWER_BYTES_MAX).await
 }
 
@@ -53,7 +55,10 @@ pub(crate) async fn scrape(address: SocketAddr) -> io::Result<String> {
     String::from_utf8(answer.body).map_err(|_| io::ErrorKind::InvalidData.into())
 }
 
-async fn exchange_within(mut stream: TcpStream, request: &[u8], bytes_max: usize) -> io::Result<Answer> {
+async fn exchange_within<S>(mut stream: S, request: &[u8], bytes_max: usize) -> io::Result<Answer>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     stream.write_all(request).await?;
     let mut received = Vec::new();
     (&mut stream).take(bytes_max as u64).read_to_end(&mut received).await?;

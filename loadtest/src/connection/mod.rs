@@ -2,6 +2,7 @@
 
 mod dial;
 mod http;
+mod link;
 mod session;
 mod target;
 mod token;

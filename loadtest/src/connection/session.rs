@@ -9,8 +9,8 @@ use std::io;
 
 use bytes::Bytes;
 use rts_common::signalr::{self, Decoder, Protocol, ProtocolError, Record};
-use tokio::net::TcpStream;
 
+use super::link::Link;
 use super::ws::{self, Chunk, FrameError, FrameReader, Opcode};
 
 /// The most bytes of one record from a server: a history page of the largest bodies has 3 MiB.
@@ -21,7 +21,7 @@ const UNSENT_BYTES_MAX: usize = 8 << 20;
 /// An open connection of one thread.
 #[derive(Debug)]
 pub struct Session {
-    stream: TcpStream,
+    link: Link,
     protocol: Protocol,
     incoming: RefCell<Incoming>,
     unsent: RefCell<Vec<u8>>,
@@ -91,9 +91,9 @@ impl SessionEnd {
 }
 
 impl Session {
-    pub(super) fn new(stream: TcpStream, protocol: Protocol, frames: FrameReader) -> Self {
+    pub(super) fn new(link: Link, protocol: Protocol, frames: FrameReader) -> Self {
         Self {
-            stream,
+            link,
             protocol,
             incoming: RefCell::new(Incoming { frames, decoder: Decoder::new(protocol, RECORD_BYTES_MAX), early: None }),
             unsent: RefCell::default(),
@@ -130,11 +130,15 @@ impl Session {
     pub fn flush(&self) -> io::Result<bool> {
         let mut unsent = self.unsent.borrow_mut();
         while !unsent.is_empty() {
-            match self.stream.try_write(&unsent) {
+            match self.link.try_write(&unsent) {
                 Ok(count) => drop(unsent.drain(..count)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
                 Err(error) => return Err(error),
             }
+        }
+        match self.link.try_flush() {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
+            flushed => flushed?,
         }
         // An idle connection keeps no memory from a busy moment.
         *unsent = Vec::new();
@@ -146,7 +150,7 @@ impl Session {
         if self.has_early() {
             return Ok(());
         }
-        self.stream.readable().await
+        self.link.readable().await
     }
 
     /// Reads once into `scratch` and passes every complete record to `on_record`, with whether it ends the frame it
@@ -159,7 +163,7 @@ impl Session {
             self.take(incoming, &early, &mut on_record)?;
             return Ok(early.len());
         }
-        match self.stream.try_read(scratch) {
+        match self.link.try_read(scratch) {
             Ok(0) => Err(SessionEnd::Cut),
             Ok(count) => {
                 self.take(incoming, &scratch[..count], &mut on_record)?;

@@ -14,11 +14,11 @@ use super::acks::Unacked;
 use super::clock::Clock;
 use super::message::Author;
 use super::observation::{Outbox, Said};
-use super::wire;
 use crate::checker::{Content, RoomCheck, Slot, Tell, Violation, Violations};
 use crate::connection::{Dialer, Tokens};
 use crate::scenario::{Scenario, World};
 use crate::sync::lock;
+use crate::wire;
 
 /// The number of different reasons kept: they may contain the server's texts.
 const ENDS_MAX: usize = 50;

@@ -10,9 +10,9 @@ use tokio::time::{Instant, sleep, timeout};
 use super::backoff::Backoff;
 use super::stats::Count;
 use super::user::User;
-use super::wire::{self, History, Listed, Request};
 use super::worker::Worker;
 use crate::checker::{Content, Tell};
+use crate::wire::{self, History, Listed, Request};
 
 /// Users of a worker whose lists are compared at the same time.
 const LISTS_AT_ONCE: usize = 8;
@@ -21,6 +21,10 @@ const HISTORIES_AT_ONCE: usize = 4;
 const ANSWER_DEADLINE: Duration = Duration::from_secs(15);
 /// The time for which one page is requested repeatedly.
 const PATIENCE: Duration = Duration::from_secs(90);
+/// Pauses while the server says that there may be more unread messages than it counts, and their number: storing is behind
+/// after a loss of Redis.
+const COUNT_WAIT: Duration = Duration::from_secs(2);
+const COUNT_WAITS: u32 = 90;
 /// The product's largest page.
 const PAGE: u64 = 200;
 
@@ -53,6 +57,7 @@ pub(super) async fn compare(worker: &Rc<Worker>) {
 async fn compare_unread(worker: &Worker, user: &Rc<User>) {
     let shared = &worker.shared;
     let mut cursor: Option<String> = None;
+    let mut waits = COUNT_WAITS;
     loop {
         let request = Request { cursor: cursor.as_deref(), limit: Some(PAGE), ..Request::default() };
         let Some(listed) = ask::<Listed>(worker, user, "ListRooms", &request).await else {
@@ -61,6 +66,11 @@ async fn compare_unread(worker: &Worker, user: &Rc<User>) {
             }
             return;
         };
+        if waits > 0 && listed.rooms.iter().any(|entry| entry.unread_at_least) {
+            waits -= 1;
+            sleep(COUNT_WAIT).await;
+            continue;
+        }
         for entry in &listed.rooms {
             let Some(room) = shared.room_of_id(&entry.room.room_id) else { continue };
             let Some(slot) = shared.world.slot(user.index, room) else { continue };

@@ -27,7 +27,6 @@ mod store;
 mod threads;
 mod user;
 mod verdict;
-mod wire;
 mod worker;
 
 pub use acks::Unacked;

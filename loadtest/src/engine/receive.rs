@@ -9,9 +9,9 @@ use super::context::Stage;
 use super::message::Authored;
 use super::stats::{Count, Latency};
 use super::user::{Arrived, Call, Outgoing, User};
-use super::wire;
 use super::worker::Worker;
 use crate::checker::{Content, Event, Resume, Tell};
+use crate::wire;
 
 /// The number of own messages whose `MessagesStored` is awaited.
 const UNSTORED_MAX: usize = 256;

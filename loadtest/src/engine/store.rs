@@ -18,9 +18,9 @@ use tokio::time::{Instant, sleep};
 use super::backoff::Backoff;
 use super::context::Shared;
 use super::queue::QueueWatch;
-use super::wire;
 use crate::checker::{Content, Message, Progress, Violations};
 use crate::sync::lock;
+use crate::wire;
 
 /// Rooms read at the same time.
 const AT_ONCE: usize = 4;

@@ -12,10 +12,10 @@ use super::backoff::{Allowance, Backoff, Gate};
 use super::context::{Shared, Stage};
 use super::message::Authored;
 use super::stats::{Count, Latency};
-use super::wire::{self, Request};
 use super::worker::Worker;
 use crate::checker::{Event, MessageKey, Tell};
 use crate::connection::Session;
+use crate::wire::{self, Request};
 
 /// The number of concurrent calls that the product accepts on one connection.
 pub(super) const IN_FLIGHT_MAX: usize = 32;

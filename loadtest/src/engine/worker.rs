@@ -13,9 +13,10 @@ use super::context::{Shared, Stage};
 use super::scheduler::Generator;
 use super::stats::{Count, Latency, Stats};
 use super::user::User;
-use super::{final_checks, setup, wire};
+use super::{final_checks, setup};
 use crate::connection::{DialError, Session, SessionEnd};
 use crate::sync::lock;
+use crate::wire;
 
 /// The most bytes of one receive on any connection of the worker.
 const SCRATCH_BYTES: usize = 64 * 1024;

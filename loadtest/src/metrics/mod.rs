@@ -16,6 +16,7 @@ mod serve;
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex};
 
+use hdrhistogram::Histogram;
 use hdrhistogram::iterators::IterationValue;
 
 use crate::checker::Kind;
@@ -96,16 +97,23 @@ fn write_all(text: &mut String, shown: &Shown) -> std::fmt::Result {
         writeln!(text, "{PREFIX}_violations_total{{kind=\"{}\"}} {number}", kind.name())?;
     }
     head(text, "latency_seconds", "histogram", "Latencies from the intended time.")?;
-    Latency::ALL.into_iter().try_for_each(|latency| histogram(text, &shown.total, latency))
+    let name = format!("{PREFIX}_latency_seconds");
+    Latency::ALL
+        .into_iter()
+        .try_for_each(|latency| write_histogram(text, &name, latency.name(), shown.total.latency(latency)))
 }
 
 fn head(text: &mut String, name: &str, kind: &str, help: &str) -> std::fmt::Result {
     writeln!(text, "# HELP {PREFIX}_{name} {help}\n# TYPE {PREFIX}_{name} {kind}")
 }
 
-fn histogram(text: &mut String, total: &Stats, latency: Latency) -> std::fmt::Result {
-    let (kind, histogram) = (latency.name(), total.latency(latency));
-    let name = format!("{PREFIX}_latency_seconds");
+/// Writes a histogram of microseconds as one of seconds, with the label `kind`.
+pub(crate) fn write_histogram(
+    text: &mut String,
+    name: &str,
+    kind: &str,
+    histogram: &Histogram<u64>,
+) -> std::fmt::Result {
     // Values that the histogram does not distinguish count together, at the least of them.
     let mut recorded = histogram.iter_recorded().peekable();
     let mut below = 0;

@@ -8,8 +8,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
-use super::Exporter;
-
 /// The most bytes of a request's head.
 const HEAD_BYTES_MAX: usize = 8 * 1024;
 /// The deadline from the request's first byte to the answer's last.
@@ -17,8 +15,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// Concurrent scrapes.
 const AT_ONCE: usize = 8;
 
-/// Answers `GET /metrics` until dropped.
-pub async fn serve(listener: TcpListener, exporter: Exporter) {
+/// Answers `GET /metrics` with what `render` returns, until dropped.
+pub async fn serve(listener: TcpListener, render: impl Fn() -> String + Clone + Send + Sync + 'static) {
     let mut answers = JoinSet::new();
     loop {
         while answers.len() >= AT_ONCE {
@@ -26,10 +24,10 @@ pub async fn serve(listener: TcpListener, exporter: Exporter) {
         }
         match listener.accept().await {
             Ok((stream, _)) => {
-                let exporter = exporter.clone();
+                let render = render.clone();
                 answers.spawn(async move {
                     // The client has gone, or is too slow: the next scrape will come.
-                    let _gone = timeout(DEADLINE, answer(stream, &exporter)).await;
+                    let _gone = timeout(DEADLINE, answer(stream, &render)).await;
                 });
             }
             Err(_) => sleep(Duration::from_millis(100)).await,
@@ -38,7 +36,7 @@ pub async fn serve(listener: TcpListener, exporter: Exporter) {
     }
 }
 
-async fn answer(mut stream: TcpStream, exporter: &Exporter) -> io::Result<()> {
+async fn answer(mut stream: TcpStream, render: &(impl Fn() -> String + Sync)) -> io::Result<()> {
     let mut head = Vec::with_capacity(512);
     while !head.windows(4).any(|end| end == b"\r\n\r\n") {
         if head.len() > HEAD_BYTES_MAX || stream.read_buf(&mut head).await? == 0 {
@@ -47,7 +45,7 @@ async fn answer(mut stream: TcpStream, exporter: &Exporter) -> io::Result<()> {
     }
     let path = head.strip_prefix(b"GET ").and_then(|rest| rest.split(|&byte| byte == b' ' || byte == b'?').next());
     let (status, body) = match path {
-        Some(b"/metrics") => ("200 OK", exporter.render()),
+        Some(b"/metrics") => ("200 OK", render()),
         _ => ("404 Not Found", "metrics are at GET /metrics\n".to_owned()),
     };
     let head = format!(
@@ -75,7 +73,8 @@ mod tests {
     async fn a_scrape_is_answered_and_nothing_else() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        tokio::spawn(serve(listener, Exporter::new("groups", 3)));
+        let exporter = crate::metrics::Exporter::new("groups", 3);
+        tokio::spawn(serve(listener, move || exporter.render()));
         let answer = ask(address, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await;
         assert!(answer.starts_with("HTTP/1.1 200 OK") && answer.contains("\nrts_loadtest_users 3\n"), "{answer}");
         for other in ["GET / HTTP/1.1\r\n\r\n", "POST /metrics HTTP/1.1\r\n\r\n"] {

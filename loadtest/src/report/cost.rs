@@ -1,5 +1,6 @@
 //! The cost of a load like this, estimated from a price file.
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 
 /// Prices, and the resources that a message or a connection takes; `prices.toml` is the default.
@@ -52,10 +53,12 @@ impl Prices {
     /// Reads a price file; without one, the default.
     pub fn load(path: Option<&std::path::Path>) -> anyhow::Result<Self> {
         let text = match path {
-            Some(path) => std::fs::read_to_string(path)?,
+            Some(path) => std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?,
             None => include_str!("../../prices.toml").to_owned(),
         };
-        Ok(toml::from_str(&text)?)
+        toml::from_str(&text).with_context(|| {
+            format!("{} has no prices", path.map_or("prices.toml".into(), std::path::Path::to_string_lossy))
+        })
     }
 
     /// Estimates the two figures.

@@ -8,7 +8,7 @@ mod live;
 mod model;
 mod table;
 
-pub use compare::compare;
+pub use compare::Comparison;
 pub use cost::Prices;
 pub use html::page;
 pub use live::Live;

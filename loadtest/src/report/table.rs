@@ -40,6 +40,13 @@ fn write_table(out: &mut String, report: &Report) -> std::fmt::Result {
         count("cut"),
         count("absent")
     )?;
+    if count("unsent") > 0.0 {
+        let share = 100.0 * count("unsent") / (count("sent") + count("unsent"));
+        writeln!(
+            out,
+            "  WARNING: {share:.0} % of the load was not sent: too few users for the rate, or a slow cluster"
+        )?;
+    }
     acknowledgements(out, report)?;
     storing(out, report)?;
     latencies(out, report)?;

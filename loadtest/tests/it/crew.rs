@@ -156,7 +156,7 @@ fn whoever_does_not_know_the_secret_stays_outside() {
     let (code, text) = said(stranger);
     assert!(code == 2 && text.contains("another secret"), "{text}");
     let (code, report, text) = lead.end();
-    assert!(code == 2 && report.is_none() && text.contains("only 0 of 2 workers"), "{text}");
+    assert!(code == 2 && report.is_none() && text.contains("0 of 2 workers joined within"), "{text}");
     let output = loadtest(&["lead", "groups", "--listen", "0.0.0.0:0"]).env_remove("LOADTEST_JOIN_SECRET").output();
     let output = output.unwrap();
     assert_eq!(output.status.code(), Some(2));

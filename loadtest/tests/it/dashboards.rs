@@ -17,8 +17,22 @@ const DEADLINE: Duration = Duration::from_mins(3);
 const VARIABLES: [(&str, &str); 4] =
     [("$__rate_interval", "15s"), ("$__range", "10m"), ("$cluster", ".*"), ("$node", ".*")];
 
-/// Series that begin with their first use: this load sends no files.
-const UNUSED: [&str; 2] = ["rts_storage_call_duration_seconds_bucket", "rts_storage_call_duration_seconds_count"];
+/// Series that begin with their first use: this load sends no files, no probe runs, and the local cluster's tokens need
+/// no set of keys.
+const UNUSED: [&str; 12] = [
+    "rts_storage_call_duration_seconds_bucket",
+    "rts_storage_call_duration_seconds_count",
+    "rts_token_keys_age_seconds",
+    "rts_probe_last_success_timestamp_seconds",
+    "rts_probe_latency_seconds_bucket",
+    "rts_probe_sent_total",
+    "rts_probe_delivered_total",
+    "rts_probe_late_total",
+    "rts_probe_lost_total",
+    "rts_probe_failed_total",
+    "rts_probe_doubled_total",
+    "rts_probe_errors_total",
+];
 
 /// A query of a panel.
 #[derive(Clone, Debug)]
@@ -74,7 +88,9 @@ fn filled(text: &str) -> String {
 /// The metrics that a query names: exported, recorded by a rule, or Prometheus's own.
 fn metrics(text: &str) -> impl Iterator<Item = &str> {
     let words = text.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_' || c == ':'));
-    words.filter(|word| ["rts_", "cluster:", "scrape_"].iter().any(|start| word.starts_with(start)) || *word == "up")
+    words.filter(|word| {
+        ["rts_", "process_", "cluster:", "scrape_"].iter().any(|start| word.starts_with(start)) || *word == "up"
+    })
 }
 
 #[test]
@@ -180,6 +196,7 @@ async fn every_query_is_answered_while_a_load_test_runs() {
     assert!(unknown.is_empty(), "nobody exports {unknown:?}");
     assert_eq!(ended.status.code(), Some(0), "{text}");
     assert!(text.contains("DynamoDB held all of it"), "{text}");
+    check_logs(&cluster);
     cluster.shut_down().await;
 }
 
@@ -215,6 +232,28 @@ fn check_configuration(cluster: &Cluster) {
     let file = cluster.directory().join("prometheus/prometheus.yml");
     let output = Command::new("promtool").args(["check", "config"]).arg(file).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stdout));
+}
+
+/// No body and no token of the load is in any log, and sessions have their line.
+fn check_logs(cluster: &Cluster) {
+    let files = std::fs::read_dir(cluster.directory().join("logs")).unwrap().map(|file| file.unwrap().path());
+    let logs: Vec<_> = files.map(|file| (file.clone(), std::fs::read(file).unwrap())).collect();
+    let mut ended = 0;
+    for (file, log) in &logs {
+        let log = String::from_utf8_lossy(log);
+        for line in log.lines() {
+            // The filler of the load's bodies; the head of every JWT.
+            assert!(!line.contains("abcdefghijklmnop") && !line.contains("eyJ"), "{}: {line}", file.display());
+            let has_all =
+                ["transport", "reason", "seconds", "bytes_in", "bytes_out"].iter().all(|key| line.contains(key));
+            ended += usize::from(line.contains("session ended") && has_all);
+        }
+    }
+    assert!(
+        ended > 10,
+        "{ended} sessions have their line in {logs:?}",
+        logs = logs.iter().map(|(file, _)| file).collect::<Vec<_>>()
+    );
 }
 
 fn check_metrics(text: &str) {

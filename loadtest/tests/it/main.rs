@@ -4,7 +4,9 @@
 
 mod crew;
 mod dashboards;
+mod flags;
 mod idle;
+mod probe;
 mod refusals;
 mod run;
 mod support;

@@ -1,13 +1,16 @@
 //! Looks at the dead-letter queues of the functions, sends letters back, or drops them.
 //!
 //! The queues are found by `RTS_MESSAGE_QUEUE_URL` and `RTS_ROOM_QUEUE_URL`; region, credentials and endpoint are those of
-//! the AWS SDK. Without `--apply`, nothing changes.
+//! the AWS SDK. Without `--apply`, nothing changes. Where `RTS_REDIS_URL` is set and a letter is dropped, the gateways are told
+//! not to wait for it any more; without, they journal it once more before its queue would have ended it.
 
 use std::time::{Duration, SystemTime};
 
 use anyhow::bail;
 use aws_config::timeout::TimeoutConfig;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use rts_common::config::Environment;
+use rts_common::redis::{Redis, RedisServers, stored};
 use rts_persister::Queue;
 use rts_persister::dead_letters::{DeadLetters, Letter};
 
@@ -140,10 +143,25 @@ async fn main() -> anyhow::Result<()> {
             let is_meant = |letter: &Letter| *all || id.contains(&letter.id);
             let action = |letter: &Letter| if *apply && is_meant(letter) { Action::Drop } else { Action::PutBack };
             let found = each(&open(which.queue).await?, which.limit, action).await?;
-            told(found.iter().filter(|letter| is_meant(letter)).count(), "dropped", *apply);
+            let dropped: Vec<_> = found.iter().filter(|letter| is_meant(letter)).collect();
+            told(dropped.len(), "dropped", *apply);
+            if *apply {
+                give_up(&dropped).await?;
+            }
             Ok(())
         }
     }
+}
+
+/// Tells Redis, if it is known, that nobody will store what these letters hold.
+async fn give_up(letters: &[&Letter]) -> anyhow::Result<()> {
+    let entries: Vec<_> = letters.iter().flat_map(|letter| letter.entries()).collect();
+    let mut environment = Environment::process();
+    let servers = RedisServers::read(&mut environment);
+    let Some(servers) = environment.finish(servers)?.filter(|_| !entries.is_empty()) else { return Ok(()) };
+    stored::give_up(&Redis::new(&servers, |_, _| ())?, &entries).await?;
+    println!("{} entries are no longer waited for", entries.len());
+    Ok(())
 }
 
 fn told(count: usize, what: &str, is_done: bool) {
@@ -190,5 +208,9 @@ async fn each(letters: &DeadLetters, limit: usize, action: impl Fn(&Letter) -> A
 
 fn print(letter: &Letter) {
     let age = letter.sent.and_then(|sent| SystemTime::now().duration_since(sent).ok()).unwrap_or_default();
-    println!("{}  sent {} s ago  received {} times  {}", letter.id, age.as_secs(), letter.receives, letter.summary);
+    let how = match &letter.reason {
+        Some(reason) => format!("set aside {} s ago: {reason}", age.as_secs()),
+        None => format!("sent {} s ago  received {} times", age.as_secs(), letter.receives),
+    };
+    println!("{}  {how}  {}", letter.id, letter.summary);
 }

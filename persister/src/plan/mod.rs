@@ -114,6 +114,10 @@ impl Write {
         if let (Self::Marks(_, _, known), Self::Marks(_, _, more)) = (&mut *self, &other) {
             known.read_seq = known.read_seq.max(more.read_seq);
             known.delivered_seq = known.delivered_seq.max(more.delivered_seq);
+        } else if let (Self::Message(_, known), Self::Message(_, more)) = (&*self, &other) {
+            if more.supersedes(known) {
+                *self = other;
+            }
         } else if other.version() > self.version() {
             *self = other;
         }
@@ -122,6 +126,8 @@ impl Write {
 
 fn writes(record: &Record) -> Vec<Write> {
     match record {
+        // Written by itself, once all before it is.
+        Record::Fence(_) => Vec::new(),
         Record::Message(record) => vec![Write::Message(record.org.clone(), record.message.clone())],
         Record::Room(record) => {
             let org = &record.org;

@@ -6,22 +6,22 @@ use std::process::Command;
 use aws_sdk_sqs::Client;
 use aws_sdk_sqs::types::{MessageSystemAttributeName as Attribute, QueueAttributeName as Name};
 use rts_common::ids::RoomId;
-use rts_persister::Queue;
 use rts_persister::dead_letters::{DeadLetters, Depth};
+use rts_persister::{Queue, SideQueue};
 
 use crate::support::{Database, body, message, sdk_config, seq_at};
 
 /// A queue with its dead letters, both new.
-struct Queues {
+pub(crate) struct Queues {
     sqs: Client,
     source: String,
     dead: String,
     endpoint: String,
-    _database: Database,
+    pub(crate) database: Database,
 }
 
 impl Queues {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let database = Database::start().await;
         let endpoint = database.endpoint().to_owned();
         let sqs = Client::new(&sdk_config(&endpoint));
@@ -38,7 +38,7 @@ impl Queues {
         let policy = format!("{{\"deadLetterTargetArn\":\"{arn}\",\"maxReceiveCount\":2}}");
         attributes.insert(Name::RedrivePolicy, policy);
         let source = make(format!("{prefix}.fifo"), attributes).await;
-        Self { sqs, source, dead, endpoint, _database: database }
+        Self { sqs, source, dead, endpoint, database }
     }
 
     async fn put(&self, group: &str, dedup: &str, body: &str) {
@@ -46,12 +46,17 @@ impl Queues {
         send.message_deduplication_id(dedup).send().await.unwrap();
     }
 
-    async fn letters(&self) -> DeadLetters {
+    /// Returns the dead-letter queue as the place for what a function sets aside.
+    pub(crate) fn side(&self) -> SideQueue {
+        SideQueue::connect(&sdk_config(&self.endpoint), self.dead.clone())
+    }
+
+    pub(crate) async fn letters(&self) -> DeadLetters {
         DeadLetters::of(self.sqs.clone(), Queue::Messages, &self.source).await.unwrap()
     }
 
     /// Takes everything out of the source: group, deduplication id and body of each.
-    async fn arrived(&self) -> Vec<(String, String, String)> {
+    pub(crate) async fn arrived(&self) -> Vec<(String, String, String)> {
         let mut all = Vec::new();
         loop {
             let receive = self.sqs.receive_message().queue_url(&self.source).max_number_of_messages(10);
@@ -69,8 +74,14 @@ impl Queues {
     }
 
     /// Runs the command, and returns what it prints.
-    async fn dlq(&self, arguments: &[&str]) -> String {
+    pub(crate) async fn dlq(&self, arguments: &[&str]) -> String {
+        self.dlq_with(arguments, &[]).await
+    }
+
+    /// Runs the command with more variables.
+    pub(crate) async fn dlq_with(&self, arguments: &[&str], variables: &[(&str, &str)]) -> String {
         let mut command = Command::new(env!("CARGO_BIN_EXE_dlq"));
+        command.envs(variables.iter().copied());
         command.args(arguments).env("RTS_MESSAGE_QUEUE_URL", &self.source).env("RTS_ROOM_QUEUE_URL", &self.source);
         command.env("AWS_ENDPOINT_URL", &self.endpoint).env("AWS_REGION", "us-east-1");
         command.env("AWS_ACCESS_KEY_ID", "test").env("AWS_SECRET_ACCESS_KEY", "test");

@@ -8,7 +8,7 @@ use rts_common::ids::{AttachmentId, RoomId};
 use rts_common::message::{Attachment, MessageState, Reaction};
 use rts_common::retention::Retention;
 use rts_common::seq::Seq;
-use rts_common::store::{Direction, MessageQuery, StoreError};
+use rts_common::store::{Direction, MessageQuery, StoreError, StoredVersion};
 
 use crate::support::{Database, event_of, message, seq_at, store, user};
 
@@ -100,24 +100,6 @@ async fn pages_of_large_messages_are_whole() {
 }
 
 #[tokio::test]
-async fn a_scan_walks_over_all_messages_since_a_seq() {
-    let database = Database::start().await;
-    let room = RoomId::new_group();
-    let all = fill(&database, &room, &["2026-01-31T23:59:59.999Z", "2026-02-01T00:00:00.000Z"], 260).await;
-    for since in [all[0].previous(), all[0], all[19], all[518], all[519]] {
-        let mut scan = database.store.scan(room.clone(), since);
-        let (mut found, mut pages) = (Vec::new(), 0);
-        while let Some(page) = scan.next_page().await.unwrap() {
-            found.extend(seqs(&page));
-            pages += 1;
-        }
-        let expected: Vec<_> = all.iter().copied().filter(|seq| *seq > since).collect();
-        assert_eq!(found, expected);
-        assert!(pages <= 2);
-    }
-}
-
-#[tokio::test]
 async fn messages_expire_by_their_own_seq_and_are_left_out_before_they_are_deleted() {
     let database = Database::start().await;
     let room = RoomId::new_group();
@@ -191,8 +173,9 @@ async fn versions_tells_what_is_stored_beyond_one_batch() {
     let missing = all[139].next().next();
     let asked: Vec<_> = all.iter().chain([&missing, &all[0]]).copied().collect();
     let found = database.store.versions(&room, &asked).await.unwrap();
-    let mut expected: HashMap<_, _> = all.iter().map(|seq| (*seq, *seq)).collect();
-    expected.insert(all[1], all[139].next());
+    let live = |version| StoredVersion { version, is_deleted: false };
+    let mut expected: HashMap<_, _> = all.iter().map(|seq| (*seq, live(*seq))).collect();
+    expected.insert(all[1], live(all[139].next()));
     assert_eq!(found, expected);
     assert!(database.store.versions(&room, &[]).await.unwrap().is_empty());
 }
@@ -218,4 +201,43 @@ async fn a_malformed_item_and_a_missing_table_are_errors_by_kind() {
     database.client.delete_table().table_name(&database.tables.messages).send().await.unwrap();
     let missing = database.store.message(&room, at).await.unwrap_err();
     assert_eq!(missing, StoreError::Refused("ResourceNotFoundException".to_owned()));
+}
+
+/// Versions to be stored, and the one that remains; each is a tombstone or not.
+type Row<'a> = (&'a [(u64, bool)], (u64, bool));
+
+#[tokio::test]
+async fn a_tombstone_is_written_over_later_versions_and_only_another_one_over_it() {
+    let database = Database::start().await;
+    let room = RoomId::new_group();
+    let first = seq_at("2026-03-01T00:00:00.000Z");
+    let of = |by: u64, is_deleted: bool| {
+        let mut record = message(&room, first, Seq::new(first.get() + by).unwrap());
+        if is_deleted {
+            record.message.content.bury();
+        }
+        record
+    };
+    // Each row is stored one after the other, and in one batch.
+    let rows: [Row<'_>; 5] = [
+        (&[(0, false), (5, false), (3, true)], (3, true)),
+        (&[(0, false), (3, true), (5, false)], (3, true)),
+        (&[(3, true), (7, true), (5, false), (0, false)], (7, true)),
+        (&[(7, true), (3, true)], (7, true)),
+        (&[(5, false), (3, false)], (5, false)),
+    ];
+    for (records, (by, is_deleted)) in rows {
+        for size in [1, records.len()] {
+            let database = Database::start().await;
+            let records: Vec<_> = records.iter().map(|(by, is_deleted)| of(*by, *is_deleted)).collect();
+            for batch in records.chunks(size) {
+                store(&database.messages, event_of(batch)).await;
+            }
+            let found = database.store.message(&room, first).await.unwrap().unwrap();
+            assert_eq!((found.version.get() - first.get(), found.content.deleted), (by, is_deleted), "{size}");
+            let known = database.store.versions(&room, &[first]).await.unwrap()[&first];
+            assert_eq!(known.covers(Seq::new(first.get() + 9).unwrap()), is_deleted);
+        }
+    }
+    assert_eq!(database.store.message(&room, first).await.unwrap(), None);
 }

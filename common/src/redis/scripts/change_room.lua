@@ -2,13 +2,16 @@
 -- owner in the same step: then there are two events.
 -- ARGV: org, caller, operation, hint, then the operation's own:
 --   rename name | add limit user name … | remove user | leave | archive | unarchive
+--   | takeOver name: the caller, in the room or not, becomes its only owner, archived or not
 -- {'changed', version, unstored, body of each event …} | {'unchanged', unstored} | {'forbidden'} | {'archived'}
 -- | {'tooMany'} | {'noMember'} | {'notFound'} | {'cold'}
 -- `unstored` is the highest version of the parts that already were as requested and are not known to be stored, or ''.
 -- A body is JSON: {change, users, meta, members, marks}, hashes as flat lists of texts.
 local org, caller, operation, hint = unpack(ARGV)
-local why = refused(org, caller)
+local takes_over = operation == 'takeOver'
+local why = refused(org, takes_over and '' or caller)
 if why then return { why } end
+if takes_over and meta('org') ~= org then return { 'notFound' } end
 local owner = caller == '' or role_of(caller) == 'o'
 local archived = meta('archived') ~= '0'
 local direct = meta('kind') == 'direct'
@@ -16,7 +19,8 @@ local OWNERS_ONLY = { remove = true, archive = true, unarchive = true }
 local NOT_IN_DIRECT = { remove = true, leave = true, rename = true, add = true }
 if direct and NOT_IN_DIRECT[operation] then return { 'forbidden' } end
 if OWNERS_ONLY[operation] and not owner then return { 'forbidden' } end
-if archived and operation ~= 'unarchive' and operation ~= 'archive' and operation ~= 'leave' then return { 'archived' } end
+local IN_ARCHIVED = { unarchive = true, archive = true, leave = true, takeOver = true }
+if archived and not IN_ARCHIVED[operation] then return { 'archived' } end
 
 local now = math.max(tonumber(meta('seq')) + 1, tonumber(hint) + 1, tonumber(meta('v')) + 1, micros())
 local version = text(now)
@@ -81,28 +85,57 @@ elseif operation == 'archive' or operation == 'unarchive' then
   redis.call('HSET', META, 'archived', archived and '0' or text(math.floor(now / 1000)), 'v', version)
   record(operation .. 'd', {}, version)
 elseif operation == 'add' then
-  local fresh, names, known, seen = {}, {}, {}, {}
+  local fresh, names, known, was = {}, {}, {}, {}
   for index = 6, #ARGV, 2 do
     local user = ARGV[index]
-    if role_of(user) then
-      local _, joined_at = parts(user)
+    local role, joined_at = parts(user)
+    if role == 'o' or role == 'm' then
       known[#known + 1] = joined_at
-    elseif not seen[user] then
-      seen[user] = true
+    elseif not names[user] then
+      was[user] = role ~= nil
       fresh[#fresh + 1], names[user] = user, ARGV[index + 1]
     end
   end
   unstored = highest_unstored(known)
   if #fresh == 0 then return { 'unchanged', unstored } end
   if tonumber(meta('members')) + #fresh > tonumber(ARGV[5]) then return { 'tooMany' } end
+  local count = meta('count')
   for _, user in ipairs(fresh) do
+    -- Only who was a member before has anything there.
+    if was[user] then
+      redis.call('HDEL', MARKS, 'q:' .. user)
+      forget_mentions(user)
+    end
     member(user, 'm', version, names[user])
-    redis.call('HDEL', MARKS, 'q:' .. user)
-    forget_mentions(user)
-    redis.call('HSET', MARKS, 'r:' .. user, version, 'd:' .. user, version, 'n:' .. user, meta('count'), 'o:' .. user, '0')
+    redis.call('HSET', MARKS, 'r:' .. user, version, 'd:' .. user, version, 'n:' .. user, count, 'o:' .. user, '0')
   end
   redis.call('HINCRBY', META, 'members', #fresh)
   record('membersAdded', fresh, version)
+elseif takes_over then
+  local role, known, joined = parts(caller)
+  local changed = {}
+  local all = redis.call('HGETALL', MEMBERS)
+  for index = 1, #all, 2 do
+    if all[index] ~= caller and string.sub(all[index + 1], 1, 1) == 'o' then changed[#changed + 1] = all[index] end
+  end
+  if role == 'o' and #changed == 0 then return { 'unchanged', highest_unstored({ known }) } end
+  local is_new = role ~= 'o' and role ~= 'm'
+  local began = version
+  if is_new then version = text(now + 1) end
+  for _, user in ipairs(changed) do
+    local _, _, since, name = parts(user)
+    member(user, 'm', since, name)
+  end
+  member(caller, 'o', is_new and began or joined, ARGV[5])
+  changed[#changed + 1] = caller
+  if is_new then
+    redis.call('HDEL', MARKS, 'q:' .. caller)
+    forget_mentions(caller)
+    redis.call('HSET', MARKS, 'r:' .. caller, began, 'd:' .. caller, began, 'n:' .. caller, meta('count'), 'o:' .. caller, '0')
+    redis.call('HINCRBY', META, 'members', 1)
+    record('membersAdded', { caller }, began)
+  end
+  record('roleChanged', changed, version)
 elseif operation == 'remove' or operation == 'leave' then
   local user = operation == 'leave' and caller or ARGV[5]
   local role, _, joined, name = parts(user)

@@ -1,8 +1,8 @@
 -- Returns the events after a seq, for a client's resume and a node's backfill.
--- ARGV: org, user, after, limit, the most bytes of bodies ('' for any), 'moment' if `after` is a moment and not an event
---       that the caller has seen
--- {'found', 'whole' or 'truncated', head, epoch, trimmed, {{seq, prev, kind, message, ordinal, sender, body,
---   present version, present kind, present body}, …}} | {'notFound'} | {'cold'}
+-- ARGV: org, user, after, limit, the most bytes of bodies, then perhaps 'moment' if `after` is a moment and not an event
+--       that the caller has seen, or 'part' for the first events where there are more
+-- {'found', 'whole', 'part' or 'truncated', head, epoch, trimmed, {{seq, prev, kind, message, ordinal, sender, body,
+--   present version, present kind, present body}, …}, '1' if it is truncated for the bytes} | {'notFound'} | {'cold'}
 local org, user, after, limit, bytes_max, kind = unpack(ARGV)
 local why = refused(org, user)
 if why then return { why } end
@@ -13,7 +13,7 @@ local truncated = { 'found', 'truncated', found[1], found[2], found[3], {} }
 local is_event = kind ~= 'moment'
 if (is_event and seen > head) or (seen < trimmed and seen ~= head) then return truncated end
 local events, bytes = {}, 0
-limit, bytes_max = tonumber(limit), tonumber(bytes_max) or math.huge
+limit, bytes_max = tonumber(limit), tonumber(bytes_max)
 while true do
   -- A few at a time: what is too much is not read to its end, and where any is too much, one shows it.
   local count = bytes_max > 0 and math.min(64, limit + 1 - #events) or 1
@@ -29,7 +29,11 @@ while true do
     end
     events[#events + 1] = event
     bytes = bytes + #event[7] + #(event[10] or '')
-    if #events > limit or bytes > bytes_max then return truncated end
+    if #events > limit or bytes > bytes_max then
+      if kind == 'part' then return { 'found', 'part', found[1], found[2], found[3], events } end
+      if #events <= limit then truncated[7] = '1' end
+      return truncated
+    end
     after = event[1]
   end
   if #entries < count then break end

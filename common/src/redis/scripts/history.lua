@@ -1,7 +1,7 @@
 -- Returns messages in their present state from the stream, those after `after` and before `before`.
 -- ARGV: org, user, after, before ('' for none), limit, 'asc' or 'desc', the most bytes of bodies
--- {'found', trimmed, {state, …}, created at (ms), '1' if it stopped early, with one message at least} | {'notFound'}
--- | {'cold'}
+-- {'found', trimmed, {state, …}, created at (ms), '0', or '1' if it stopped early for its bytes, with one message at least,
+--   or the seq up to which it has looked, because it had looked at enough} | {'notFound'} | {'cold'}
 -- Messages at or before `trimmed` must be read from DynamoDB.
 local org, user, after, before, limit, direction, bytes_max = unpack(ARGV)
 local why = refused(org, user)
@@ -12,7 +12,9 @@ local trimmed = meta('trimmed')
 if before == '0' then return { 'found', trimmed, {}, meta('at'), '0' } end
 local low = '(' .. text(math.max(tonumber(after), tonumber(trimmed))) .. '-0'
 local high = before == '' and '+' or '(' .. before .. '-0'
-local states, bytes = {}, 0
+-- Edits and reactions lie between the messages: whoever asks again goes on behind them, and others have their turn.
+local WALK_ENTRIES, WALK_BYTES = 192, 524288
+local states, bytes, entries_walked, bytes_walked = {}, 0, 0, 0
 while #states < limit do
   local entries
   if direction == 'asc' then
@@ -21,6 +23,7 @@ while #states < limit do
     entries = redis.call('XREVRANGE', STREAM, high, low, 'COUNT', 64)
   end
   for _, entry in ipairs(entries) do
+    entries_walked, bytes_walked = entries_walked + 1, bytes_walked + #entry[2][12]
     if entry[2][2] == 'c' and #states < limit then
       if bytes > bytes_max then return { 'found', trimmed, states, meta('at'), '1' } end
       local state = present(entry[2][6])
@@ -28,7 +31,10 @@ while #states < limit do
       bytes = bytes + (state and #state[6] or 0)
     end
   end
-  if #entries < 64 then break end
+  if #entries < 64 or #states >= limit then break end
+  if entries_walked >= WALK_ENTRIES or bytes_walked >= WALK_BYTES then
+    return { 'found', trimmed, states, meta('at'), string.match(entries[#entries][1], '^%d+') }
+  end
   if direction == 'asc' then low = '(' .. entries[#entries][1] else high = '(' .. entries[#entries][1] end
 end
 return { 'found', trimmed, states, meta('at'), '0' }

@@ -1,16 +1,15 @@
 -- Opens a room that was rebuilt from DynamoDB, under a new epoch, unless another node was faster.
--- ARGV: org, kind, name, case, by, at, archived, version, head, last message's seq, count, number of members,
---       then for each: user, value (`role version joinedSeq name`), readSeq, deliveredSeq;
---       then for each message of the dedup window, and each file of one: day, sender or '', clientId or file, seq
-local org, kind, name, case, by, at, archived, version, head, last, count, members = unpack(ARGV, 1, 12)
-if redis.call('EXISTS', META) == 1 then return { 'exists' } end
-redis.call('DEL', MEMBERS, MARKS, STREAM, CHANGED, DELETED)
-local at_sent = 13 + 4 * tonumber(members)
-for index = at_sent, #ARGV, 4 do
-  local key = sent_key(tonumber(ARGV[index]))
-  redis.call('HSETNX', key, sent_field(ARGV[index + 1], ARGV[index + 2]), ARGV[index + 3])
-  redis.call('EXPIRE', key, SENT_TTL_SECONDS, 'NX')
-end
+-- ARGV: the history that its fence went through the queue under and the token of its reading, both '' if Redis had nothing
+--       of the room, then: org, kind, name, case, by, at, archived, version, head, last message's seq, count, number of members,
+--       then for each: user, value (`role version joinedSeq name`), readSeq, deliveredSeq
+-- {'installed', epoch} | {'exists'} | {'again'}: something came in between
+local fenced, token, org, kind, name, case, by, at, archived, version, head, last, count, members = unpack(ARGV, 1, 14)
+local is_there = redis.call('EXISTS', META) == 1
+if is_there and is_trusted(meta('history')) then return { 'exists' } end
+if is_there and fenced == '' then return { 'again' } end
+if fenced ~= '' and (fenced ~= history() or redis.call('GET', READ) ~= token) then return { 'again' } end
+redis.call('DEL', META, MEMBERS, MARKS, STREAM, CHANGED, DELETED)
+lay_foundations()
 -- Messages that reached DynamoDB after it was read for this rebuild.
 local late = redis.call('HGETALL', LATE)
 for index = 1, #late, 2 do
@@ -30,16 +29,20 @@ redis.call('DEL', LATE)
 -- Everything before the epoch is read from DynamoDB, including what reaches it later: a client or node that saw less
 -- than the head at the rebuild is told to read the history, which looks there.
 local epoch = text(micros())
-redis.call('HSET', META, 'org', org, 'kind', kind, 'name', name, 'case', case, 'by', by, 'at', at,
+-- Whoever saw more than is there now, or less than what was lost, reads it anew.
+if fenced ~= '' then head = epoch end
+redis.call('HSET', META, 'org', org, 'history', history(), 'kind', kind, 'name', name, 'case', case, 'by', by, 'at', at,
   'archived', archived, 'v', version, 'epoch', epoch, 'rebuilt', epoch, 'seq', head, 'trimmed', epoch, 'last', last, 'count', count)
 local present_members = 0
-for index = 13, at_sent - 1, 4 do
+for index = 15, #ARGV, 4 do
   local user, value = ARGV[index], ARGV[index + 1]
   redis.call('HSET', MEMBERS, user, value)
-  redis.call('HSET', MARKS, 'r:' .. user, ARGV[index + 2], 'd:' .. user, ARGV[index + 3])
+  -- The room settles: its unread messages are counted in the history.
+  redis.call('HSET', MARKS, 'r:' .. user, ARGV[index + 2], 'd:' .. user, ARGV[index + 3], 'q:' .. user, '1', 'w:' .. user, '1')
   if string.sub(value, 1, 1) ~= 'x' then present_members = present_members + 1 end
-  recount(user, tonumber(ARGV[index + 2]), SCAN_MAX)
-  redis.call('HSET', MARKS, 'w:' .. user, '1')
 end
 redis.call('HSET', META, 'members', present_members)
+redis.call('DEL', READ, REBUILD)
+-- A publication without a place makes its listeners ask.
+if fenced ~= '' then redis.call('SPUBLISH', base .. ':events', 'h\n' .. epoch) end
 return { 'installed', epoch }

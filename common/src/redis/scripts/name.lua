@@ -1,8 +1,8 @@
 -- Notes the name that a user's token carries.
--- KEYS: the user's base key
+-- KEYS: the user's profile
 -- ARGV: name
 -- 1 if rooms and the directory may not have it yet, 0 if they have
-local profile = KEYS[1] .. ':profile'
+local profile = KEYS[1]
 local found = redis.call('HMGET', profile, 'name', 'v', 'durable')
 if found[1] == ARGV[1] then return found[3] == ARGV[1] and 0 or 1 end
 local now = redis.call('TIME')

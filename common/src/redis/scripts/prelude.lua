@@ -1,6 +1,10 @@
--- Precedes every script of one room: KEYS[1] is its base key.
+-- Precedes every script of one room: KEYS[1] is its `meta`.
+is_cluster = #KEYS > 1
 enter(KEYS[1])
 local CHANGED, DELETED, LATE = base .. ':changed', base .. ':deleted', base .. ':late'
+-- The lease of the node that rebuilds the room; the token of the rebuild that has begun to read DynamoDB last, as long as
+-- nothing was stored since.
+local REBUILD, READ = base .. ':rebuild', base .. ':read'
 local SCAN_MAX, WALK_MAX = 2000, 128
 local LATE_TTL_SECONDS = 3600
 local SETTLING_MICROS = 300000000
@@ -32,6 +36,19 @@ local function highest_unstored(versions)
   return highest
 end
 
+-- Returns the highest version of any part of the room itself that is not known to be stored, or ''.
+local function highest_unstored_part()
+  local versions, seen = { meta('v') }, {}
+  for _, value in ipairs(redis.call('HVALS', MEMBERS)) do
+    local version = string.match(value, '^%a (%d+)')
+    if not seen[version] then
+      seen[version] = true
+      versions[#versions + 1] = version
+    end
+  end
+  return highest_unstored(versions)
+end
+
 local function await_storage(message, version)
   redis.call('ZADD', UNSTORED, version, unstored_member(message, version))
 end
@@ -48,6 +65,13 @@ local function version_of(message)
   local entry = stream_entry(message)
   if entry and entry[2][2] == 'c' then return message end
   return nil
+end
+
+-- Returns the room's installation and the end of its stream. A state that was read in DynamoDB is the present one as long as
+-- neither changes: what was stored meanwhile may have been newer.
+local function place()
+  local found = redis.call('HMGET', META, 'epoch', 'trimmed')
+  return found[1] .. ' ' .. found[2]
 end
 
 -- Returns a message's present state: seq, version, kind, ordinal, sender, body.
@@ -125,8 +149,19 @@ local function add_own(user, number)
   end
 end
 
+-- Makes the keys that exist as long as the room does, so that a room of which some are missing is one of which some are
+-- elsewhere. Their contents stand for nothing.
+local function lay_foundations()
+  redis.call('XADD', STREAM, 'MAXLEN', '0', '0-1', '', '')
+  redis.call('HSET', MARKS, '', '')
+  redis.call('HSET', CHANGED, '', '')
+  redis.call('ZADD', DELETED, '0', '-')
+  redis.call('ZADD', UNSTORED, UNSTORED_END, '-')
+end
+
 local function forget_mentions(user)
-  redis.call('DEL', mentions_key(user))
+  -- One that is elsewhere is not missed: it holds only older ones.
+  redis.pcall('DEL', mentions_key(user))
   redis.call('HDEL', MARKS, 'w:' .. user)
 end
 

@@ -1,5 +1,5 @@
--- Precedes every script of presence. KEYS[1] is a user's base key, or a partition's `presence:nodes`; all other keys
--- share its hash tag, so that one script sees users, their connections and the leases of the nodes that hold them.
+-- Precedes every script of presence. KEYS[1] is a partition's `presence:nodes`; all other keys share its hash tag, so
+-- that one script sees users, their connections and the leases of the nodes that hold them.
 --
 -- `<user>:connections` is a hash of connection → `node status`, with status `o` (online) or `a` (away), followed by the
 -- time (ms) since when the connection is gone, if it is still shown for a while. `<user>:status` is the last published

@@ -21,8 +21,11 @@ local function bury(base, dead, since)
   tell(base, left)
 end
 
+-- While the slot moves, what is not here may be elsewhere, and nobody is judged: a server that moves or receives a slot
+-- refuses a command with several keys of which one is missing, as the second of these always is.
+local is_moving = type(redis.pcall('EXISTS', NODES, NODES .. ':none')) == 'table'
 local done = 0
-if is_kept and may_judge == '1' then
+if is_kept and may_judge == '1' and not is_moving then
   for _, dead in ipairs(redis.call('ZRANGEBYSCORE', NODES, '-inf', text(millis - lease_ms), 'LIMIT', 0, 16)) do
     local since = tonumber(redis.call('ZSCORE', NODES, dead))
     for _, person in ipairs(redis.call('SPOP', people_of(dead), most - done)) do

@@ -1,13 +1,14 @@
 -- Sets a node's connections of a user to those that the node reports: states, not differences, so that the next call
 -- corrects one that came twice or never.
--- KEYS: the user's base key. ARGV: node, user, lease (ms), most connections of a user, then for each connection:
+-- KEYS: the partition's `presence:nodes`; the user's connections, status; the node's people. All are declared: while
+-- their slot moves, none may be made anew. ARGV: node, user, lease (ms), most connections of a user, then for each connection:
 --       id, 'o' or 'a', 'n' (new), 'l' (live) or the time since when it is gone (ms)
 -- {'synced', ids that are rejected because the user has the most connections allowed, …} | {'lost'}: the node's lease
 -- has expired
-local base = KEYS[1]
+local CONNECTIONS = KEYS[2]
+local base = string.sub(CONNECTIONS, 1, -#':connections' - 1)
 local node, person, lease_ms, most = ARGV[1], ARGV[2], tonumber(ARGV[3]), tonumber(ARGV[4])
 if not is_alive(node, lease_ms) then return { 'lost' } end
-local CONNECTIONS = base .. ':connections'
 local listed, is_arriving, count, left = {}, false, 0, nil
 for index = 5, #ARGV, 3 do
   listed[ARGV[index]] = true

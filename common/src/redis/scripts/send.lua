@@ -1,11 +1,11 @@
 -- Creates messages, or finds those that their senders made with the same clientId before. The messages that a node has
 -- in flight at once share a call: a room's facts are read once and written once, and it publishes once.
--- KEYS: the base keys of the rooms
--- ARGV: for each room: hint, number of messages; for each of these: org, user, clientId, body, the ids of its files with
+-- KEYS: as in room.lua
+-- ARGV: number of rooms, then for each: hint, number of messages; for each of these: org, user, clientId, body, the ids of its files with
 --       spaces in between, 'accept' or 'refuse' (then only a duplicate is answered), number of mentions, then the
 --       mentioned users
 -- For each: 'sent seq ordinal' | 'duplicate seq' and '1' while it is not known to be durable, else '0' | 'refused'
--- | 'fileTaken' | 'archived' | 'notFound' | 'cold'
+-- | 'fileTaken' | 'archived' | 'notFound' | 'cold' | 'fault': the room's data is broken, and the other rooms are served
 -- A file belongs to the first message that has it. A day after its upload no message may have it any more, so the
 -- clientIds' table, which keeps a day at least, holds the files too, each under no sender.
 -- Messages of one room and one call have consecutive seqs, those of different calls never do: the journal sends those
@@ -16,7 +16,11 @@ local day = math.floor(now / DAY_MICROS)
 local answers = {}
 
 local function open(hint)
-  local found = redis.call('HMGET', META, 'org', 'archived', 'seq', 'epoch', 'count', 'last')
+  local found = redis.call('HMGET', META, 'org', 'archived', 'seq', 'epoch', 'count', 'last', 'history')
+  if found[1] and not is_trusted(found[7]) then
+    cold()
+    found[1] = false
+  end
   return {
     org = found[1], archived = found[2], prev = found[3], epoch = found[4], count = found[5], last = found[6],
     least = math.max(tonumber(found[3] or 0) + 2, tonumber(hint) + 2, now),
@@ -72,7 +76,7 @@ local function close(opened)
   local made, count = #opened.places, tonumber(opened.count)
   -- Comes first: whatever else may fail, a message that was seen or is found as a duplicate is in the unstored index.
   redis.call('ZADD', UNSTORED, unpack(opened.index))
-  redis.call('HSET', META, 'seq', opened.seq, 'last', opened.seq, 'count', text(count + made))
+  redis.call('HSET', META, 'seq', opened.seq, 'last', opened.seq, 'count', text(count + made), 'history', history())
   redis.call('HSET', opened.today, unpack(opened.fields))
   -- The day's first messages; a seq may run ahead of the clock, but not by a minute. Repeated below, for those this
   -- misses.
@@ -94,11 +98,17 @@ local function close(opened)
   end
 end
 
-local at = 1
-for number = 1, #KEYS do
-  enter(KEYS[number])
-  local opened, messages = open(ARGV[at]), tonumber(ARGV[at + 1])
-  at = at + 2
+local rooms = tonumber(ARGV[1])
+is_cluster = #KEYS > rooms
+if is_cluster then
+  -- Nothing is written before it is known that what must be read of all rooms is here.
+  for number = 1, rooms do
+    enter(KEYS[number])
+    if not is_here(sent_key(day), sent_key(day - 1)) then return MOVING end
+  end
+end
+-- Serves a room's messages, whose arguments begin at `at`.
+local function serve(opened, messages, at)
   for _ = 1, messages do
     local org, user, client, body, files, mode, mentions = unpack(ARGV, at, at + 6)
     local answer, seq = create(opened, org, user, client, body, files, mode)
@@ -110,5 +120,27 @@ for number = 1, #KEYS do
     end
   end
   if opened.seq then close(opened) end
+end
+
+-- True if an error comes from a room's data: a field that is missing, a key of another type. One with a code of its own, such
+-- as that of a full memory or of a slot that moves, is every room's.
+local function is_of_room(said)
+  local code = string.match(said, '^%u+')
+  return (not code or code == 'ERR' or code == 'WRONGTYPE') and not string.find(said, 'non local key', 1, true)
+end
+
+local at = 2
+for number = 1, rooms do
+  enter(KEYS[number])
+  local hint, messages, answered = ARGV[at], tonumber(ARGV[at + 1]), #answers
+  local first = at + 2
+  at = first
+  for _ = 1, messages do at = at + 7 + tonumber(ARGV[at + 6]) end
+  local is_served, failure = pcall(function() serve(open(hint), messages, first) end)
+  if not is_served then
+    local said = type(failure) == 'table' and failure.err or tostring(failure)
+    if not is_of_room(said) then return { err = said } end
+    for index = answered + 1, answered + messages do answers[index] = 'fault' end
+  end
 end
 return answers

@@ -5,6 +5,8 @@ local members = {}
 for index = 1, #ARGV, 5 do members[#members + 1] = unstored_member(ARGV[index], ARGV[index + 1]) end
 redis.call('ZREM', UNSTORED, unpack(members))
 redis.call('ZREM', JOURNALED, unpack(members))
+-- Whoever has read DynamoDB for a rebuild may not have seen these.
+redis.call('DEL', READ)
 for index = 1, #ARGV, 5 do
   local seq, version, ordinal, sender, client = unpack(ARGV, index, index + 4)
   local field = sent_field(sender, client)
@@ -21,6 +23,8 @@ for index = 1, #ARGV, 5 do
       redis.call('HINCRBY', META, 'count', 1)
       if tonumber(seq) > tonumber(meta('last')) then redis.call('HSET', META, 'last', seq) end
     end
+    -- A room that was made while nothing of it was stored is a room of before all the same.
+    if tonumber(meta('trimmed')) < epoch then redis.call('HSET', META, 'trimmed', text(epoch)) end
     -- Nothing has happened since: a reader that saw less of the room than this must find that out.
     if tonumber(meta('seq')) < math.min(epoch, tonumber(version)) then redis.call('HSET', META, 'seq', version) end
     redis.call('HINCRBY', META, 'late', 1)
@@ -29,7 +33,16 @@ for index = 1, #ARGV, 5 do
 end
 if late then
   -- A count made in the history, or being made, may include them or not.
-  for _, user in ipairs(redis.call('HKEYS', MEMBERS)) do redis.call('HSET', MARKS, 'q:' .. user, '1', 'w:' .. user, '1') end
+  local unknown = {}
+  for _, user in ipairs(redis.call('HKEYS', MEMBERS)) do
+    local at = #unknown
+    unknown[at + 1], unknown[at + 2], unknown[at + 3], unknown[at + 4] = 'q:' .. user, '1', 'w:' .. user, '1'
+    if at >= 1000 then
+      redis.call('HSET', MARKS, unpack(unknown))
+      unknown = {}
+    end
+  end
+  if #unknown > 0 then redis.call('HSET', MARKS, unpack(unknown)) end
 end
 trim()
 return 1

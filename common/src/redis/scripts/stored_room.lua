@@ -5,6 +5,7 @@
 local version, facts, name, archived, members = unpack(ARGV, 1, 5)
 redis.call('ZREM', UNSTORED, 'r:' .. room .. ':' .. version)
 redis.call('ZREM', JOURNALED, 'r:' .. room .. ':' .. version)
+redis.call('DEL', READ)
 if redis.call('EXISTS', META) == 0 then return 0 end
 if facts ~= '' and tonumber(facts) > tonumber(meta('v')) then
   redis.call('HSET', META, 'name', name, 'archived', archived, 'v', facts)
@@ -22,9 +23,8 @@ for index = 6, at_marks - 1, 2 do
     redis.call('HSET', MEMBERS, user, value)
     local joined = tonumber(string.match(value, '^%a %d+ (%d+)'))
     if is and joined > mark('r:' .. user) then
-      redis.call('HSET', MARKS, 'r:' .. user, text(joined), 'd:' .. user, text(joined))
-      recount(user, joined, SCAN_MAX)
-      redis.call('HSET', MARKS, 'w:' .. user, '1')
+      -- Counted in the history once somebody asks: there may be a thousand of them.
+      redis.call('HSET', MARKS, 'r:' .. user, text(joined), 'd:' .. user, text(joined), 'q:' .. user, '1', 'w:' .. user, '1')
     end
   end
 end
@@ -33,7 +33,10 @@ for index = at_marks, #ARGV, 3 do
   if tonumber(delivered) > mark('d:' .. user) then redis.call('HSET', MARKS, 'd:' .. user, delivered) end
   if tonumber(read) > mark('r:' .. user) then
     redis.call('HSET', MARKS, 'r:' .. user, read)
-    recount(user, tonumber(read), SCAN_MAX)
+    recount(user, tonumber(read), WALK_MAX)
+  end
+  if tonumber(read) >= mark('r:' .. user) and tonumber(delivered) >= mark('d:' .. user) then
+    redis.call('HDEL', MARKS, 'u:' .. user)
   end
 end
 return 1

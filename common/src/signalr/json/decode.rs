@@ -11,9 +11,10 @@ use serde_json::value::RawValue;
 
 use crate::limits::RECORD_DEPTH;
 use crate::signalr::any_case::AnyCase;
+use crate::signalr::explain;
 use crate::signalr::oversized::Call;
 use crate::signalr::record::kind;
-use crate::signalr::{ArgumentError, Arguments, CompletionResult, Payload, Protocol, ProtocolError, Record};
+use crate::signalr::{ArgumentError, Arguments, CompletionResult, Fault, Payload, Protocol, ProtocolError, Record};
 
 /// Reads the record of a body without its separator; `None` for an unknown type.
 pub(in crate::signalr) fn decode(body: &Bytes) -> Result<Option<Record>, ProtocolError> {
@@ -104,6 +105,12 @@ pub(in crate::signalr) fn decode_object<T: DeserializeOwned>(object: &[u8]) -> R
     let decoded = T::deserialize(AnyCase(&mut reader)).map_err(|_| ArgumentError::Mistyped)?;
     reader.end().map_err(|_| ArgumentError::Mistyped)?;
     Ok(decoded)
+}
+
+/// Finds the fault of an object that cannot be decoded.
+pub(in crate::signalr) fn explain<T: DeserializeOwned>(object: &[u8]) -> Option<Fault> {
+    let mut reader = serde_json::Deserializer::from_slice(object);
+    explain::explain::<T, _>(AnyCase(&mut reader), |error| explain::cause_of(&error.to_string()))
 }
 
 /// The text of the element at `index` of an array.

@@ -16,4 +16,4 @@ pub(super) use encode::{
     PING, ack, cancel, close, completion_error, completion_value, completion_void, invocation, sequence, stream_item,
 };
 pub(super) use length::LengthPrefix;
-pub(super) use value::{decode_object, decode_value};
+pub(super) use value::{decode_object, decode_value, explain};

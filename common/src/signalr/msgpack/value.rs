@@ -12,8 +12,9 @@ use serde::forward_to_deserialize_any;
 
 use super::reader::{Invalid, Reader, Token};
 use super::timestamp::{TIMESTAMP, iso_8601};
-use crate::signalr::ArgumentError;
 use crate::signalr::any_case::AnyCase;
+use crate::signalr::explain::{self, Cause};
+use crate::signalr::{ArgumentError, Fault};
 
 /// Decodes one value.
 pub(in crate::signalr) fn decode_value<T: DeserializeOwned>(value: &[u8]) -> Result<T, ArgumentError> {
@@ -27,9 +28,27 @@ pub(in crate::signalr) fn decode_object<T: DeserializeOwned>(value: &[u8]) -> Re
     T::deserialize(AnyCase(Value(&mut reader)))
 }
 
+/// Finds the fault of an object that cannot be decoded.
+pub(in crate::signalr) fn explain<T: DeserializeOwned>(value: &[u8]) -> Option<Fault> {
+    let mut reader = Reader::new(value);
+    explain::explain::<T, _>(AnyCase(Value(&mut reader)), |error| match error {
+        ArgumentError::Lacks(field) => Cause::Lacks((*field).to_owned()),
+        ArgumentError::NotOneOf(values) => Cause::NotOneOf(explain::listed(values)),
+        ArgumentError::Missing | ArgumentError::Mistyped => Cause::Other,
+    })
+}
+
 impl serde::de::Error for ArgumentError {
     fn custom<T: std::fmt::Display>(_: T) -> Self {
         Self::Mistyped
+    }
+
+    fn missing_field(field: &'static str) -> Self {
+        Self::Lacks(field)
+    }
+
+    fn unknown_variant(_: &str, expected: &'static [&'static str]) -> Self {
+        Self::NotOneOf(expected)
     }
 }
 

@@ -13,7 +13,7 @@ use serde::de::IntoDeserializer;
 use serde::de::value::Error as ValueError;
 
 pub(super) use self::archive::archive_entry;
-pub(super) use self::message::{message_from_item, message_to_item};
+pub(super) use self::message::{fence_to_item, message_from_item, message_to_item};
 pub(super) use self::room::{facts_from_item, facts_to_item, marks_from_item, membership_from_item, role_to_text};
 use super::StoreError;
 use crate::ids::{Id, IdKind};

@@ -1,5 +1,6 @@
 //! A gateway: the real binary with the configuration of a small production, on loopback.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,6 +10,9 @@ use serde::Serialize;
 
 use super::aws::{ACCESS_KEY_ID, Outputs, SECRET_ACCESS_KEY};
 use super::{Part, Probe, variables};
+
+/// The same at every start, so that rooms are found again; no deployment takes it.
+const ID_SECRET: &str = "the id secret of every local cluster that everybody may know";
 
 /// The settings by which tokens of a local cluster are signed (HS256) and checked.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -59,6 +63,19 @@ pub(crate) struct Gateway<'a> {
     pub(crate) web_root: Option<&'a Path>,
 }
 
+/// Budgets that a load test or a suite does not exhaust, whose few users make many rooms and read whole histories.
+/// Changes of messages, uploads and searches keep their defaults.
+fn generous() -> BTreeMap<String, String> {
+    let budgets = ["MARK", "READ", "ROOM", "ROOM_CHANGE", "MEMBER", "FILE", "CONNECT"];
+    let variables = budgets.iter().flat_map(|budget| {
+        [
+            (format!("RTS_LIMIT_{budget}_RATE"), "2000".to_owned()),
+            (format!("RTS_LIMIT_{budget}_BURST"), "40000".to_owned()),
+        ]
+    });
+    variables.collect()
+}
+
 /// Returns the name of the gateway with a number from 1.
 pub(crate) fn name(number: usize) -> String {
     format!("gateway-{number}")
@@ -86,6 +103,11 @@ pub(crate) fn part(run: &Path, gateway: &Gateway) -> io::Result<Part> {
         ("RTS_JWT_ISSUER", gateway.jwt.issuer.clone()),
         ("RTS_JWT_AUDIENCE", gateway.jwt.audience.clone()),
         ("RTS_CONNECTION_SECRET", gateway.connection_secret.to_owned()),
+        ("RTS_ID_SECRET", ID_SECRET.to_owned()),
+        // Tests and load tests add whom they like, and nobody here has a token of a service.
+        ("RTS_MEMBERS", "any".to_owned()),
+        ("RTS_CASES", "members".to_owned()),
+        ("RTS_LIMIT_ROOMS_MADE", "1000000".to_owned()),
         ("RTS_DEV_LOGIN", "true".to_owned()),
         ("RTS_ALLOWED_ORIGINS", gateway.allowed_origins.join(",")),
         ("RTS_RETENTION_DAYS", gateway.retention_days.to_string()),
@@ -99,6 +121,7 @@ pub(crate) fn part(run: &Path, gateway: &Gateway) -> io::Result<Part> {
         ("AWS_ACCESS_KEY_ID", ACCESS_KEY_ID.to_owned()),
         ("AWS_SECRET_ACCESS_KEY", SECRET_ACCESS_KEY.to_owned()),
     ]);
+    environment.extend(generous());
     if let Some(endpoint) = &gateway.sqs_endpoint {
         environment.insert("AWS_ENDPOINT_URL_SQS".to_owned(), endpoint.clone());
     }

@@ -49,7 +49,7 @@ pub(crate) fn part(run: &Path, server: &RedisServer) -> io::Result<Part> {
     if let Some(bus_port) = server.bus_port {
         let cluster = format!(
             "--cluster-enabled yes --cluster-port {bus_port} --cluster-node-timeout 2000 \
-             --cluster-config-file nodes.conf"
+             --cluster-require-full-coverage no --cluster-config-file nodes.conf"
         );
         arguments.extend(cluster.split_whitespace().map(str::to_owned));
     }

@@ -23,6 +23,9 @@ pub fn run(part: &str, lines: usize, follow: bool) -> anyhow::Result<ExitCode> {
     file.read_to_end(&mut text)?;
     let mut output = std::io::stdout();
     output.write_all(tail(&text, lines))?;
+    if text.is_empty() {
+        eprintln!("{part} has logged nothing yet");
+    }
     if !follow {
         return Ok(ExitCode::SUCCESS);
     }

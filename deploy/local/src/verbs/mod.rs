@@ -11,7 +11,7 @@ use std::process::ExitCode;
 use serde_json::{Value, json};
 
 use crate::commands::Command;
-use crate::console::{Paint, table};
+use crate::console::{Paint, overview};
 use crate::{control, paths, supervisor};
 
 /// `status`: prints the parts and their states.
@@ -25,7 +25,7 @@ pub async fn status(as_json: bool) -> anyhow::Result<ExitCode> {
         }
         println!("{answer}");
     } else if is_running {
-        print!("{}", table(&answer, Paint::of_terminal()));
+        print!("{}", overview(&answer, Paint::of_terminal()));
     }
     if !is_running {
         eprintln!("{NOT_RUNNING}");

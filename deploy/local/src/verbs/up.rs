@@ -44,6 +44,8 @@ pub struct Arguments {
     pub keep: bool,
     /// True for the process that `--detach` leaves running.
     pub is_background: bool,
+    /// Origins of the developer's own pages, besides those on loopback.
+    pub origins: Vec<String>,
     /// The web app for the background process; others build it.
     pub web_root: Option<PathBuf>,
 }
@@ -123,7 +125,7 @@ fn spec(arguments: &Arguments, home: Home, say: &dyn Fn(&str)) -> Result<Cluster
             .map(move |port| format!("{host}:{port}"))
     });
     Ok(ClusterSpec {
-        allowed_origins: origins.collect(),
+        allowed_origins: origins.chain(arguments.origins.iter().cloned()).collect(),
         jwt: jwt(&paths::local().join("jwt.json"))?,
         options,
         home,
@@ -231,6 +233,7 @@ async fn detach(arguments: &Arguments, binaries: &Path, started: Instant) -> any
     command
         .args(["up", "--background", "--nodes", &arguments.nodes.to_string()])
         .args(arguments.keep.then_some("--keep"))
+        .args(arguments.origins.iter().flat_map(|origin| ["--origin", origin]))
         .args(arguments.web_root.iter().flat_map(|root| [OsStr::new("--web-root"), root.as_os_str()]))
         .env(BINARIES_VARIABLE, binaries)
         .process_group(0)

@@ -55,13 +55,14 @@ impl Aws {
     /// Returns the numbers of the stored messages.
     async fn stored(&self) -> Vec<u64> {
         let table = &self.outputs.messages_table_name;
-        let Ok(page) = self.dynamodb.scan().table_name(table).send().await else {
+        let pages = self.dynamodb.scan().table_name(table).into_paginator().items().send();
+        let Ok(items) = pages.collect::<Result<Vec<_>, _>>().await else {
             return Vec::new();
         };
         let seq = |item: &std::collections::HashMap<String, AttributeValue>| -> u64 {
             item["seq"].as_n().unwrap().parse().unwrap()
         };
-        let mut numbers: Vec<_> = page.items().iter().map(|item| seq(item) - SEQ).collect();
+        let mut numbers: Vec<_> = items.iter().map(|item| seq(item) - SEQ).collect();
         numbers.sort_unstable();
         numbers
     }
@@ -126,6 +127,46 @@ async fn functions_that_fail_are_fed_again() {
         let log = std::fs::read_to_string(cluster.directory().join("logs/aws.log")).unwrap();
         assert!(log.contains("made to fail"), "{log}");
     }
+}
+
+/// With the template's own functions, queues, variables and rights.
+#[tokio::test]
+async fn a_record_that_dynamodb_refuses_among_a_thousand_of_its_room_is_set_aside_and_all_others_are_stored() {
+    let cluster = Cluster::start(ClusterOptions::without_gateways()).await.unwrap();
+    let aws = Aws::of(&cluster).await;
+    let line = |number: u64, body: &str| {
+        let mut record: serde_json::Value = serde_json::from_str(MESSAGE).unwrap();
+        for field in ["seq", "version"] {
+            record["message"][field] = (SEQ + number).into();
+        }
+        record["message"]["body"] = body.into();
+        record.to_string()
+    };
+    let good: Vec<u64> = (0..1000).collect();
+    // Beyond the 400 KB of an item, in the middle of an entry of good ones.
+    let poison = line(5000, &"x".repeat(410_000));
+    for (entry, numbers) in good.chunks(20).enumerate() {
+        let mut lines: Vec<_> = numbers.iter().map(|number| line(*number, "good")).collect();
+        if entry == 25 {
+            lines.insert(10, poison.clone());
+        }
+        let send = aws.sqs.send_message().queue_url(&aws.outputs.message_queue_url).message_body(lines.join("\n"));
+        send.message_group_id("room").message_deduplication_id(entry.to_string()).send().await.unwrap();
+    }
+    until("all others are stored", async || aws.stored().await == good).await;
+
+    let dead = &aws.outputs.message_dead_letter_queue_url;
+    let receive = async || {
+        let receive = aws.sqs.receive_message().queue_url(dead).message_attribute_names("All");
+        receive.send().await.unwrap().messages.unwrap_or_default()
+    };
+    let letters = receive().await;
+    let [letter] = &letters[..] else { panic!("{} letters", letters.len()) };
+    assert_eq!(letter.body.as_ref(), Some(&poison));
+    let reason = letter.message_attributes.as_ref().unwrap()["rts-reason"].string_value.as_deref();
+    assert_eq!(reason, Some("refused: the store refused the request: ItemTooLarge"));
+    assert!(receive().await.is_empty());
+    assert_eq!(aws.waiting().await, 0);
 }
 
 #[tokio::test]

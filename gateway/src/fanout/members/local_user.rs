@@ -11,6 +11,7 @@ use rts_common::ids::{Person, RoomId};
 use rts_common::redis::keys;
 use tokio::sync::{mpsc, oneshot};
 
+use crate::close_reason::CloseReason;
 use crate::connection::{ConnectionId, SessionHandle};
 use crate::fanout::AttachError;
 use crate::fanout::notification::PerProtocol;
@@ -196,6 +197,13 @@ impl LocalPerson {
     /// Returns their rooms, as far as known.
     pub(in crate::fanout) fn rooms(&self) -> Vec<RoomId> {
         self.rooms.iter().cloned().collect()
+    }
+
+    /// Ends all of their sessions.
+    pub(in crate::fanout) fn close(&self, reason: CloseReason) {
+        for session in self.sessions.values() {
+            session.outbox.close(reason);
+        }
     }
 
     /// Pushes a record to all of their sessions.

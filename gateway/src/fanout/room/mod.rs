@@ -190,9 +190,9 @@ impl LocalRoom {
         Vec::new()
     }
 
-    /// Removes a user's sessions, and notifies them. True if there were any.
-    pub(super) fn expel(&mut self, user: &UserId) -> bool {
-        self.take_out(user, Seq::ZERO).is_some()
+    /// Removes a user's sessions, and notifies them.
+    pub(super) fn expel(&mut self, user: &UserId) {
+        self.take_out(user, Seq::ZERO);
     }
 
     /// Handles a subscription of the channel; perhaps not the first.
@@ -227,9 +227,14 @@ impl LocalRoom {
             }
             Decoded::Unreadable(place) => {
                 tracing::error!(room = %self.id, ?place, "skipping a publication that cannot be parsed");
-                let item = place.map(|EventPosition { epoch, seq, prev }| Item { epoch, seq, prev, event: None });
-                let steps = item.map(|item| self.sequencer.published(item));
-                self.carry_out(steps.unwrap_or_default())
+                let steps = match place {
+                    Some(EventPosition { epoch, seq, prev }) => {
+                        self.sequencer.published(Item { epoch, seq, prev, event: None })
+                    }
+                    // A newer build may say events in a form without a place that this one knows: the stream has them.
+                    None => self.sequencer.subscribed(),
+                };
+                self.carry_out(steps)
             }
         }
     }

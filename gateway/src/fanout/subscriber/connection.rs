@@ -43,6 +43,9 @@ pub(in crate::fanout) enum ConnectionError {
     /// The data is not RESP3.
     #[error(transparent)]
     Malformed(#[from] Malformed),
+    /// The server has become a replica.
+    #[error("the server is a replica")]
+    Replica,
     /// The server refused a command.
     #[error("the server refused: {0}")]
     Refused(String),

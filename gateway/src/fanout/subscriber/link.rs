@@ -14,8 +14,8 @@ use super::connection::{Connection, ConnectionError, Server};
 use super::resp::Frame;
 use super::subscriptions::{LinkId, Operation, Subscriptions, partition_of};
 
-/// Interval of pings to the server.
-const PING_EVERY: Duration = Duration::from_secs(5);
+/// Interval at which the server is asked for its role, which also shows that it is there.
+const ASK_EVERY: Duration = Duration::from_secs(5);
 /// The longest silence of the server.
 const SILENCE_MAX: Duration = Duration::from_secs(10);
 /// Channels of one command; all are of one partition, that is one slot.
@@ -97,7 +97,7 @@ impl Link {
 
 /// A command that the server has not answered yet.
 enum Awaited {
-    Pong,
+    Role,
     Subscription { subscribe: bool, channels: HashSet<Arc<str>> },
 }
 
@@ -139,8 +139,8 @@ impl<'a> Served<'a> {
         if !has_channels {
             self.up();
         }
-        let mut ping = interval(PING_EVERY);
-        ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut ask = interval(ASK_EVERY);
+        ask.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             let is_paused = Instant::now() < self.paused_until;
             if self.has_more && !is_paused && self.in_flight < CHANNELS_IN_FLIGHT {
@@ -151,12 +151,12 @@ impl<'a> Served<'a> {
                 // Before the frames: there may always be one, and unsubscribing is what makes them fewer.
                 () = self.link.wake.notified() => self.has_more = true,
                 () = sleep_until(self.paused_until), if self.has_more && is_paused => {}
-                _ = ping.tick() => {
+                _ = ask.tick() => {
                     if self.last_heard.elapsed() > SILENCE_MAX {
                         return Err(ConnectionError::Timeout);
                     }
-                    self.awaited.push_back(Awaited::Pong);
-                    self.connection.put(["PING"].into_iter());
+                    self.awaited.push_back(Awaited::Role);
+                    self.connection.put(["INFO", "replication"].into_iter());
                     self.connection.flush().await?;
                 }
                 frame = self.connection.next() => {
@@ -192,12 +192,16 @@ impl<'a> Served<'a> {
     async fn take_in(&mut self, frame: Frame) -> Result<(), ConnectionError> {
         match frame {
             Frame::Push(items) => self.pushed(items).await,
+            // A user who may not ask is not told.
+            Frame::Error(_) if matches!(self.awaited.front(), Some(Awaited::Role)) => drop(self.awaited.pop_front()),
             Frame::Error(text) => self.refused(&text)?,
-            _ => {
-                if matches!(self.awaited.front(), Some(Awaited::Pong)) {
-                    self.awaited.pop_front();
+            Frame::Text(text) if matches!(self.awaited.front(), Some(Awaited::Role)) => {
+                self.awaited.pop_front();
+                if is_replica(&text) {
+                    return Err(ConnectionError::Replica);
                 }
             }
+            _ => {}
         }
         Ok(())
     }
@@ -279,4 +283,9 @@ impl<'a> Served<'a> {
         // A shard ends only with the node.
         let _ = shard.send(Arrived { incoming, at: Instant::now() }).await;
     }
+}
+
+/// True if a server says that it is a replica: behind one address, a new connection leads to the master.
+fn is_replica(replication: &[u8]) -> bool {
+    replication.split(|byte| *byte == b'\n').any(|line| line.trim_ascii() == b"role:slave")
 }

@@ -158,11 +158,19 @@ impl Subscriptions {
 
     /// True if every partition has a link that is up.
     pub(in crate::fanout) fn is_connected(&self) -> bool {
+        self.connected_partitions() == PARTITIONS
+    }
+
+    /// True if at least half of the partitions have a link that is up: without one master, the rooms of the others are
+    /// served.
+    pub(in crate::fanout) fn is_mostly_connected(&self) -> bool {
+        self.connected_partitions() * 2 >= PARTITIONS
+    }
+
+    fn connected_partitions(&self) -> usize {
         let state = self.state();
-        (0..PARTITIONS).all(|partition| {
-            let link = state.routes.get(&partition).and_then(|id| state.links.get(id));
-            link.is_some_and(|link| link.is_connected)
-        })
+        let link_of = |partition| state.links.get(state.routes.get(&partition)?);
+        (0..PARTITIONS).filter_map(link_of).filter(|link| link.is_connected).count()
     }
 
     /// Takes the next operations of a link, all of one partition.

@@ -17,14 +17,13 @@ use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use rts_common::limits::POST_BYTES;
 use rts_common::seq::Timestamp;
 
-use super::identify::connection_token;
+use super::identify::{Known, connection_token};
 use super::new_session::{Admitted, run_findable};
 use super::query::QueryPairs;
 use super::request_error::RequestError;
 use super::{App, polling_response};
-use crate::auth::Identity;
 use crate::connection::ConnectionId;
-use crate::peers::{Hop, NodeLocation};
+use crate::peers::{NodeLocation, Unreachable};
 use crate::session::{AddressConnection, Carrier, HttpTransport, HttpTransportKind, Over, Settings, Transport};
 
 /// The owner of a connection may take this much longer than its own deadlines.
@@ -45,7 +44,7 @@ enum Want {
 pub(super) async fn serve(
     app: Arc<App>,
     query: &QueryPairs,
-    identity: Identity,
+    Known { identity, is_forwarded }: Known,
     request: Request,
 ) -> Result<Response, RequestError> {
     let want = Want::of(request.method(), request.headers());
@@ -57,10 +56,6 @@ pub(super) async fn serve(
     let id = token.connection_id;
     if let Some(held) = app.registry.find(id) {
         return here(&app.sessions.settings, want, held, request).await;
-    }
-    let hop = app.peers.hop(&request);
-    if hop == Hop::Forged {
-        return Err(RequestError::Unauthorized);
     }
     if app.registry.has_ended(id) {
         return Err(RequestError::NoSuchConnection);
@@ -75,11 +70,14 @@ pub(super) async fn serve(
         app.peers.claim(id, token.left(now)).await?
     };
     match place {
-        Some(NodeLocation::Remote(owner)) if hop == Hop::None => {
+        Some(NodeLocation::Remote(owner)) if !is_forwarded => {
             let deadline = want.deadline(&app.sessions.settings);
-            app.peers.forward(owner, request, deadline).await.map_err(|error| {
+            app.peers.forward(owner, id, (request, &identity), deadline).await.map_err(|error| {
                 tracing::info!(connection = %id, %owner, %error, "cannot reach the node of a connection");
-                RequestError::NoSuchConnection
+                match error {
+                    Unreachable::Full => RequestError::Unavailable,
+                    _ => RequestError::NoSuchConnection,
+                }
             })
         }
         Some(NodeLocation::Remote(_)) => Err(RequestError::NoSuchConnection),

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use rts_common::redis::journaled::Journaled;
+use rts_common::redis::journaled::{Journaled, SET_ASIDE_FOR};
 use rts_common::seq::{Seq, Timestamp};
 
 /// Time for a request to SQS to be known as accepted, the note of it included; doubled with each further one. All of
@@ -72,6 +72,19 @@ impl QueueClock {
         was_empty || self.has_passed(at, |longest| self.slack() + longest)
     }
 
+    /// Returns the time before which everything that the queue accepted is stored, or lost to it; `None` if that is not known.
+    pub(super) fn stored_until(&self, now: Timestamp) -> Option<Timestamp> {
+        let before = |at: Timestamp, time: Duration| {
+            let millis = u64::try_from(time.as_millis()).unwrap_or(u64::MAX);
+            Timestamp::from_millis(at.millis().saturating_sub(millis))
+        };
+        let slack = self.slack();
+        // What it accepted just before it was counted may not have been in the count.
+        let by_count = self.empty_since.filter(|since| since_millis(*since, now) >= slack).map(|_| before(now, slack));
+        let by_waits = self.waits.map(|waits| before(waits.told_at, slack + waits.longest));
+        by_count.into_iter().chain(by_waits).max()
+    }
+
     /// True if the functions still reported entries this long after a time.
     fn has_passed(&self, at: Timestamp, time: impl Fn(Duration) -> Duration) -> bool {
         self.waits.is_some_and(|waits| since_millis(at, waits.told_at) >= time(waits.longest))
@@ -90,11 +103,17 @@ pub(super) fn decide(
     after: Duration,
     now: Timestamp,
 ) -> Decision {
-    let request = |requests, losses| Decision::Journal(Journaled { at: now, requests, losses, accepted: false });
+    let request = |requests, losses| {
+        Decision::Journal(Journaled { at: now, requests, losses, accepted: false, set_aside: false })
+    };
     let Some(known) = journaled else {
         let is_due = since_millis(version.timestamp(), now) >= after;
         return if is_due { request(1, 0) } else { Decision::Wait };
     };
+    if known.set_aside {
+        // A person sends the letter back, or nobody does for as long as it is kept.
+        return if known.age(now) >= SET_ASIDE_FOR { request(1, known.losses) } else { Decision::Check };
+    }
     if !known.accepted && known.requests < REQUESTS_MAX {
         let patience = WORD_WITHIN * 2_u32.pow(known.requests.saturating_sub(1).into());
         return if known.age(now) >= patience { request(known.requests + 1, known.losses) } else { Decision::Wait };

@@ -77,6 +77,37 @@ fn a_dead_letter_is_journaled_again_ever_more_rarely() {
     assert_eq!(journaled, [180, 360, 600, 1080, 2040, 3960]);
 }
 
+#[test]
+fn all_is_stored_that_was_accepted_before_the_queue_was_empty_or_the_functions_were_so_far() {
+    assert_eq!(clock().stored_until(at(1000 * SECOND)), None, "nothing is known");
+    // The slack is a minute here.
+    let empty = QueueClock { empty_since: Some(at(100 * SECOND)), ..clock() };
+    assert_eq!(empty.stored_until(at(159 * SECOND)), None, "only just");
+    assert_eq!(empty.stored_until(at(500 * SECOND)), Some(at(440 * SECOND)));
+    let waits = Waits { longest: Duration::from_secs(100), told_at: at(400 * SECOND) };
+    let lagging = QueueClock { waits: Some(waits), ..clock() };
+    assert_eq!(lagging.stored_until(at(10_000 * SECOND)), Some(at(240 * SECOND)), "nothing is known since");
+    let both = QueueClock { empty_since: Some(at(100 * SECOND)), ..lagging };
+    assert_eq!(both.stored_until(at(500 * SECOND)), Some(at(440 * SECOND)));
+}
+
+#[test]
+fn what_was_set_aside_is_only_looked_up_until_its_letter_is_about_to_end() {
+    let known = Some(Journaled::set_aside(at(0)));
+    let empty = |now: u64| QueueClock { empty_since: Some(at(SECOND)), ..clock_told(now) };
+    let decide = |now| decide(Seq::ZERO, known, &empty(now), AFTER, at(now));
+    let day = 86_400 * SECOND;
+    for now in [SECOND, 3600 * SECOND, day, 13 * day - 1] {
+        assert_eq!(decide(now), Decision::Check, "{now}");
+    }
+    let again = note(decide(13 * day));
+    assert_eq!((again.requests, again.accepted, again.set_aside), (1, false, false));
+}
+
+fn clock_told(now: u64) -> QueueClock {
+    QueueClock { waits: Some(Waits { longest: Duration::ZERO, told_at: at(now) }), ..clock() }
+}
+
 /// A queue that drops copies for five minutes, and functions with any lag behind it.
 #[derive(Default)]
 struct World {

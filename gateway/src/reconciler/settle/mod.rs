@@ -97,7 +97,7 @@ impl Reconciler {
             let mut journaled = HashMap::new();
             for (message, version, note) in due.messages.iter().copied() {
                 let settled = match known.get(&message) {
-                    Some(stored) if *stored >= version => {
+                    Some(stored) if stored.covers(version) => {
                         self.clear(room, message, version).await.map(|()| Some(Settled::Stored))
                     }
                     _ => self.journal_message(room, (message, version, note), &mut journaled).await,
@@ -199,7 +199,7 @@ impl Reconciler {
     /// Handles a message that the stream does not have, perhaps because it was stored a moment ago.
     async fn gone(&self, room: &RoomId, message: Seq, version: Seq) -> Result<Settled, Unsettled> {
         let known = self.parts.store.versions(room, &[message]).await?;
-        let is_stored = known.get(&message).is_some_and(|stored| *stored >= version);
+        let is_stored = known.get(&message).is_some_and(|stored| stored.covers(version));
         self.index.remove_message(room, message, version).await.map_err(Broken::from)?;
         if is_stored {
             return Ok(Settled::Stored);

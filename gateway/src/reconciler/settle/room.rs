@@ -24,13 +24,16 @@ impl Reconciler {
         let entry = |version: Seq| Unstored::Room { room: room.clone(), version };
         let Some((org, whole)) = self.parts.rooms.whole_change(room, highest).await? else {
             let members: Vec<_> = due.iter().map(|(version, _)| entry(*version).member()).collect();
-            let is_stored = self.has_room_since(room, highest).await?;
+            let stored = self.parts.store.room(room).await?;
+            let is_stored = |version| stored.as_ref().is_some_and(|stored| has_part_of(stored, version));
             self.index.remove(Partition::of_room(room), &members).await.map_err(Broken::from)?;
-            if !is_stored {
-                tracing::error!(room = %room, version = %highest, "a change of a room is neither in Redis nor in DynamoDB: it is lost");
+            for (version, _) in due {
+                if !is_stored(*version) {
+                    tracing::error!(room = %room, %version, "a change of a room is neither in Redis nor known to be in DynamoDB: it is lost");
+                }
+                let settled = if is_stored(*version) { Settled::Stored } else { Settled::Lost };
+                results.push((entry(*version), settled));
             }
-            let settled = if is_stored { Settled::Stored } else { Settled::Lost };
-            results.extend(due.iter().map(|(version, _)| (entry(*version), settled)));
             return Ok(());
         };
         let mark_off = |version| RoomChange::Room {
@@ -80,15 +83,13 @@ impl Reconciler {
         self.note(room, &members, Journaled { at: Timestamp::now(), requests: 0, accepted: true, ..note }).await?;
         Ok(true)
     }
+}
 
-    /// Returns true if DynamoDB has a part of a room that is at least as new as a version: the best that is known of a
-    /// change that Redis has lost.
-    async fn has_room_since(&self, room: &RoomId, version: Seq) -> Result<bool, Unsettled> {
-        Ok(self.parts.store.room(room).await?.is_some_and(|stored| {
-            let members = stored.members.iter().map(|(member, _)| member.version);
-            members.chain([stored.facts.version]).any(|known| known >= version)
-        }))
-    }
+/// True if DynamoDB has a part of a room of just this version: the best that is known of a change that Redis has lost. A
+/// part of a later one says nothing about it.
+fn has_part_of(stored: &StoredRoom, version: Seq) -> bool {
+    let members = stored.members.iter().map(|(member, _)| member.version);
+    members.chain([stored.facts.version]).any(|known| known == version)
 }
 
 /// True if DynamoDB has every part of a whole room that is not newer than its version, each as new as here: a later
@@ -129,6 +130,18 @@ mod tests {
             role: is_in.then_some(Role::Member),
             version: Seq::new(version).unwrap(),
             joined_seq: Seq::default(),
+        }
+    }
+
+    #[test]
+    fn a_lost_change_is_stored_only_if_a_part_of_it_is() {
+        let stored = StoredRoom {
+            org: OrgId::parse("acme").unwrap(),
+            facts: facts(6),
+            members: vec![(member("ann", 1, true), Marks::default()), (member("bob", 9, true), Marks::default())],
+        };
+        for (version, is_stored) in [(1, true), (5, false), (6, true), (7, false), (9, true), (10, false)] {
+            assert_eq!(has_part_of(&stored, Seq::new(version).unwrap()), is_stored, "{version}");
         }
     }
 

@@ -11,6 +11,7 @@ use rts_common::seq::Seq;
 
 use super::PAGE_MIN;
 use super::cursor::Cursor;
+use crate::rooms::messages_within;
 
 /// A page to be read: the newest messages of a room before a seq.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -30,8 +31,11 @@ struct FrontPosition {
 
 pub(super) struct Front {
     places: HashMap<RoomId, FrontPosition>,
-    /// The matches, also those before the frontier, which cannot be returned yet.
+    /// The matches, also those before the frontier, which cannot be returned yet: the newest, as many as an answer holds
+    /// and one more.
     matches: Vec<MessageState>,
+    /// The most messages of the answer.
+    most: usize,
 }
 
 /// Sorts newest first; rooms of the same microsecond by their ids.
@@ -41,7 +45,7 @@ fn order(message: &MessageState) -> (Reverse<Seq>, &RoomId) {
 
 impl Front {
     /// Returns the front of rooms, each with the seq before which all of its messages are.
-    pub(super) fn new(rooms: Vec<(RoomId, Seq)>, cursor: Option<&Cursor>) -> Self {
+    pub(super) fn new(rooms: Vec<(RoomId, Seq)>, cursor: Option<&Cursor>, most: usize) -> Self {
         let limit = (limits::PAGE_MAX / rooms.len().max(1)).max(PAGE_MIN);
         let places = rooms.into_iter().map(|(room, end)| {
             let bound = cursor.map(|cursor| match &cursor.room {
@@ -51,7 +55,7 @@ impl Front {
             let before = bound.map_or(end, |bound| bound.min(end));
             (room, FrontPosition { before, limit, span: u64::MAX })
         });
-        Self { places: places.filter(|(_, place)| place.before > Seq::ZERO).collect(), matches: Vec::new() }
+        Self { places: places.filter(|(_, place)| place.before > Seq::ZERO).collect(), matches: Vec::new(), most }
     }
 
     /// Returns the seq from which on every room was read; `None` when everything was.
@@ -59,10 +63,22 @@ impl Front {
         self.places.values().map(|place| place.before).max()
     }
 
-    /// Returns the number of matches that are certain to be the next.
-    pub(super) fn found(&self) -> usize {
+    /// True if the matches that are certain to be the next fill an answer.
+    pub(super) fn is_full(&self) -> bool {
+        let found = self.found();
+        found >= self.most || found > self.fitting()
+    }
+
+    /// Returns the number of matches that are certain to be the next: no room has one between them.
+    fn found(&self) -> usize {
         let frontier = self.frontier().unwrap_or(Seq::ZERO);
-        self.matches.iter().filter(|message| message.seq >= frontier).count()
+        self.matches.iter().take_while(|message| message.seq >= frontier).count()
+    }
+
+    /// Returns the number of the newest matches that an answer holds.
+    fn fitting(&self) -> usize {
+        let newest = &self.matches[..self.matches.len().min(self.most)];
+        messages_within(newest, limits::ANSWER_BYTES).min(newest.len())
     }
 
     /// Returns the next pages: of the room at the frontier, and of others that it will reach soon.
@@ -93,6 +109,9 @@ impl Front {
             _ => self.leave(read),
         }
         self.matches.extend(messages.into_iter().filter(matches));
+        self.matches.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
+        // Whatever comes, the rest belongs to later answers. One more shows that there is a rest.
+        self.matches.truncate(self.fitting() + 1);
     }
 
     /// Drops a room that has no more to be read.
@@ -101,12 +120,11 @@ impl Front {
     }
 
     /// Returns the page, and the cursor of the next one.
-    pub(super) fn finish(mut self, limit: usize) -> (Vec<MessageState>, Option<Cursor>) {
+    pub(super) fn finish(mut self) -> (Vec<MessageState>, Option<Cursor>) {
         let frontier = self.frontier();
-        self.matches.retain(|message| message.seq >= frontier.unwrap_or(Seq::ZERO));
-        self.matches.sort_unstable_by(|one, other| order(one).cmp(&order(other)));
-        let is_cut = self.matches.len() > limit;
-        self.matches.truncate(limit);
+        let (found, fitting) = (self.found(), self.fitting());
+        let is_cut = found > fitting;
+        self.matches.truncate(found.min(fitting));
         let cursor = match self.matches.last() {
             Some(last) if is_cut => Some(Cursor { before: last.seq, room: Some(last.room_id.clone()) }),
             _ => frontier.map(|before| Cursor { before, room: None }),

@@ -38,11 +38,11 @@ fn call(
         let last = Seq::new(*seqs.last()?)?;
         Some((room.clone(), last.next()))
     });
-    let mut front = Front::new(places.collect(), cursor);
+    let mut front = Front::new(places.collect(), cursor, limit);
     let start = front.frontier();
     let mut round = 0;
     while let Some(frontier) = front.frontier() {
-        if front.found() >= limit || (Some(frontier) < start && round >= rounds) {
+        if front.is_full() || (Some(frontier) < start && round >= rounds) {
             break;
         }
         let reads = front.next_reads(4);
@@ -57,7 +57,7 @@ fn call(
         }
         round += 1;
     }
-    let (messages, cursor) = front.finish(limit);
+    let (messages, cursor) = front.finish();
     (messages.into_iter().map(|message| (message.seq.get(), message.room_id)).collect(), cursor)
 }
 
@@ -99,7 +99,7 @@ proptest! {
 fn quiet_rooms_are_not_read_before_the_frontier_reaches_them() {
     let at = |seq| Seq::new(seq).unwrap();
     let (busy, quiet) = (room(1), room(2));
-    let mut front = Front::new(vec![(busy.clone(), at(1000)), (quiet.clone(), at(500))], None);
+    let mut front = Front::new(vec![(busy.clone(), at(1000)), (quiet.clone(), at(500))], None, 200);
     // The pace of the busy one is still unknown.
     assert_eq!(front.next_reads(4).len(), 2);
     let read = front.next_reads(1).remove(0);
@@ -111,7 +111,28 @@ fn quiet_rooms_are_not_read_before_the_frontier_reaches_them() {
 }
 
 #[test]
+fn an_answer_holds_no_more_than_its_bytes_and_the_next_one_goes_on() {
+    let (busy, end) = (room(1), Seq::new(1000).unwrap());
+    let large = |seq| {
+        let mut message = message(&busy, seq);
+        message.content.body = "x".repeat(limits::BODY_BYTES);
+        message
+    };
+    let mut front = Front::new(vec![(busy.clone(), end)], None, 200);
+    let read = front.next_reads(1).remove(0);
+    for pages in 0..4 {
+        let from = 900 - 100 * pages;
+        front.read(&read, (from..from + 100).map(large).collect(), true, |_| true);
+        assert!(front.is_full() && front.matches.len() <= 65, "{} are held", front.matches.len());
+    }
+    let (messages, cursor) = front.finish();
+    let (newest, oldest) = (messages.first().unwrap().seq.get(), messages.last().unwrap().seq);
+    assert!((60..64).contains(&messages.len()) && newest == 999, "{} from {newest}", messages.len());
+    assert_eq!(cursor, Some(Cursor { before: oldest, room: Some(busy) }));
+}
+
+#[test]
 fn nothing_to_search_is_an_empty_answer() {
-    let (messages, cursor) = Front::new(Vec::new(), None).finish(10);
+    let (messages, cursor) = Front::new(Vec::new(), None, 10).finish();
     assert!(messages.is_empty() && cursor.is_none());
 }

@@ -14,6 +14,7 @@ use rts_common::signalr::{Decoder, Protocol, Record, ping};
 use tokio::time::Sleep;
 
 use crate::close_reason::CloseReason;
+use crate::metrics::{self, RejoinOutcome};
 use crate::session::calls::Calls;
 use crate::session::keep_alive::{Due, KeepAlive};
 use crate::session::rate_limit::RecordRateLimit;
@@ -65,7 +66,7 @@ impl SessionLoop<'_> {
     ) -> CloseReason {
         let settings = &self.sessions.settings;
         let now = Instant::now();
-        let keep_alive = KeepAlive::new(settings, now, self.arrival.expires);
+        let keep_alive = KeepAlive::new(settings, now, self.arrival.ends(settings, self.arrival.expires));
         let mut check = pin!(tokio::time::sleep_until(keep_alive.next_check(settings).into()));
         let mut decoder = Decoder::new(self.protocol, settings.record_bytes_max);
         decoder.push(received);
@@ -86,6 +87,9 @@ impl SessionLoop<'_> {
         };
         let reason = poll_fn(|cx| attached.poll(cx, check.as_mut())).await;
         attached.end_direct();
+        if attached.is_detached() {
+            metrics::rejoin(RejoinOutcome::GivenUp);
+        }
         reason
     }
 }
@@ -232,6 +236,7 @@ impl RunningSession<'_> {
             Poll::Ready(Ok(Incoming::Data(bytes))) => {
                 self.keep_alive.heard(Instant::now());
                 self.stay.counts.bytes_in += bytes.len() as u64;
+                metrics::bytes_received(self.socket.label(), bytes.len());
                 if let Some(stateful) = &mut self.stay.stateful {
                     stateful.heard(bytes.len());
                 }

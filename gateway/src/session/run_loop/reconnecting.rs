@@ -8,6 +8,7 @@ use rts_common::signalr::Decoder;
 
 use super::RunningSession;
 use crate::close_reason::CloseReason;
+use crate::metrics::{self, RejoinOutcome};
 use crate::session::Transport;
 use crate::session::keep_alive::KeepAlive;
 
@@ -36,8 +37,9 @@ impl RunningSession<'_> {
         self.leave_socket(cx);
         *self.socket = Transport::WebSocket(returned.socket);
         self.stay.counts.rejoins += 1;
+        metrics::rejoin(RejoinOutcome::Rejoined);
         let settings = &self.stay.sessions.settings;
-        self.keep_alive = KeepAlive::new(settings, now, returned.expires);
+        self.keep_alive = KeepAlive::new(settings, now, self.stay.arrival.ends(settings, returned.expires));
         // Records that were cut off, or not taken yet, are sent again.
         self.decoder = Decoder::new(self.stay.protocol, settings.record_bytes_max);
         self.is_hungry = true;

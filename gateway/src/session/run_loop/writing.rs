@@ -7,6 +7,7 @@ use bytes::Bytes;
 
 use super::{RunningSession, SessionLoop};
 use crate::close_reason::CloseReason;
+use crate::metrics;
 
 impl RunningSession<'_> {
     /// Writes queued data, takes the answers and events that are due, and writes those, until there is nothing more or
@@ -96,10 +97,12 @@ impl RunningSession<'_> {
 
     /// Sends numbered records, and keeps them where they may have to be sent again.
     pub(super) fn send(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let transport = self.socket.label();
         let SessionLoop { counts, stateful, protocol, .. } = &mut self.stay;
         let counted = records.into_iter().inspect(|record| {
             counts.records_out += 1;
             counts.bytes_out += record.len() as u64;
+            metrics::bytes_sent(transport, record.len());
             if let Some(stateful) = stateful {
                 stateful.sent(record);
             }
@@ -109,10 +112,12 @@ impl RunningSession<'_> {
 
     /// Sends records that belong to the connection, not to the session.
     pub(super) fn send_control(&mut self, records: impl IntoIterator<Item = Bytes>) {
+        let transport = self.socket.label();
         let counts = &mut *self.stay.counts;
         let counted = records.into_iter().inspect(|record| {
             counts.records_out += 1;
             counts.bytes_out += record.len() as u64;
+            metrics::bytes_sent(transport, record.len());
         });
         self.socket.send(self.stay.protocol.transfer_format(), counted);
     }

@@ -371,6 +371,8 @@ async fn a_waiting_session_is_small() {
     let arrival = crate::session::NewConnection {
         connection_id: id,
         principal: std::sync::Arc::new(crate::connection::Principal {
+            is_service: false,
+            issued_at: None,
             person: crate::test_support::person("acme", "ann"),
             display_name: String::new(),
         }),
@@ -379,6 +381,7 @@ async fn a_waiting_session_is_small() {
         claim: node.registry.claim(id, now, &outbox, crate::session::Carrier::WebSocket(None)).unwrap(),
         rejoin: None,
         address: None,
+        shaking: None,
         arrived: now,
     };
     let here = tokio::net::TcpStream::connect(node.address).await.unwrap();

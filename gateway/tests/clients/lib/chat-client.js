@@ -1,5 +1,6 @@
 // One connection of a user through a stock SignalR client, which records everything it receives.
 
+import { checkAnswer, checkEvent } from "./schema.js";
 import { CLIENTS, hubProtocol } from "./signalr.js";
 import { until, within } from "./wait.js";
 
@@ -61,9 +62,20 @@ export class ChatClient {
     this.#listen();
   }
 
+  /** A handler's error would only reach the client's log: it ends the connection and fails the next call. */
+  #check(type, event) {
+    try {
+      checkEvent(type, event);
+    } catch (error) {
+      this.fault ??= error;
+      void this.connection.stop();
+    }
+  }
+
   #listen() {
     for (const type of ROOM_EVENTS) {
       this.connection.on(type, (event) => {
+        this.#check(type, event);
         const noted = { type, ...event };
         this.events(event.roomId).push(noted);
         this.listener?.onRoomEvent?.(noted);
@@ -71,6 +83,7 @@ export class ChatClient {
     }
     for (const type of OTHER_EVENTS) {
       this.connection.on(type, (event) => {
+        this.#check(type, event);
         const noted = { type, ...event };
         this.notices.push(noted);
         this.listener?.onNotice?.(noted);
@@ -94,8 +107,9 @@ export class ChatClient {
     return this;
   }
 
-  /** Closes the connection with a Close record. */
+  /** Closes the connection with a Close record. Fails if an event was not as the reference has it. */
   async stop() {
+    if (this.fault) throw this.fault;
     await within(this.connection.stop(), `stop of ${this.user}`, CALL_DEADLINE_MS);
   }
 
@@ -112,8 +126,11 @@ export class ChatClient {
 
   /** Calls a method; rejects with a {@link HubError} if the hub does. */
   async call(method, ...args) {
+    if (this.fault) throw this.fault;
     try {
-      return await within(this.connection.invoke(method, ...args), `${method} of ${this.user}`, CALL_DEADLINE_MS);
+      const answer = await within(this.connection.invoke(method, ...args), `${method} of ${this.user}`, CALL_DEADLINE_MS);
+      checkAnswer(method, answer);
+      return answer;
     } catch (error) {
       throw HubError.from(error, method);
     }

@@ -34,13 +34,13 @@ export async function say(ledger, roomId, client, body) {
 
 /** Edits a message. */
 export async function edit(ledger, roomId, client, seq, body) {
-  const { message } = await client.call("EditMessage", { roomId, seq, body });
+  const { message } = await patiently(() => client.call("EditMessage", { roomId, seq, body }));
   return ledger.changed(roomId, message);
 }
 
 /** Deletes a message. */
 export async function remove(ledger, roomId, client, seq) {
-  const { message } = await client.call("DeleteMessage", { roomId, seq });
+  const { message } = await patiently(() => client.call("DeleteMessage", { roomId, seq }));
   return ledger.changed(roomId, message);
 }
 

@@ -22,8 +22,14 @@ import { search } from "./api/search.js";
 import { sizes } from "./api/sizes.js";
 import { typing } from "./api/typing.js";
 
+/** Above the default budgets: the tests here are about answers. `hostile.test.js` is about budgets. */
+const OPTIONS = ["SEND", "UPLOAD", "SEARCH", "PEOPLE"].flatMap((budget) => [
+  "--env", `gateway:RTS_LIMIT_${budget}_RATE=2000`,
+  "--env", `gateway:RTS_LIMIT_${budget}_BURST=2000`,
+]);
+
 const shared = {};
-before(async () => (shared.cluster = await Cluster.start()), { timeout: 180_000 });
+before(async () => (shared.cluster = await Cluster.start(OPTIONS)), { timeout: 180_000 });
 after(() => shared.cluster?.stop());
 
 for (const suite of [rooms, members, lists, messages, history, reactions, archive, mentions, resume, refusals, search, files, presence, typing, people, sizes, connectionLimits, loss]) suite(shared);

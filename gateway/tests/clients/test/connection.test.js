@@ -56,6 +56,8 @@ test("a bad token is 401 everywhere, and start() rejects", { timeout: 60_000 }, 
       const response = await fetch(`${cluster.hubUrl()}${path}`, { method, headers });
       assert.equal(response.status, 401, `${what}: ${method} ${path}`);
       assert.ok(!(await response.text()).includes(token || "eyJ"));
+      const challenge = response.headers.get("www-authenticate");
+      assert.match(challenge, token ? /^Bearer error="invalid_token", error_description="[^"]+"$/ : /^Bearer$/, what);
     }
     assert.equal(await upgradeStatus(cluster.hubUrl(), token), 401, what);
     for (const version of VERSIONS) {

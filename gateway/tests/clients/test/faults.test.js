@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { after, before, describe as suite, test } from "node:test";
 
 import { describe } from "../lib/checker.js";
-import { person } from "../lib/cast.js";
+import { cast, makeGroup, person, send } from "../lib/cast.js";
 import { Cluster } from "../lib/cluster.js";
 import { Load } from "../lib/load.js";
 import { until } from "../lib/wait.js";
@@ -165,6 +165,30 @@ suite("with proxies", () => {
         await cluster.command("start redis");
       },
     });
+  });
+});
+
+suite("storing behind", () => {
+  let cluster;
+  before(async () => (cluster = await Cluster.start(["--visibility-seconds", "5"])), { timeout: 180_000 });
+  after(() => cluster?.stop());
+
+  test("unread counts after a loss of Redis say that they are at least, until all is stored", PATIENCE, async (t) => {
+    const [ann, bob] = await cast(t, cluster, "ann", "bob");
+    const roomId = await makeGroup(ann, [bob]);
+    const { seq } = await send(ann, roomId, "stored");
+    await until(async () => (await cluster.dynamo.messages(roomId, [seq])).length === 1, "it is stored", 30_000, 250);
+    await cluster.command("functions off");
+    for (let number = 1; number <= 5; number += 1) await send(ann, roomId, `in the queue ${number}`);
+    assert.equal(await cluster.redis("FLUSHALL"), "+OK");
+    const again = await cluster.connect(bob.user);
+    t.after(() => again.stop());
+    const listed = async () => (await again.call("ListRooms", {})).rooms.find(({ room }) => room.roomId === roomId);
+    const behind = await listed();
+    assert.ok(behind.unread === 6 || (behind.unread < 6 && behind.unreadAtLeast), JSON.stringify(behind));
+    await cluster.command("functions on");
+    await until(async () => !(await listed()).unreadAtLeast, "storing has passed the loss", 90_000, 500);
+    assert.equal((await listed()).unread, 6);
   });
 });
 

@@ -14,7 +14,7 @@ import { upgrade } from "../lib/wire/hub.js";
 
 const source = (path) => readFileSync(new URL(`../../../src/${path}`, import.meta.url), "utf8");
 /** Read from the server's table: each method is a row `Name => file::function,`. */
-const METHODS = [...source("hub/mod.rs").matchAll(/^ {8}(\w+) => \w+::\w+(?: \[\w+\])?,$/gm)].map(([, name]) => name);
+const METHODS = [...source("hub/mod.rs").matchAll(/^ {8}(\w+) => \w+::\w+ \[\w+ \d+\],$/gm)].map(([, name]) => name);
 /** Its routes for clients, literal or by the name of a constant. */
 const ROUTES = [...source("http/router.rs").split("fn admin_router")[0].matchAll(/(?:route\(\s*|: &str = )"([^"]+)"/g)].map(
   ([, path]) => path,

@@ -107,7 +107,7 @@ describe("both ways", () => {
         const [client] = pairs.get(kind).clients;
         const refused = await client.refusal("GetRoom", { roomId: "nobody's" });
         assert.deepEqual([refused.code, refused.sentence.length > 0], ["notFound", true]);
-        assert.match((await client.refusal("Nothing", {})).message, /HubException: Method does not exist\.$/);
+        assert.match((await client.refusal("Nothing", {})).message, /HubException: notFound: Method does not exist\.$/);
         assert.equal(client.connected, true);
       });
     }
@@ -211,7 +211,7 @@ describe("Python", () => {
       assert.deepEqual(heard, ledger.messages(room.roomId).map(({ seq, body }) => [seq, body]));
       assert.equal(errors.length, 2, JSON.stringify(errors));
       assert.match(errors[0], /^An unexpected error occurred invoking 'GetRoom' on the server\. HubException: notFound: /);
-      assert.match(errors[1], /HubException: Method does not exist\.$/);
+      assert.match(errors[1], /HubException: notFound: Method does not exist\.$/);
     });
   }
 });

@@ -1,6 +1,8 @@
 //! The fan-out on real Redis servers: one order for everyone, whatever happens to the subscriptions.
 
+mod canary;
 mod cluster;
+mod failover;
 mod sends;
 mod tls;
 mod world;

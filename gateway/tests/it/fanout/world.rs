@@ -5,22 +5,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use crate::support;
-use aws_config::{BehaviorVersion, Region};
 use rts_common::ids::{ClientId, NodeId, OrgId, Person, RoomId, UserId};
 use rts_common::message::MessageContent;
 use rts_common::redis::stored::{RoomList, merge_rooms};
-use rts_common::redis::{Redis, RedisServers};
+use rts_common::redis::{Redis, RedisServers, keys};
 use rts_common::room::{Role, RoomKind};
 use rts_common::seq::Seq;
 use rts_common::signalr::Protocol;
 use rts_common::store::{Store, Tables};
+use rts_gateway::budgets::{Budget, Budgets, Rate, Rates};
 use rts_gateway::connection::{ConnectionId, Outbox, SessionHandle};
 use rts_gateway::fanout::{Attachment, Fanout};
 use rts_gateway::journal::{Journal, JournalLimits};
 use rts_gateway::lifecycle::Lifecycle;
-use rts_gateway::rate_limits::RateLimits;
-use rts_gateway::rooms::{NewRoom, RoomError, RoomOperation, Rooms};
+use rts_gateway::rooms::{Fencing, NewRoom, RoomError, RoomOperation, Rooms};
 use rts_gateway::send::{SendPermit, SendQueue, SendRequest, SendResult};
+use rts_local::Cluster;
 use serde_json::Value;
 use tokio::sync::oneshot;
 
@@ -32,7 +32,7 @@ pub(super) struct Node {
     pub(super) redis: Arc<Redis>,
     pub(super) sends: SendQueue,
     journal: Journal,
-    rates: Arc<RateLimits>,
+    budgets: Arc<Budgets>,
     lifecycle: Lifecycle,
 }
 
@@ -42,22 +42,33 @@ impl Node {
     }
 
     pub(super) async fn start_on(servers: &RedisServers) -> Self {
-        let redis = Arc::new(Redis::new(servers, |_, _| ()).unwrap());
         // Everything here is in Redis; nobody listens for DynamoDB.
-        let config = aws_config::SdkConfig::builder()
-            .behavior_version(BehaviorVersion::latest())
-            .region(Region::new("us-east-1"))
-            .endpoint_url("http://127.0.0.1:9")
-            .build();
-        let store = Store::connect(&config, Tables::default());
-        let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store));
-        let lifecycle = Lifecycle::new();
-        let id = NodeId::random();
-        let fanout = Fanout::start(id.clone(), servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
+        let config = support::aws("http://127.0.0.1:9");
         let queue = "http://127.0.0.1/000000000000/chat-message-queue.fifo";
+        let lifecycle = Lifecycle::new();
         let journal = Journal::start(&support::accepting_sqs().await, queue, JournalLimits::default(), &lifecycle);
+        Self::start_with(servers, Store::connect(&config, Tables::default()), journal, lifecycle)
+    }
+
+    /// Starts a node on a Redis of one's own, with a cluster's DynamoDB, queues and functions.
+    pub(super) fn start_among(redis_url: &str, cluster: &Cluster) -> Self {
+        let (config, tables) = support::aws_of(cluster);
+        let (queue, lifecycle) = (&cluster.outputs().message_queue_url, Lifecycle::new());
+        let journal = Journal::start(&config, queue, JournalLimits::default(), &lifecycle);
+        let servers = RedisServers::parse(redis_url).unwrap();
+        Self::start_with(&servers, Store::connect(&config, tables), journal, lifecycle)
+    }
+
+    fn start_with(servers: &RedisServers, store: Store, journal: Journal, lifecycle: Lifecycle) -> Self {
+        let redis = Arc::new(Redis::new(servers, |_, _| ()).unwrap());
+        let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store));
+        let id = NodeId::random();
+        let quiet = Duration::from_millis(300);
+        rooms.set_fencing(Fencing { node: id.clone(), journal: journal.clone(), quiet });
+        let fanout = Fanout::start(id.clone(), servers, Arc::clone(&redis), Arc::clone(&rooms), &lifecycle).unwrap();
         let sends = SendQueue::start(&id, &rooms, &journal, &lifecycle);
-        Self { id, fanout, rooms, redis, sends, journal, rates: Arc::new(RateLimits::new(10_000, 10_000)), lifecycle }
+        let budgets = Budgets::alone(Rates::of(|_| Rate { per_second: 10_000, burst: 10_000 }));
+        Self { id, fanout, rooms, redis, sends, journal, budgets, lifecycle }
     }
 
     pub(super) async fn wait_connected(&self) {
@@ -122,7 +133,7 @@ impl Node {
             deleted: false,
             reactions: Vec::new(),
         };
-        let token = self.rates.token(&person, Instant::now()).unwrap();
+        let token = self.budgets.token(&person, Budget::Messages).unwrap();
         let permit = Some(SendPermit { place: self.journal.reserve().unwrap(), token });
         self.sends.enqueue(SendRequest { person, room: room.clone(), content, permit, in_flight: None }).await
     }
@@ -262,9 +273,11 @@ impl Server {
         command.query_async(&mut self.connection).await.unwrap()
     }
 
-    /// Returns the node's sharded channels on this server.
+    /// Returns the node's sharded channels on this server, without those of the canary.
     pub(super) async fn channels(&mut self) -> Vec<String> {
-        self.run(&["PUBSUB", "SHARDCHANNELS"]).await
+        let mut channels: Vec<String> = self.run(&["PUBSUB", "SHARDCHANNELS"]).await;
+        channels.retain(|channel| !keys::is_canary_channel(channel));
+        channels
     }
 
     /// Disconnects every subscriber.

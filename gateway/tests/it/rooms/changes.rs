@@ -1,8 +1,13 @@
 //! Changes of rooms and their members.
 
+use rts_common::message::Reaction;
 use rts_common::record::RoomChange;
+use rts_common::redis::keys;
 use rts_common::room::Role;
-use rts_gateway::rooms::{Change, EventsAfter, RoomError, RoomOperation, RoomOutcome, Sending, Sent};
+use rts_common::seq::{Seq, Timestamp};
+use rts_gateway::rooms::{
+    Change, EventsAfter, MessageAt, MessageChange, ReactionChange, RoomError, RoomOperation, RoomOutcome, Sending, Sent,
+};
 
 use super::world::{World, content, person};
 use crate::support;
@@ -24,6 +29,7 @@ async fn members_are_added_and_leave() {
     assert_eq!(change("bob", RoomOperation::Remove(&cyd[0].0)).await.err(), Some(RoomError::Forbidden));
     assert_eq!(change("ann", RoomOperation::Remove(&person("zed").user)).await.err(), Some(RoomError::NoMember));
     change("ann", RoomOperation::Remove(&cyd[0].0)).await.unwrap();
+    support::connected(&world.redis, &person("cyd")).await;
     assert_eq!(world.rooms.view(&person("cyd"), &room).await.err(), Some(RoomError::NotFound));
     change("ann", RoomOperation::Leave).await.unwrap();
     change("bob", RoomOperation::Archive).await.unwrap();
@@ -103,4 +109,63 @@ async fn changes_made_before_but_not_stored_are_for_the_journal_again() {
         assert!(matches!(change(operation).await, RoomOutcome::Unchanged(None)));
     }
     assert_ne!(owed, renamed);
+}
+
+#[tokio::test]
+async fn what_a_node_changed_itself_raises_its_hint_of_the_next_seq() {
+    let world = World::new();
+    let room = world.group(&["ann", "bob"]).await;
+    let hint = || world.rooms.seq_hint(&room).get();
+    let sent = world.say(&room, "ann", "c1").await;
+    assert_eq!(hint(), sent.seq);
+    let (edited, _) = world.edit(&room, "ann", sent.seq, "edited").await.unwrap();
+    assert_eq!(hint(), edited.version);
+    world.rooms.change_room(&person("ann"), &room, &RoomOperation::Rename("other")).await.unwrap();
+    assert!(hint() > edited.version);
+}
+
+#[tokio::test]
+async fn a_burst_of_changes_of_one_message_succeeds_for_all() {
+    let world = World::new();
+    let room = world.group(&["ann", "bob"]).await;
+    let seq = world.say(&room, "ann", "c1").await.seq;
+    let (who, room) = (&person("bob"), &room);
+    let react = async |number: usize| {
+        let emoji = format!("emoji {number}");
+        let change = ReactionChange { emoji: emoji.clone(), user_id: who.user.clone(), on: true };
+        let at = MessageAt { person: who, room, seq };
+        let changed = world.rooms.change_message(at, |found| {
+            let mut content = found.state.content.clone();
+            content.reactions.push(Reaction { emoji: emoji.clone(), user_ids: vec![who.user.clone()] });
+            Ok(Some(MessageChange::React(content, change.clone())))
+        });
+        changed.await.map(drop)
+    };
+    let all = futures_util::future::join_all((0..100).map(react)).await;
+    let failed: Vec<_> = all.into_iter().filter_map(Result::err).collect();
+    assert!(failed.is_empty(), "{} of 100: {failed:?}", failed.len());
+    assert_eq!(world.rooms.message(who, room, seq).await.unwrap().state.content.reactions.len(), 100);
+}
+
+#[tokio::test]
+async fn a_count_in_a_rebuilt_room_is_at_least_until_storing_has_passed_the_rebuild() {
+    let world = World::new();
+    let room = world.group(&["ann", "bob"]).await;
+    world.say(&room, "ann", "c1").await;
+    let count = async || {
+        let view = world.rooms.view(&person("bob"), &room).await.unwrap();
+        (view.unread, view.unread_at_least)
+    };
+    assert_eq!(count().await, (1, false), "it was never lost");
+    let rebuilt = Seq::now();
+    let mut set = redis::cmd("HSET");
+    set.arg(keys::room_meta(&room)).arg("rebuilt").arg(rebuilt.to_string());
+    world.redis.command("test", &set).await.unwrap();
+    assert!(count().await.1);
+    world.rooms.note_stored_until(Timestamp::from_millis(rebuilt.timestamp().millis() - 1));
+    assert!(count().await.1, "what was accepted just before may be missing");
+    world.rooms.note_stored_until(Timestamp::from_millis(rebuilt.timestamp().millis() + 1));
+    assert!(!count().await.1);
+    world.rooms.note_stored_until(Timestamp::from_millis(0));
+    assert!(!count().await.1, "it does not go back");
 }

@@ -106,5 +106,6 @@ async fn only_members_are_mentioned_and_the_room_has_to_be_visible_to_the_sender
     let found = of(&person("ann"), "@bob @eve @김민수님, @ann @bob").await.unwrap();
     assert_eq!(names(found), ["bob", "김민수", "ann"]);
     assert_eq!(of(&person("ann"), "no one").await.unwrap(), []);
+    crate::support::connected(&world.redis, &person("eve")).await;
     assert_eq!(of(&person("eve"), "@bob").await.err(), Some(rts_gateway::rooms::RoomError::NotFound));
 }

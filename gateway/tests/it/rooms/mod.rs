@@ -1,16 +1,21 @@
 //! Rooms on a real Redis: order, dedup, unread counts, history, resume.
 
+mod blind;
 mod changes;
+mod consent;
 mod mentions;
 mod retention;
+mod sends;
 mod world;
 
 use rts_common::ids::{OrgId, Person};
-use rts_common::redis::keys;
+use rts_common::limits;
+use rts_common::redis::{journaled, keys};
 use rts_common::seq::Seq;
 use rts_gateway::rooms::{EventsAfter, MarkKind, RoomError, RoomOperation, Sent};
 
 use self::world::{World, person};
+use crate::support;
 
 #[tokio::test]
 async fn sending_twice_creates_one_message_also_concurrently() {
@@ -32,6 +37,7 @@ async fn outsiders_and_other_tenants_find_nothing() {
     let room = world.group(&["ann", "bob"]).await;
     let foreign = Person { org: OrgId::parse("other").unwrap(), ..person("ann") };
     for who in [person("eve"), foreign] {
+        support::connected(&world.redis, &who).await;
         assert_eq!(world.rooms.view(&who, &room).await.unwrap_err(), RoomError::NotFound);
         assert_eq!(world.rooms.message(&who, &room, Seq::new(1).unwrap()).await.err(), Some(RoomError::NotFound));
         assert_eq!(world.rooms.resume(&who, &room, Seq::ZERO).await.err(), Some(RoomError::NotFound));
@@ -68,9 +74,9 @@ async fn unread_counts_are_exact() {
         (2, 4, 7)
     );
     // A mark beyond the head is clamped to it.
-    let marks =
+    let marked =
         world.rooms.mark(&person("ann"), &room, MarkKind::Read, Seq::new((1 << 53) - 1).unwrap()).await.unwrap();
-    assert_eq!(marks.read_seq, world.rooms.head(&room).await.unwrap().unwrap().seq);
+    assert_eq!(marked.marks.read_seq, world.rooms.head(&room).await.unwrap().unwrap().seq);
     assert_eq!(world.unread(&room, "ann").await, 0);
     world.say(&room, "bob", "later").await;
     assert_eq!(world.unread(&room, "ann").await, 1);
@@ -152,6 +158,20 @@ async fn no_answer_is_much_larger_than_its_bytes_and_all_say_that_there_is_more(
 }
 
 #[tokio::test]
+async fn a_message_awaits_storing_at_its_newest_version_until_that_is_stored() {
+    let world = World::new();
+    let room = world.group(&["ann", "bob"]).await;
+    let sent = world.say(&room, "ann", "c1").await;
+    assert!(world.rooms.awaits_storing(&sent).await.unwrap());
+    let (edited, _) = world.edit(&room, "ann", sent.seq, "other").await.unwrap();
+    let member = journaled::message_member(&room, edited.seq, edited.version);
+    let mut stored = redis::cmd("ZREM");
+    stored.arg(keys::Partition::of_room(&room).unstored()).arg(member);
+    world.redis.command("test", &stored).await.unwrap();
+    assert!(!world.rooms.awaits_storing(&edited).await.unwrap());
+}
+
+#[tokio::test]
 async fn unread_is_capped() {
     let world = World::new();
     let room = world.group(&["ann", "bob"]).await;
@@ -161,6 +181,18 @@ async fn unread_is_capped() {
             assert_eq!(world.unread(&room, "ann").await, 998);
         }
     }
+    assert_eq!(world.unread(&room, "ann").await, 1000);
+
+    // A count in the history is kept also where it stopped at the cap: nobody counts a thousand messages at each glance.
+    let marks = format!("{}:marks", keys::room(&room));
+    let mut unknown = redis::cmd("HSET");
+    unknown.arg(&marks).arg("q:ann").arg("1");
+    world.redis.command("test", &unknown).await.unwrap();
+    assert_eq!(world.unread(&room, "ann").await, 1000);
+    let mut is_unknown = redis::cmd("HEXISTS");
+    is_unknown.arg(&marks).arg("q:ann");
+    let is_unknown: bool = rts_common::redis::read(world.redis.command("test", &is_unknown).await.unwrap()).unwrap();
+    assert!(!is_unknown);
     assert_eq!(world.unread(&room, "ann").await, 1000);
 }
 
@@ -261,13 +293,39 @@ async fn the_stream_is_trimmed_but_never_of_unstored_messages() {
     }
     let length = length().await;
     assert!((1000..1200).contains(&length), "{length}");
-    let mut command = redis::cmd("ZCARD");
-    command.arg(keys::Partition::of_room(&room).unstored());
-    let unstored: usize = rts_common::redis::read(world.redis.command("zcard", &command).await.unwrap()).unwrap();
+    let mut command = redis::cmd("ZCOUNT");
+    command.arg(keys::Partition::of_room(&room).unstored()).arg("-inf").arg(format!("({}", keys::UNSTORED_END));
+    let unstored: usize = rts_common::redis::read(world.redis.command("zcount", &command).await.unwrap()).unwrap();
     assert_eq!(unstored, 1, "the room itself is not stored yet");
     assert!(matches!(
         world.rooms.resume(&person("bob"), &room, states[0].seq).await.unwrap(),
         EventsAfter::Truncated { .. }
     ));
     let Sent::Duplicate { durable: true, .. } = world.send(&room, "ann", "c3", "x").await else { panic!() };
+}
+
+#[tokio::test]
+async fn what_was_set_aside_holds_up_a_trim_for_a_while_and_not_for_ever() {
+    let world = World::new();
+    let room = world.group(&["ann", "bob"]).await;
+    let poison = world.say(&room, "ann", "poison").await.seq;
+    let member = journaled::message_member(&room, poison, poison);
+    rts_common::redis::stored::set_aside(&world.redis, &[(room.clone(), member)]).await.unwrap();
+    let is_kept = async || {
+        let range = rts_common::redis::stream::range(&room, poison, poison);
+        !matches!(world.redis.command("test", &range).await.unwrap(), redis::Value::Array(found) if found.is_empty())
+    };
+    for round in 0..85 {
+        let ids: Vec<_> = (0..limits::SEND_TOGETHER).map(|number| format!("c{round}-{number}")).collect();
+        world.say_together(&room, "ann", &ids).await;
+        // All others are stored.
+        let mut store = redis::cmd("ZREMRANGEBYSCORE");
+        store.arg(keys::Partition::of_room(&room).unstored()).arg(format!("({poison}"));
+        store.arg(format!("({}", keys::UNSTORED_END));
+        world.redis.command("test", &store).await.unwrap();
+        if round == 70 {
+            assert!(is_kept().await, "9,000 more events are kept because of it");
+        }
+    }
+    assert!(!is_kept().await);
 }

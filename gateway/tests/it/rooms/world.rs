@@ -5,13 +5,13 @@ use std::sync::Arc;
 use aws_config::{BehaviorVersion, Region};
 use rts_common::ids::{ClientId, OrgId, Person, RoomId, UserId};
 use rts_common::message::{MessageContent, MessageState};
-use rts_common::redis::{Redis, keys};
+use rts_common::redis::{CallObserver, Redis, keys};
 use rts_common::retention::Retention;
 use rts_common::room::{Role, RoomKind};
 use rts_common::seq::{Seq, Timestamp};
 use rts_common::store::{Direction, Store, Tables};
 use rts_gateway::rooms::{
-    CreatedRoom, HistoryPage, HistoryRange, MessageAt, MessageChange, NewRoom, RoomError, Rooms, Sending, Sent,
+    Attempt, CreatedRoom, HistoryPage, HistoryRange, MessageAt, MessageChange, NewRoom, RoomError, Rooms, Sending, Sent,
 };
 
 use crate::support::{self, RedisServer};
@@ -29,8 +29,13 @@ impl World {
 
     /// Starts a Redis in which messages expire.
     pub(super) fn keeping(retention: Retention) -> Self {
+        Self::observed(retention, |_, _| ())
+    }
+
+    /// Starts a Redis whose calls are noted.
+    pub(super) fn observed(retention: Retention, observe: CallObserver) -> Self {
         let server = RedisServer::start();
-        let redis = server.client();
+        let redis = server.observed(observe);
         let config = aws_config::SdkConfig::builder()
             .behavior_version(BehaviorVersion::latest())
             .region(Region::new("us-east-1"))
@@ -92,6 +97,15 @@ impl World {
         }
     }
 
+    /// Sends messages in one call.
+    pub(super) async fn say_together(&self, room: &RoomId, from: &str, client_ids: &[String]) {
+        let person = person(from);
+        let contents: Vec<_> = client_ids.iter().map(|id| content(&person, id, "together")).collect();
+        let sending = |content| Sending { person: &person, room, content, accept: true };
+        let sent = self.rooms.send(&contents.iter().map(sending).collect::<Vec<_>>()).await;
+        assert!(sent.iter().all(|attempt| matches!(attempt, Attempt::Done(Ok(Sent::New(_))))), "{sent:?}");
+    }
+
     pub(super) async fn unread(&self, room: &RoomId, who: &str) -> u64 {
         self.rooms.view(&person(who), room).await.unwrap().unread
     }
@@ -133,6 +147,7 @@ impl World {
             before: before.map(|seq| Seq::new(seq).unwrap()),
             direction: if after > 0 { Direction::Ascending } else { Direction::Descending },
             limit,
+            bytes: 1 << 20,
         };
         self.rooms.history(&person("ann"), room, range).await.unwrap()
     }

@@ -154,7 +154,10 @@ impl Gate {
         while joined.len() < self.machines {
             watcher.stage(&format!("waiting for workers, {} of {} have joined", joined.len(), self.machines));
             let accepted = timeout_at(deadline, self.listener.accept()).await;
-            let accepted = accepted.with_context(|| format!("only {} of {} workers", joined.len(), self.machines))?;
+            let Ok(accepted) = accepted else {
+                let waited = self.patience.as_secs_f64();
+                bail!("{} of {} workers joined within {waited} s", joined.len(), self.machines);
+            };
             let Ok((stream, peer)) = accepted else {
                 sleep(Duration::from_millis(100)).await;
                 continue;

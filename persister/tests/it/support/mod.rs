@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 pub(crate) use self::fault_bootstrap::FaultyDynamo;
 pub(crate) use self::records::*;
-pub(crate) use self::redis::RedisServer;
+pub(crate) use self::redis::{RedisServer, RedisTalk};
 pub(crate) use self::stand_in::Database;
 
 /// Returns the SDK's configuration for an endpoint on this machine.

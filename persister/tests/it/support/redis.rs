@@ -37,8 +37,12 @@ impl RedisServer {
         server
     }
 
+    pub(crate) fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
     pub(crate) fn servers(&self) -> RedisServers {
-        RedisServers::parse(&format!("redis://127.0.0.1:{}", self.port)).unwrap()
+        RedisServers::parse(&self.url()).unwrap()
     }
 
     /// Opens a connection.

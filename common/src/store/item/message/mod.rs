@@ -5,6 +5,8 @@ use aws_sdk_dynamodb::types::AttributeValue;
 use super::{Fields, Item, ItemBuilder, id, list, number, seq, text, timestamp};
 use crate::ids::{OrgId, RoomId, UserId};
 use crate::message::{Attachment, MessageContent, MessageState, Reaction};
+use crate::redis::scripts;
+use crate::seq::Seq;
 use crate::store::StoreError;
 use crate::store::schema::messages as names;
 
@@ -27,9 +29,18 @@ pub(in crate::store) fn message_to_item(org: &OrgId, message: &MessageState, exp
         .optional_text(names::EDITED_AT, content.edited_at)
         .value(names::ATTACHMENTS, AttributeValue::L(attachments))
         .value(names::REACTIONS, AttributeValue::L(reactions))
-        .optional_number(names::REPLY_TO, content.reply_to.map(crate::seq::Seq::get))
+        .optional_number(names::REPLY_TO, content.reply_to.map(Seq::get))
         .optional_value(names::MENTIONS, Some(users(&content.mentions)).filter(|_| !content.mentions.is_empty()))
         .optional_number(names::EXPIRES_AT, expires_at)
+        .build()
+}
+
+/// Makes the item of a fence, which nobody waits for any more after a day.
+pub(in crate::store) fn fence_to_item(room: &RoomId, number: Seq) -> Item {
+    ItemBuilder::default()
+        .text(names::ROOM_MONTH, names::fences(room))
+        .number(names::SEQ, number.get())
+        .number(names::EXPIRES_AT, (Seq::now().get() + scripts::DAY_MICROS) / 1_000_000)
         .build()
 }
 

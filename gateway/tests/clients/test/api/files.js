@@ -334,17 +334,6 @@ export function files(shared) {
     assert.equal((await ask(app, "DELETE")).status, 403);
   });
 
-  test("a user may begin 20 uploads at once, then 2 a second", async (t) => {
-    const ann = await shared.cluster.connect(person("ann"), { node: 0 });
-    t.after(() => ann.stop());
-    const roomId = await makeGroup(ann);
-    const calls = Array.from({ length: 30 }, () => ann.call("CreateUpload", { roomId, ...promise() }));
-    const results = await Promise.allSettled(calls);
-    const refused = results.filter(({ status }) => status === "rejected").map(({ reason }) => reason);
-    assert.ok(refused.length >= 1 && refused.length <= 10, `${refused.length} were refused`);
-    for (const { code, retryAfterMs } of refused) assert.ok(code === "rateLimited" && retryAfterMs <= 1000);
-  });
-
   test("without a bucket, files are unavailable and everything else works", { timeout: 120_000 }, async (t) => {
     const { cluster } = shared;
     const restart = async (value) => {

@@ -103,8 +103,5 @@ export function presence(shared) {
     const many = (count) => Array.from({ length: count }, (_, number) => person(`many${number}`));
     assert.equal((await ann.refusal("WatchPresence", { userIds: many(201) })).code, "tooLarge");
     assert.equal((await ann.call("WatchPresence", { userIds: many(200) })).users.length, 200);
-    const calls = Array.from({ length: 80 }, () => ann.call("SetPresence", { status: "online" }).catch((error) => error));
-    const refused = (await Promise.all(calls)).filter((answer) => answer instanceof Error);
-    assert.ok(refused.length > 0 && refused.every(({ code, retryAfterMs }) => code === "rateLimited" && retryAfterMs > 0));
   });
 }

@@ -128,13 +128,42 @@ export function refusals(shared) {
       const { room } = await client.call("createroom", { kind: "group", memberIds: [] });
       assert.deepEqual(await client.call("GETROOM", { roomId: room.roomId }), { room });
       const unknown = await client.refusal("DropTables", {});
-      assert.equal(unknown.message, "Failed to invoke 'DropTables' due to an error on the server. HubException: Method does not exist.");
+      assert.equal(unknown.message, "Failed to invoke 'DropTables' due to an error on the server. HubException: notFound: Method does not exist.");
       for (const args of [[], [{}, {}], [{ roomId: room.roomId }, 1, 2]]) {
         const wrong = await client.refusal("GetRoom", ...args);
-        assert.equal(wrong.message, "Failed to invoke 'GetRoom' due to an error on the server.");
+        assert.equal(wrong.message, "Failed to invoke 'GetRoom' due to an error on the server. HubException: invalidArgument: A method takes one argument, an object.");
       }
       assert.ok(client.connected);
     }
+  });
+
+  test("a request that cannot be read is answered with its field and the rule, in both protocols", async (t) => {
+    const [ann, bob] = await cast(t, shared.cluster, "ann", "bob");
+    const roomId = await makeGroup(ann, [bob]);
+    for (const client of [ann, bob]) {
+      for (const [method, request, sentence] of [
+        ["SendMessage", { roomId, body: "x" }, "clientId is missing."],
+        ["SendMessage", { roomId, clientId: "x".repeat(65), body: "x" }, "clientId has to be a text of 1 to 64 characters."],
+        ["CreateRoom", { kind: "salon", memberIds: [] }, "kind has to be direct or group."],
+        ["CreateRoom", { kind: "group", memberIds: [7] }, "memberIds[0] has to be an id of 1 to 128 bytes without control characters."],
+        ["React", { roomId, seq: 1, emoji: "no", on: true }, "emoji has to be one emoji."],
+        ["Resume", { rooms: [{ roomId, seq: 1 }, { roomId, seq: -1 }] }, "rooms[1].seq has to be a seq: a whole number from 0."],
+        ["Resume", { rooms: [{ seq: 1 }] }, "rooms[0].roomId is missing."],
+        ["GetRoom", [roomId], "The request has to be one object."],
+      ]) {
+        const refused = await client.refusal(method, request);
+        assert.deepEqual([refused.code, refused.sentence], ["invalidArgument", sentence], method);
+      }
+    }
+    const { seq } = await send(ann, roomId);
+    const denied = async (method, request) => {
+      const refused = await bob.refusal(method, { roomId, ...request });
+      assert.equal(refused.code, "forbidden");
+      return refused.sentence;
+    };
+    assert.equal(await denied("EditMessage", { seq, body: "mine" }), "Only its sender edits a message.");
+    assert.equal(await denied("DeleteMessage", { seq }), "Only its sender or an owner of the room deletes a message.");
+    assert.match(await denied("ArchiveRoom", {}), /^Only an owner archives a room/);
   });
 
   test("field names ignore case, at any depth", async (t) => {

@@ -59,7 +59,8 @@ export function rooms(shared) {
       return named[kim.user] !== kim.user && named;
     }, "the name of someone who connected");
     assert.equal(names[kim.user], "김민수");
-    assert.equal(names[stranger], stranger);
+    // A mark that no name can have: nobody is taken for somebody who was never here.
+    assert.equal(names[stranger], `@${stranger}`);
   });
 
   test("a pair has one direct room, whoever creates it, even concurrently", async (t) => {

@@ -38,9 +38,9 @@ const ENDS_THE_CONNECTION = [
 ];
 
 const ANSWERED = [
-  ["an unknown method", "Nothing", "[{}]", "Failed to invoke 'Nothing' due to an error on the server. HubException: Method does not exist."],
-  ["no argument", "ListRooms", "[]", "Failed to invoke 'ListRooms' due to an error on the server."],
-  ["too many arguments", "ListRooms", "[{},{}]", "Failed to invoke 'ListRooms' due to an error on the server."],
+  ["an unknown method", "Nothing", "[{}]", "Failed to invoke 'Nothing' due to an error on the server. HubException: notFound: Method does not exist."],
+  ["no argument", "ListRooms", "[]", "Failed to invoke 'ListRooms' due to an error on the server. HubException: invalidArgument: A method takes one argument, an object."],
+  ["too many arguments", "ListRooms", "[{},{}]", "Failed to invoke 'ListRooms' due to an error on the server. HubException: invalidArgument: A method takes one argument, an object."],
 ];
 
 const IGNORED = [

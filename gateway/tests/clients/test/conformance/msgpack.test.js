@@ -11,7 +11,7 @@ import { section, world } from "../../lib/wire/section.js";
 
 const RECORD_BYTES = 262_144;
 const CLOSE = [7, BAD_INPUT.error, true];
-const UNKNOWN = (name) => `Failed to invoke '${name}' due to an error on the server. HubException: Method does not exist.`;
+const UNKNOWN = (name) => `Failed to invoke '${name}' due to an error on the server. HubException: notFound: Method does not exist.`;
 
 /** Observed records of the JavaScript client, and the responses. */
 const SEEN = [

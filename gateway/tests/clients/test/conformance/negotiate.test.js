@@ -76,10 +76,15 @@ section("negotiate", (test) => {
     });
   }
 
-  test("without a valid token it is 401, with no details", async () => {
-    for (const headers of [{}, { authorization: "Bearer x.y.z" }, { authorization: "Basic YTpi" }]) {
+  test("without a valid token it is 401, and the challenge says what is wrong with it", async () => {
+    const invalid = 'Bearer error="invalid_token", error_description="the token is no JSON Web Token, or a claim has a wrong type"';
+    for (const [headers, expected] of [
+      [{}, "Bearer"],
+      [{ authorization: "Basic YTpi" }, "Bearer"],
+      [{ authorization: "Bearer x.y.z" }, invalid],
+    ]) {
       const answer = await negotiate(0, undefined, "negotiateVersion=1", headers);
-      assert.deepEqual([answer.status, answer.headers["www-authenticate"], answer.text], [401, "Bearer", "Unauthorized"]);
+      assert.deepEqual([answer.status, answer.headers["www-authenticate"], answer.text], [401, expected, "Unauthorized"]);
     }
   });
 

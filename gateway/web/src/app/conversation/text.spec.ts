@@ -41,6 +41,13 @@ describe('tokens', () => {
     expect(hrefs('first.last+x@example.co.kr로 josé@example.org x@y')).toEqual(['mailto:first.last+x@example.co.kr']);
   });
 
+  it('makes no link of what looks like another address', () => {
+    for (const text of ['https://bank.example@evil.example/', 'https://evil.example/\u202Egnp.knab', 'http://a:b@evil.example']) {
+      expect(tokens(text, () => false).every(({ kind }) => kind === 'text'), text).toBe(true);
+    }
+    expect(shape('https://bank.example/@ann')).toBe('link:https://bank.example/@ann');
+  });
+
   it('finds nothing in code', () => {
     expect(shape('`https://example.org @ann` @ann')).toBe('text:`https://example.org @ann` |mention:@ann');
   });

@@ -8,6 +8,8 @@ const TAIL = /[.,;:!?*_~]+$/;
 /** Korean particles after an address; a path in Korean begins after a slash or another sign. */
 const PARTICLES =
   /(?<=[A-Za-z0-9)\]]|^(?:https?:\/\/|www\.)[^/]+\/)(?:이라고|라고|이라는|라는|입니다|이에요|예요|이고|인데|에서|에게|에는|에도|으로|까지|부터|처럼|보다|이나|이랑|하고|을|를|은|는|이|가|에|의|와|과|도|로|만|랑|님)+$/i;
+/** What makes an address look like another one: characters that turn the direction of text, and a name before the host. */
+const DECEIVES = /[\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]|^https?:\/\/[^/?#]*@/i;
 /** Upper bound of the length of three emoji, in UTF-16 units. */
 const EMOJI_UNITS_MAX = 120;
 const EMOJI = new RegExp('^(?:\\p{RGI_Emoji}|(?!\\p{RI})\\p{Emoji_Presentation}.*|\\p{Extended_Pictographic}\\p{Emoji_Modifier}?\\uFE0F.*|[0-9#*]\\uFE0F?\\u20E3)$', 'v');
@@ -17,7 +19,7 @@ export function tokens(body: string, isMember: (userId: string) => boolean): Tok
   const mentions = mentionsIn(body, isMember).map(({ from, to, userId }) => ({ from, to, token: { kind: 'mention' as const, text: body.slice(from, to), userId } }));
   const links = spansOf(body).flatMap(({ kind, from, to }) => {
     const text = kind === 'url' ? trimmed(body.slice(from, to)) : body.slice(from, to);
-    return kind === 'code' ? [] : [{ from, to: from + text.length, token: { kind: 'link' as const, text, href: href(kind, text) } }];
+    return kind === 'code' || DECEIVES.test(text) ? [] : [{ from, to: from + text.length, token: { kind: 'link' as const, text, href: href(kind, text) } }];
   });
   const found: Token[] = [];
   let at = 0;

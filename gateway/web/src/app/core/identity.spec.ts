@@ -30,6 +30,46 @@ describe('identity', () => {
   });
 });
 
+describe('a token of another person', () => {
+  it.each([[{ sub: 'bob', org: 'acme' }], [{ sub: 'ann', org: 'other' }]])('ends the sign-in: %o', async (claims) => {
+    const soon = jwt({ sub: 'ann', org: 'acme', exp: Date.now() / 1_000 + 5 });
+    const identity = identityFrom(soon, NAMES, () => Promise.resolve(jwt({ ...claims, exp: Date.now() / 1_000 + 3_600 })));
+    await expect(identity.token()).rejects.toMatchObject({ code: 'unauthorized' });
+  });
+});
+
+describe('the answer of an issuer', () => {
+  const auth = { kind: 'oidc', issuer: 'https://id.example', clientId: 'rts', token: 'id_token' } as const;
+  const endpoints = { issuer: 'https://id.example', authorization_endpoint: 'https://id.example/a', token_endpoint: 'https://id.example/t' };
+  const answer = async (claims: object, kept: object = { nonce: 'n1' }): Promise<unknown> => {
+    const tokens = { id_token: jwt({ sub: 'ann', exp: Date.now() / 1_000 + 3_600, ...claims }) };
+    vi.stubGlobal('fetch', vi.fn((url: string) => Promise.resolve(new Response(JSON.stringify(url.includes('well-known') ? endpoints : tokens)))));
+    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1', ...kept }));
+    history.replaceState(null, '', '/?code=c1&state=s1');
+    return resumeOidc(CONFIG, auth).finally(() => vi.unstubAllGlobals());
+  };
+
+  afterEach(() => {
+    history.replaceState(null, '', '/');
+    sessionStorage.clear();
+    localStorage.clear();
+  });
+
+  it('has the nonce of this sign-in', async () => {
+    expect(await answer({ nonce: 'n1' })).toMatchObject({ userId: 'ann' });
+    for (const claims of [{ nonce: 'another' }, {}]) {
+      await expect(answer(claims)).rejects.toThrow('does not belong');
+    }
+    await expect(answer({}, {})).rejects.toThrow('does not belong');
+  });
+
+  it('is not shown where it is an error of its own words', async () => {
+    sessionStorage.setItem('rts.oidc', JSON.stringify({ state: 's1', verifier: 'v1', nonce: 'n1' }));
+    history.replaceState(null, '', '/?state=s1&error=Call%20+1%20555%20now');
+    await expect(resumeOidc(CONFIG, auth)).rejects.toThrow('The issuer refused the sign-in.');
+  });
+});
+
 describe('a refused token', () => {
   it.each([[400, 'unauthorized'], [401, 'unauthorized'], [403, 'unauthorized'], [429, 'offline'], [500, 'offline'], [503, 'offline']])('%d: %s', (status, code) => {
     expect(toRtsError(refusedToken(status)).code).toBe(code);
@@ -65,14 +105,17 @@ describe('sign-in by the host page', () => {
     expect((await signInHost(CONFIG, undefined)).userId).toBe('ann');
   });
 
-  it('asks the parent, and accepts answers from its origin only', async () => {
+  it('asks the parent, and accepts answers of itself from its origin only', async () => {
     const parent = { postMessage: vi.fn() };
     vi.spyOn(window, 'parent', 'get').mockReturnValue(parent as unknown as Window);
     const signedIn = signInHost(CONFIG, 'https://host.example');
-    const answer = (origin: string, sub: string): void => {
-      window.dispatchEvent(new MessageEvent('message', { origin, data: { type: 'rts:token', token: jwt({ sub }) } }));
+    const answer = (origin: string, sub: string, source: unknown = parent): void => {
+      const event = new MessageEvent('message', { origin, data: { type: 'rts:token', token: jwt({ sub }) } });
+      window.dispatchEvent(Object.defineProperty(event, 'source', { value: source }));
     };
     answer('https://evil.example', 'mallory');
+    // Another frame of the host's own site.
+    answer('https://host.example', 'mallory', {});
     answer('https://host.example', 'ann');
     expect((await signedIn).userId).toBe('ann');
     expect(parent.postMessage).toHaveBeenCalledWith({ type: 'rts:tokenRequest' }, 'https://host.example');

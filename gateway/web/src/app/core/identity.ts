@@ -25,11 +25,18 @@ export function refusedToken(status: number): Error {
   return again ? new Error(sentence) : new RtsError('unauthorized', sentence);
 }
 
-/** Reads the claims of a JWT without checking it. */
-export function readClaims(token: string, names: AppConfig['claims']): Claims {
+/** Returns a claim of a JWT without checking it. */
+export const claimOf = (token: string, name: string): unknown => claimsOf(token)[name];
+
+function claimsOf(token: string): Record<string, unknown> {
   const part = (token.split('.')[1] ?? '').replaceAll('-', '+').replaceAll('_', '/');
   const bytes = Uint8Array.from(atob(part), (char) => char.charCodeAt(0));
-  const claims = JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+  return JSON.parse(new TextDecoder().decode(bytes)) as Record<string, unknown>;
+}
+
+/** Reads the claims of a JWT without checking it. */
+export function readClaims(token: string, names: AppConfig['claims']): Claims {
+  const claims = claimsOf(token);
   const text = (name: string): string => (typeof claims[name] === 'string' ? claims[name] : '');
   const userId = text(names.user);
   if (userId === '') {
@@ -45,8 +52,14 @@ export function identityFrom(first: string, names: AppConfig['claims'], fetchTok
   let current = first;
   let pending: Promise<string> | undefined;
   const renew = async (): Promise<string> => {
-    current = await fetchToken();
-    expiresAtMs = readClaims(current, names).expiresAtMs;
+    const next = await fetchToken();
+    const claims = readClaims(next, names);
+    if (claims.userId !== userId || claims.orgId !== orgId) {
+      // What is on the screen belongs to somebody else.
+      throw new RtsError('unauthorized', 'The new token is of another person.');
+    }
+    current = next;
+    expiresAtMs = claims.expiresAtMs;
     return current;
   };
   return {

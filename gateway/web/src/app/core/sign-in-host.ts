@@ -30,7 +30,7 @@ function askParent(origin: string | undefined): Promise<string> {
     };
     const heard = (event: MessageEvent<unknown>): void => {
       const data = event.data as { type?: unknown; token?: unknown } | null;
-      if (event.origin === origin && data?.type === 'rts:token' && typeof data.token === 'string') {
+      if (event.source === window.parent && event.origin === origin && data?.type === 'rts:token' && typeof data.token === 'string') {
         done();
         resolve(data.token);
       }

@@ -1,6 +1,6 @@
 import { AppConfig, AuthConfig } from './config';
 import { RtsError } from '../rts';
-import { Identity, identityFrom, refusedToken } from './identity';
+import { Identity, claimOf, identityFrom, refusedToken } from './identity';
 import { forget, remember, remembered } from './storage';
 
 type OidcConfig = Extract<AuthConfig, { kind: 'oidc' }>;
@@ -20,6 +20,8 @@ interface Tokens {
 /** The state that survives the redirect to the sign-in page and back. */
 interface Kept {
   state: string;
+  /** What the id token has to repeat: it was made for this sign-in, and is not another's that was put in its place. */
+  nonce: string;
   verifier: string;
   /** The location in the app. */
   hash: string;
@@ -60,11 +62,15 @@ export async function resumeOidc(config: AppConfig, auth: OidcConfig): Promise<I
     if (query.get('state') === kept.state && kept.silent) {
       return undefined;
     }
-    throw new Error(query.get('error') ?? 'The answer does not belong to this sign-in.');
+    // The issuer's own words are anybody's who makes a link: they are not shown.
+    throw new Error(query.has('error') ? 'The issuer refused the sign-in.' : 'The answer does not belong to this sign-in.');
   }
   const { token_endpoint } = await discover(auth);
   const exchange = (form: Record<string, string>): Promise<Tokens> => post(token_endpoint, { client_id: auth.clientId, ...form });
   let tokens = await exchange({ grant_type: 'authorization_code', code, code_verifier: kept.verifier, redirect_uri: redirectUri() });
+  if (tokens.id_token !== undefined && (kept.nonce === undefined || claimOf(tokens.id_token, 'nonce') !== kept.nonce)) {
+    throw new Error('The answer does not belong to this sign-in.');
+  }
   const chosen = (): string => {
     const token = tokens[auth.token ?? 'access_token'];
     if (token === undefined) {
@@ -88,8 +94,8 @@ export async function resumeOidc(config: AppConfig, auth: OidcConfig): Promise<I
 /** Redirects to the issuer's sign-in page; `silent` forbids it to ask the user. */
 export async function redirectToOidc(auth: OidcConfig, silent = false): Promise<never> {
   const { authorization_endpoint } = await discover(auth);
-  const [state, verifier] = [random(), random()];
-  const kept: Kept = { state, verifier, hash: location.hash, silent };
+  const [state, nonce, verifier] = [random(), random(), random()];
+  const kept: Kept = { state, nonce, verifier, hash: location.hash, silent };
   sessionStorage.setItem(KEY, JSON.stringify(kept));
   const digest = await crypto.subtle.digest('SHA-256', new TextEncoder().encode(verifier));
   const url = new URL(authorization_endpoint);
@@ -99,6 +105,7 @@ export async function redirectToOidc(auth: OidcConfig, silent = false): Promise<
     redirect_uri: redirectUri(),
     scope: auth.scope ?? 'openid profile',
     state,
+    nonce,
     code_challenge: base64url(new Uint8Array(digest)),
     code_challenge_method: 'S256',
     ...(silent ? { prompt: 'none' } : {}),

@@ -118,6 +118,8 @@ export interface ListedRoom {
   headSeq: Seq;
   lastMessage?: Message;
   unread: number;
+  /** There may be more: storing is behind after a loss. */
+  unreadAtLeast?: boolean;
   mentions?: number;
   readSeq: Seq;
   deliveredSeq: Seq;

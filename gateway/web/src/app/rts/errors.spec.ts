@@ -7,6 +7,7 @@ describe('toRtsError', () => {
     ['notFound: There is no such room.', 'notFound', false],
     ['unavailable: Try again.', 'unavailable', true],
     ['rateLimited: Too fast. retryAfterMs=250', 'rateLimited', true],
+    ['notFound: Method does not exist.', 'unsupported', false],
     ['Method does not exist.', 'unsupported', false],
     ['something: else', 'internal', false],
   ])('reads %s', (text, code, retryable) => {

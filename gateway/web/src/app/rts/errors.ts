@@ -62,7 +62,7 @@ export function toRtsError(error: unknown): RtsError {
     const [, status = ''] = /Status code '(\d+)'/.exec(text) ?? [];
     return new RtsError(STATUSES[status] ?? (/ on the server\.?$/.test(text) ? 'internal' : 'offline'), text);
   }
-  if (/^Method does not exist/i.test(told)) {
+  if (/^(notFound: )?Method does not exist/i.test(told)) {
     return new RtsError('unsupported', told);
   }
   const [, code, sentence] = /^(\w+): ([\s\S]*)$/.exec(told) ?? [];

@@ -1,153 +1,157 @@
-//! The part of the hub's methods and events that virtual users use.
+//! The part of the hub's methods and events that virtual users and the probe use.
 
 use serde::{Deserialize, Serialize};
 
 /// A request of any method: fields that are not set are not sent.
 #[derive(Debug, Default, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Request<'a> {
+pub(crate) struct Request<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) room_id: Option<&'a str>,
+    pub(crate) room_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) client_id: Option<&'a str>,
+    pub(crate) client_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) body: Option<&'a str>,
+    pub(crate) body: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) seq: Option<u64>,
+    pub(crate) seq: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) typing: Option<bool>,
+    pub(crate) typing: Option<bool>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) kind: Option<&'a str>,
+    pub(crate) kind: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) member_ids: Option<Vec<String>>,
+    pub(crate) member_ids: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) name: Option<&'a str>,
+    pub(crate) name: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) before: Option<u64>,
+    pub(crate) before: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) after: Option<u64>,
+    pub(crate) after: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) limit: Option<u64>,
+    pub(crate) limit: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) cursor: Option<&'a str>,
+    pub(crate) cursor: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub(super) rooms: Option<Vec<Seen<'a>>>,
+    pub(crate) rooms: Option<Vec<Seen<'a>>>,
 }
 
 /// A room in a resume request.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Seen<'a> {
-    pub(super) room_id: &'a str,
-    pub(super) seq: u64,
+pub(crate) struct Seen<'a> {
+    pub(crate) room_id: &'a str,
+    pub(crate) seq: u64,
 }
 
 /// A sequenced event; its fields depend on its kind.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct RoomEvent {
+pub(crate) struct RoomEvent {
     #[serde(default)]
-    pub(super) r#type: String,
-    pub(super) room_id: String,
-    pub(super) seq: u64,
-    pub(super) prev: u64,
-    pub(super) message: Option<Message>,
+    pub(crate) r#type: String,
+    pub(crate) room_id: String,
+    pub(crate) seq: u64,
+    pub(crate) prev: u64,
+    pub(crate) message: Option<Message>,
 }
 
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Message {
-    pub(super) room_id: String,
-    pub(super) seq: u64,
-    pub(super) client_id: String,
-    pub(super) sender_id: String,
-    pub(super) body: String,
+pub(crate) struct Message {
+    pub(crate) room_id: String,
+    pub(crate) seq: u64,
+    pub(crate) client_id: String,
+    pub(crate) sender_id: String,
+    pub(crate) body: String,
 }
 
 /// `MessagesStored`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct Stored {
-    pub(super) room_id: String,
-    pub(super) seqs: Vec<u64>,
+pub(crate) struct Stored {
+    pub(crate) room_id: String,
+    pub(crate) seqs: Vec<u64>,
 }
 
 /// The result of `SendMessage`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Sent {
-    pub(super) seq: u64,
+pub(crate) struct Sent {
+    pub(crate) seq: u64,
 }
 
 /// The result of `CreateRoom`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Created {
-    pub(super) room: CreatedRoom,
+pub(crate) struct Created {
+    pub(crate) room: CreatedRoom,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct CreatedRoom {
-    pub(super) room_id: String,
-    pub(super) head_seq: u64,
+pub(crate) struct CreatedRoom {
+    pub(crate) room_id: String,
+    pub(crate) head_seq: u64,
 }
 
 /// The result of `Resume`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Resumed {
-    pub(super) rooms: Vec<ResumedRoom>,
+pub(crate) struct Resumed {
+    pub(crate) rooms: Vec<ResumedRoom>,
 }
 
 /// A room in the result of `Resume`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ResumedRoom {
-    pub(super) room_id: String,
-    pub(super) events: Vec<RoomEvent>,
-    pub(super) head_seq: u64,
-    pub(super) truncated: bool,
+pub(crate) struct ResumedRoom {
+    pub(crate) room_id: String,
+    pub(crate) events: Vec<RoomEvent>,
+    pub(crate) head_seq: u64,
+    pub(crate) truncated: bool,
 }
 
 /// The result of `GetHistory`.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct History {
-    pub(super) messages: Vec<Message>,
-    pub(super) has_more: bool,
+pub(crate) struct History {
+    pub(crate) messages: Vec<Message>,
+    pub(crate) has_more: bool,
 }
 
 /// The result of `ListRooms`.
 #[derive(Debug, Deserialize)]
-pub(super) struct Listed {
-    pub(super) rooms: Vec<ListedRoom>,
-    pub(super) cursor: Option<String>,
+pub(crate) struct Listed {
+    pub(crate) rooms: Vec<ListedRoom>,
+    pub(crate) cursor: Option<String>,
 }
 
 /// A room in the result of `ListRooms`.
 #[derive(Debug, Deserialize)]
-pub(super) struct ListedRoom {
-    pub(super) room: ListedRoomId,
-    pub(super) unread: u64,
+#[serde(rename_all = "camelCase")]
+pub(crate) struct ListedRoom {
+    pub(crate) room: ListedRoomId,
+    pub(crate) unread: u64,
+    /// There may be more: what was accepted before a loss of Redis is not stored yet.
+    #[serde(default)]
+    pub(crate) unread_at_least: bool,
 }
 
 /// The id of a listed room.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-pub(super) struct ListedRoomId {
-    pub(super) room_id: String,
+pub(crate) struct ListedRoomId {
+    pub(crate) room_id: String,
 }
 
 /// Returns the product's code in a failed call's text: `… HubException: code: sentence`.
-pub(super) fn error_code(text: &str) -> &str {
+pub(crate) fn error_code(text: &str) -> &str {
     let exception = text.rsplit_once("HubException: ").map_or(text, |(_, rest)| rest);
     exception.split(':').next().unwrap_or_default()
 }
 
 /// True if a call that failed with this code has changed nothing, and would fail again.
-pub(super) fn is_final(code: &str) -> bool {
+pub(crate) fn is_final(code: &str) -> bool {
     matches!(code, "invalidArgument" | "notFound" | "forbidden" | "tooLarge" | "archived")
 }
 
 /// True if a call that failed with this code may succeed later, according to the contract.
-pub(super) fn is_busy(code: &str) -> bool {
+pub(crate) fn is_busy(code: &str) -> bool {
     matches!(code, "unavailable" | "rateLimited")
 }

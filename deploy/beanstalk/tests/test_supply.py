@@ -1,0 +1,81 @@
+"""What is deployed: its bill of materials, and a gateway that gives tokens to nobody."""
+
+import json
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import unittest
+import zipfile
+
+HERE = pathlib.Path(__file__).resolve().parent
+DEPLOY = HERE.parent.parent
+PACK = HERE.parent / "pack.py"
+# The head of a Linux binary for x86_64.
+ELF = b"\x7fELF" + bytes(14) + (62).to_bytes(2, "little")
+
+
+def made(path):
+    subprocess.run([sys.executable, DEPLOY / "sbom.py", path], check=True)
+    return json.loads(path.read_text())
+
+
+class Bill(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.path = pathlib.Path(cls.folder.name) / "sbom.json"
+        cls.bill = made(cls.path)
+        cls.known = {each["purl"]: each for each in cls.bill["components"]}
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    def test_it_has_what_runs_and_not_what_builds_or_tests(self):
+        names = {(purl.split("/")[0], each["name"]) for purl, each in self.known.items()}
+        for crate in ("tokio", "rustls", "jsonwebtoken", "aws-sdk-dynamodb", "lambda_runtime"):
+            self.assertIn(("pkg:cargo", crate), names)
+        self.assertIn(("pkg:npm", "@microsoft/signalr"), names)
+        for absent in (("pkg:cargo", "proptest"), ("pkg:cargo", "rts-gateway"), ("pkg:npm", "typescript")):
+            self.assertNotIn(absent, names)
+
+    def test_each_component_has_a_hash_and_a_license_and_is_there_once(self):
+        self.assertEqual(len(self.known), len(self.bill["components"]))
+        self.assertGreater(len(self.known), 150)
+        for purl, each in self.known.items():
+            self.assertTrue(each["licenses"][0]["expression"], purl)
+            self.assertRegex(each["hashes"][0]["content"], r"^[0-9a-f]{64,128}$", purl)
+
+    def test_versions_are_those_of_the_lock_file(self):
+        locked = dict(re.findall(r'name = "(tokio|rustls)"\nversion = "([^"]+)"', (DEPLOY.parent / "Cargo.lock").read_text()))
+        for name, version in locked.items():
+            self.assertIn(f"pkg:cargo/{name}@{version}", self.known)
+
+    def test_equal_sources_give_equal_bytes(self):
+        other = self.path.with_name("again.json")
+        made(other)
+        self.assertEqual(other.read_bytes(), self.path.read_bytes())
+
+
+class Bundle(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def pack(self, binary, *more):
+        (self.folder / "gateway").write_bytes(binary)
+        command = [sys.executable, PACK, "bundle", self.folder / "out.zip", "--gateway", self.folder / "gateway", *more]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def test_a_gateway_with_the_development_login_is_refused(self):
+        refused = self.pack(ELF + b"\0/dev/token\0")
+        self.assertNotEqual(refused.returncode, 0)
+        self.assertIn("--no-default-features", refused.stderr)
+        self.assertEqual(self.pack(ELF).returncode, 0)
+
+    def test_the_bill_of_materials_is_in_the_bundle(self):
+        bill = self.folder / "bill.json"
+        bill.write_text("{}")
+        self.assertEqual(self.pack(ELF, "--sbom", bill).returncode, 0)
+        self.assertEqual(zipfile.ZipFile(self.folder / "out.zip").read("sbom.cdx.json"), b"{}")
