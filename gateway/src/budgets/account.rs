@@ -41,28 +41,28 @@ struct Bucket {
 impl Account {
     /// Takes from a budget, or returns the time until it has as much.
     pub(super) fn take(&mut self, budget: Budget, rate: Rate, weight: u32, now: Instant) -> Result<(), Duration> {
-        let share = self.share(rate.time_of(rate.burst));
-        let bucket = &mut self.budgets[budget.index()];
-        // The other nodes may have given as much since the last report: together, no more than a burst.
+        let burst = rate.time_of(rate.burst);
+        let bucket = &self.budgets[budget.index()];
+        // The other nodes may have given as much since the last report: together, no more than was left then.
         let unknown = bucket.unreported + bucket.reporting;
-        if self.nodes > 1 && !unknown.is_zero() && unknown + rate.time_of(weight) > share {
+        let left = (burst + unknown).saturating_sub(bucket.debt(now));
+        if self.nodes > 1 && !unknown.is_zero() && unknown + rate.time_of(weight) > self.share(burst, left) {
             self.is_awaited = true;
             return Err(REPORT);
         }
-        let whole_at = bucket.whole_at.map_or(now, |at| at.max(now)) + rate.time_of(weight);
-        let early = whole_at.saturating_duration_since(now + rate.time_of(rate.burst));
+        let early = (bucket.debt(now) + rate.time_of(weight)).saturating_sub(burst);
         if !early.is_zero() {
             return Err(early);
         }
-        bucket.spend(rate.time_of(weight), now);
+        self.budgets[budget.index()].spend(rate.time_of(weight), now);
         Ok(())
     }
 
-    /// Returns what this node may give of a burst between two reports, where the user is on others, too.
-    fn share(&self, burst: Duration) -> Duration {
+    /// Returns what this node may give between two reports, of what was left, where the user is on others, too.
+    fn share(&self, burst: Duration, left: Duration) -> Duration {
         match self.newcomers_reports {
-            0 => burst / self.nodes.max(1),
-            _ => burst * NEWCOMERS_TENTHS / 10 / self.nodes.saturating_sub(1).max(1),
+            0 => left / self.nodes.max(1),
+            _ => left.min(burst * NEWCOMERS_TENTHS / 10 / self.nodes.saturating_sub(1).max(1)),
         }
     }
 
@@ -137,6 +137,11 @@ impl Account {
 }
 
 impl Bucket {
+    /// Returns how long it takes to be whole.
+    fn debt(&self, now: Instant) -> Duration {
+        self.whole_at.map_or(Duration::ZERO, |at| at.saturating_duration_since(now))
+    }
+
     fn spend(&mut self, time: Duration, now: Instant) {
         self.whole_at = Some(self.whole_at.map_or(now, |at| at.max(now)) + time);
         self.unreported += time;

@@ -135,5 +135,5 @@ fn a_users_next_node_gives_little_until_the_others_can_know_of_it() {
     let spent = newcomer.begin_report();
     newcomer.reported(2, &[(Budget::People, Duration::from_millis(1500))], now);
     assert_eq!(spent.iter().map(|(_, time)| *time).sum::<Duration>(), Duration::from_millis(1500));
-    assert_eq!(given(&mut newcomer), 25, "its share from then on");
+    assert_eq!(given(&mut newcomer), 17, "its half of what is left");
 }

@@ -305,15 +305,16 @@ fn install_arguments(stored: &StoredRoom, last: Option<&MessageState>, changed: 
         head.to_string(),
         last.map(|message| message.seq).unwrap_or_default().to_string(),
         last.map_or(0, |message| message.ordinal).to_string(),
+        stored.members.iter().filter(|(member, _)| member.role.is_some()).count().to_string(),
         stored.members.len().to_string(),
     ];
+    arguments.extend(stored.members.iter().flat_map(|(member, _)| [member.user_id.to_string(), member_value(member)]));
     for (member, marks) in &stored.members {
-        arguments.extend([
-            member.user_id.to_string(),
-            member_value(member),
-            marks.read_seq.max(member.joined_seq).to_string(),
-            marks.delivered_seq.max(member.joined_seq).to_string(),
-        ]);
+        let user = &member.user_id;
+        let read = marks.read_seq.max(member.joined_seq);
+        let delivered = marks.delivered_seq.max(member.joined_seq);
+        arguments.extend([format!("r:{user}"), read.to_string(), format!("d:{user}"), delivered.to_string()]);
+        arguments.extend([format!("q:{user}"), "1".to_owned(), format!("w:{user}"), "1".to_owned()]);
     }
     arguments
 }

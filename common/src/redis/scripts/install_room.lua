@@ -1,9 +1,10 @@
 -- Opens a room that was rebuilt from DynamoDB, under a new epoch, unless another node was faster.
 -- ARGV: the history that its fence went through the queue under and the token of its reading, both '' if Redis had nothing
---       of the room, then: org, kind, name, case, by, at, archived, version, head, last message's seq, count, number of members,
---       then for each: user, value (`role version joinedSeq name`), readSeq, deliveredSeq
+--       of the room, then: org, kind, name, case, by, at, archived, version, head, last message's seq, count, number of those
+--       present, number of members, then for each: user, value (`role version joinedSeq name`), and then, again for each, four
+--       marks with their values
 -- {'installed', epoch} | {'exists'} | {'again'}: something came in between
-local fenced, token, org, kind, name, case, by, at, archived, version, head, last, count, members = unpack(ARGV, 1, 14)
+local fenced, token, org, kind, name, case, by, at, archived, version, head, last, count, present, members = unpack(ARGV, 1, 15)
 local is_there = redis.call('EXISTS', META) == 1
 if is_there and is_trusted(meta('history')) then return { 'exists' } end
 if is_there and fenced == '' then return { 'again' } end
@@ -32,16 +33,16 @@ local epoch = text(micros())
 -- Whoever saw more than is there now, or less than what was lost, reads it anew.
 if fenced ~= '' then head = epoch end
 redis.call('HSET', META, 'org', org, 'history', history(), 'kind', kind, 'name', name, 'case', case, 'by', by, 'at', at,
-  'archived', archived, 'v', version, 'epoch', epoch, 'rebuilt', epoch, 'seq', head, 'trimmed', epoch, 'last', last, 'count', count)
-local present_members = 0
-for index = 15, #ARGV, 4 do
-  local user, value = ARGV[index], ARGV[index + 1]
-  redis.call('HSET', MEMBERS, user, value)
-  -- The room settles: its unread messages are counted in the history.
-  redis.call('HSET', MARKS, 'r:' .. user, ARGV[index + 2], 'd:' .. user, ARGV[index + 3], 'q:' .. user, '1', 'w:' .. user, '1')
-  if string.sub(value, 1, 1) ~= 'x' then present_members = present_members + 1 end
+  'archived', archived, 'v', version, 'epoch', epoch, 'rebuilt', epoch, 'seq', head, 'trimmed', epoch, 'last', last, 'count', count,
+  'members', present)
+-- As many in a call as the stack of Lua surely takes.
+local function set_all(key, from, to)
+  for first = from, to, 4000 do redis.call('HSET', key, unpack(ARGV, first, math.min(first + 3999, to))) end
 end
-redis.call('HSET', META, 'members', present_members)
+local marks = 16 + 2 * members
+set_all(MEMBERS, 16, marks - 1)
+-- The room settles: its unread messages are counted in the history.
+set_all(MARKS, marks, #ARGV)
 redis.call('DEL', READ, REBUILD)
 -- A publication without a place makes its listeners ask.
 if fenced ~= '' then redis.call('SPUBLISH', base .. ':events', 'h\n' .. epoch) end

@@ -62,7 +62,8 @@ async fn a_late_messages_client_id_is_forgotten_in_its_time() {
     let (older, last) = (Seq::now(), Seq::now().next());
     let (seq, newest) = (older.to_string(), last.to_string());
     world.redis.run(&scripts::STORED_MESSAGES, &base, &[&seq, &seq, "1", "ann", "c1"]).await.unwrap();
-    let facts = ["", "", "acme", "group", "", "", "ann", "1", "0", "5", newest.as_str(), newest.as_str(), "2", "0"];
+    let facts =
+        ["", "", "acme", "group", "", "", "ann", "1", "0", "5", newest.as_str(), newest.as_str(), "2", "0", "0"];
     world.redis.run(&scripts::INSTALL_ROOM, &base, &facts).await.unwrap();
     let sent = format!("{base}:sent:{}", older.get() / scripts::DAY_MICROS);
     let ask = async |words: &[&str]| -> i64 {

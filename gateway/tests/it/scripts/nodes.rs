@@ -1,6 +1,6 @@
 //! What nodes and functions run.
 
-use rts_common::ids::{ClientId, NodeId, RoomId, UserId};
+use rts_common::ids::{ClientId, NodeId, RoomId};
 use rts_common::limits;
 use rts_common::message::{MessageContent, MessageState};
 use rts_common::record::{FORMAT, MessageRecord, RoomChange, RoomRecord};
@@ -101,10 +101,13 @@ async fn rebuilds(world: &World, measured: &mut Measured) {
     };
     let install = async |number| drop(run(world, &scripts::INSTALL_SENT, &base, &window(number)).await);
     measured.push(("install_sent", world.longest(install).await));
-    let facts = ["", "", "o", "group", "Name", "", "ann", "1", "0", "1", "1", "0", "0", "1000"].map(str::to_owned);
-    let member =
-        |(user, name): (UserId, String)| [user.to_string(), format!("m 1 0 {name}"), "1".to_owned(), "1".to_owned()];
-    let arguments: Vec<_> = facts.into_iter().chain(others().into_iter().flat_map(member)).collect();
+    let others = others();
+    let number = others.len().to_string();
+    let facts = ["", "", "o", "group", "Name", "", "ann", "1", "0", "1", "1", "0", "0", &number, &number];
+    let members = others.iter().flat_map(|(user, name)| [user.to_string(), format!("m 1 0 {name}")]);
+    let marks = others.iter().flat_map(|(user, _)| ["r", "d", "q", "w"].map(|mark| format!("{mark}:{user}")));
+    let marks = marks.flat_map(|mark| [mark, "1".to_owned()]);
+    let arguments: Vec<_> = facts.into_iter().map(str::to_owned).chain(members).chain(marks).collect();
     let open =
         async |_| drop(run(world, &scripts::INSTALL_ROOM, &[keys::room(&RoomId::new_group())], &arguments).await);
     measured.push(("install_room", world.longest(open).await));
