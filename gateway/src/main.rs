@@ -1,4 +1,4 @@
-//! The gateway: one node of the cluster. Configured by `RTS_…` variables; see the README.
+//! The gateway: one node of the cluster. Configured by `RTS_…` variables; see `docs/configuration.md`.
 
 use std::process::ExitCode;
 

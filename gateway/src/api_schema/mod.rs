@@ -3,6 +3,7 @@
 //! writes them. The client suites validate what they receive against the schema.
 
 mod events;
+mod limits;
 mod reference;
 mod typescript;
 

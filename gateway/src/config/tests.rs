@@ -149,7 +149,7 @@ fn variables_that_do_not_exist_are_named_with_those_that_may_be_meant() {
 }
 
 #[test]
-fn the_readme_has_the_table_of_variables() {
-    let readme = include_str!("../../../README.md");
-    assert!(readme.contains(&table()), "the README's configuration is not this:\n{}", table());
+fn the_documentation_has_the_table_of_variables() {
+    let page = include_str!("../../../docs/configuration.md");
+    assert!(page.contains(&table()), "docs/configuration.md is not this:\n{}", table());
 }

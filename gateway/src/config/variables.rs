@@ -204,7 +204,7 @@ pub fn help() -> String {
     )
 }
 
-/// Returns the table of the README.
+/// Returns the table of `docs/configuration.md`.
 pub fn table() -> String {
     let rows = VARIABLES.iter().map(|variable| {
         let Variable { name, default, meaning } = variable;

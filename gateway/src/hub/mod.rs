@@ -296,16 +296,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_readme_and_the_isolation_suite_know_every_method() {
-        let readme = include_str!("../../../README.md");
-        let table = readme.split_once("| method | request | answer |").unwrap().1;
-        let rows = table.lines().skip(1).take_while(|line| line.starts_with('|'));
-        let cells = rows.filter_map(|row| row.split('|').nth(1));
-        let documented: std::collections::BTreeSet<_> =
-            cells.flat_map(|cell| cell.split('`').skip(1).step_by(2)).collect();
-        let names: std::collections::BTreeSet<_> = Method::ALL.iter().map(|method| method.name()).collect();
-        assert!(names.is_subset(&documented), "{:?}", names.difference(&documented));
-        assert!(documented.difference(&names).all(|other| !other.starts_with(char::is_uppercase)), "{documented:?}");
+    fn the_isolation_suite_knows_every_method() {
+        let names: Vec<_> = Method::ALL.iter().map(|method| method.name()).collect();
         let isolation = include_str!("../../tests/clients/test/isolation/cases.js");
         let untried = names.iter().filter(|name| !isolation.contains(&format!("  {name}: ")));
         assert_eq!(untried.collect::<Vec<_>>(), Vec::<&&str>::new(), "another organization tries each");

@@ -22,7 +22,7 @@ const STREAMS = ["StreamHistory"];
 /** The schemas of all requests. */
 const REFERENCE = JSON.parse(file("docs/api/schema.json"));
 /** The documented defaults of all budgets' variables. */
-const DEFAULTS = new Map([...file("README.md").matchAll(/^\| `(RTS_LIMIT_\w+_(?:RATE|BURST))` \| `(\d+)` \|/gm)].map(([, name, value]) => [name, Number(value)]));
+const DEFAULTS = new Map([...file("docs/configuration.md").matchAll(/^\| `(RTS_LIMIT_\w+_(?:RATE|BURST))` \| `(\d+)` \|/gm)].map(([, name, value]) => [name, Number(value)]));
 /** Smaller than documented, so that a flood reaches them in a second. */
 const SMALLER = { RTS_LIMIT_READ_BURST: 400, RTS_LIMIT_FILE_BURST: 80 };
 /** The variables' names of a budget: `RoomChanges` is `ROOM_CHANGE`. */
