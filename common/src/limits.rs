@@ -130,8 +130,10 @@ pub const PEOPLE_BURST: u32 = 50;
 pub const CONNECT_RATE: u32 = 2;
 /// Connections that one user may begin at once before [`CONNECT_RATE`] applies: all their devices, a few times.
 pub const CONNECT_BURST: u32 = 100;
-/// Events that a room's stream keeps at least.
+/// Events that a room's stream keeps, unless they are more than [`STREAM_BYTES`].
 pub const STREAM_EVENTS: usize = 1000;
+/// Bytes of Redis that a room's stream takes once all of it is stored: some thousand ordinary messages.
+pub const STREAM_BYTES: usize = 1024 * 1024;
 /// The shortest time for which a `clientId` is remembered.
 pub const DEDUP_WINDOW: Duration = Duration::from_hours(24);
 /// Attempts at a versioned change of a message while others change it at the same time.

@@ -59,10 +59,11 @@ pub const DAY_MICROS: u64 = 86_400_000_000;
 fn constants() -> String {
     let dedup = limits::DEDUP_WINDOW.as_micros();
     format!(
-        "local STREAM_EVENTS, UNREAD_CAP, ROOM_MEMBERS_INLINE = {}, {}, {}\n\
+        "local STREAM_EVENTS, STREAM_BYTES, UNREAD_CAP, ROOM_MEMBERS_INLINE = {}, {}, {}, {}\n\
          local DAY_MICROS, DEDUP_MICROS, ROOM_ID_CHARS, UNSTORED_END = {DAY_MICROS}, {dedup}, {}, '{}'\n\
          local SET_ASIDE, SET_ASIDE_STEPS = {}, {}",
         limits::STREAM_EVENTS,
+        limits::STREAM_BYTES,
         limits::UNREAD_CAP,
         limits::ROOM_MEMBERS_INLINE,
         ROOM_ID_CHARS,

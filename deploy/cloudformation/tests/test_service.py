@@ -193,6 +193,15 @@ class Variables(unittest.TestCase):
         self.assertIn(f'"{admin}"', (BUNDLE / "bin/drain-watch").read_text())
 
 
+class AccessLogs(unittest.TestCase):
+    def test_the_balancer_writes_no_urls_with_tokens_unless_asked(self):
+        platform = template("platform")
+        self.assertEqual(platform["Parameters"]["BalancerAccessLogs"]["Default"], "false")
+        attributes = platform["Resources"]["Balancer"]["Properties"]["LoadBalancerAttributes"]
+        enabled = [a["Value"] for a in attributes if a.get("Key") == "access_logs.s3.enabled"]
+        self.assertEqual(enabled, [{"Ref": "BalancerAccessLogs"}])
+
+
 class Times(unittest.TestCase):
     """The order of the timeouts that lets a node leave without cutting a socket."""
 
@@ -228,7 +237,7 @@ class Times(unittest.TestCase):
 
     def test_pings_come_well_within_the_balancers_idle_timeout(self):
         attributes = template("platform")["Resources"]["Balancer"]["Properties"]["LoadBalancerAttributes"]
-        idle = {a["Key"]: a["Value"] for a in attributes}["idle_timeout.timeout_seconds"]
+        idle = {a["Key"]: a["Value"] for a in attributes if "Key" in a}["idle_timeout.timeout_seconds"]
         settings = (REPOSITORY / "gateway/src/session/settings.rs").read_text()
         ping = int(re.search(r"keep_alive: Duration::from_secs\((\d+)\)", settings).group(1))
         self.assertGreater(int(idle), 4 * ping)

@@ -51,6 +51,8 @@ fn met() -> Vec<Met> {
         ("PAGE_MAX", "page of history or rooms", format!("at most {}", of::PAGE_MAX)),
         ("RESUME_ROOMS", "rooms of a resume", count(of::RESUME_ROOMS)),
         ("RESUME_EVENTS", "events replayed by a resume", format!("{} per room", of::RESUME_EVENTS)),
+        ("STREAM_EVENTS", "events replayed by a resume", count(of::STREAM_EVENTS)),
+        ("STREAM_BYTES", "events replayed by a resume", bytes(of::STREAM_BYTES)),
         ("STREAMS_PER_CONNECTION", "streams", format!("{} at once", of::STREAMS_PER_CONNECTION)),
         ("STREAM_PAGE", "streams", format!("{} messages", of::STREAM_PAGE)),
         ("STREAM_PAGE_BYTES", "streams", bytes(of::STREAM_PAGE_BYTES)),
@@ -103,7 +105,7 @@ const BUDGETS: [(&str, &str, u32, u32); 11] = [
 ];
 
 /// Parts of others, or of how the node works.
-const NOT_MET: [&str; 4] = ["JSON_BYTES", "RECORD_FRAME_BYTES", "STREAM_EVENTS", "SEND_TOGETHER"];
+const NOT_MET: [&str; 3] = ["JSON_BYTES", "RECORD_FRAME_BYTES", "SEND_TOGETHER"];
 
 /// Rows whose number is elsewhere than in `limits.rs`.
 const ELSEWHERE: [&str; 3] = ["an upload without a message", "connections", "last seen"];

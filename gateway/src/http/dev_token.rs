@@ -18,7 +18,7 @@ use super::App;
 use super::request_error::RequestError;
 
 /// The headers in which proxies tell the address of their client.
-const FORWARDED: [&str; 3] = ["x-forwarded-for", "x-real-ip", "forwarded"];
+const FORWARDED: [&str; 4] = ["x-forwarded-for", "x-real-ip", "forwarded", "via"];
 /// The default lifetime of a token.
 const LIFE_SECONDS: u64 = 3600;
 /// The longest lifetime of a token.

@@ -40,6 +40,7 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
         bytes: limits::ANSWER_BYTES,
     };
     let page = hub.parts.rooms.history(&caller.person, room, range).await?;
+    hub.pay_for_bytes(caller, page.vain_bytes);
     let messages = page.messages.into_iter().map(Message::from).collect();
     Ok(Answer::now(Response { messages, has_more: page.has_more }))
 }

@@ -51,9 +51,13 @@ impl Hub {
                 return Ok(rooms.name_is_durable(person, &name).await?);
             }
             let rooms = rooms.rooms_of(person).await?;
-            // Somebody with two names could have all their rooms told one after the other, as often as they connect.
+            // Somebody with two names could have all their rooms told one after the other, as often as they connect: what is
+            // more than a burst is owed.
             let paid = self.parts.budgets.take(person, Budget::RoomChanges, rooms.len());
             paid.map_err(|wait| HubError::rate_limited(Budget::RoomChanges.limit(), wait))?;
+            for owed in rooms.chunks(limits::ROOM_CHANGE_BURST as usize).skip(1) {
+                self.parts.budgets.charge(person, Budget::RoomChanges, owed.len());
+            }
             let named: Vec<_> = rooms.iter().map(|room| self.name_in(person, room, &name)).collect();
             stream::iter(named).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
             spread = Some(version);

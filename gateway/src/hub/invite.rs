@@ -10,13 +10,14 @@ use crate::metrics::Limit;
 impl Hub {
     /// Returns the names of users who are to be added to a room, if all of them may be. Changes nothing.
     pub(super) async fn invite(&self, caller: &Caller, people: &[UserId]) -> Result<Vec<(UserId, String)>, HubError> {
-        let most = self.parts.limits.person_rooms;
-        let invitees = self.parts.rooms.invitees(&caller.person.org, people, most).await?;
+        // The last tenth is for the rooms that people make themselves: nobody else can take that from them.
+        let others_most = self.parts.limits.person_rooms.div_ceil(10) * 9;
+        let invitees = self.parts.rooms.invitees(&caller.person.org, people, others_most).await?;
         if self.parts.limits.may_add == MayAdd::Directory && invitees.iter().any(|invitee| !invitee.is_known) {
             return Err(HubError::new(ErrorKind::NotFound, "There is no such person in the directory."));
         }
         if invitees.iter().any(|invitee| invitee.is_full) {
-            return Err(too_many_rooms(most));
+            return Err(too_many_rooms(others_most));
         }
         Ok(invitees.into_iter().map(|invitee| (invitee.user, invitee.name)).collect())
     }

@@ -60,7 +60,9 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     hub.pay_for(caller, Budget::Reads, request.rooms.len() / limits::READ_ROOMS)?;
     let mut named = HashSet::new();
     let mut joined = hub.parts.rooms.rooms_of(&caller.person).await?;
-    joined.retain(|room| !request.rooms.iter().any(|seen| seen.room_id.known() == Some(room)));
+    let known: HashSet<_> = request.rooms.iter().filter_map(|seen| seen.room_id.known()).collect();
+    joined.retain(|room| !known.contains(room));
+    drop(known);
 
     // What is left of the answer's bytes: once it is nothing, rooms are asked for their heads only. Rooms that are asked at
     // once share it, so that they do not hold many times as much; one that needs more is asked again, alone.

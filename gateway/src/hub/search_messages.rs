@@ -6,8 +6,9 @@ use serde::{Deserialize, Serialize};
 
 use super::request::{self, RoomRef};
 use super::{Answer, Caller, Hub};
+use crate::budgets::Budget;
 use crate::error::HubError;
-use crate::search::{Query, SearchError, Words};
+use crate::search::{Query, SearchError, Spent, Words};
 
 #[derive(Deserialize)]
 #[cfg_attr(test, derive(schemars::JsonSchema))]
@@ -34,7 +35,12 @@ pub(super) async fn run(hub: &Hub, caller: &Caller, request: Request) -> Result<
     })?;
     let room = request.room_id.as_ref().map(RoomRef::id).transpose()?;
     let query = Query { person: &caller.person, words: &words, room, cursor: request.cursor.as_deref(), limit };
-    let found = Box::pin(hub.parts.search.find(query)).await?;
+    // Who owes for reads of before waits, and what it reads is paid once it is known.
+    hub.pay_for(caller, Budget::Reads, 1)?;
+    let mut spent = Spent::default();
+    let found = Box::pin(hub.parts.search.find(query, &mut spent)).await;
+    hub.pay_for_each(caller, spent.reads(), 1);
+    let found = found?;
     Ok(Answer::now(Response {
         messages: found.messages.into_iter().map(Message::from).collect(),
         cursor: found.cursor,

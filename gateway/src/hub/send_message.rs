@@ -65,13 +65,13 @@ pub(super) async fn run(hub: &Arc<Hub>, caller: &Caller, request: Request) -> Re
         let probe = MessageContent { attachments: attachments::named(&files), ..content.clone() };
         match enqueue(hub, caller, room, probe, None).await.await? {
             SendResult::Refused => content.attachments = hub.claim_files(caller, room, &files).await?,
-            known => return done(hub, room, known, None).await.map(Answer::Durable),
+            known => return done(hub, &caller.person, room, known, None).await.map(Answer::Durable),
         }
     }
     let result = enqueue(hub, caller, room, content, permit).await;
     hub.parts.typists.sent(&caller.person, room);
-    let (hub, room) = (Arc::clone(hub), room.clone());
-    Ok(Answer::Later(Box::pin(async move { done(&hub, &room, result.await?, denied).await })))
+    let (hub, person, room) = (Arc::clone(hub), caller.person.clone(), room.clone());
+    Ok(Answer::Later(Box::pin(async move { done(&hub, &person, &room, result.await?, denied).await })))
 }
 
 /// The reason why a new message is not accepted.
@@ -111,6 +111,7 @@ async fn enqueue(
 
 async fn done(
     hub: &Hub,
+    person: &Person,
     room: &RoomId,
     result: SendResult,
     denied: Option<Denied>,
@@ -120,7 +121,7 @@ async fn done(
         SendResult::New { seq, ticket } => Ok(Done { value: response(seq, false), durable: vec![ticket] }),
         SendResult::Duplicate { seq, durable: true } => Ok(Done { value: response(seq, true), durable: Vec::new() }),
         SendResult::Duplicate { seq, durable: false } => {
-            let ticket = hub.journal_again(room, seq).await?;
+            let ticket = hub.journal_again(person, room, seq).await?;
             Ok(Done { value: response(seq, true), durable: ticket.into_iter().collect() })
         }
         SendResult::Refused => Err(denied.map_or_else(HubError::internal, HubError::from)),
@@ -130,14 +131,15 @@ async fn done(
 impl Hub {
     /// Journals a message again: the node that it was first sent to may have died before it did so, and the answer to
     /// the same message has to mean "durable" too. `None` if it has been stored meanwhile.
-    async fn journal_again(&self, room: &RoomId, seq: Seq) -> Result<Option<Ticket>, HubError> {
+    async fn journal_again(&self, person: &Person, room: &RoomId, seq: Seq) -> Result<Option<Ticket>, HubError> {
         let Some(entry) = self.parts.rooms.sent_together(room, seq).await? else {
             return Ok(None);
         };
         let place = entry.position(seq);
         let mut records = Vec::with_capacity(entry.messages.len());
+        self.parts.budgets.charge(person, Budget::Reads, entry.messages.len());
         for message in entry.messages {
-            records.push((self.parts.message_journal.reserve()?, self.message_record(&entry.org, message)));
+            records.push((self.parts.message_journal.reserve_for(person)?, self.message_record(&entry.org, message)));
         }
         // The same entry as the first time: if SQS has it, the copy is dropped.
         let mut tickets = self.parts.message_journal.append_resent(records);

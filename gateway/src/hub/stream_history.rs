@@ -100,8 +100,8 @@ impl Export {
             };
             self.has_more = page.has_more;
             self.after = page.messages.last().map_or(self.after, |message| message.seq);
-            let bytes = page.messages.iter().map(|message| message.content.body.len() + MESSAGE_BYTES).sum();
-            self.hub.pay_for_bytes(&self.caller, bytes);
+            let bytes: usize = page.messages.iter().map(|message| message.content.body.len() + MESSAGE_BYTES).sum();
+            self.hub.pay_for_bytes(&self.caller, bytes + page.vain_bytes);
             self.page = page.messages.into_iter();
         }
     }

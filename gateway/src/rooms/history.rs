@@ -59,6 +59,8 @@ pub struct HistoryPage {
     pub messages: Vec<MessageState>,
     /// True if the range holds more.
     pub has_more: bool,
+    /// Bytes that Redis looked at besides those of the messages: edits and reactions between them.
+    pub vain_bytes: usize,
 }
 
 /// What the stream has of a range.
@@ -69,6 +71,7 @@ struct Recent {
     messages: Vec<MessageState>,
     /// True if it stopped for their bytes.
     is_cut: bool,
+    vain_bytes: usize,
 }
 
 impl Rooms {
@@ -95,7 +98,7 @@ impl Rooms {
     ) -> Result<HistoryPage, RoomError> {
         let range = HistoryRange { after: range.after.max(self.expired()), ..range };
         let wanted = range.limit + 1;
-        let Recent { trimmed, created_ms, messages: recent, mut is_cut } =
+        let Recent { trimmed, created_ms, messages: recent, mut is_cut, vain_bytes } =
             self.recent(reader, room, HistoryRange { limit: wanted, ..range }).await?;
         let stored_before = range.before.map_or(trimmed.next(), |before| before.min(trimmed.next()));
         let is_short = !is_cut && recent.len() < wanted;
@@ -133,7 +136,7 @@ impl Rooms {
         if range.direction == Direction::Descending {
             messages.reverse();
         }
-        Ok(HistoryPage { messages, has_more: is_cut })
+        Ok(HistoryPage { messages, has_more: is_cut, vain_bytes })
     }
 
     /// Reads what the stream has of a range, in its direction. One call looks at a bounded number of its entries, which may
@@ -144,7 +147,7 @@ impl Rooms {
         room: &RoomId,
         mut range: HistoryRange,
     ) -> Result<Recent, RoomError> {
-        let mut messages: Vec<MessageState> = Vec::new();
+        let (mut messages, mut vain_bytes) = (Vec::<MessageState>::new(), 0);
         loop {
             let bytes = messages.iter().map(|message| message.content.body.len()).sum::<usize>();
             let arguments = [
@@ -163,11 +166,12 @@ impl Rooms {
             range.limit -= found.len().min(range.limit);
             messages.extend(found);
             let stopped = reply.text(4)?;
+            vain_bytes += usize::try_from(reply.number(5)?).unwrap_or(usize::MAX);
             if stopped == "0" || stopped == "1" || range.limit == 0 {
                 let (trimmed, created_ms) = (reply.seq(1)?, reply.number(3)?);
                 // What was dropped from the stream between two calls is read from DynamoDB.
                 messages.retain(|message| message.seq > trimmed);
-                return Ok(Recent { trimmed, created_ms, messages, is_cut: stopped == "1" });
+                return Ok(Recent { trimmed, created_ms, messages, is_cut: stopped == "1", vain_bytes });
             }
             let looked_at = reply.seq(4)?;
             match range.direction {
@@ -221,7 +225,7 @@ impl Rooms {
                     mentions.push(message.seq);
                 }
             }
-            counted.looked_at += page.messages.len();
+            counted.looked_at += page.messages.len() + page.vain_bytes / limits::READ_BYTES * limits::READ_COUNTED;
             before = page.messages.first().map(|message| message.seq);
             if !page.has_more || before.is_none() {
                 break;

@@ -309,7 +309,7 @@ fn install_arguments(stored: &StoredRoom, last: Option<&MessageState>, changed: 
         stored.members.len().to_string(),
     ];
     arguments.extend(stored.members.iter().flat_map(|(member, _)| [member.user_id.to_string(), member_value(member)]));
-    for (member, marks) in &stored.members {
+    for (member, marks) in stored.members.iter().filter(|(member, _)| member.role.is_some()) {
         let user = &member.user_id;
         let read = marks.read_seq.max(member.joined_seq);
         let delivered = marks.delivered_seq.max(member.joined_seq);

@@ -34,7 +34,7 @@ pub use self::words::Words;
 
 use self::cursor::{Cursor, CursorSigner};
 use self::front::{Front, Read};
-use crate::rooms::{HistoryRange, RoomError, RoomSummary, Rooms};
+use crate::rooms::{HistoryPage, HistoryRange, RoomError, RoomSummary, Rooms};
 use crate::shares::FairTurns;
 
 /// Searches at once on a node. With [`READS_AT_ONCE`], a send waits for at most 24 scripts of a node's searches, of up
@@ -106,15 +106,15 @@ impl Search {
         Self { rooms, cursors: CursorSigner::new(secret), turns: FairTurns::new(AT_ONCE) }
     }
 
-    /// Returns the next page of matches.
-    pub async fn find(&self, query: Query<'_>) -> Result<Found, SearchError> {
+    /// Returns the next page of matches, and notes what it read, also where it fails.
+    pub async fn find(&self, query: Query<'_>, spent: &mut Spent) -> Result<Found, SearchError> {
         let cursor = match query.cursor {
             Some(text) => Some(self.cursors.verify(text, &query).ok_or(SearchError::Cursor)?),
             None => None,
         };
         let turn = tokio::time::timeout(TURN_TIMEOUT, self.turns.acquire(query.person)).await;
         let _turn = turn.map_err(|_| SearchError::Busy)?;
-        let searched = tokio::time::timeout(TIMEOUT, self.walk(&query, cursor.as_ref())).await;
+        let searched = tokio::time::timeout(TIMEOUT, self.walk(&query, cursor.as_ref(), spent)).await;
         let (messages, next) = searched.map_err(|_| SearchError::Busy)??;
         Ok(Found { messages, cursor: next.map(|cursor| self.cursors.sign(&cursor, &query)) })
     }
@@ -123,15 +123,15 @@ impl Search {
         &self,
         query: &Query<'_>,
         cursor: Option<&Cursor>,
+        spent: &mut Spent,
     ) -> Result<(Vec<MessageState>, Option<Cursor>), SearchError> {
         let begun = Instant::now();
         let places = match query.room {
             Some(room) => vec![(room.clone(), LAST)],
-            None => self.places(query.person).await?,
+            None => self.places(query.person, spent).await?,
         };
         let mut front = Front::new(places, cursor, query.limit);
         let start = front.frontier();
-        let mut spent = Spent::default();
         while let Some(frontier) = front.frontier() {
             // With any number of rooms, each answer reaches further back than the one before.
             let has_moved = Some(frontier) < start;
@@ -142,9 +142,9 @@ impl Search {
             let pages = join_all(reads.iter().map(|read| self.page(query.person, read))).await;
             for (read, page) in reads.iter().zip(pages) {
                 match page {
-                    Ok((messages, has_more)) => {
-                        spent.add(&messages);
-                        front.read(read, messages, has_more, |message| query.words.are_in(&message.content));
+                    Ok(page) => {
+                        spent.add(&page);
+                        front.read(read, page.messages, page.has_more, |message| query.words.are_in(&message.content));
                     }
                     // The caller left, or was removed, a moment ago.
                     Err(RoomError::NotFound) if query.room.is_none() => front.leave(read),
@@ -155,7 +155,7 @@ impl Search {
         Ok(front.finish())
     }
 
-    async fn page(&self, person: &Person, read: &Read) -> Result<(Vec<MessageState>, bool), RoomError> {
+    async fn page(&self, person: &Person, read: &Read) -> Result<HistoryPage, RoomError> {
         let range = HistoryRange {
             after: Seq::ZERO,
             before: Some(read.before),
@@ -163,14 +163,14 @@ impl Search {
             limit: read.limit,
             bytes: limits::ANSWER_BYTES,
         };
-        let page = self.rooms.history(person, &read.room, range).await?;
-        Ok((page.messages, page.has_more))
+        self.rooms.history(person, &read.room, range).await
     }
 
     /// Returns the user's rooms, archived ones too, each with the seq before which all of its messages are. If there
     /// are more rooms than are searched at once, the most active.
-    async fn places(&self, person: &Person) -> Result<Vec<(RoomId, Seq)>, RoomError> {
+    async fn places(&self, person: &Person, spent: &mut Spent) -> Result<Vec<(RoomId, Seq)>, RoomError> {
         let standings = self.rooms.standings(person).await?;
+        spent.rooms = standings.len();
         let mut places: Vec<(RoomId, Seq)> = standings.into_iter().map(|it| (it.room_id.clone(), end(&it))).collect();
         places.sort_unstable_by(|(_, one), (_, other)| other.cmp(one));
         places.truncate(limits::SEARCH_ROOMS);
@@ -186,20 +186,28 @@ fn end(standing: &RoomSummary) -> Seq {
     standing.activity.max(archived.unwrap_or_default()).next()
 }
 
-/// The budget that a call has spent.
-#[derive(Default)]
-struct Spent {
+/// What a search has read.
+#[derive(Debug, Default)]
+pub struct Spent {
+    rooms: usize,
     messages: usize,
     bytes: usize,
+    vain_bytes: usize,
 }
 
 impl Spent {
-    fn add(&mut self, messages: &[MessageState]) {
-        self.messages += messages.len();
-        self.bytes += messages.iter().map(|message| message.content.body.len()).sum::<usize>();
+    /// Returns what it costs, in small reads.
+    pub fn reads(&self) -> usize {
+        self.rooms / limits::READ_LISTED + self.messages / limits::READ_COUNTED + self.vain_bytes / limits::READ_BYTES
+    }
+
+    fn add(&mut self, page: &HistoryPage) {
+        self.messages += page.messages.len();
+        self.bytes += page.messages.iter().map(|message| message.content.body.len()).sum::<usize>();
+        self.vain_bytes += page.vain_bytes;
     }
 
     fn is_enough(&self) -> bool {
-        self.messages >= limits::SEARCH_MESSAGES || self.bytes >= BYTES_MAX
+        self.messages >= limits::SEARCH_MESSAGES || self.bytes + self.vain_bytes >= BYTES_MAX
     }
 }

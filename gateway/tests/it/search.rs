@@ -13,7 +13,7 @@ use rts_common::room::{Role, RoomKind};
 use rts_common::seq::Seq;
 use rts_common::store::{Store, Tables};
 use rts_gateway::rooms::{MessageAt, MessageChange, NewRoom, RoomError, RoomOperation, Rooms, Sending, Sent};
-use rts_gateway::search::{Found, Query, Search, SearchError, Words};
+use rts_gateway::search::{Found, Query, Search, SearchError, Spent, Words};
 
 use crate::support::{RedisServer, send};
 
@@ -78,7 +78,11 @@ impl World {
         cursor: Option<&str>,
     ) -> Result<Found, SearchError> {
         let words = Words::parse(words).unwrap();
-        self.search.find(Query { person: who, words: &words, room, cursor, limit: 50 }).await
+        let mut spent = Spent::default();
+        let found = self.search.find(Query { person: who, words: &words, room, cursor, limit: 50 }, &mut spent).await;
+        // What was read has a price, however little was found.
+        assert!(found.is_err() || spent.reads() * limits::READ_COUNTED <= limits::SEARCH_MESSAGES * 2);
+        found
     }
 
     /// Returns the matches of all pages, and the number of pages.

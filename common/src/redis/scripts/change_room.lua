@@ -22,6 +22,8 @@ if OWNERS_ONLY[operation] and not owner then return { 'forbidden' } end
 local IN_ARCHIVED = { unarchive = true, archive = true, leave = true, takeOver = true }
 if archived and not IN_ARCHIVED[operation] then return { 'archived' } end
 
+-- Longer than SQS keeps a record.
+local FORMER_MICROS = 15 * 86400000000
 local now = math.max(tonumber(meta('seq')) + 1, tonumber(hint) + 1, tonumber(meta('v')) + 1, micros())
 local version = text(now)
 local bodies, unstored = {}, ''
@@ -42,7 +44,7 @@ local function record(change, users, seq)
   redis.call('HSET', META, 'seq', seq)
   local shown, shown_marks = {}, {}
   if tonumber(meta('members')) <= ROOM_MEMBERS_INLINE then
-    shown, shown_marks = redis.call('HGETALL', MEMBERS), redis.call('HGETALL', MARKS)
+    shown, shown_marks = shown_members(users)
   else
     for _, user in ipairs(users) do
       shown[#shown + 1] = user
@@ -56,6 +58,28 @@ local function record(change, users, seq)
   redis.call('SPUBLISH', base .. ':events',
     table.concat({ 'u', meta('epoch'), seq, prev, '0', '0', caller, body }, '\n'))
   bodies[#bodies + 1] = body
+end
+
+local function forget_marks(user)
+  local fields = {}
+  for index, kind in ipairs({ 'r:', 'd:', 'n:', 'o:', 'q:', 'w:', 'e:', 'u:' }) do fields[index] = kind .. user end
+  redis.call('HDEL', MARKS, unpack(fields))
+  forget_mentions(user)
+end
+
+-- Forgets those who left so long ago that no queue has a record of the time before: it would bring them back. Returns their
+-- number.
+local function forget_former()
+  local former, oldest = 0, now - FORMER_MICROS
+  local all = redis.call('HGETALL', MEMBERS)
+  for index = 1, #all, 2 do
+    local left_at = string.match(all[index + 1], '^x (%d+)')
+    if left_at and tonumber(left_at) < oldest and not redis.call('ZSCORE', UNSTORED, 'r:' .. room .. ':' .. left_at) then
+      redis.call('HDEL', MEMBERS, all[index])
+      former = former + 1
+    end
+  end
+  return former
 end
 
 -- Returns the user who becomes owner once `gone` has left, the longest-standing member, or nil if there still is an
@@ -85,7 +109,7 @@ elseif operation == 'archive' or operation == 'unarchive' then
   redis.call('HSET', META, 'archived', archived and '0' or text(math.floor(now / 1000)), 'v', version)
   record(operation .. 'd', {}, version)
 elseif operation == 'add' then
-  local fresh, names, known, was = {}, {}, {}, {}
+  local fresh, names, known, was, newcomers = {}, {}, {}, {}, 0
   for index = 6, #ARGV, 2 do
     local user = ARGV[index]
     local role, joined_at = parts(user)
@@ -93,18 +117,23 @@ elseif operation == 'add' then
       known[#known + 1] = joined_at
     elseif not names[user] then
       was[user] = role ~= nil
+      if not role then newcomers = newcomers + 1 end
       fresh[#fresh + 1], names[user] = user, ARGV[index + 1]
     end
   end
   unstored = highest_unstored(known)
   if #fresh == 0 then return { 'unchanged', unstored } end
-  if tonumber(meta('members')) + #fresh > tonumber(ARGV[5]) then return { 'tooMany' } end
+  local most = tonumber(ARGV[5])
+  if tonumber(meta('members')) + #fresh > most then return { 'tooMany' } end
+  -- Those who left are read with the others: they are forgotten in their time, and there are not too many of them until then.
+  local entries = redis.call('HLEN', MEMBERS)
+  if entries + newcomers > most then entries = entries - forget_former() end
+  if entries + newcomers > 2 * most then return { 'tooMany' } end
   local count = meta('count')
   for _, user in ipairs(fresh) do
     -- Only who was a member before has anything there.
     if was[user] then
-      redis.call('HDEL', MARKS, 'q:' .. user)
-      forget_mentions(user)
+      forget_marks(user)
     end
     member(user, 'm', version, names[user])
     redis.call('HSET', MARKS, 'r:' .. user, version, 'd:' .. user, version, 'n:' .. user, count, 'o:' .. user, '0')
@@ -129,8 +158,7 @@ elseif takes_over then
   member(caller, 'o', is_new and began or joined, ARGV[5])
   changed[#changed + 1] = caller
   if is_new then
-    redis.call('HDEL', MARKS, 'q:' .. caller)
-    forget_mentions(caller)
+    forget_marks(caller)
     redis.call('HSET', MARKS, 'r:' .. caller, began, 'd:' .. caller, began, 'n:' .. caller, meta('count'), 'o:' .. caller, '0')
     redis.call('HINCRBY', META, 'members', 1)
     record('membersAdded', { caller }, began)
@@ -144,7 +172,7 @@ elseif operation == 'remove' or operation == 'leave' then
   local left_at = version
   if heir then version = text(now + 1) end
   member(user, 'x', joined, name)
-  forget_mentions(user)
+  forget_marks(user)
   redis.call('HINCRBY', META, 'members', -1)
   record('memberRemoved', { user }, left_at)
   if heir then

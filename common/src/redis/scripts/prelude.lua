@@ -165,3 +165,24 @@ local function forget_mentions(user)
   redis.call('HDEL', MARKS, 'w:' .. user)
 end
 
+-- Returns the present members and `users`, with their values, and the marks of reading and delivery of these.
+local function shown_members(users)
+  local members, fields, is_meant = {}, {}, {}
+  for _, user in ipairs(users) do is_meant[user] = true end
+  local all = redis.call('HGETALL', MEMBERS)
+  for index = 1, #all, 2 do
+    local user, value = all[index], all[index + 1]
+    if is_meant[user] or string.sub(value, 1, 1) ~= 'x' then
+      members[#members + 1], members[#members + 2] = user, value
+      fields[#fields + 1], fields[#fields + 2] = 'r:' .. user, 'd:' .. user
+    end
+  end
+  local marks = {}
+  for first = 1, #fields, 1000 do
+    local last = math.min(first + 999, #fields)
+    for index, value in ipairs(redis.call('HMGET', MARKS, unpack(fields, first, last))) do
+      marks[#marks + 1], marks[#marks + 2] = fields[first + index - 1], value or '0'
+    end
+  end
+  return members, marks
+end

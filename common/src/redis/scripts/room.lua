@@ -6,7 +6,7 @@
 -- there whole. Any other key (`sent`, `mentions`) may be where its room is not, and may exist nowhere: before it is read
 -- where it matters, or made, `is_here` tells.
 local base, room, META, MEMBERS, MARKS, STREAM, UNSTORED, JOURNALED, HISTORY
-local TRIM_BATCH, DELETED_MAX, SENT_TTL_SECONDS = 128, 10000, 176400
+local TRIM_BATCH, TRIM_KEPT, DELETED_MAX, SENT_TTL_SECONDS = 128, 32, 10000, 176400
 
 -- From here on, everything concerns the room with this `meta`.
 local function enter(key)
@@ -70,7 +70,8 @@ local function add_mention(user, sender, message)
     return
   end
   redis.call('ZADD', mentions_key(user), message, message)
-  redis.call('ZREMRANGEBYRANK', mentions_key(user), 0, -DELETED_MAX - 1)
+  -- Twice as many as anyone counts: some may be deleted.
+  redis.call('ZREMRANGEBYRANK', mentions_key(user), 0, -2 * UNREAD_CAP - 1)
 end
 
 -- The member of the partition's unstored index that stands for a message at a version.
@@ -88,8 +89,13 @@ end
 -- Drops the oldest entries beyond what the stream keeps, but never one that is not yet stored. Each entry names the one
 -- before it, so the first one left tells which was dropped last.
 local function trim()
-  local excess = redis.call('XLEN', STREAM) - STREAM_EVENTS
-  if excess < TRIM_BATCH / 2 then return end
+  local entries = redis.call('XLEN', STREAM)
+  local excess = entries - STREAM_EVENTS
+  if excess < TRIM_BATCH / 2 then
+    -- Few long ones are as much.
+    if entries <= TRIM_KEPT or redis.call('MEMORY', 'USAGE', STREAM) <= STREAM_BYTES then return end
+    excess = math.min(TRIM_BATCH, entries - TRIM_KEPT)
+  end
   local changed, dropped = base .. ':changed', 0
   -- Its first field stands for nothing.
   if redis.call('HLEN', changed) == redis.call('HEXISTS', changed, '') then

@@ -9,7 +9,7 @@ if why then return { why } end
 local facts = redis.call('HGETALL', META)
 local members, marks = {}, {}
 if inline == '' or tonumber(meta('members')) <= tonumber(inline) then
-  members, marks = redis.call('HGETALL', MEMBERS), redis.call('HGETALL', MARKS)
+  members, marks = shown_members({})
 else
   members = { user, redis.call('HGET', MEMBERS, user) }
   for _, field in ipairs({ 'r:' .. user, 'd:' .. user }) do

@@ -1,6 +1,7 @@
 //! Rooms on a real Redis: order, dedup, unread counts, history, resume.
 
 mod blind;
+mod bounds;
 mod changes;
 mod consent;
 mod mentions;
