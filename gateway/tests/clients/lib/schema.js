@@ -46,6 +46,16 @@ function check(schema, value, what) {
   if (wrong.length > 0) throw new Error(`docs/api/schema.json: ${wrong.slice(0, 3).join("; ")}`);
 }
 
+/** The names of all methods, and of all events. */
+export const METHODS = Object.keys(SCHEMA.methods).sort();
+export const EVENTS = Object.keys(SCHEMA.events).sort();
+
+/** True if a method answers nothing but a room or a message, which are types of their own, or streams. */
+export function hasPlainAnswer(name) {
+  const { answer } = SCHEMA.methods[name];
+  return !answer || Object.keys(properties(answer)).every((field) => field === "room" || field === "message");
+}
+
 const methodOf = (name) => Object.entries(SCHEMA.methods).find(([known]) => known.toLowerCase() === name.toLowerCase())?.[1];
 
 /** Throws if the answer to a method is not as the reference has it. */

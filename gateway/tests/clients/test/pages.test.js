@@ -14,7 +14,7 @@ import { promisify } from "node:util";
 import { makeDirect } from "../lib/cast.js";
 import { ChatClient } from "../lib/chat-client.js";
 import { Cluster } from "../lib/cluster.js";
-import { checkEvent, checkRequest, checkType } from "../lib/schema.js";
+import { EVENTS, METHODS, checkAnswer, checkEvent, checkRequest, checkType, hasPlainAnswer } from "../lib/schema.js";
 import { CLIENTS } from "../lib/signalr.js";
 import { until } from "../lib/wait.js";
 
@@ -42,8 +42,17 @@ async function block(page, language) {
 }
 
 test("the examples of methods, events and types are what the reference says", async () => {
-  for (const { heading, body } of await blocks("api/methods.md", "json")) checkRequest(heading, JSON.parse(body));
-  for (const { heading, body } of await blocks("api/events.md", "json")) checkEvent(heading, JSON.parse(body));
+  const examples = new Map();
+  for (const { heading, body } of await blocks("api/methods.md", "json")) examples.set(heading, [...(examples.get(heading) ?? []), JSON.parse(body)]);
+  assert.deepEqual([...examples.keys()].sort(), METHODS, "each method has its example");
+  for (const [method, [request, answer, ...more]] of examples) {
+    checkRequest(method, request);
+    if (answer) checkAnswer(method, answer);
+    assert.ok((answer || hasPlainAnswer(method)) && more.length === 0, `${method}: a request, and its answer`);
+  }
+  const events = await blocks("api/events.md", "json");
+  for (const { heading, body } of events) checkEvent(heading, JSON.parse(body));
+  assert.deepEqual(events.map(({ heading }) => heading).sort(), EVENTS, "each event has its example");
   for (const { heading, body } of await blocks("api/types.md", "json")) checkType(heading, JSON.parse(body));
 });
 
@@ -57,7 +66,7 @@ test("a refusal's code, sentence and wait are read as the page of errors reads t
   const refusal = await ann.connection.invoke("GetRoom", { roomId: "g_3kTMd3F5Sm6dPrpe9sJ3Ng" }).catch((error) => error);
   assert.deepEqual(read(refusal), { code: "notFound", sentence: "There is no such room.", waitMs: NaN });
   await ann.stop();
-  const limited = new Error("An unexpected error occurred invoking 'SendMessage' on the server. HubException: rateLimited: Too many messages at once; retryAfterMs=22");
+  const limited = new Error("An unexpected error occurred invoking 'SendMessage' on the server. HubException: rateLimited: Too many messages or changes of them at once; retryAfterMs=22");
   assert.equal(read(limited).waitMs, 22);
   assert.equal(read(new Error("Server timeout elapsed.")).code, "lost");
 });
