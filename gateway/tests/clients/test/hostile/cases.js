@@ -1,4 +1,5 @@
-// A valid request of every method, on a stage of the caller's own: floods repeat it, other tests change a field of it.
+// A valid request of every method, on a stage of the caller's own: floods repeat it, other tests change a field of it. What can
+// change something does so each time.
 
 /** A room that nobody has. */
 export const UNKNOWN_ROOM = "g_AAAAAAAAAAAAAAAAAAAAAA";
@@ -10,13 +11,13 @@ export const REQUESTS = {
   AddMembers: ({ roomId, other }) => ({ roomId, userIds: [other] }),
   RemoveMember: ({ roomId }) => ({ roomId, userId: "nobody" }),
   LeaveRoom: ({ roomId }) => ({ roomId }),
-  RenameRoom: ({ roomId }) => ({ roomId, name: "Name" }),
+  RenameRoom: ({ roomId }) => ({ roomId, name: `Name ${crypto.randomUUID()}` }),
   ArchiveRoom: ({ roomId }) => ({ roomId }),
   UnarchiveRoom: ({ roomId }) => ({ roomId }),
   SendMessage: ({ roomId }) => ({ roomId, clientId: crypto.randomUUID(), body: "hello" }),
-  EditMessage: ({ roomId, seq }) => ({ roomId, seq, body: "hello again" }),
+  EditMessage: ({ roomId, seq }) => ({ roomId, seq, body: `hello again ${crypto.randomUUID()}` }),
   DeleteMessage: ({ roomId, seq }) => ({ roomId, seq }),
-  React: ({ roomId, seq }) => ({ roomId, seq, emoji: "👍", on: true }),
+  React: ({ roomId, seq }) => ({ roomId, seq, emoji: "👍", on: Math.random() < 0.5 }),
   MarkRead: ({ roomId, seq }) => ({ roomId, seq }),
   MarkDelivered: ({ roomId, seq }) => ({ roomId, seq }),
   CreateUpload: ({ roomId }) => ({ roomId, fileName: "a.txt", contentType: "text/plain", sizeBytes: 1, sha256: "0".repeat(64) }),
@@ -56,6 +57,18 @@ export function largest(method, request, reference, bytes) {
     .map(([field, each]) => [field, grown(each, reference.$defs, bytes)])
     .filter(([, value]) => value !== undefined)
     .map(([field, value]) => [field, { ...request, [field]: value }]);
+}
+
+/** Fields of requests that name something, and what nobody has. */
+const UNKNOWN = { seq: 1_600_000_000_000_001, before: 1, after: 1, from: 1, to: 1, replyTo: 1, attachmentId: UNKNOWN_FILE, attachmentIds: [UNKNOWN_FILE], userId: "nobody", userIds: ["nobody"], memberIds: ["nobody"], caseId: "no-case", cursor: "none" };
+
+/** Returns requests that name one thing that nobody has, one for each such field of the request, as the reference has them. */
+export function unknown(method, request, reference) {
+  const schema = reference.methods[method].request;
+  const { properties } = schema.$ref ? reference.$defs[schema.$ref.split("/").pop()] : schema;
+  return Object.keys(properties ?? {})
+    .filter((field) => field in UNKNOWN)
+    .map((field) => [field, { ...request, [field]: UNKNOWN[field] }]);
 }
 
 /** Returns the request about another room, or undefined if it names none. */
