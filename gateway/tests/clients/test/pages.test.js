@@ -56,6 +56,11 @@ test("the examples of methods, events and types are what the reference says", as
   for (const { heading, body } of await blocks("api/types.md", "json")) checkType(heading, JSON.parse(body));
 });
 
+test("the page of the local cluster shows the lines that the web app's types hold to the reference", async () => {
+  const spec = await readFile(join(DOCS, "../gateway/web/src/app/rts/reference.spec.ts"), "utf8");
+  assert.ok(spec.includes((await block("local.md", "ts")).replace("./rts", "../../../../../docs/api/rts")));
+});
+
 let cluster;
 before(async () => (cluster = await Cluster.start()), { timeout: 180_000 });
 after(() => cluster?.stop());
