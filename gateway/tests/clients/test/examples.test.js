@@ -1,4 +1,5 @@
-// The examples, as a reader runs them, against a cluster of two nodes.
+// The examples, as a reader runs them, against a cluster of two nodes with the rules of production: members have connected once, and only services make
+// the rooms of cases.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -16,7 +17,8 @@ const EXAMPLES = fileURLToPath(new URL("../../../../examples/", import.meta.url)
 const HERE = fileURLToPath(new URL("../", import.meta.url));
 
 let cluster;
-before(async () => (cluster = await Cluster.start()), { timeout: 180_000 });
+const PRODUCTION = ["--env", "gateway:RTS_MEMBERS=directory", "--env", "gateway:RTS_CASES=service"];
+before(async () => (cluster = await Cluster.start(PRODUCTION)), { timeout: 180_000 });
 after(() => cluster?.stop());
 
 const example = (program, args, more = {}) =>
@@ -50,9 +52,14 @@ test("Python: the raw client, made from the documents alone, passes conversation
 
 test("a back end makes a case's room once, and posts once", { timeout: 60_000 }, async () => {
   const { secret, issuer, audience } = cluster.jwt;
-  const names = { RTS_JWT_SECRET: secret, RTS_JWT_ISSUER: issuer, RTS_JWT_AUDIENCE: audience };
+  const members = await Promise.all(["ann-of-case", "bob-of-case"].map((user) => cluster.connect(user)));
+  const names = { RTS_JWT_SECRET: secret, RTS_JWT_ISSUER: issuer, RTS_JWT_AUDIENCE: audience, MEMBERS: members.map(({ user }) => user).join() };
   const { stdout } = await example("python3", [join(EXAMPLES, "backend/case_room.py")], names);
   assert.match(stdout, /the room of case \w+ is c_/);
+  await Promise.all(members.map((member) => member.notice("RoomAdded")));
+  const refused = members[0].call("CreateRoom", { kind: "group", memberIds: ["bob-of-case"], caseId: "another" });
+  await assert.rejects(refused, /forbidden/, "without the scope");
+  await Promise.all(members.map((member) => member.stop()));
 });
 
 const hasJava = await run("javac", ["-version"]).then(() => true, () => false);

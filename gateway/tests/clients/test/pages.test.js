@@ -16,6 +16,7 @@ import { ChatClient } from "../lib/chat-client.js";
 import { Cluster } from "../lib/cluster.js";
 import { EVENTS, METHODS, checkAnswer, checkEvent, checkRequest, checkType, hasPlainAnswer } from "../lib/schema.js";
 import { CLIENTS } from "../lib/signalr.js";
+import { sign } from "../lib/token.js";
 import { until } from "../lib/wait.js";
 
 const run = promisify(execFile);
@@ -95,6 +96,33 @@ test("a token is had as the page of the local cluster has it", async () => {
   assert.match(JSON.parse(stdout).token, /^[\w-]+\.[\w-]+\.[\w-]+$/);
 });
 
+test("a token as the page of identity has it is accepted, and has its user and name", async () => {
+  const shown = JSON.parse(await block("guide/identity.md", "json"));
+  const { secret, issuer, audience } = cluster.jwt;
+  const ago = Math.floor(Date.now() / 1000) - shown.iat;
+  const claims = { ...shown, iss: issuer, aud: audience, iat: shown.iat + ago, exp: shown.exp + ago };
+  const token = () => sign({ alg: "HS256", typ: "JWT" }, claims, secret);
+  const [ada, other] = [await new ChatClient({ url: cluster.hubUrl(), user: shown.sub, token }).start(), await cluster.connect("other-of-ada")];
+  const { room } = await ada.call("GetRoom", { roomId: await makeDirect(ada, other) });
+  assert.equal(room.members.find(({ userId }) => userId === shown.sub).displayName, shown.name);
+  await Promise.all([ada.stop(), other.stop()]);
+});
+
+/** The block of the page of the local cluster that begins so, with the addresses of this cluster. */
+async function ofLocal(start) {
+  const [{ body }] = (await blocks("local.md", "sh")).filter(({ body }) => body.startsWith(start));
+  return body.replaceAll("http://127.0.0.1:4566", cluster.info.aws.endpoint).replaceAll("redis://127.0.0.1:6390", cluster.info.redis);
+}
+
+test("the page of the local cluster says where its data is", async () => {
+  const body = await ofLocal("# what is stored");
+  const { endpoint, region, accessKeyId, secretAccessKey, outputs } = cluster.info.aws;
+  for (const [name, value] of [["ENDPOINT_URL", endpoint], ["REGION", region], ["ACCESS_KEY_ID", accessKeyId], ["SECRET_ACCESS_KEY", secretAccessKey]]) {
+    assert.match(body, new RegExp(`\\bAWS_${name}=${value}(\\s|$)`));
+  }
+  assert.ok(body.includes(`--table-name ${outputs.messagesTableName} `));
+});
+
 const freePort = () =>
   new Promise((resolve) => {
     const server = createServer().listen(0, "127.0.0.1", () => {
@@ -156,3 +184,28 @@ for (const [name, { of, arguments: flags }] of Object.entries(PROXIES)) {
     }
   });
 }
+
+const binaries = process.env.RTS_BIN_DIR;
+test("a gateway that the page of the local cluster starts by hand joins the cluster", { skip: !binaries && "no RTS_BIN_DIR", timeout: 60_000 }, async (t) => {
+  const [port, admin] = [await freePort(), await freePort()];
+  const begin = (await ofLocal("# a gateway"))
+    .replace("127.0.0.1:8090", `127.0.0.1:${port}`)
+    .replace("127.0.0.1:9098", `127.0.0.1:${admin}`)
+    .replace("cargo run --release -p rts-gateway", `exec ${join(binaries, "rts-gateway")}`);
+  const gateway = spawn("bash", ["-c", begin], { stdio: ["ignore", "ignore", "inherit"], env: { ...process.env, RTS_LOG: "error" } });
+  const ended = new Promise((resolve) => gateway.once("exit", resolve));
+  t.after(async () => {
+    gateway.kill("SIGKILL");
+    await ended;
+  });
+  const url = `http://127.0.0.1:${port}`;
+  await until(() => fetch(`${url}/readyz`).then(({ ok }) => ok, () => false), "it is ready", 30_000);
+  const asked = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify({ userId: "ann-by-hand", orgId: "acme" }) };
+  const { token } = await (await fetch(`${url}/dev/token`, asked)).json();
+  const ann = await new ChatClient({ url: `${url}/hubs/chat`, user: "ann-by-hand", token: () => token }).start();
+  const bob = await cluster.connect("bob-of-the-cluster");
+  const roomId = await makeDirect(ann, bob);
+  await ann.call("SendMessage", { roomId, clientId: randomUUID(), body: "by hand" });
+  await until(() => bob.rooms.get(roomId)?.some(({ message }) => message?.body === "by hand"), "the message, on another node");
+  await Promise.all([ann.stop(), bob.stop()]);
+});
