@@ -17,7 +17,7 @@ import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 # The files of this folder that belong in a bundle.
-FILES = ("Procfile", "bin/start-gateway", "bin/drain-watch", ".platform/**/*", ".ebextensions/*", "metrics/*")
+FILES = ("Procfile", ".platform/**/*", ".ebextensions/*", "metrics/*")
 GLIBC_MAX = (2, 34)
 MACHINES = {62: "x86_64", 183: "arm64"}
 # The path of the development login, which stands in a gateway that has it.

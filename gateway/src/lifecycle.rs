@@ -4,10 +4,12 @@
 //! second signal cuts the remaining waits short.
 
 use std::future::Future;
+use std::io;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -31,6 +33,8 @@ struct Inner {
     /// All tasks end now.
     stop: CancellationToken,
     failed: OnceLock<&'static str>,
+    /// The shutdown was requested because the node is leaving.
+    leaving: AtomicBool,
 }
 
 impl Lifecycle {
@@ -73,6 +77,19 @@ impl Lifecycle {
             self.inner.hurry.cancel();
         }
         self.inner.shutdown.cancel();
+    }
+
+    /// Requests the node's shutdown because it is leaving; does not hurry one that has begun.
+    pub fn leave(&self) {
+        if !self.inner.shutdown.is_cancelled() {
+            self.inner.leaving.store(true, Ordering::Relaxed);
+            self.inner.shutdown.cancel();
+        }
+    }
+
+    /// True if that is why the node is shutting down.
+    pub fn is_leaving(&self) -> bool {
+        self.inner.leaving.load(Ordering::Relaxed)
     }
 
     /// Waits until a shutdown is requested.
@@ -148,6 +165,7 @@ struct Flags {
     journal: AtomicBool,
     fanout: AtomicBool,
     deaf: AtomicBool,
+    looking: AtomicBool,
     draining: AtomicBool,
     refusing: AtomicBool,
 }
@@ -168,6 +186,11 @@ impl Readiness {
         self.flags.deaf.store(is_deaf, Ordering::Relaxed);
     }
 
+    /// Notes that it is not known yet if the node is leaving, or that it is.
+    pub fn set_looking(&self, is_looking: bool) {
+        self.flags.looking.store(is_looking, Ordering::Relaxed);
+    }
+
     /// Notes that the node is shutting down: `/readyz` fails from here on.
     pub fn begin_draining(&self) {
         self.flags.draining.store(true, Ordering::Relaxed);
@@ -185,6 +208,9 @@ impl Readiness {
         let mut missing: Vec<_> = absent.map(|(_, name)| name).collect();
         if self.flags.deaf.load(Ordering::Relaxed) {
             missing.push("canary");
+        }
+        if self.flags.looking.load(Ordering::Relaxed) {
+            missing.push("place");
         }
         if self.flags.draining.load(Ordering::Relaxed) {
             missing.push("draining");
@@ -206,19 +232,32 @@ impl Readiness {
     }
 }
 
-/// Requests a shutdown on each SIGTERM and SIGINT.
-pub async fn watch_signals(lifecycle: Lifecycle) {
-    use tokio::signal::unix::{SignalKind, signal};
-    let signals = signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
-    let Ok((mut terminate, mut interrupt)) = signals else {
-        tracing::error!("cannot watch signals");
-        return;
-    };
+/// The signals that end the process: SIGTERM and SIGINT.
+#[derive(Debug)]
+pub struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    /// Listens from here on.
+    pub fn new() -> io::Result<Self> {
+        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one, and returns its name.
+    pub async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Requests a shutdown on each signal.
+pub async fn watch_signals(mut signals: Signals, lifecycle: Lifecycle) {
     loop {
-        let name = tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        };
+        let name = signals.next().await;
         tracing::info!(signal = name, "shutdown requested");
         lifecycle.shut_down();
     }

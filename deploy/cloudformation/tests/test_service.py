@@ -190,7 +190,6 @@ class Variables(unittest.TestCase):
         admin = value("RTS_ADMIN_LISTEN", VARIABLES, "small")
         self.assertTrue(admin.startswith("127.0.0.1:"))
         self.assertIn(f'"{admin}"', (BUNDLE / "metrics/prometheus.yaml").read_text())
-        self.assertIn(f'"{admin}"', (BUNDLE / "bin/drain-watch").read_text())
 
 
 class AccessLogs(unittest.TestCase):
@@ -220,7 +219,8 @@ class Times(unittest.TestCase):
         last, flush, stop = (int(found[name]) for name in ("LAST", "FLUSH_TIMEOUT", "STOP_TIMEOUT"))
         unit = (BUNDLE / ".platform/hooks/prebuild/10-limits.sh").read_text()
         ours = int(re.search(r"TimeoutStopSec=(\d+)", unit).group(1))
-        poll = float(re.search(r'"DRAIN_WATCH_SECONDS", "(\d+)"', (BUNDLE / "bin/drain-watch").read_text()).group(1))
+        watch = (REPOSITORY / "gateway/src/leaving/mod.rs").read_text()
+        poll = int(re.search(r"WATCH_INTERVAL: Duration = Duration::from_secs\((\d+)\)", watch).group(1))
         for of in SIZES:
             notice, spread = (self.number(n, VARIABLES, of) for n in ("RTS_DRAIN_NOTICE_SECONDS", "RTS_DRAIN_SECONDS"))
             self.assertLess(notice + spread + 2 * poll, self.number("DeregistrationDelay", PROCESS, of))

@@ -3,14 +3,17 @@
 use std::sync::{Arc, RwLock};
 use std::time::{Duration, Instant};
 
+use axum::body::Body;
+use bytes::Bytes;
+use http::{Request, header};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, Jwk, KeyAlgorithm, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
 use serde::Deserialize;
 use tokio::sync::Mutex;
 
 use super::AuthError;
-use super::fetch::Fetcher;
 use super::keys::{Key, KeyError};
+use crate::fetch::{FetchError, Fetcher};
 use crate::metrics::{self, TokenFault};
 
 /// A key that was removed from the set is accepted for this long at most.
@@ -30,6 +33,7 @@ const KEYS_MAX: usize = 100;
 /// The key set of a URL.
 pub(super) struct KeySet {
     fetcher: Fetcher,
+    url: String,
     refetch_min: Duration,
     age_max: Duration,
     keys: RwLock<Fetched>,
@@ -58,7 +62,8 @@ impl KeySet {
 
     pub(super) fn with_times(url: &str, refetch_min: Duration, age_max: Duration) -> Result<Self, KeyError> {
         Ok(Self {
-            fetcher: Fetcher::new(url).map_err(KeyError::NoCertificates)?,
+            fetcher: Fetcher::new().map_err(KeyError::NoCertificates)?,
+            url: url.to_owned(),
             refetch_min,
             age_max,
             keys: RwLock::default(),
@@ -110,13 +115,18 @@ impl KeySet {
         self.keys.read().expect("no holder of this lock panics").clone()
     }
 
+    async fn fetch(&self) -> Result<Bytes, FetchError> {
+        let request = Request::get(&self.url).header(header::ACCEPT, "application/json").body(Body::empty())?;
+        self.fetcher.fetch(request).await
+    }
+
     /// Fetches the set, unless that was tried shortly before. If it fails, the keys are kept until they are too old.
     async fn refetch(&self, at_most_every: Duration) {
         let mut last_try = self.last_try.lock().await;
         if last_try.is_some_and(|at| at.elapsed() < at_most_every) {
             return;
         }
-        let fetched = self.fetcher.fetch().await;
+        let fetched = self.fetch().await;
         *last_try = Some(Instant::now());
         match fetched.map_err(|error| error.to_string()).and_then(|body| parse(&body)) {
             Ok(keys) => {

@@ -2,7 +2,6 @@
 //!
 //! Tokens are never logged, nor is any part of them.
 
-mod fetch;
 mod jwks;
 mod keys;
 pub(crate) mod refusals;

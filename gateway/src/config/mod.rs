@@ -5,6 +5,7 @@ mod aws;
 mod drain;
 mod files;
 mod identity;
+mod leaving;
 mod limits;
 mod listen;
 mod members;
@@ -22,6 +23,7 @@ pub use self::aws::AwsConfig;
 pub use self::drain::DrainConfig;
 pub use self::files::FilesConfig;
 pub use self::identity::{DevLogin, IdentityConfig, KeySource};
+pub use self::leaving::LeavingConfig;
 pub use self::limits::LimitsConfig;
 pub use self::listen::ListenConfig;
 pub use self::members::{MakesCases, MayAdd, MembersConfig};
@@ -53,6 +55,8 @@ pub struct Config {
     pub limits: LimitsConfig,
     /// The times of a planned shutdown.
     pub drain: DrainConfig,
+    /// How the node learns that it is leaving.
+    pub leaving: LeavingConfig,
 }
 
 impl Config {
@@ -70,6 +74,7 @@ impl Config {
             members: MembersConfig::read(&mut environment),
             limits: LimitsConfig::read(&mut environment),
             drain: DrainConfig::read(&mut environment),
+            leaving: LeavingConfig::read(&mut environment),
             listen,
         };
         environment.finish(config)

@@ -70,6 +70,7 @@ fn wrong_values_are_refused() {
         ("RTS_LIMIT_STREAMS", "0"),
         ("RTS_CLIENT_ADDRESS_HEADER", "x forwarded for"),
         ("RTS_DRAIN_SECONDS", "soon"),
+        ("RTS_LEAVING_SIGNS", "lifecycle,sigterm"),
         ("RTS_DEV_LOGIN_ALLOW", "everywhere"),
     ] {
         let error = read(&[(name, value)]).unwrap_err();

@@ -16,7 +16,7 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 }
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
-pub const VARIABLES: [Variable; 83] = [
+pub const VARIABLES: [Variable; 84] = [
     variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
@@ -150,6 +150,11 @@ pub const VARIABLES: [Variable; 83] = [
     variable("RTS_LIMIT_CONNECT_BURST", "100", "connections that a user may begin at once"),
     variable("RTS_DRAIN_NOTICE_SECONDS", "10", "how long a draining node serves on until the balancer has noticed"),
     variable("RTS_DRAIN_SECONDS", "30", "over how long a draining node closes its sessions"),
+    variable(
+        "RTS_LEAVING_SIGNS",
+        "none",
+        "on EC2, what tells a node to drain: `lifecycle` of Auto Scaling, `target` of the balancer, or both with a comma",
+    ),
     variable("RTS_LOG", "info", "filter of the log"),
     variable("RTS_LOG_FORMAT", "text", "`text` or `json`"),
 ];

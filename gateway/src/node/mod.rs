@@ -10,6 +10,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use aws_config::SdkConfig;
 
 use rts_common::limits;
 use rts_common::redis::Redis;
@@ -27,7 +28,8 @@ use crate::format_watch::{self, FormatTimes};
 use crate::http::{self, AddressPolicy, Admin, AdminGuard, App, Arrivals, OriginPolicy, Site};
 use crate::hub::{Hub, HubLimits, HubParts, Typists};
 use crate::journal::{Journal, JournalLimits};
-use crate::lifecycle::{self, Lifecycle, Readiness};
+use crate::leaving::LeavingWatch;
+use crate::lifecycle::{self, Lifecycle, Readiness, Signals};
 use crate::marks::{self, MarkGatherer, MarkSettings};
 use crate::metrics::{self, Exporter};
 use crate::peers::Peers;
@@ -52,7 +54,11 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
     let public = bind(config.listen.public).await?;
     let admin = bind(config.listen.admin).await?;
 
-    let parts = Parts::start(&config, &lifecycle).await?;
+    let signals = Signals::new().context("signals cannot be watched")?;
+    let mut last_signals = Signals::new().context("signals cannot be watched")?;
+    let aws = aws_config::load_from_env().await;
+    let leaving = LeavingWatch::new(config.leaving, &aws).context("the signs of leaving cannot be watched")?;
+    let parts = Parts::start(&config, &aws, &lifecycle).await?;
     lifecycle.spawn_critical("metrics", exporter.clone().upkeep());
     lifecycle.spawn_critical("runtime watch", runtime_watch::watch_runtime());
     lifecycle.spawn_critical(
@@ -68,34 +74,13 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
     lifecycle.spawn_critical("formats", formats);
     let keys = Arc::clone(&parts.authenticator);
     lifecycle.spawn_critical("token keys", async move { keys.keep_keys_fresh().await });
-    lifecycle.spawn_critical("signals", lifecycle::watch_signals(lifecycle.clone()));
+    lifecycle.spawn_critical("signals", lifecycle::watch_signals(signals, lifecycle.clone()));
+    if let Some(leaving) = leaving.clone() {
+        readiness.set_looking(true);
+        lifecycle.spawn_critical("leaving watch", leaving.watch(lifecycle.clone(), readiness.clone()));
+    }
 
-    let app = App {
-        authenticator: Arc::clone(&parts.authenticator),
-        connection_tokens: TokenSigner::new(&config.identity.connection_secret, config.node_id.clone()),
-        peers: Peers::new(config.listen.advertise, Arc::clone(&parts.redis), &config.identity.connection_secret),
-        addresses: AddressPolicy::new(config.limits.address_connections, config.listen.client_address_header.clone()),
-        origins: OriginPolicy::new(config.web.allowed_origins.clone())
-            .with_loopback(config.identity.dev_login.is_some()),
-        registry: Arc::clone(&registry),
-        handshakes: Quota::new(config.limits.user_connections),
-        budgets: Arc::clone(&parts.budgets),
-        sessions: Arc::new(Sessions {
-            settings: session_settings(&config),
-            service: Arc::new(ChatService {
-                hub: Arc::clone(&parts.hub),
-                fanout: parts.fanout.clone(),
-                presence: parts.presence.clone(),
-                rooms: Arc::clone(&parts.rooms),
-                lifecycle: lifecycle.clone(),
-            }),
-            lifecycle: lifecycle.clone(),
-        }),
-        readiness: readiness.clone(),
-        dev_tokens: config.identity.dev_login.as_ref().map(|login| DevTokens::new(login, config.identity.clone())),
-        site: Site::load(&config.web, &config.identity, parts.files_origin.as_deref())
-            .context("the web app cannot be read")?,
-    };
+    let app = app(&config, &parts, &registry, &lifecycle, &readiness)?;
     let admin_routes = Admin {
         exporter,
         lifecycle: lifecycle.clone(),
@@ -114,7 +99,50 @@ pub async fn run(config: Config) -> anyhow::Result<bool> {
     let flush = parts.flush_journals();
     drain::drain(&lifecycle, &readiness, &registry, config.drain, flush).await;
     format_watch::leave(&config.node_id, Formats::OURS, &parts.redis).await;
+    if let Some(leaving) = leaving.filter(|_| lifecycle.is_leaving()) {
+        tracing::info!("waiting until the node is in service again, or a signal");
+        tokio::select! {
+            () = leaving.back() => {}
+            _ = last_signals.next() => {}
+        }
+    }
     Ok(lifecycle.failure().is_none())
+}
+
+/// Returns what the public routes need.
+fn app(
+    config: &Config,
+    parts: &Parts,
+    registry: &Arc<Registry>,
+    lifecycle: &Lifecycle,
+    readiness: &Readiness,
+) -> anyhow::Result<App> {
+    Ok(App {
+        authenticator: Arc::clone(&parts.authenticator),
+        connection_tokens: TokenSigner::new(&config.identity.connection_secret, config.node_id.clone()),
+        peers: Peers::new(config.listen.advertise, Arc::clone(&parts.redis), &config.identity.connection_secret),
+        addresses: AddressPolicy::new(config.limits.address_connections, config.listen.client_address_header.clone()),
+        origins: OriginPolicy::new(config.web.allowed_origins.clone())
+            .with_loopback(config.identity.dev_login.is_some()),
+        registry: Arc::clone(registry),
+        handshakes: Quota::new(config.limits.user_connections),
+        budgets: Arc::clone(&parts.budgets),
+        sessions: Arc::new(Sessions {
+            settings: session_settings(config),
+            service: Arc::new(ChatService {
+                hub: Arc::clone(&parts.hub),
+                fanout: parts.fanout.clone(),
+                presence: parts.presence.clone(),
+                rooms: Arc::clone(&parts.rooms),
+                lifecycle: lifecycle.clone(),
+            }),
+            lifecycle: lifecycle.clone(),
+        }),
+        readiness: readiness.clone(),
+        dev_tokens: config.identity.dev_login.as_ref().map(|login| DevTokens::new(login, config.identity.clone())),
+        site: Site::load(&config.web, &config.identity, parts.files_origin.as_deref())
+            .context("the web app cannot be read")?,
+    })
 }
 
 /// Returns the way to the bucket of files, if there is one.
@@ -145,13 +173,12 @@ struct Parts {
 impl Parts {
     /// Starts all parts. None waits for the service that it connects to: a node without Redis or SQS starts, logs it,
     /// and is not ready.
-    async fn start(config: &Config, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
+    async fn start(config: &Config, aws: &SdkConfig, lifecycle: &Lifecycle) -> anyhow::Result<Self> {
         let servers = config.redis.servers();
         let redis = Arc::new(Redis::new(servers, metrics::redis_call).context("Redis cannot be used")?);
-        let aws = aws_config::load_from_env().await;
-        let store = Store::connect(&aws, tables(&config.aws)).with_retention(config.aws.retention);
+        let store = Store::connect(aws, tables(&config.aws)).with_retention(config.aws.retention);
         let rooms = Arc::new(Rooms::new(Arc::clone(&redis), store.clone()));
-        let journal = |url: &str, limits| Journal::start(&aws, url, limits, lifecycle);
+        let journal = |url: &str, limits| Journal::start(aws, url, limits, lifecycle);
         let message_journal = journal(&config.aws.message_queue_url, JournalLimits::default());
         let room_journal = journal(&config.aws.room_queue_url, JournalLimits::default());
         rooms.set_fencing(Fencing::new(&config.node_id, &message_journal));
@@ -174,7 +201,7 @@ impl Parts {
             queues: Arc::clone(&queues),
         };
         reconciler::start(reconciled, ReconcilerSettings::default(), lifecycle);
-        let uploads = uploads(&aws, config).await?;
+        let uploads = uploads(aws, config).await?;
         let files_origin = uploads.as_ref().map(Uploads::origin);
         let budgets = Budgets::start(config.limits.budgets, &redis, lifecycle);
         let hub = Hub::new(HubParts {
@@ -199,7 +226,7 @@ impl Parts {
             Arc::new(Authenticator::new(&config.identity).context("the keys of tokens cannot be read")?);
         Ok(Self {
             redis,
-            sqs: aws_sdk_sqs::Client::new(&aws),
+            sqs: aws_sdk_sqs::Client::new(aws),
             queues,
             authenticator,
             fanout,

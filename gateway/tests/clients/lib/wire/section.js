@@ -5,6 +5,7 @@
 import { after, before, describe, test } from "node:test";
 
 import { Cluster } from "../cluster.js";
+import { Instance } from "../instance.js";
 
 /** An origin that may connect, besides the cluster's own. */
 export const ALLOWED_PAGE = "https://app.example.com";
@@ -15,7 +16,7 @@ const AT_ONCE = 4;
 
 const beside = [];
 const afterwards = [];
-/** The cluster that the cases run on; set once they run. */
+/** The cluster that the cases run on, and the instance of its first node; set once they run. */
 export const world = {};
 
 /**
@@ -41,6 +42,9 @@ function declare() {
 
 const define = (name, run) => test(name, CASE, run);
 
-function start() {
-  return Cluster.start(["--env", `gateway:RTS_ALLOWED_ORIGINS=${ALLOWED_PAGE}`]);
+/** Starts two nodes, the first of them on an instance of AWS that may leave. */
+async function start() {
+  world.instance = await Instance.start();
+  const ofFirst = Object.entries(world.instance.variables).flatMap(([name, value]) => ["--env", `gateway-1:${name}=${value}`]);
+  return Cluster.start(["--env", `gateway:RTS_ALLOWED_ORIGINS=${ALLOWED_PAGE}`, ...ofFirst]);
 }

@@ -3,13 +3,17 @@
 import assert from "node:assert/strict";
 
 import { person } from "../../lib/cast.js";
-import { until, within } from "../../lib/wait.js";
+import { pause, until, within } from "../../lib/wait.js";
 import { send } from "../../lib/wire/http.js";
 import { Requests, Socket, connectionToken, eventsOf, hub, polled, streamed, token, upgrade } from "../../lib/wire/hub.js";
 import { RS, call, parseText } from "../../lib/wire/records.js";
 import { section, world } from "../../lib/wire/section.js";
 
 const TOLD_WITHIN_MS = 2_000;
+/** Two looks at the balancer and a local drain, with room for a slow machine; the balancer's delay is 300 s. */
+const NOTICED_WITHIN_MS = 40_000;
+/** Longer than the interval of a node's looks. */
+const LOOKS_MS = 7_000;
 const GONE = "No Connection with that ID";
 const PLACES = [[0, 0, 0], [0, 0, 1], [0, 1, 0], [0, 1, 1], [1, 0, 0], [1, 0, 1], [1, 1, 0], [1, 1, 1]];
 
@@ -110,24 +114,27 @@ section("any node", (test) => {
 section("a node stops", (test) => {
   test("a draining node tells clients of every transport to reconnect, and answers pending calls", async (t) => {
     t.after(() => back("gateway-1"));
-    const user = person("ann");
-    const socket = await Socket.joined({ node: 0, user });
-    const binary = await Socket.joined({ node: 0, user, protocol: "messagepack" });
-    const { stream } = await streamed(user, [0, 1]);
-    const polls = await polled(user, [0, 1, 0]);
-    const polling = drainPolls(polls, 1);
-    await socket.lives();
+    const everyone = await connected();
     const stopped = world.cluster.command("stop gateway-1");
-    assert.equal(await socket.end(), 1000);
-    const { type, error, allowReconnect } = socket.records.at(-1);
-    assert.deepEqual([type, allowReconnect], [7, true]);
-    assert.match(error, /going down/);
-    assert.equal(await binary.end(), 1000);
-    assert.deepEqual(binary.records.at(-1), [7, error, true]);
-    await within(stream.ended, "the end of the stream", 15_000);
-    assert.deepEqual(eventsOf(stream.text).flat().at(-1), { type: 7, error, allowReconnect: true });
-    assert.deepEqual((await within(polling, "the end of the polls", 15_000)).at(-1), { type: 7, error, allowReconnect: true });
+    await areTold(everyone);
     await stopped;
+  });
+
+  test("a node whose target drains tells everyone, and stays down until the target is registered again", async () => {
+    const everyone = await connected();
+    const { pid } = await gateway("gateway-1");
+    world.instance.target = "draining";
+    await areTold(everyone, NOTICED_WITHIN_MS);
+    await until(async () => (await ready()) === 0, "it no longer listens", 30_000, 50);
+    assert.equal((await gateway("gateway-1")).pid, pid, "a new process would be ready where nobody comes");
+    // The balancer cut the last sockets, and knows it no more.
+    world.instance.target = "unused";
+    await pause(LOOKS_MS);
+    assert.deepEqual([await ready(), (await gateway("gateway-1")).pid], [0, pid]);
+    world.instance.target = "initial";
+    await until(async () => (await ready()) === 200, "it is ready again", 60_000, 50);
+    assert.notEqual((await gateway("gateway-1")).pid, pid);
+    world.instance.target = "healthy";
   });
 
   test("a draining node accepts no connections, and sends Retry-After", async (t) => {
@@ -171,7 +178,42 @@ section("a node stops", (test) => {
 
 async function back(name) {
   await world.cluster.command(`start ${name}`);
-  await until(async () => (await send("GET", `${hub(0).replace("/hubs/chat", "")}/readyz`)).status === 200, "it is ready", 30_000, 50);
+  await until(async () => (await ready()) === 200, "it is ready", 30_000, 50);
+}
+
+/** The status that the first node's readiness has; 0 where nobody listens. */
+async function ready() {
+  const answered = send("GET", `${hub(0).replace("/hubs/chat", "")}/readyz`);
+  return answered.then(({ status }) => status, () => 0);
+}
+
+async function gateway(wanted) {
+  const { parts } = await world.cluster.command("status");
+  return parts.find(({ name }) => name === wanted);
+}
+
+/** A user on the first node by every transport and protocol. */
+async function connected() {
+  const user = person("ann");
+  const socket = await Socket.joined({ node: 0, user });
+  const binary = await Socket.joined({ node: 0, user, protocol: "messagepack" });
+  const { stream } = await streamed(user, [0, 1]);
+  const polling = drainPolls(await polled(user, [0, 1, 0]), 1);
+  await socket.lives();
+  return { socket, binary, stream, polling };
+}
+
+/** Checks that they are told to reconnect. */
+async function areTold({ socket, binary, stream, polling }, deadlineMs = 15_000) {
+  assert.equal(await socket.end(deadlineMs), 1000);
+  const { type, error, allowReconnect } = socket.records.at(-1);
+  assert.deepEqual([type, allowReconnect], [7, true]);
+  assert.match(error, /going down/);
+  assert.equal(await binary.end(), 1000);
+  assert.deepEqual(binary.records.at(-1), [7, error, true]);
+  await within(stream.ended, "the end of the stream", 15_000);
+  assert.deepEqual(eventsOf(stream.text).flat().at(-1), { type: 7, error, allowReconnect: true });
+  assert.deepEqual((await within(polling, "the end of the polls", 15_000)).at(-1), { type: 7, error, allowReconnect: true });
 }
 
 /** Polls until the end; returns all records. */

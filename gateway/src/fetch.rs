@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::body::{Body, to_bytes};
 use bytes::Bytes;
-use http::{Request, header};
+use http::Request;
 use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -16,15 +16,15 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// The greatest size of a document: a hundred keys with certificate chains take less.
 const BODY_BYTES_MAX: usize = 512 * 1024;
 
-/// Fetches the document of one URL.
-pub(super) struct Fetcher {
+/// Fetches documents. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct Fetcher {
     client: Client<HttpsConnector<HttpConnector>, Body>,
-    url: String,
 }
 
-/// The reason why the document could not be fetched.
+/// The reason why a document could not be fetched.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum FetchError {
+pub(crate) enum FetchError {
     #[error("no answer within {} s", TIMEOUT.as_secs())]
     Timeout,
     #[error("no connection: {0}")]
@@ -39,18 +39,17 @@ pub(super) enum FetchError {
 
 impl Fetcher {
     /// Returns a fetcher that trusts the system's certificates. The configuration decides if plain HTTP is allowed.
-    pub(super) fn new(url: &str) -> io::Result<Self> {
+    pub(crate) fn new() -> io::Result<Self> {
         let connector = HttpsConnectorBuilder::new().with_native_roots()?.https_or_http().enable_http1().build();
-        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector), url: url.to_owned() })
+        Ok(Self { client: Client::builder(TokioExecutor::new()).build(connector) })
     }
 
-    /// Fetches the document, within a deadline.
-    pub(super) async fn fetch(&self) -> Result<Bytes, FetchError> {
-        tokio::time::timeout(TIMEOUT, self.get()).await.map_err(|_| FetchError::Timeout)?
+    /// Fetches a document, within a deadline.
+    pub(crate) async fn fetch(&self, request: Request<Body>) -> Result<Bytes, FetchError> {
+        tokio::time::timeout(TIMEOUT, self.get(request)).await.map_err(|_| FetchError::Timeout)?
     }
 
-    async fn get(&self) -> Result<Bytes, FetchError> {
-        let request = Request::get(&self.url).header(header::ACCEPT, "application/json").body(Body::empty())?;
+    async fn get(&self, request: Request<Body>) -> Result<Bytes, FetchError> {
         let response = self.client.request(request).await?;
         if !response.status().is_success() {
             return Err(FetchError::Status(response.status()));
