@@ -5,6 +5,7 @@
 pub mod config;
 pub mod display_name;
 pub mod emoji;
+pub mod files;
 pub mod ids;
 pub mod limits;
 pub mod message;

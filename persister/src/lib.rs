@@ -7,8 +7,8 @@
 //! (`fence`) → report those that failed ([`batch`]).
 //!
 //! Records carry full state and versions, so writing one twice, late or out of order changes nothing. This crate
-//! contains no chat logic, and nothing else writes to DynamoDB. What a function cannot store ends in its dead-letter
-//! queue: [`dead_letters`] and its command `dlq`.
+//! contains no chat logic, and nothing else writes to DynamoDB but the operator's [`upkeep`] and its command `data`. What a
+//! function cannot store ends in its dead-letter queue: [`dead_letters`] and its command `dlq`.
 
 mod aside;
 pub mod batch;
@@ -22,6 +22,7 @@ mod notify;
 pub mod plan;
 mod queue;
 pub mod record;
+pub mod upkeep;
 
 pub use self::aside::SideQueue;
 pub use self::handler::Persister;

@@ -159,6 +159,13 @@ pub fn person(person: &Person) -> String {
     format!("rts:{{{}}}:user:{}", Partition::of_person(person).tag(), person.key())
 }
 
+/// All keys of a user but the note that their sessions were ended.
+pub fn person_keys(who: &Person) -> [String; 7] {
+    let of =
+        [person_rooms, person_profile, person_made, person_uploaded, person_spent, person_connections, person_status];
+    of.map(|key| key(who))
+}
+
 /// Hash of a user's rooms: room → `1 version` (member) or `0 version` (left); `*`: the history under which it was loaded.
 pub fn person_rooms(who: &Person) -> String {
     format!("{}:rooms", person(who))
@@ -238,6 +245,9 @@ pub fn node_of_channel(channel: &str) -> Option<NodeId> {
     let (_, tail) = channel.split_once("}:node:")?;
     NodeId::parse(tail.strip_suffix(":events")?).ok()
 }
+
+/// The pattern of all keys of ours.
+pub const ALL: &str = "rts:*";
 
 /// True for a [`Partition::canary_channel`].
 pub fn is_canary_channel(channel: &str) -> bool {

@@ -13,6 +13,7 @@ mod server;
 mod servers;
 pub mod stored;
 pub mod stream;
+pub mod upkeep;
 
 use std::time::{Duration, Instant};
 
@@ -31,6 +32,9 @@ pub use self::servers::{RedisServers, RedisServersError, RedisTrust};
 const AGAIN_AFTER: Duration = Duration::from_millis(50);
 /// Redirections that a call follows without a pause: to the new owner of a slot, and to the one that is about to get it.
 const REDIRECTIONS_AT_ONCE: u32 = 2;
+
+/// Keys that a server looks at in one step of reading all: some milliseconds.
+const KEYS_AT_ONCE: usize = 1000;
 
 /// Error codes of a server that refuses now what it will do later: its memory is full, a script holds it, its disk or its
 /// replicas are not there.
@@ -132,6 +136,30 @@ impl Redis {
         let request = Request::Command(command);
         let calls = servers.iter().map(|server| Box::pin(self.attempt(name, server, false, &request)));
         try_join_all(calls).await.map_err(Failed::reason)
+    }
+
+    /// Reads the keys of a pattern, page by page of all servers, and hands each page on. A key may come twice.
+    pub async fn each_key<E: From<RedisFailure>>(
+        &self,
+        pattern: &str,
+        mut take: impl AsyncFnMut(Vec<String>) -> Result<(), E>,
+    ) -> Result<(), E> {
+        for server in self.routes.all().await? {
+            let mut cursor = "0".to_owned();
+            loop {
+                let mut scan = redis::cmd("SCAN");
+                scan.arg(&cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(KEYS_AT_ONCE);
+                let request = Request::Command(&scan);
+                let page = Box::pin(self.attempt("scan", &server, false, &request)).await.map_err(Failed::reason)?;
+                let (next, keys): (String, Vec<String>) = read(page)?;
+                take(keys).await?;
+                if next == "0" {
+                    break;
+                }
+                cursor = next;
+            }
+        }
+        Ok(())
     }
 
     /// True if any server answers.

@@ -204,6 +204,12 @@ pub static STORED_ROOM: NamedScript = NamedScript {
     script: LazyLock::new(|| of_room(include_str!("scripts/stored_room.lua"))),
     keys: Keys::Rooms,
 };
+/// Deletes a room, which is then rebuilt from DynamoDB.
+pub static FORGET_ROOM: NamedScript = NamedScript {
+    name: "forget_room",
+    script: LazyLock::new(|| of_room(include_str!("scripts/forget_room.lua"))),
+    keys: Keys::Rooms,
+};
 /// Merges a user's rooms.
 pub static USER_ROOMS: NamedScript = NamedScript {
     name: "user_rooms",

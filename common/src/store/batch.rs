@@ -16,8 +16,8 @@ const FRUITLESS_ROUNDS: u32 = 5;
 const DEADLINE: Duration = Duration::from_secs(10);
 
 impl Store {
-    /// Returns the items of distinct keys, consistently read, in no order; absent items are left out. DynamoDB may
-    /// answer in part: the rest is requested again.
+    /// Returns the items of distinct keys, consistently read, in no order, with these attributes, or all if none are named;
+    /// absent items are left out. DynamoDB may answer in part: the rest is requested again.
     pub(super) async fn get_all(
         &self,
         table: &str,
@@ -70,10 +70,10 @@ fn wanted(keys: Vec<Item>, attributes: &[&str]) -> Result<KeysAndAttributes, Sto
         request = request.expression_attribute_names(&placeholder, *attribute);
         projection.push(placeholder);
     }
-    request
-        .projection_expression(projection.join(","))
-        .build()
-        .map_err(|_| StoreError::Refused("ConstructionFailure".to_owned()))
+    if !projection.is_empty() {
+        request = request.projection_expression(projection.join(","));
+    }
+    request.build().map_err(|_| StoreError::Refused("ConstructionFailure".to_owned()))
 }
 
 /// Makes a key of two parts.

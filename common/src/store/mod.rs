@@ -1,9 +1,9 @@
 //! The DynamoDB store, which keeps data permanently. Gateways read it through [`Store`]; only the Lambdas write,
-//! through [`writer::Writer`].
+//! through [`writer::Writer`], and the operator's tool, through [`upkeep::Keeper`].
 //!
 //! Every item carries its full state and a version, and is written on the condition that the stored version is smaller,
-//! so writes may come twice, late and in any order. Nothing is deleted here except texts by which users were found:
-//! deleted messages and ended memberships stay as tombstones.
+//! so writes may come twice, late and in any order. Nothing is deleted here except texts by which users were found,
+//! and what the operator erases: deleted messages and ended memberships stay as tombstones.
 //!
 //! Every call has a deadline and few attempts. Reads are strongly consistent, except those of an index, for which
 //! DynamoDB does not offer it.
@@ -17,6 +17,7 @@ mod item;
 mod messages;
 mod rooms;
 pub mod schema;
+pub mod upkeep;
 pub mod writer;
 
 use std::time::Duration;

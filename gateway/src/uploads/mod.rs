@@ -21,7 +21,6 @@
 mod credentials;
 mod disposition;
 mod facts;
-mod object_key;
 mod promise;
 mod storage;
 #[cfg(test)]
@@ -33,6 +32,7 @@ use std::time::Duration;
 
 use aws_config::SdkConfig;
 use futures_util::future::try_join_all;
+use rts_common::files::object_key;
 use rts_common::ids::{AttachmentId, Person, RoomId};
 use rts_common::message::Attachment;
 use rts_common::seq::{Seq, Timestamp};
@@ -40,7 +40,6 @@ use rts_common::seq::{Seq, Timestamp};
 pub use self::facts::{FileFacts, FileRules, Unacceptable};
 pub use self::types::{AllowedTypes, ContentType};
 
-use self::object_key::object_key;
 use self::promise::Promise;
 use self::storage::{FileState, Storage, Stored};
 

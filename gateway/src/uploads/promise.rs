@@ -11,9 +11,6 @@ use serde::{Deserialize, Serialize};
 
 use super::facts::FileFacts;
 
-/// The name of that piece. It is the header `x-amz-meta-rts-file`, both ways.
-pub(super) const METADATA: &str = "rts-file";
-
 /// A promise; sent in base64url of JSON: names are of any script, and S3 accepts 2 KB in total.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Promise {
@@ -60,6 +57,8 @@ impl Promise {
 
 #[cfg(test)]
 mod tests {
+    use rts_common::files::METADATA;
+
     use super::super::{AllowedTypes, FileRules};
     use super::*;
 

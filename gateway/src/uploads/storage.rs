@@ -18,12 +18,13 @@ use aws_sdk_s3::types::{ChecksumMode, Tag, Tagging};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http::{Uri, header};
+use rts_common::files::METADATA;
 use rts_common::ids::Person;
 use rts_common::seq::{Seq, Timestamp};
 
 use super::credentials::NotedCredentials;
 use super::facts::FileFacts;
-use super::promise::{self, Promise};
+use super::promise::Promise;
 use super::{SignedUrl, URL_LIFE, UploadError};
 use crate::metrics;
 use crate::shares::FairTurns;
@@ -74,7 +75,7 @@ impl Stored {
             size_bytes: head.content_length?.try_into().ok()?,
             content_type: head.content_type?,
             sha256: head.checksum_sha256,
-            promise: head.metadata.and_then(|mut metadata| metadata.remove(promise::METADATA)),
+            promise: head.metadata.and_then(|mut metadata| metadata.remove(METADATA)),
         })
     }
 
@@ -149,7 +150,7 @@ impl Storage {
             .checksum_sha256(STANDARD.encode(facts.sha256))
             // An object that is there is not overwritten.
             .if_none_match("*")
-            .metadata(promise::METADATA, promise.encode())
+            .metadata(METADATA, promise.encode())
             .tagging(format!("{tag}={value}"));
         let (request, signed) = self.sign(|config| put.presigned(config)).await?;
         let headers = request.headers().filter(|(name, _)| *name != header::CONTENT_LENGTH.as_str());

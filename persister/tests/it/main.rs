@@ -13,3 +13,4 @@ mod replays;
 mod rooms;
 mod support;
 mod told;
+mod upkeep;

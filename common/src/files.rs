@@ -1,13 +1,27 @@
-//! The key of a file in the bucket: `attachments/<organization>/<room>/<id>`. The bucket's rules and the gateways'
-//! policy in `deploy/cloudformation/data.yaml` name the prefix.
+//! Files in the bucket: their keys, `attachments/<organization>/<room>/<id>`, and the metadata that says whose they are.
+//! The bucket's rules and the gateways' policy in `deploy/cloudformation/data.yaml` name the prefix.
 
 use std::fmt::Write as _;
 
-use rts_common::ids::{AttachmentId, OrgId, RoomId};
+use crate::ids::{AttachmentId, OrgId, RoomId};
+
+/// The name of the metadata that holds the promised properties of a file, in base64url of JSON: `name`, `type`, `size`,
+/// `sha256`, `user` and `at`. It is the header `x-amz-meta-rts-file`, both ways.
+pub const METADATA: &str = "rts-file";
 
 /// Returns the object's key. It has letters, digits, `-`, `_` and `/` only, so that URLs need no escapes, and no two
 /// organizations share one: any other byte in an organization's id becomes `_` and two digits, `_` itself too.
-pub(super) fn object_key(org: &OrgId, room: &RoomId, id: &AttachmentId) -> String {
+pub fn object_key(org: &OrgId, room: &RoomId, id: &AttachmentId) -> String {
+    format!("{}{id}", room_prefix(org, room))
+}
+
+/// Returns what the keys of a room's files begin with.
+pub fn room_prefix(org: &OrgId, room: &RoomId) -> String {
+    format!("{}{room}/", org_prefix(org))
+}
+
+/// Returns what the keys of an organization's files begin with.
+pub fn org_prefix(org: &OrgId) -> String {
     let mut key = String::from("attachments/");
     for byte in org.as_str().bytes() {
         if byte.is_ascii_alphanumeric() || byte == b'-' {
@@ -16,7 +30,7 @@ pub(super) fn object_key(org: &OrgId, room: &RoomId, id: &AttachmentId) -> Strin
             write!(key, "_{byte:02X}").expect("writing to a String never fails");
         }
     }
-    write!(key, "/{room}/{id}").expect("writing to a String never fails");
+    key.push('/');
     key
 }
 
