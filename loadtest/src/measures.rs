@@ -40,7 +40,8 @@ pub struct Measure {
 }
 
 /// The beginnings of the names of latencies, each followed by one of [`QUANTILES`].
-const LATENCIES: [&str; 8] = ["", "catch_up_", "ack_", "stored_", "connect_", "call_", "refused_told_", "send_lag_"];
+const LATENCIES: [&str; 9] =
+    ["", "catch_up_", "ack_", "stored_", "connect_", "away_", "call_", "refused_told_", "send_lag_"];
 const QUANTILES: [&str; 5] = ["p50", "p90", "p99", "p999", "max"];
 
 const fn measure(name: &'static str, quantity: Quantity, better: Better) -> Measure {

@@ -1,28 +1,15 @@
-"""Runs the parts of a bundle that work without AWS: its hooks in order, and what packs it. Needs only Python."""
+"""Runs the parts of a bundle that work without AWS: its hooks, in order. Needs only Python."""
 
-import importlib.util
 import json
-import os
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 import time
 import unittest
-import zipfile
 
 BUNDLE = pathlib.Path(__file__).resolve().parents[1]
-
 REPOSITORY = BUNDLE.parents[1]
-sys.dont_write_bytecode = True
-spec = importlib.util.spec_from_file_location("pack", BUNDLE / "pack.py")
-pack = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(pack)
-
-
-def elf(machine=62, versions=(b"GLIBC_2.17", b"GLIBC_2.34")):
-    return b"\x7fELF" + bytes(14) + machine.to_bytes(2, "little") + b"\0" + b"\0".join(versions) + b"\0"
 
 
 class Hooks(unittest.TestCase):
@@ -99,52 +86,6 @@ class Hooks(unittest.TestCase):
         counted = (BUNDLE / ".ebextensions/scaling.config").read_text()
         counted += (REPOSITORY / "deploy/cloudformation/observability.yaml").read_text()
         self.assertLessEqual(set(re.findall(r"\brts_\w+", counted)), names)
-
-
-class Packing(unittest.TestCase):
-    def setUp(self):
-        directory = tempfile.TemporaryDirectory()
-        self.addCleanup(directory.cleanup)
-        self.root = pathlib.Path(directory.name)
-        self.binary, self.web = self.root / "binary", self.root / "web"
-        self.binary.write_bytes(elf())
-        self.web.mkdir()
-        (self.web / "index.html").write_text("<p>")
-
-    def pack(self, what, *arguments):
-        out = self.root / "out.zip"
-        command = [sys.executable, "-B", BUNDLE / "pack.py", what, out, "--binary", self.binary, *arguments]
-        done = subprocess.run(command, capture_output=True, text=True)
-        self.assertEqual(done.returncode, 0, done.stderr)
-        return done.stdout, {info.filename: info for info in zipfile.ZipFile(out).infolist()}
-
-    def test_programs_are_executable_and_equal_files_give_equal_bytes(self):
-        digest, entries = self.pack("bundle", "--web", self.web)
-        modes = {name: info.external_attr >> 16 & 0o777 for name, info in entries.items()}
-        ours = [n for n in modes if n.startswith(("bin/", ".platform/"))]
-        self.assertEqual({modes[name] for name in ours}, {0o755})
-        self.assertEqual({modes[n] for n in ("web/index.html", "Procfile", ".ebextensions/scaling.config")}, {0o644})
-        for line in (BUNDLE / "Procfile").read_text().splitlines():
-            self.assertIn(line.split(": ")[1], entries)
-        self.assertFalse([name for name in entries if "test" in name or "pack" in name])
-        os.utime(self.binary, (1, 1))
-        self.assertEqual(self.pack("bundle", "--web", self.web)[0], digest)
-
-    def test_a_function_is_its_bootstrap(self):
-        _, entries = self.pack("function")
-        self.assertEqual(list(entries), ["bootstrap"])
-        self.assertEqual(entries["bootstrap"].external_attr >> 16 & 0o777, 0o755)
-
-    def test_a_binary_that_would_not_start_is_rejected(self):
-        for what, binary, reason in [
-            ("a script", b"#!/bin/sh\n", "no Linux binary"),
-            ("another architecture", elf(machine=183), "of arm64"),
-            ("a newer glibc", elf(versions=(b"GLIBC_2.17", b"GLIBC_2.38")), "glibc 2.38"),
-        ]:
-            with self.subTest(what=what), self.assertRaisesRegex(SystemExit, reason):
-                pack.check(binary, "x86_64")
-        pack.check(elf(), "x86_64")
-        pack.check(elf(machine=183, versions=(b"GLIBC_2.17", b"GLIBC_PRIVATE")), "arm64")
 
 
 if __name__ == "__main__":

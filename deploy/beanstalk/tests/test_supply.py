@@ -1,4 +1,4 @@
-"""What is deployed: its bill of materials, and a gateway that gives tokens to nobody."""
+"""The bill of materials of what is deployed."""
 
 import json
 import pathlib
@@ -7,13 +7,9 @@ import subprocess
 import sys
 import tempfile
 import unittest
-import zipfile
 
 HERE = pathlib.Path(__file__).resolve().parent
 DEPLOY = HERE.parent.parent
-PACK = HERE.parent / "pack.py"
-# The head of a Linux binary for x86_64.
-ELF = b"\x7fELF" + bytes(14) + (62).to_bytes(2, "little")
 
 
 def made(path):
@@ -57,25 +53,3 @@ class Bill(unittest.TestCase):
         other = self.path.with_name("again.json")
         made(other)
         self.assertEqual(other.read_bytes(), self.path.read_bytes())
-
-
-class Bundle(unittest.TestCase):
-    def setUp(self):
-        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
-
-    def pack(self, binary, *more):
-        (self.folder / "gateway").write_bytes(binary)
-        command = [sys.executable, PACK, "bundle", self.folder / "out.zip", "--gateway", self.folder / "gateway", *more]
-        return subprocess.run(command, capture_output=True, text=True, check=False)
-
-    def test_a_gateway_with_the_development_login_is_refused(self):
-        refused = self.pack(ELF + b"\0/dev/token\0")
-        self.assertNotEqual(refused.returncode, 0)
-        self.assertIn("--no-default-features", refused.stderr)
-        self.assertEqual(self.pack(ELF).returncode, 0)
-
-    def test_the_bill_of_materials_is_in_the_bundle(self):
-        bill = self.folder / "bill.json"
-        bill.write_text("{}")
-        self.assertEqual(self.pack(ELF, "--sbom", bill).returncode, 0)
-        self.assertEqual(zipfile.ZipFile(self.folder / "out.zip").read("sbom.cdx.json"), b"{}")

@@ -1,7 +1,6 @@
 """Checks the templates against each other, the gateway's configuration and the bundle: names of options and variables,
 times that must fit, outputs that other stacks use. Needs cfn-lint (its YAML reader) in the Python that runs it."""
 
-import importlib.util
 import json
 import pathlib
 import re
@@ -295,22 +294,6 @@ class Stacks(unittest.TestCase):
             given = size("data", of)
             wait, run = (int(given.get(n, parameters[n]["Default"])) for n in ("VisibilityTimeoutSeconds", "FunctionTimeoutSeconds"))
             self.assertGreaterEqual(wait, 6 * run)
-
-    def test_parameters_py_joins_sizes_outputs_and_the_command_line(self):
-        spec = importlib.util.spec_from_file_location("parameters", TEMPLATES / "parameters.py")
-        parameters = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(parameters)
-        for name in ("network", "cache", "data", "platform", "service", "observability"):
-            self.assertEqual(set(parameters.names(name)), set(template(name)["Parameters"]))
-        known = {"NodeSubnetIds": "subnet-1,subnet-2", "FunctionGroupId": "sg-1", "RedisUrlSecretArn": "arn", "VpcId": "vpc-1"}
-        answer = parameters.collect("data", "small", known, {"CodeBucket": "code", "LogRetentionDays": "7"})
-        given = {item["ParameterKey"]: item["ParameterValue"] for item in answer}
-        self.assertEqual(given["SubnetIds"], "subnet-1,subnet-2")
-        self.assertEqual(given["SecurityGroupIds"], "sg-1")
-        self.assertEqual((given["CodeBucket"], given["LogRetentionDays"]), ("code", "7"))
-        self.assertNotIn("VpcId", given)
-        with self.assertRaises(SystemExit):
-            parameters.collect("data", "small", known, {"CodeBuket": "code"})
 
 
 class Documents(unittest.TestCase):

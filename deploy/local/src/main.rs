@@ -82,9 +82,9 @@ enum Verb {
     },
     /// Run every test.
     Test {
-        /// Run only these steps: doctor, rust, clients, web, day, storms.
+        /// Run only these steps: doctor, rust, clients, web, day, rehearsal, storms.
         steps: Vec<String>,
-        /// Run the storms as well, which take some twenty minutes.
+        /// Run the rehearsal of a deployment and the storms as well, which take some twenty-five minutes.
         #[arg(long)]
         long: bool,
     },

@@ -270,12 +270,13 @@ impl ProcessUse {
 
 /// Returns the values of a span by name. A latency without measurements is left out.
 pub(crate) fn measures_of(stats: &Stats, seconds: f64) -> Measures {
-    const NAMES: [(Latency, [&str; 5]); 8] = [
+    const NAMES: [(Latency, [&str; 5]); 9] = [
         (Latency::Delivery, ["p50", "p90", "p99", "p999", "max"]),
         (Latency::CatchUp, ["catch_up_p50", "catch_up_p90", "catch_up_p99", "catch_up_p999", "catch_up_max"]),
         (Latency::Ack, ["ack_p50", "ack_p90", "ack_p99", "ack_p999", "ack_max"]),
         (Latency::Stored, ["stored_p50", "stored_p90", "stored_p99", "stored_p999", "stored_max"]),
         (Latency::Connect, ["connect_p50", "connect_p90", "connect_p99", "connect_p999", "connect_max"]),
+        (Latency::Away, ["away_p50", "away_p90", "away_p99", "away_p999", "away_max"]),
         (Latency::Call, ["call_p50", "call_p90", "call_p99", "call_p999", "call_max"]),
         (
             Latency::Refused,

@@ -21,6 +21,8 @@ pub enum Latency {
     Stored,
     /// From the intended connect to the handshake's answer, resume included.
     Connect,
+    /// From the end of a connection that was up to the next one's resume.
+    Away,
     /// Other calls, from the intended time to the answer.
     Call,
     /// The generator's own delay.
@@ -31,8 +33,17 @@ pub enum Latency {
 
 impl Latency {
     /// Every latency.
-    pub const ALL: [Self; 8] =
-        [Self::Delivery, Self::CatchUp, Self::Ack, Self::Stored, Self::Connect, Self::Call, Self::Lag, Self::Refused];
+    pub const ALL: [Self; 9] = [
+        Self::Delivery,
+        Self::CatchUp,
+        Self::Ack,
+        Self::Stored,
+        Self::Connect,
+        Self::Away,
+        Self::Call,
+        Self::Lag,
+        Self::Refused,
+    ];
 
     /// Returns its name in reports.
     pub const fn name(self) -> &'static str {
@@ -42,6 +53,7 @@ impl Latency {
             Self::Ack => "ack",
             Self::Stored => "stored",
             Self::Connect => "connect",
+            Self::Away => "away",
             Self::Call => "call",
             Self::Lag => "send_lag",
             Self::Refused => "refused_told",

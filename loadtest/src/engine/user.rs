@@ -34,6 +34,8 @@ pub(super) struct User {
     pub(super) state: RefCell<State>,
     /// True if it is in the worker's list of users with something to do.
     pub(super) is_busy: Cell<bool>,
+    /// When its connection ended, while there is no other that is up.
+    pub(super) gone_us: Cell<Option<u64>>,
 }
 
 /// The state of a user.
@@ -133,6 +135,7 @@ impl User {
             cut: Notify::new(),
             state: RefCell::new(state),
             is_busy: Cell::new(false),
+            gone_us: Cell::new(None),
         }
     }
 
@@ -228,6 +231,9 @@ impl User {
         let since = worker.shared.now_us().saturating_sub(self.state.borrow().connect_intended_us);
         self.state.borrow_mut().resumes.reset();
         worker.record(Latency::Connect, since);
+        if let Some(gone_us) = self.gone_us.take() {
+            worker.record(Latency::Away, worker.shared.now_us().saturating_sub(gone_us));
+        }
         worker.shared.set_online(self.index, true);
         self.send_waiting(worker);
     }

@@ -202,6 +202,7 @@ async fn live(worker: Rc<Worker>, user: Rc<User>, first_at_us: u64) {
                 // A connection that could not even resume counts as a failed one.
                 if shared.is_online(user.index) {
                     attempt = 0;
+                    user.gone_us.set(Some(shared.now_us()));
                 }
                 shared.set_online(user.index, false);
                 user.forget_calls(shared);

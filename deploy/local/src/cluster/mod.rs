@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
@@ -18,6 +19,7 @@ pub(crate) use self::start::ClusterSpec;
 use crate::doctor::Missing;
 use crate::http;
 use crate::parts::aws::{self, Deployment, Fault, Outputs};
+use crate::parts::balancer::{self, Target};
 use crate::parts::gateway::Jwt;
 use crate::parts::redis;
 use crate::proxy::Proxy;
@@ -232,6 +234,32 @@ impl Cluster {
         let faults = *deployment.faults.lock().unwrap_or_else(PoisonError::into_inner);
         let feeds = *deployment.feeds_functions.lock().unwrap_or_else(PoisonError::into_inner);
         (faults.status(), json!(if feeds { "on" } else { "off" }))
+    }
+
+    /// Gives each gateway, in order, its share of new connections; 0 for none. Open connections stay where they are.
+    pub fn balance(&self, weights: &[u32]) -> Result<(), ClusterError> {
+        let missing = || ClusterError::Answer("the balancer does not run, or nobody has a share".to_owned());
+        let shares = self.ports.gateways.iter().zip(weights);
+        let targets: Vec<_> = shares.map(|(port, weight)| Target { port: *port, weight: *weight }).collect();
+        let process = self.pid("balancer").and_then(|pid| Pid::from_raw(pid.cast_signed()));
+        let process = process.filter(|_| weights.iter().any(|weight| *weight > 0)).ok_or_else(missing)?;
+        balancer::write_config(self.directory(), self.ports.balancer, &targets)?;
+        Ok(kill_process(process, Signal::HUP).map_err(io::Error::from)?)
+    }
+
+    /// Returns a metric of a gateway, counted from 0: the sum over all labels that the name does not include.
+    pub async fn metric(&self, index: usize, name: &str) -> Result<f64, ClusterError> {
+        let page = http::get(&format!("{}/metrics", self.admin_url(index))).await?;
+        let text = String::from_utf8_lossy(&page.body).into_owned();
+        let value = |line: &str| {
+            let rest = line.strip_prefix(name).filter(|rest| rest.starts_with(['{', ' ']))?;
+            rest.rsplit(' ').next()?.parse::<f64>().ok()
+        };
+        let values: Vec<_> = text.lines().filter_map(value).collect();
+        if values.is_empty() {
+            return Err(ClusterError::Answer(format!("gateway-{} has no {name}", index + 1)));
+        }
+        Ok(values.into_iter().sum())
     }
 
     /// Returns the present status of every part.

@@ -51,6 +51,11 @@ pub enum Missing {
     Build(String),
 }
 
+/// Returns the directory of every binary that tests run: given by `RTS_BIN_DIR`, or built.
+pub fn binaries() -> Result<PathBuf, Missing> {
+    build::binaries(build::Build::Test, &|text| eprintln!("{text}"))
+}
+
 /// A program, and the Debian package that contains it.
 #[derive(Clone, Copy)]
 struct Wanted {

@@ -8,12 +8,20 @@ use std::time::Duration;
 
 use super::{Part, Probe, variables};
 
+/// A gateway behind the balancer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Target {
+    pub(crate) port: u16,
+    /// Its share of new connections; 0 for none.
+    pub(crate) weight: u32,
+}
+
 /// Returns nginx as a part.
 pub(crate) fn part(run: &Path, program: PathBuf, port: u16, gateway_ports: &[u16]) -> io::Result<Part> {
     let directory = run.join("balancer");
     fs::create_dir_all(&directory)?;
-    let config = config(port, gateway_ports, file_limit(), is_root());
-    fs::write(directory.join("nginx.conf"), config)?;
+    let targets: Vec<_> = gateway_ports.iter().map(|port| Target { port: *port, weight: 1 }).collect();
+    write_config(run, port, &targets)?;
     let url = format!("http://127.0.0.1:{port}");
     let prefix = directory.display().to_string();
     let arguments = ["-p", &prefix, "-c", "nginx.conf", "-e", "stderr"];
@@ -29,10 +37,17 @@ pub(crate) fn part(run: &Path, program: PathBuf, port: u16, gateway_ports: &[u16
     })
 }
 
-fn config(port: u16, gateway_ports: &[u16], file_limit: u64, is_root: bool) -> String {
+/// Writes the configuration, which a running nginx takes at a SIGHUP; its open connections stay where they are.
+pub(crate) fn write_config(run: &Path, port: u16, targets: &[Target]) -> io::Result<()> {
+    let config = config(port, targets, file_limit(), is_root());
+    fs::write(run.join("balancer/nginx.conf"), config)
+}
+
+fn config(port: u16, targets: &[Target], file_limit: u64, is_root: bool) -> String {
     use std::fmt::Write;
-    let servers = gateway_ports.iter().fold(String::new(), |mut text, port| {
-        let _ = writeln!(text, "        server 127.0.0.1:{port} max_fails=1 fail_timeout=1s;");
+    let weighted: Vec<_> = targets.iter().filter(|target| target.weight > 0).collect();
+    let servers = weighted.iter().fold(String::new(), |mut text, Target { port, weight }| {
+        let _ = writeln!(text, "        server 127.0.0.1:{port} weight={weight} max_fails=1 fail_timeout=1s;");
         text
     });
     // Two files for each connection, and some to spare.
@@ -90,7 +105,7 @@ http {{
     }}
 }}
 ",
-        tries = gateway_ports.len().max(2),
+        tries = weighted.len().max(2),
     )
 }
 
@@ -111,11 +126,13 @@ mod tests {
 
     #[test]
     fn the_configuration_names_every_gateway_and_has_no_affinity() {
-        let config = config(8080, &[8081, 8082], 65_536, true);
+        let targets = [(8081, 9), (8082, 1), (8083, 0)].map(|(port, weight)| Target { port, weight });
+        let config = config(8080, &targets, 65_536, true);
         assert!(config.contains("listen 127.0.0.1:8080 "));
-        for port in [8081, 8082] {
-            assert!(config.contains(&format!("server 127.0.0.1:{port} ")));
-        }
+        assert!(
+            config.contains("server 127.0.0.1:8081 weight=9 ") && config.contains("server 127.0.0.1:8082 weight=1 ")
+        );
+        assert!(!config.contains("8083"), "it gets nothing");
         assert!(!config.contains("ip_hash") && !config.contains("sticky"));
         assert!(config.contains("worker_connections 32768;"));
         assert!(config.starts_with("user root;"));
@@ -124,7 +141,7 @@ mod tests {
 
     #[test]
     fn no_log_holds_a_query_string() {
-        let config = config(8080, &[8081], 1024, false);
+        let config = config(8080, &[Target { port: 8081, weight: 1 }], 1024, false);
         assert!(config.contains("worker_connections 512;"));
         assert!(!config.contains("user root"));
         for variable in ["$request ", "$request_uri", "$args", "$query_string"] {

@@ -8,7 +8,6 @@ use tokio::process::Command;
 use tokio::time::{Instant, sleep};
 
 use crate::cluster::{Cluster, ClusterOptions};
-use crate::http;
 use crate::parts::aws::{ACCESS_KEY_ID, DynamodbFault, Fault, SECRET_ACCESS_KEY, SqsFault};
 
 /// The messages a second that, according to `up`, the cluster carries.
@@ -165,10 +164,7 @@ async fn share_journaled_again(cluster: &Cluster) -> anyhow::Result<f64> {
 async fn sum(cluster: &Cluster, metric: &str) -> anyhow::Result<f64> {
     let mut all = 0.0;
     for index in 0..2 {
-        let page = http::get(&format!("{}/metrics", cluster.admin_url(index))).await?;
-        let text = String::from_utf8_lossy(&page.body).into_owned();
-        let value = text.lines().find_map(|line| line.strip_prefix(metric)?.trim().parse::<f64>().ok());
-        all += value.with_context(|| format!("gateway-{} has no {metric}", index + 1))?;
+        all += cluster.metric(index, metric).await?;
     }
     Ok(all)
 }

@@ -27,7 +27,7 @@ struct Step {
     applies: fn() -> bool,
 }
 
-const STEPS: [Step; 6] = [
+const STEPS: [Step; 7] = [
     Step { name: "doctor", what: "the programs that the cluster needs", run: doctor, applies: || true },
     Step { name: "rust", what: "cargo test --workspace", run: rust, applies: || true },
     Step {
@@ -49,22 +49,30 @@ const STEPS: [Step; 6] = [
         applies: || true,
     },
     Step {
-        name: LONG,
+        name: REHEARSAL,
+        what: "a thousand users go through swaps and restarts (only with --long, or by its name)",
+        run: rehearsal,
+        applies: || true,
+    },
+    Step {
+        name: STORMS,
         what: "a part fails for minutes under load (only with --long, or by its name)",
         run: |context| wait_for(load::storms(&context.binaries)),
         applies: || true,
     },
 ];
 
-/// The step that takes too long for a regular gate.
-const LONG: &str = "storms";
+const REHEARSAL: &str = "rehearsal";
+const STORMS: &str = "storms";
+/// The steps that take too long for a regular gate.
+const LONG: [&str; 2] = [REHEARSAL, STORMS];
 
 /// The things that every step needs.
 struct Context {
     binaries: PathBuf,
 }
 
-/// Runs the steps with these names, or all; the long one only on request.
+/// Runs the steps with these names, or all; the long ones only on request.
 pub fn run(wanted: &[String], long: bool) -> anyhow::Result<ExitCode> {
     let known: Vec<_> = STEPS.iter().map(|step| step.name).collect();
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(&name.as_str())) {
@@ -72,7 +80,7 @@ pub fn run(wanted: &[String], long: bool) -> anyhow::Result<ExitCode> {
     }
     let paint = Paint::of_terminal();
     let is_wanted = |step: &&Step| match wanted {
-        [] => long || step.name != LONG,
+        [] => long || !LONG.contains(&step.name),
         named => named.iter().any(|name| name == step.name),
     };
     let steps: Vec<_> = STEPS.iter().filter(is_wanted).collect();
@@ -148,6 +156,13 @@ fn node(context: &Context, directory: &Path, scripts: &[&[&str]], environment: &
         npm(&["ci", "--no-audit", "--no-fund", "--loglevel=error"])?;
     }
     scripts.iter().try_for_each(|script| npm(script))
+}
+
+/// Rehearses a deployment, by the program that deploys.
+fn rehearsal(context: &Context) -> anyhow::Result<()> {
+    let mut command = Command::new(context.binaries.join("rts-deploy"));
+    command.arg("rehearse");
+    carry_out(command, context)
 }
 
 fn carry_out(mut command: Command, context: &Context) -> anyhow::Result<()> {
