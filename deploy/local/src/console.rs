@@ -81,7 +81,7 @@ pub(crate) fn welcome(status: &Value, took: Duration, is_detached: bool, paint: 
     text
 }
 
-/// Returns the text that `status` prints: the parts, the web app, and what tokens have to say.
+/// Returns the text that `status` prints: the parts, the web app, and the issuer and audience of tokens.
 pub(crate) fn overview(status: &Value, paint: Paint) -> String {
     let mut text = table(status, paint);
     if let Some(web) = status["web"].as_str() {
@@ -108,7 +108,7 @@ pub(crate) fn table(status: &Value, paint: Paint) -> String {
         let url = text_of(part, "url");
         let _ = writeln!(text, "  {name:<11} {state} {pid:>7}  {url:<24} {note}");
         if let Some(admin) = part["admin"].as_str() {
-            let what = paint.dim("admin: /metrics, /readyz, POST /drain");
+            let what = paint.dim("admin: /metrics, /readyz, POST /drain, POST /revoke");
             let _ = writeln!(text, "  {:<31}  {admin:<24} {what}", "");
         }
     }

@@ -22,7 +22,7 @@ enum Verb {
         /// Number of gateways, 1 to 9.
         #[arg(long, default_value_t = 2, value_parser = clap::value_parser!(u8).range(1..=9))]
         nodes: u8,
-        /// Return when everything is ready and leave it running; `down` ends it.
+        /// Return when everything is ready and leave it running; `down` stops it.
         #[arg(long)]
         detach: bool,
         /// Keep the data of the last run, and this run's for the next.
@@ -38,7 +38,7 @@ enum Verb {
         #[arg(long, hide = true)]
         web_root: Option<PathBuf>,
     },
-    /// End the cluster.
+    /// Stop the cluster.
     Down,
     /// Show every part and its state.
     Status {
@@ -57,7 +57,7 @@ enum Verb {
         #[arg(long, short)]
         follow: bool,
     },
-    /// End a part and keep it down.
+    /// Stop a part and keep it stopped.
     Stop {
         /// Name of the part, as `status` shows it.
         part: String,
@@ -73,9 +73,9 @@ enum Verb {
         #[arg(value_parser = ["on", "off"])]
         state: String,
     },
-    /// Make a service of the AWS stand-in fail, until `none`.
+    /// Inject a fault into the AWS stand-in; `none` ends it.
     Fault {
-        /// Fault to switch: `sqs none`, `sqs refuse`, `sqs slow [MESSAGES PER SECOND]`, `dynamodb none` or `dynamodb
+        /// Fault to set: `sqs none`, `sqs refuse`, `sqs slow [MESSAGES PER SECOND]`, `dynamodb none` or `dynamodb
         /// throttle [PERCENT]`.
         #[arg(required = true)]
         words: Vec<String>,
@@ -201,6 +201,24 @@ async fn carry_out(verb: Verb) -> anyhow::Result<ExitCode> {
         Verb::Fixture(fixture) => fixture::run(fixture.options()).await,
         Verb::FaultBootstrap { every, when, function } => {
             fault_bootstrap::run(fault_bootstrap::Plan { every, when }, function).await
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PAGES: [&str; 2] = [include_str!("../../../README.md"), include_str!("../../../docs/local.md")];
+
+    #[test]
+    fn the_commands_of_the_pages_are_understood() {
+        let blocks = PAGES.iter().flat_map(|page| page.split("```").skip(1).step_by(2));
+        let shown: Vec<_> = blocks.flat_map(str::lines).filter(|line| line.starts_with("cargo local ")).collect();
+        assert!(shown.len() >= 8, "{shown:?}");
+        for line in shown {
+            let command = line.split(" #").next().unwrap().split_whitespace().skip(1);
+            assert!(Cli::try_parse_from(command).is_ok(), "{line}");
         }
     }
 }

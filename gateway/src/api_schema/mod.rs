@@ -5,6 +5,7 @@
 mod events;
 mod limits;
 mod reference;
+mod signatures;
 mod typescript;
 
 use std::sync::Arc;

@@ -14,7 +14,7 @@ fn docs(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/api").join(name)
 }
 
-fn read(name: &str) -> String {
+pub(super) fn read(name: &str) -> String {
     std::fs::read_to_string(docs(name)).unwrap_or_else(|error| panic!("docs/api/{name}: {error}"))
 }
 
@@ -47,6 +47,21 @@ fn every_method_and_event_has_its_heading_and_no_other() {
     let schema = schema();
     assert_eq!(headings("methods.md", "##"), names(&schema["methods"]));
     assert_eq!(headings("events.md", "##"), names(&schema["events"]));
+}
+
+#[test]
+fn every_address_of_the_routers_is_in_the_reference_and_no_other() {
+    let source = include_str!("../http/router.rs").split("mod tests").next().unwrap();
+    let routed: BTreeSet<_> = source.split('"').skip(1).step_by(2).filter(|text| text.starts_with('/')).collect();
+    let page = read("protocol.md");
+    let tables = page.split_once("## HTTP endpoints").unwrap().1;
+    let rows = tables.lines().filter_map(|line| line.strip_prefix("| ")?.split(" |").next());
+    let requests = rows.flat_map(|cell| cell.split('`').skip(1).step_by(2)).filter_map(|code| code.split_once(" /"));
+    let told: BTreeSet<_> = requests
+        .filter(|(method, _)| ["GET", "POST", "DELETE"].contains(method))
+        .map(|(_, rest)| format!("/{}", rest.split('?').next().unwrap()))
+        .collect();
+    assert_eq!(told.iter().map(String::as_str).collect::<BTreeSet<_>>(), routed);
 }
 
 #[test]

@@ -17,10 +17,10 @@ const fn variable(name: &'static str, default: &'static str, meaning: &'static s
 
 /// All variables of the gateway. Region, credentials and endpoint come from the AWS SDK's own.
 pub const VARIABLES: [Variable; 84] = [
-    variable("RTS_NODE_ID", "random", "the node's name, different for every process start"),
+    variable("RTS_NODE_ID", "random", "the node's name, unique per process start"),
     variable("RTS_LISTEN", "0.0.0.0:8080", "address for clients"),
     variable("RTS_ADVERTISE", "RTS_LISTEN", "address at which the other nodes reach this one"),
-    variable("RTS_ADMIN_LISTEN", "127.0.0.1:9080", "address for metrics and drains; not to be reached from outside"),
+    variable("RTS_ADMIN_LISTEN", "127.0.0.1:9080", "address for metrics, drains and revocations; keep it private"),
     variable(
         "RTS_ADMIN_SECRET",
         "none",
@@ -29,9 +29,13 @@ pub const VARIABLES: [Variable; 84] = [
     variable(
         "RTS_CLIENT_ADDRESS_HEADER",
         "none",
-        "header in which the balancer in front tells the client's address; only where nobody else can reach the node",
+        "header in which the proxy passes the client's address; set it only if nothing else can reach the node",
     ),
-    variable("RTS_REDIS_URL", "required", "one Redis URL, or those of a cluster with commas; `rediss://` for TLS"),
+    variable(
+        "RTS_REDIS_URL",
+        "required",
+        "one Redis URL, or the comma-separated URLs of a cluster; `rediss://` for TLS",
+    ),
     variable("RTS_REDIS_CA_FILE", "none", "PEM file of the authorities of Redis's certificates; else the system's"),
     variable(
         "RTS_REDIS_ALLOW_PLAIN_PASSWORD",
@@ -48,7 +52,7 @@ pub const VARIABLES: [Variable; 84] = [
     variable(
         "RTS_ATTACHMENT_TYPES",
         "usual documents",
-        "MIME types with commas, like `image/png,audio/*`; `*` takes all",
+        "comma-separated MIME types, like `image/png,audio/*`; `*` takes all",
     ),
     variable("RTS_JWT_SECRET", "exactly one of three", "HS256 secret of tokens, at least 32 bytes"),
     variable(
@@ -66,13 +70,17 @@ pub const VARIABLES: [Variable; 84] = [
     variable(
         "RTS_ID_SECRET",
         "required",
-        "makes the ids of rooms of pairs and cases; the same on all nodes, at least 32 bytes; `new,old` while it is replaced",
+        "makes the ids of direct and case rooms; the same on all nodes, at least 32 bytes; `new,old` while it is replaced",
     ),
-    variable("RTS_MEMBERS", "directory", "who may be added to rooms: `directory`, people known to it, or `any`"),
+    variable(
+        "RTS_MEMBERS",
+        "directory",
+        "who may be added to rooms: `directory`, users who have connected once, or `any`",
+    ),
     variable(
         "RTS_CASES",
         "service",
-        "who makes rooms of cases: `service`, tokens with the scope `rts:service`, or `members`",
+        "who makes case rooms: `service`, tokens with the scope `rts:service`, or `members`",
     ),
     variable("RTS_SESSION_HOURS", "24", "hours after which a session ends, and its client reconnects"),
     variable("RTS_DEV_LOGIN", "false", "`true` gives tokens to anyone who asks; refused outside loopback"),
@@ -84,26 +92,26 @@ pub const VARIABLES: [Variable; 84] = [
     variable("RTS_WEB_OIDC_CLIENT_ID", "none", "the web app's client id there"),
     variable("RTS_WEB_OIDC_SCOPE", "openid profile", "what it asks for there"),
     variable("RTS_WEB_OIDC_TOKEN", "access_token", "the token that gateways check: `access_token` or `id_token`"),
-    variable("RTS_WEB_CONNECT_ORIGINS", "none", "further origins the web app may talk to, as of a token endpoint"),
+    variable("RTS_WEB_CONNECT_ORIGINS", "none", "further origins the web app may talk to, such as a token endpoint"),
     variable("RTS_LIMIT_BODY_BYTES", "16384", "bytes of a message body"),
     variable("RTS_LIMIT_ATTACHMENT_BYTES", "104857600", "bytes of a file"),
     variable(
         "RTS_LIMIT_RECORD_BYTES",
         "262144",
-        "bytes of a record from a client; six for each of a body, and 16384, at least",
+        "bytes of a record from a client; at least 6 × `RTS_LIMIT_BODY_BYTES` + 16384",
     ),
     variable("RTS_LIMIT_ROOM_MEMBERS", "1000", "members of a room"),
-    variable("RTS_LIMIT_PERSON_ROOMS", "5000", "rooms that a person is in"),
-    variable("RTS_LIMIT_ROOMS_MADE", "500", "rooms that a person makes a day (UTC)"),
+    variable("RTS_LIMIT_PERSON_ROOMS", "5000", "rooms that a user is in"),
+    variable("RTS_LIMIT_ROOMS_MADE", "500", "rooms that a user makes a day (UTC)"),
     variable(
         "RTS_LIMIT_PERSON_UPLOADED_BYTES",
         "10737418240",
-        "bytes of files that a person begins to upload a day (UTC)",
+        "bytes of files that a user begins to upload a day (UTC)",
     ),
     variable(
         "RTS_LIMIT_ORG_UPLOADED_BYTES",
         "1099511627776",
-        "bytes of files that the people of an organization begin to upload a day (UTC)",
+        "bytes of files that the users of an organization begin to upload a day (UTC)",
     ),
     variable("RTS_LIMIT_NAME_CHARS", "120", "characters of a name"),
     variable("RTS_LIMIT_PAGE", "200", "items of a page"),
@@ -132,8 +140,8 @@ pub const VARIABLES: [Variable; 84] = [
     variable("RTS_LIMIT_ROOM_BURST", "10", "rooms that a user may make at once"),
     variable("RTS_LIMIT_ROOM_CHANGE_RATE", "5", "other changes of rooms a second of a user, on all nodes together"),
     variable("RTS_LIMIT_ROOM_CHANGE_BURST", "100", "other changes of rooms that a user may make at once"),
-    variable("RTS_LIMIT_MEMBER_RATE", "20", "people a second whom a user may put into rooms, on all nodes together"),
-    variable("RTS_LIMIT_MEMBER_BURST", "1000", "people whom a user may put into rooms at once"),
+    variable("RTS_LIMIT_MEMBER_RATE", "20", "others a second that a user may add to rooms, on all nodes together"),
+    variable("RTS_LIMIT_MEMBER_BURST", "1000", "others that a user may add to rooms at once"),
     variable("RTS_LIMIT_UPLOAD_RATE", "2", "uploads a second that a user may begin, on all nodes together"),
     variable("RTS_LIMIT_UPLOAD_BURST", "20", "uploads that a user may begin at once"),
     variable("RTS_LIMIT_FILE_RATE", "20", "URLs of files a second for a user, on all nodes together"),
@@ -148,7 +156,7 @@ pub const VARIABLES: [Variable; 84] = [
     variable("RTS_LIMIT_PEOPLE_BURST", "50", "such calls that a user may make at once"),
     variable("RTS_LIMIT_CONNECT_RATE", "2", "connections a second that a user may begin, on all nodes together"),
     variable("RTS_LIMIT_CONNECT_BURST", "100", "connections that a user may begin at once"),
-    variable("RTS_DRAIN_NOTICE_SECONDS", "10", "how long a draining node serves on until the balancer has noticed"),
+    variable("RTS_DRAIN_NOTICE_SECONDS", "10", "how long a draining node serves on until the proxy has noticed"),
     variable("RTS_DRAIN_SECONDS", "30", "over how long a draining node closes its sessions"),
     variable(
         "RTS_LEAVING_SIGNS",

@@ -5,7 +5,6 @@
 //! size. Names that begin with the query are in their order; users found by a later word or the id are at the position
 //! of that text. A page is sorted by name. Limits: words of a name after the seventh are not searched, and one
 //! partition of DynamoDB (3,000 reads a second) carries one organization's searches.
-//! a second) carries one organization's searches.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;

@@ -380,7 +380,7 @@ fn begin() {
                     gauge!(metric.name, *label => *value).set(0.0);
                 }
             }
-            (Kind::Histogram(_), _) | (_, Labels::Open) => {}
+            (Kind::Histogram(_), _) | (_, Labels::Open(_)) => {}
         }
     }
     gauge!(table::BUILD_INFO.name, "version" => env!("CARGO_PKG_VERSION")).set(1.0);

@@ -74,6 +74,16 @@ fn all_metrics_are_exported_with_buckets_and_help() {
     assert!(!text.contains("quantile"), "a histogram without buckets cannot be added up over nodes");
     let names = DESCRIBED.iter().filter(|name| !text.contains(&format!("# HELP {name} ")));
     assert_eq!(names.collect::<Vec<_>>(), Vec::<&&str>::new());
+    for metric in table::ALL {
+        let Labels::Open(labels) = metric.labels else { continue };
+        let start = match metric.kind {
+            Kind::Histogram(_) => format!("{}_sum", metric.name),
+            Kind::Counter | Kind::Gauge => metric.name.to_owned(),
+        };
+        let series = text.lines().find(|line| line.starts_with(&start)).unwrap_or_default();
+        assert_eq!(series.matches("=\"").count(), labels.len(), "{}: {series}", metric.name);
+        assert!(labels.iter().all(|label| series.contains(&format!("{label}=\""))), "{}: {series}", metric.name);
+    }
 }
 
 /// The names that dashboards, alerts and documents use.
@@ -141,14 +151,14 @@ fn reference() -> String {
         let labels = match metric.labels {
             Labels::None => String::new(),
             Labels::Known(label, values) => format!("`{label}`: {}", values.join(", ")),
-            Labels::Open => "yes".to_owned(),
+            Labels::Open(labels) => labels.iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", "),
         };
         format!("| `{}` | {kind} | {labels} | {} |\n", metric.name, metric.help)
     });
     format!(
         "# Metrics of a gateway\n\nServed at `/metrics` of the admin address (`RTS_ADMIN_LISTEN`; 9081, 9082 … of the local \
-         cluster), in base units. Labels are bounded: none holds a user or a room. What every node tells alike \
-         (`rts_queue_messages`) is not to be added up over nodes. Dashboards, alerts and runbooks are in \
+         cluster), in base units. Labels are bounded: none holds a user or a room. Every node reports the same \
+         `rts_queue_messages`: do not sum it. Dashboards, alerts and runbooks are in \
          [dashboards](../dashboards/README.md). This page is made by a test: `RTS_WRITE_DOCS=1 cargo test -p rts-gateway \
          metrics`.\n\n| metric | kind | labels | what |\n|---|---|---|---|\n{}",
         rows.collect::<String>()

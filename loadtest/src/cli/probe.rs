@@ -36,7 +36,7 @@ pub(super) struct ProbeArgs {
     #[arg(long, value_enum, default_value = "json")]
     protocol: ProtocolArg,
     /// Thresholds that set the exit code: `sent acked delivered late lost failed doubled errors connects
-    /// connect_failures disconnects`, and `p50 p99 max` (delivery) and `ack_p99`, in seconds.
+    /// connect_failures disconnects`, and `p50 p99 max` (delivery) and `ack_p99`; times need a unit: `p99<200ms`.
     #[arg(long, value_name = "LIST", default_value = "lost=0,failed=0,doubled=0,delivered>0")]
     require: Requirements,
     #[command(flatten)]

@@ -11,6 +11,7 @@ fn loadtest(args: &[&str]) -> (Option<i32>, String, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_loadtest"))
         .args(args)
         .env("LOADTEST_LOCAL_DIRECTORY", "/no/such/directory")
+        .env_remove("LOADTEST_JOIN_SECRET")
         .output()
         .unwrap();
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -40,6 +41,7 @@ fn a_wrong_flag_ends_with_two_and_one_line_and_nothing_is_connected() {
         (&["--users", "many"], "--users"),
         (&["--users", "0"], "users"),
         (&["--protocol", "xml"], "xml"),
+        (&["--source", "x"], "invalid value 'x' for '--source <IP>'"),
         (&["--no-such-flag"], "--no-such-flag"),
     ] {
         let (code, _, errors) = loadtest(&[&run[..], wrong].concat());
@@ -51,8 +53,16 @@ fn a_wrong_flag_ends_with_two_and_one_line_and_nothing_is_connected() {
         (&["run", "nothing"], "there is no scenario"),
         (&["lead", "groups", "--threads", "2"], "the lead has no users"),
         (&["lead", "groups", "--source", "127.0.0.1"], "the lead has no users"),
+        (&["lead", "groups", "--listen", "0.0.0.0:0"], "needs --join-secret or LOADTEST_JOIN_SECRET"),
+        (&["lead", "groups", "--listen", "0.0.0.0:0", "--join-secret", "short"], "at least 16 characters"),
+        (&["worker", "--lead", "192.0.2.1:9098"], "needs --join-secret or LOADTEST_JOIN_SECRET"),
+        (&["worker", "--threads", "0"], "a worker needs at least one thread"),
+        (&["probe", "--require", "foo=1"], "probe does not measure"),
+        (&["probe", "--require", "p99<200"], "needs a unit"),
+        (&["probe", "--every", "10ms"], "--every must be at least 100ms"),
         (&["idle", "--require", "p99<1s"], "idle does not measure"),
         (&["idle", "--connections", "0"], "at least 1"),
+        (&["compare", "/no/first"], "<SECOND>"),
         (&["compare", "/no/first", "/no/second"], "/no/first"),
         (&["compare", "/no/first", "/no/second", "--fail-over", "much"], "is not a share"),
         (&["wander"], "wander"),
