@@ -21,7 +21,7 @@ mod proxy;
 mod supervisor;
 pub mod verbs;
 
-pub use self::cluster::{Cluster, ClusterError, ClusterOptions, Variable};
+pub use self::cluster::{Cluster, ClusterError, ClusterOptions, FUNCTIONS, Variable};
 pub use self::doctor::{Missing, binaries};
 pub use self::parts::aws::{
     ACCESS_KEY_ID, DynamodbFault, Fault, FaultTime, FunctionFault, Outputs, REGION, SECRET_ACCESS_KEY, SqsFault,

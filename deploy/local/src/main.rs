@@ -82,7 +82,7 @@ enum Verb {
     },
     /// Run every test.
     Test {
-        /// Run only these steps: doctor, rust, clients, web, day, rehearsal, storms.
+        /// Run only these steps: doctor, rust, clients, web, day, rehearsal, storms, skew.
         steps: Vec<String>,
         /// Run the rehearsal of a deployment and the storms as well, which take some twenty-five minutes.
         #[arg(long)]

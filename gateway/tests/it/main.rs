@@ -13,4 +13,5 @@ mod rooms;
 mod scripts;
 mod search;
 mod support;
+mod upkeep;
 mod uploads;

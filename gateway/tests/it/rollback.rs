@@ -24,10 +24,10 @@ use tokio::time::sleep;
 /// Short, so that the test is: nothing is under way when Redis ends.
 const QUIET: Duration = Duration::from_millis(300);
 
-struct World {
-    cluster: Cluster,
-    redis: Arc<Redis>,
-    rooms: Rooms,
+pub(crate) struct World {
+    pub(crate) cluster: Cluster,
+    pub(crate) redis: Arc<Redis>,
+    pub(crate) rooms: Rooms,
     store: Store,
     messages: Journal,
     changes: Journal,
@@ -36,7 +36,7 @@ struct World {
 }
 
 impl World {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let cluster = Cluster::start(ClusterOptions::without_gateways()).await.unwrap();
         let (config, tables) = crate::support::aws_of(&cluster);
         let redis = Arc::new(Redis::new(&RedisServers::parse(&cluster.redis_url()).unwrap(), |_, _| ()).unwrap());
@@ -62,7 +62,7 @@ impl World {
         message.and(self.changes.reserve().unwrap().room(&record)).await.unwrap();
     }
 
-    async fn group(&self, names: &[&str]) -> RoomId {
+    pub(crate) async fn group(&self, names: &[&str]) -> RoomId {
         let room_id = RoomId::new_group();
         let creator = person(names[0]);
         let members = names.iter().map(|name| (person(name).user, Role::Owner, (*name).to_owned())).collect();
@@ -73,7 +73,7 @@ impl World {
         room_id
     }
 
-    async fn remove(&self, room: &RoomId, name: &str) {
+    pub(crate) async fn remove(&self, room: &RoomId, name: &str) {
         let user = person(name).user;
         let operation = RoomOperation::Remove(&user);
         let RoomOutcome::Changed(change) = self.rooms.change_room(&person("ann"), room, &operation).await.unwrap()
@@ -85,14 +85,17 @@ impl World {
 
     /// Creates a message, and leaves it at that, as a gateway does that dies.
     async fn show(&self, room: &RoomId, client_id: &str) -> Sent {
-        let ann = person("ann");
+        self.show_of(&person("ann"), room, client_id).await
+    }
+
+    pub(crate) async fn show_of(&self, person: &Person, room: &RoomId, client_id: &str) -> Sent {
         let body = client_id.to_owned();
-        let content = MessageContent::new(ann.user.clone(), ClientId::parse(client_id).unwrap(), body);
-        let sending = Sending { person: &ann, room, content: &content, accept: true };
+        let content = MessageContent::new(person.user.clone(), ClientId::parse(client_id).unwrap(), body);
+        let sending = Sending { person, room, content: &content, accept: true };
         crate::support::send(&self.rooms, &sending).await.unwrap()
     }
 
-    async fn send(&self, room: &RoomId, client_id: &str) -> Seq {
+    pub(crate) async fn send(&self, room: &RoomId, client_id: &str) -> Seq {
         let Sent::New(message) = self.show(room, client_id).await else { panic!("it is new") };
         let seq = message.seq;
         self.journal(message).await;
@@ -105,7 +108,7 @@ impl World {
     }
 
     /// Makes a change of a message durable.
-    async fn change(&self, room: &RoomId, seq: Seq, change: impl Fn(&mut MessageContent), is_deleted: bool) {
+    pub(crate) async fn change(&self, room: &RoomId, seq: Seq, change: impl Fn(&mut MessageContent), is_deleted: bool) {
         let ann = person("ann");
         let at = MessageAt { person: &ann, room, seq };
         let changed = self.rooms.change_message(at, |found| {
@@ -119,6 +122,10 @@ impl World {
     }
 
     async fn history(&self, room: &RoomId) -> Result<Vec<MessageState>, RoomError> {
+        self.history_of(&person("ann"), room).await
+    }
+
+    pub(crate) async fn history_of(&self, person: &Person, room: &RoomId) -> Result<Vec<MessageState>, RoomError> {
         let range = HistoryRange {
             after: Seq::ZERO,
             before: None,
@@ -126,7 +133,7 @@ impl World {
             limit: 100,
             bytes: 1 << 20,
         };
-        Ok(self.rooms.history(&person("ann"), room, range).await?.messages)
+        Ok(self.rooms.history(person, room, range).await?.messages)
     }
 
     /// Asks until it is answered.
@@ -141,7 +148,7 @@ impl World {
         }
     }
 
-    async fn wait_stored(&self, room: &RoomId) {
+    pub(crate) async fn wait_stored(&self, room: &RoomId) {
         let deadline = Instant::now() + Duration::from_secs(30);
         loop {
             let mut count = redis::cmd("ZCOUNT");
@@ -172,7 +179,7 @@ impl Drop for World {
     }
 }
 
-fn person(name: &str) -> Person {
+pub(crate) fn person(name: &str) -> Person {
     Person { org: OrgId::parse("acme").unwrap(), user: UserId::parse(name).unwrap() }
 }
 

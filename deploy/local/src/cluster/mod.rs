@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use tokio::sync::broadcast;
 
 pub(crate) use self::layout::{Home, Ports};
-pub use self::options::{ClusterOptions, Variable};
+pub use self::options::{ClusterOptions, FUNCTIONS, Variable};
 pub(crate) use self::start::ClusterSpec;
 use crate::doctor::Missing;
 use crate::http;

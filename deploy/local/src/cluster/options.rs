@@ -41,7 +41,13 @@ pub struct ClusterOptions {
     pub web_root: Option<PathBuf>,
     /// More variables for parts; `gateway` stands for all gateways.
     pub environment: Vec<Variable>,
+    /// The directories of parts whose binaries are of another build: names of gateways, `gateway` for all of them, or
+    /// [`FUNCTIONS`].
+    pub other_builds: Vec<(String, PathBuf)>,
 }
+
+/// The functions, as a part that may be of another build.
+pub const FUNCTIONS: &str = "functions";
 
 /// A variable for a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,6 +78,7 @@ impl Default for ClusterOptions {
             restart_after: Duration::from_secs(2),
             web_root: None,
             environment: Vec::new(),
+            other_builds: Vec::new(),
         }
     }
 }
@@ -91,6 +98,13 @@ impl ClusterOptions {
     #[must_use]
     pub fn with_variable(mut self, part: &str, name: &str, value: impl Into<String>) -> Self {
         self.environment.push(Variable { part: part.to_owned(), name: name.to_owned(), value: value.into() });
+        self
+    }
+
+    /// Runs a part from another build's directory.
+    #[must_use]
+    pub fn of_build(mut self, part: &str, directory: impl Into<PathBuf>) -> Self {
+        self.other_builds.push((part.to_owned(), directory.into()));
         self
     }
 

@@ -1,11 +1,11 @@
 //! Brings a cluster up, part after part.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use tokio::time::timeout;
 
-use super::{Cluster, ClusterError, ClusterOptions, Home, PATIENCE, Ports, http_url, is_meant, redis_name};
+use super::{Cluster, ClusterError, ClusterOptions, FUNCTIONS, Home, PATIENCE, Ports, http_url, is_meant, redis_name};
 use crate::doctor::{self, Missing, Tools};
 use crate::parts::aws::{self, Deployment, Faults, Outputs};
 use crate::parts::gateway::{self, Gateway, Jwt, random_secret};
@@ -51,6 +51,12 @@ impl ClusterSpec {
             jwt: Jwt::generate(),
             options,
         })
+    }
+
+    /// Returns the directory of a part that is of another build.
+    fn build_of(&self, part: &str) -> Option<&Path> {
+        let mut builds = self.options.other_builds.iter();
+        builds.find(|(wanted, _)| is_meant(wanted, part)).map(|(_, directory)| directory.as_path())
     }
 
     /// Starts everything and waits until it is ready; calls `say` for each step. If something does not start, ends
@@ -113,7 +119,7 @@ impl Build<'_> {
             let deployment = Arc::new(Deployment {
                 python: stand_in.join("bin/python"),
                 port: ports.aws,
-                binaries: binaries.clone(),
+                binaries: self.spec.build_of(FUNCTIONS).unwrap_or(binaries).to_owned(),
                 redis_url: self.redis_url(),
                 allowed_origins: self.spec.allowed_origins.clone(),
                 visibility_seconds: options.visibility_seconds,
@@ -156,7 +162,8 @@ impl Build<'_> {
                 self.redis_proxies.push(Proxy::start(ports.redis[0].0).await?);
                 self.sqs_proxies.push(Proxy::start(ports.aws).await?);
             }
-            let program = binaries.join("rts-gateway");
+            let build = self.spec.build_of(&gateway::name(index + 1)).unwrap_or(binaries);
+            let program = build.join("rts-gateway");
             let part = self.gateway(index, program, &outputs, &connection_secret)?;
             names.push(self.add(part));
         }

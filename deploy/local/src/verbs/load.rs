@@ -126,7 +126,7 @@ impl Trouble {
 }
 
 /// Makes the command of the load tool on a cluster, which also compares DynamoDB's content.
-fn load(cluster: &Cluster, binaries: &Path, rate: u32, length: &str) -> Command {
+pub(super) fn load(cluster: &Cluster, binaries: &Path, rate: u32, length: &str) -> Command {
     let outputs = cluster.outputs();
     let mut command = Command::new(binaries.join("loadtest"));
     command
@@ -141,7 +141,7 @@ fn load(cluster: &Cluster, binaries: &Path, rate: u32, length: &str) -> Command 
     command
 }
 
-async fn wait_stored(cluster: &Cluster, patience: Duration) -> anyhow::Result<()> {
+pub(super) async fn wait_stored(cluster: &Cluster, patience: Duration) -> anyhow::Result<()> {
     let deadline = Instant::now() + patience;
     loop {
         let unstored = sum(cluster, "rts_unstored_messages").await?;

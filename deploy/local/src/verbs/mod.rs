@@ -3,6 +3,7 @@
 pub mod fixture;
 mod load;
 pub mod logs;
+mod skew;
 pub mod test;
 pub mod up;
 

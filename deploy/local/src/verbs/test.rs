@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use super::load;
+use super::{load, skew};
 use crate::cluster::Home;
 use crate::console::Paint;
 use crate::doctor::{self, build::BINARIES_VARIABLE};
@@ -27,7 +27,7 @@ struct Step {
     applies: fn() -> bool,
 }
 
-const STEPS: [Step; 7] = [
+const STEPS: [Step; 8] = [
     Step { name: "doctor", what: "the programs that the cluster needs", run: doctor, applies: || true },
     Step { name: "rust", what: "cargo test --workspace", run: rust, applies: || true },
     Step {
@@ -60,12 +60,19 @@ const STEPS: [Step; 7] = [
         run: |context| wait_for(load::storms(&context.binaries)),
         applies: || true,
     },
+    Step {
+        name: SKEW,
+        what: "an older build and this one side by side (only with --long, or by its name; .ci/skew makes the older one)",
+        run: |context| wait_for(skew::run(&context.binaries)),
+        applies: || skew::old_binaries().is_some(),
+    },
 ];
 
 const REHEARSAL: &str = "rehearsal";
 const STORMS: &str = "storms";
+const SKEW: &str = "skew";
 /// The steps that take too long for a regular gate.
-const LONG: [&str; 2] = [REHEARSAL, STORMS];
+const LONG: [&str; 3] = [REHEARSAL, STORMS, SKEW];
 
 /// The things that every step needs.
 struct Context {
@@ -92,7 +99,7 @@ pub fn run(wanted: &[String], long: bool) -> anyhow::Result<ExitCode> {
     let mut done = vec![("build", build_started.elapsed())];
     for (index, step) in steps.iter().enumerate() {
         if !(step.applies)() {
-            println!("{} {}: not in this repository yet", paint.dim("skipped"), step.name);
+            println!("{} {}: there is nothing for it here", paint.dim("skipped"), step.name);
             continue;
         }
         let title = format!("[{}/{}] {}: {}", index + 1, steps.len(), step.name, step.what);
