@@ -56,7 +56,7 @@ impl Metric {
         Self { labels: Labels::Known(label, values), ..self }
     }
 
-    const fn as_recorded(self, labels: &'static [&'static str]) -> Self {
+    const fn recorded_with(self, labels: &'static [&'static str]) -> Self {
         Self { labels: Labels::Open(labels), ..self }
     }
 }
@@ -82,7 +82,7 @@ const BATCH_SIZES: [f64; 10] = [1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0, 9.0, 10.
 
 metrics! {
     CONNECTIONS = Metric::gauge("rts_connections", Unit::Count,
-        "Open connections, after their handshake").as_recorded(&["transport", "protocol"]);
+        "Open connections, after their handshake").recorded_with(&["transport", "protocol"]);
     CONNECTION_DURATION = Metric::histogram("rts_connection_duration_seconds", Unit::Seconds,
         "Life of a connection", &LIFE_SECONDS);
     RECEIVED_BYTES = Metric::counter("rts_received_bytes_total", Unit::Bytes,
@@ -92,9 +92,9 @@ metrics! {
     SESSIONS_CLOSED = Metric::counter("rts_sessions_closed_total", Unit::Count,
         "Sessions ended, by reason").by("reason", CloseReason::LABELS);
     HUB_CALLS = Metric::counter("rts_hub_calls_total", Unit::Count,
-        "Calls of hub methods, by outcome: ok or an error code").as_recorded(&["method", "outcome"]);
+        "Calls of hub methods, by outcome: ok or an error code").recorded_with(&["method", "outcome"]);
     HUB_CALL_DURATION = Metric::histogram("rts_hub_call_duration_seconds", Unit::Seconds,
-        "From a call to its answer", &FAST_SECONDS).as_recorded(&["method"]);
+        "From a call to its answer", &FAST_SECONDS).recorded_with(&["method"]);
     MESSAGES_ACCEPTED = Metric::counter("rts_messages_accepted_total", Unit::Count,
         "New messages that are durable");
     DELIVERIES = Metric::counter("rts_deliveries_total", Unit::Count,
@@ -136,7 +136,7 @@ metrics! {
     RUNTIME_LAG = Metric::histogram("rts_runtime_lag_seconds", Unit::Seconds,
         "How late a task runs that sleeps for 100 ms: the runtime's stalls", &FAST_SECONDS);
     REDIS_CALL_DURATION = Metric::histogram("rts_redis_call_duration_seconds", Unit::Seconds,
-        "Calls to Redis, by command or script", &FAST_SECONDS).as_recorded(&["call"]);
+        "Calls to Redis, by command or script", &FAST_SECONDS).recorded_with(&["call"]);
     JOURNAL_QUEUE_DEPTH = Metric::gauge("rts_journal_queue_depth", Unit::Count,
         "Entries on their way to SQS");
     JOURNAL_SEND_DURATION = Metric::histogram("rts_journal_send_duration_seconds", Unit::Seconds,
@@ -158,9 +158,9 @@ metrics! {
     RECONCILED = Metric::counter("rts_reconciled_total", Unit::Count,
         "Entries unstored for too long, by what was done").by("outcome", ReconcileOutcome::LABELS);
     RECONCILER_ROUND_ENDED = Metric::gauge("rts_reconciler_round_ended_timestamp_seconds", Unit::Seconds,
-        "When the reconciler's last round ended, since the Unix epoch").as_recorded(&[]);
+        "When the reconciler's last round ended, since the Unix epoch").recorded_with(&[]);
     QUEUE_MESSAGES = Metric::gauge("rts_queue_messages", Unit::Count,
-        "Messages of a queue, by state; every node reports the same, so do not sum it").as_recorded(&["queue", "state"]);
+        "Messages of a queue, by state; every node reports the same, so do not sum it").recorded_with(&["queue", "state"]);
     RESUME = Metric::counter("rts_resume_total", Unit::Count,
         "Calls of Resume, by outcome").by("outcome", ResumeOutcome::LABELS);
     REJOINS = Metric::counter("rts_rejoins_total", Unit::Count,
@@ -168,17 +168,17 @@ metrics! {
     PRESENCE_ONLINE = Metric::gauge("rts_presence_online", Unit::Count,
         "Users with a connection to this node");
     STORAGE_CALL_DURATION = Metric::histogram("rts_storage_call_duration_seconds", Unit::Seconds,
-        "Calls to the storage of files, by outcome", &FAST_SECONDS).as_recorded(&["call", "outcome"]);
+        "Calls to the storage of files, by outcome", &FAST_SECONDS).recorded_with(&["call", "outcome"]);
     PRESENCE_BURIED = Metric::counter("rts_presence_buried_total", Unit::Count,
         "Users of dead nodes that this node marked offline");
     PRESENCE_WATCHED = Metric::gauge("rts_presence_watched", Unit::Count,
         "Users whose presence is watched on this node");
     TOKEN_KEYS_AGE = Metric::gauge("rts_token_keys_age_seconds", Unit::Seconds,
-        "Time since the key set of tokens was fetched; -1 if it never was, absent without a key set").as_recorded(&[]);
+        "Time since the key set of tokens was fetched; -1 if it never was, absent without a key set").recorded_with(&[]);
     RATE_LIMITED = Metric::counter("rts_rate_limited_total", Unit::Count,
         "Requests refused by a limit").by("limit", Limit::LABELS);
     TOKENS_REFUSED = Metric::counter("rts_tokens_refused_total", Unit::Count,
         "Requests without a token that is accepted, by reason").by("reason", TokenFault::LABELS);
     BUILD_INFO = Metric::gauge("rts_build_info", Unit::Count,
-        "What runs here; always 1").as_recorded(&["version"]);
+        "What runs here; always 1").recorded_with(&["version"]);
 }
