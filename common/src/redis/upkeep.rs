@@ -9,7 +9,7 @@ use crate::ids::{OrgId, Person, RoomId, UserId};
 use crate::seq::Timestamp;
 
 /// Entries of a partition's unstored index that a script looks through: some milliseconds.
-const ENTRIES_MAX: &str = "20000";
+const ENTRIES_MAX: &str = "5000";
 /// Keys deleted at once.
 const AT_ONCE: usize = 64;
 /// The time within which a node that runs says again which format it writes: its lease, and some.

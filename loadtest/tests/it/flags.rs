@@ -57,7 +57,7 @@ fn a_wrong_flag_ends_with_two_and_one_line_and_nothing_is_connected() {
         (&["lead", "groups", "--listen", "0.0.0.0:0", "--join-secret", "short"], "at least 16 characters"),
         (&["worker", "--lead", "192.0.2.1:9098"], "needs --join-secret or LOADTEST_JOIN_SECRET"),
         (&["worker", "--threads", "0"], "a worker needs at least one thread"),
-        (&["probe", "--require", "foo=1"], "probe does not measure"),
+        (&["probe", "--require", "foo=1"], "\"foo\" is not measured"),
         (&["probe", "--require", "p99<200"], "needs a unit"),
         (&["probe", "--every", "10ms"], "--every must be at least 100ms"),
         (&["idle", "--require", "p99<1s"], "idle does not measure"),

@@ -5,11 +5,12 @@ use rts_common::limits;
 use rts_common::message::{MessageContent, MessageState};
 use rts_common::record::{FORMAT, MessageRecord, RoomChange, RoomRecord};
 use rts_common::redis::keys::Partition;
+use rts_common::redis::upkeep::{self, Forgetting};
 use rts_common::redis::{keys, read, scripts, stored};
 use rts_common::room::{Membership, Role};
 use rts_common::seq::Seq;
 
-use super::{Measured, World, others};
+use super::{Measured, RUNS, World, others};
 
 async fn run(
     world: &World,
@@ -79,6 +80,17 @@ async fn storing(world: &World, measured: &mut Measured) {
         stored::room(redis, &RoomRecord { v: FORMAT, org: ann.org.clone(), change }).await.unwrap();
     };
     measured.push(("stored_room", world.longest(merged).await));
+    let mut rooms = Vec::new();
+    for _ in 0..=RUNS {
+        let room = RoomId::new_group();
+        world.make(&room).await;
+        rooms.push(room);
+    }
+    let forget = async |run: usize| {
+        let users: Vec<_> = others().into_iter().map(|(user, _)| user).collect();
+        upkeep::forget_room(redis, &rooms[run], Forgetting::GiveUp, &users).await.unwrap();
+    };
+    measured.push(("forget_room", world.longest(forget).await));
 }
 
 async fn rebuilds(world: &World, measured: &mut Measured) {
