@@ -33,8 +33,9 @@ impl Build {
                 let packages = PACKAGES.iter().flat_map(|package| ["--package", package]);
                 ["build", "--bins", "--profile", "local"].into_iter().chain(packages).collect()
             }
-            // The whole workspace, like the tests: with the same features, so nothing is built twice.
-            Self::Test => vec!["build", "--bins", "--workspace"],
+            // The whole workspace, like the tests, and with the features that its development dependencies ask for, which
+            // `--examples` includes although there are none: nothing is built twice.
+            Self::Test => vec!["build", "--workspace", "--bins", "--examples"],
         }
     }
 }
