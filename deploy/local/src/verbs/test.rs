@@ -165,8 +165,13 @@ fn node(context: &Context, directory: &Path, scripts: &[&[&str]], environment: &
     scripts.iter().try_for_each(|script| npm(script))
 }
 
-/// Rehearses a deployment, by the program that deploys.
+/// Runs whole deployments on a stub of AWS, and rehearses one on a cluster, by the program that deploys.
 fn rehearsal(context: &Context) -> anyhow::Result<()> {
+    let cargo = std::env::var("CARGO").unwrap_or_else(|_| "cargo".to_owned());
+    let mut tests = Command::new(cargo);
+    tests.args(["test", "--workspace", "--test", "it", "--", "--ignored", "deployments::"]);
+    tests.current_dir(paths::repository());
+    carry_out(tests, context)?;
     let mut command = Command::new(context.binaries.join("rts-deploy"));
     command.arg("rehearse");
     carry_out(command, context)

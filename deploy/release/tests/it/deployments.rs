@@ -115,6 +115,7 @@ fn write_program(path: &Path, line: &str) {
 }
 
 #[tokio::test]
+#[ignore = "takes half a minute: part of `cargo local test rehearsal`"]
 async fn a_service_is_brought_updated_swapped_and_ended() {
     let account = Account::new("whole");
     account.up("one").await.unwrap();
@@ -159,7 +160,7 @@ async fn a_service_is_brought_updated_swapped_and_ended() {
 }
 
 #[tokio::test]
-#[ignore = "takes a minute: cargo test -p rts-deploy -- --ignored"]
+#[ignore = "takes a minute: part of `cargo local test rehearsal`"]
 async fn a_deployment_that_is_interrupted_anywhere_is_continued_by_the_same_command() {
     let whole = Account::new("undisturbed");
     whole.up("one").await.unwrap();
@@ -202,6 +203,7 @@ async fn a_change_that_loses_data_is_refused_and_a_plan_changes_nothing() {
 }
 
 #[tokio::test]
+#[ignore = "takes half a minute: part of `cargo local test rehearsal`"]
 async fn a_swap_is_undone_while_the_old_side_drains() {
     let account = Account::new("back");
     account.up("one").await.unwrap();
