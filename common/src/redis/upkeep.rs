@@ -15,7 +15,7 @@ const AT_ONCE: usize = 64;
 /// The time within which a node that runs says again which format it writes: its lease, and some.
 const NODE_LEASE_MS: u64 = 20_000;
 
-/// What is to be done with a room.
+/// The way to forget a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forgetting {
     /// Nothing: its keys are counted.
@@ -26,7 +26,7 @@ pub enum Forgetting {
     GiveUp,
 }
 
-/// What became of a room.
+/// The result of forgetting a room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Forgotten {
     /// So many keys are gone, or would be.

@@ -1,4 +1,4 @@
-//! What is wrong with an object that could not be decoded: the field, by the names of the requested type alone.
+//! Tells the fault of an object that could not be decoded: the field, by the names of the requested type alone.
 
 use serde::Deserializer;
 use serde::de::DeserializeOwned;

@@ -30,7 +30,7 @@ pub enum AwsError {
     Failed {
         /// The service and the action.
         call: String,
-        /// What it said.
+        /// Its error output.
         said: String,
     },
     /// No answer came.

@@ -10,14 +10,14 @@ use crate::metrics::Limit;
 impl Hub {
     /// Returns the names of users who are to be added to a room, if all of them may be. Changes nothing.
     pub(super) async fn invite(&self, caller: &Caller, people: &[UserId]) -> Result<Vec<(UserId, String)>, HubError> {
-        // The last tenth is for the rooms that people make themselves: nobody else can take that from them.
-        let others_most = self.parts.limits.person_rooms.div_ceil(10) * 9;
+        let others_most = by_others(self.parts.limits.person_rooms);
         let invitees = self.parts.rooms.invitees(&caller.person.org, people, others_most).await?;
         if self.parts.limits.may_add == MayAdd::Directory && invitees.iter().any(|invitee| !invitee.is_known) {
             return Err(HubError::new(ErrorKind::NotFound, "There is no such person in the directory."));
         }
         if invitees.iter().any(|invitee| invitee.is_full) {
-            return Err(too_many_rooms(others_most));
+            let sentence = format!("A person is put into at most {others_most} rooms by others.");
+            return Err(HubError::new(ErrorKind::TooLarge, sentence));
         }
         Ok(invitees.into_iter().map(|invitee| (invitee.user, invitee.name)).collect())
     }
@@ -44,6 +44,22 @@ impl Hub {
     }
 }
 
+/// Returns how many of a user's rooms others may put them into: the last tenth is for those that they make themselves, which
+/// nobody can take from them.
+const fn by_others(most: usize) -> usize {
+    most - most / 10
+}
+
 fn too_many_rooms(most: usize) -> HubError {
     HubError::new(ErrorKind::TooLarge, format!("A person is in at most {most} rooms."))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn others_leave_a_tenth_and_never_get_more_than_all() {
+        assert_eq!([1, 9, 10, 15, 5000].map(by_others), [1, 9, 9, 14, 4500]);
+    }
 }

@@ -22,8 +22,8 @@ if OWNERS_ONLY[operation] and not owner then return { 'forbidden' } end
 local IN_ARCHIVED = { unarchive = true, archive = true, leave = true, takeOver = true }
 if archived and not IN_ARCHIVED[operation] then return { 'archived' } end
 
--- Longer than SQS keeps a record.
-local FORMER_MICROS = 15 * 86400000000
+-- Longer than SQS keeps a record, in the dead-letter queue and, sent again from there, in its own: 14 days each.
+local FORMER_MICROS = 30 * 86400000000
 local now = math.max(tonumber(meta('seq')) + 1, tonumber(hint) + 1, tonumber(meta('v')) + 1, micros())
 local version = text(now)
 local bodies, unstored = {}, ''

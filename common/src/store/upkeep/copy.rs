@@ -11,14 +11,14 @@ use crate::store::{StoreError, Tables};
 /// Items read and compared at once: as many keys as one request may name.
 const PAGE: i32 = 100;
 
-/// What one table has to become another.
+/// The changes that make one table another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TableCopy {
     /// The table that is to change.
     pub table: String,
     /// The items of the other.
     pub items: u64,
-    /// What is different.
+    /// The differences.
     pub difference: Difference,
 }
 

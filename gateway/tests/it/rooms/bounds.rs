@@ -54,7 +54,7 @@ async fn those_who_left_are_shown_to_nobody_and_there_are_not_too_many() {
     change(RoomOperation::Remove(&person("guest-0").user)).await.unwrap();
     assert_eq!(marks().await, own, "marks go with their member");
     // After some weeks they are forgotten, once all of it is stored.
-    let long_ago = Seq::now().minus(std::time::Duration::from_hours(24 * 16));
+    let long_ago = Seq::now().minus(std::time::Duration::from_hours(24 * 31));
     for number in 0..MOST {
         let value = format!("x {long_ago} 1 guest");
         count(&world, &["HSET", &format!("{base}:members"), &format!("guest-{number}"), &value]).await;
